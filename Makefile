@@ -1,0 +1,31 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+INSTALL = .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
+PROGRESS = awk '/^(Collecting|  Downloading)/ { printf "." } /^(ERROR|error)/ { print } /^Installing collected/ { printf " unpacking" } END { print "" } { fflush() }'
+
+.PHONY: quickstart test install clean
+
+quickstart: install
+	@.venv/bin/zoo run quickstart
+
+test: .venv/installed-test
+	@.venv/bin/python -m pytest
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) here: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) is too old: spiritlm-zoo needs 3.11 or newer; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { echo "error: $(PYTHON) cannot make a virtual environment: install its venv package" >&2; rm -rf .venv; exit 1; }
+	@printf "installing into .venv, once (one to three minutes) "
+	@$(INSTALL) -e . | $(PROGRESS)
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	@printf "installing what the tests need "
+	@$(INSTALL) -e ".[test]" | $(PROGRESS)
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache

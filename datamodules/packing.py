@@ -1,0 +1,96 @@
+"""Rows of token ids: documents one after another, and rows drawn from several streams by weight."""
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from zoo.tokens.documents import Form
+
+PERIOD = 1000
+
+
+class PackedStream:
+    """Rows of ``length`` ids of one form; row ``n`` is a pure function of (seed, n).
+
+    The documents of an epoch stand in a random order that is cut into rows by their expected lengths. A row begins
+    with the first document that begins in it, and its last one is cut off at the row's end.
+
+    Args:
+        form: Makes the documents.
+        length: Ids per row.
+        seed: Of the order, and of what each document draws.
+
+    Raises:
+        ValueError: Where no utterance can take the form.
+    """
+
+    def __init__(self, form: Form, length: int, seed: int) -> None:
+        if not len(form.rows):
+            raise ValueError(f"no utterance can be read as {type(form).__name__}: it lacks text, speech or word times")
+        self.form, self.length, self.seed = form, length, seed
+        self.rows_per_epoch = max(1, int(form.lengths.sum()) // length)
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.form.rows))
+        lengths = self.form.lengths[order]
+        return self.form.rows[order], np.cumsum(lengths) - lengths
+
+    def row(self, number: int) -> np.ndarray:
+        """Ids (length,)."""
+        epoch, place = divmod(number, self.rows_per_epoch)
+        order, starts = self._order(epoch)
+        draw = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+        document, parts, room = int(np.searchsorted(starts, place * self.length)), [], self.length
+        while room > 0:
+            parts.append(self.form.document(int(order[document % len(order)]), draw)[:room])
+            room -= len(parts[-1])
+            document += 1
+        return np.concatenate(parts)
+
+
+class Mixture(IterableDataset):
+    """Batches of rows from several streams; batch ``n`` is a pure function of (seed, n).
+
+    Of every thousand rows each stream has exactly its share, in an order drawn anew each time.
+
+    Args:
+        streams: By name.
+        weights: Share of the tokens by name; they need not add up to one.
+        batch_size: Rows per batch.
+        batches: Which batches to serve; the end may be out of reach.
+        seed: Of the order of the streams.
+    """
+
+    def __init__(self, streams: Mapping[str, PackedStream], weights: Mapping[str, float], batch_size: int, batches: range, seed: int) -> None:
+        if streams.keys() != weights.keys():
+            raise ValueError(f"streams {sorted(streams)} and weights {sorted(weights)} must have the same names")
+        share = np.array([weights[name] for name in streams])
+        if (share < 0).any() or share.sum() <= 0:
+            raise ValueError(f"weights must not be negative nor all zero, got {dict(weights)}")
+        self.streams, self.batch_size, self.batches, self.seed = list(streams.values()), batch_size, batches, seed
+        ends = np.round(np.cumsum(share / share.sum()) * PERIOD).astype(int)
+        self.counts = np.diff(ends, prepend=0)
+        self._pattern = lru_cache(maxsize=4)(self._shuffled)
+
+    def _shuffled(self, period: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, period, PERIOD]).permutation(np.repeat(np.arange(len(self.streams)), self.counts))
+
+    def locate(self, number: int) -> tuple[int, int]:
+        """Of row ``number`` of the mixture: which stream, and which row of that stream."""
+        period, place = divmod(number, PERIOD)
+        pattern = self._pattern(period)
+        stream = int(pattern[place])
+        return stream, period * int(self.counts[stream]) + int((pattern[:place] == stream).sum())
+
+    def batch(self, number: int) -> Tensor:
+        """Token ids (B, T) of one batch."""
+        places = map(self.locate, range(number * self.batch_size, (number + 1) * self.batch_size))
+        return torch.from_numpy(np.stack([self.streams[stream].row(row) for stream, row in places]).astype(np.int64))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        worker = get_worker_info()  # the DataLoader takes one batch from each worker in turn
+        yield from map(self.batch, self.batches[worker.id :: worker.num_workers] if worker else self.batches)

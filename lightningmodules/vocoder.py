@@ -1,0 +1,188 @@
+"""Training of a unit vocoder."""
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lightningmodules.optimizers import adamw_for_gan, set_learning_rate
+from zoo.metrics.mel_distance import MelDistance
+from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.tokens.units import Stream
+from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.generator import Generator
+from zoo.vocoder.losses import adversarial_loss, discriminator_loss, duration_loss, feature_loss, mel_loss
+from zoo.vocoder.mel import LogMel
+from zoo.vocoder.vocoder import Vocoder
+
+Batch = dict[str, Any]
+
+
+class UnitVocoder(L.LightningModule):
+    """Least-squares GAN with feature matching, mel and duration losses (Kong et al. 2020; Polyak et al. 2021).
+
+    One batch is one step. Lightning counts the generator's steps only, so ``max_steps``, checkpoints, logs and the order
+    of the data go by them.
+
+    Args:
+        generator: Trained.
+        durations: Trained on the generator's unit embeddings; None for a vocoder of raw units only.
+        discriminators: Trained against the generator; None for the mel loss alone.
+        learning_rate: Of both, at the first step.
+        betas: Of both optimizers.
+        learning_rate_decay: Factor on the learning rate every ``decay_every_steps``.
+        decay_every_steps: An epoch, in HiFi-GAN.
+        warmup_steps: Over which the learning rate grows to its value.
+        adversarial_from_step: The generator's step from which the discriminators take part.
+        micro_batches: Equal parts a batch is worked through in, for less memory and the same step.
+        clip_norm: Bound on the norm of the gradient of the generator, and of the discriminators; None for none.
+        ema_decay: Of the running mean of the weights, which validation and the result use; None for the weights themselves.
+        mel_weight: Of the loss.
+        feature_weight: Of the loss.
+        duration_weight: Of the loss.
+        tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation tells the unit edit distance.
+    """
+
+    def __init__(self, generator: Generator, durations: DurationPredictor | None = None, discriminators: nn.Module | None = None,
+                 learning_rate: float = 2e-4, betas: tuple[float, float] = (0.8, 0.99), learning_rate_decay: float = 0.999,
+                 decay_every_steps: int = 1000, warmup_steps: int = 0, adversarial_from_step: int = 0, micro_batches: int = 1,
+                 clip_norm: float | None = None, ema_decay: float | None = None, mel_weight: float = 45.0, feature_weight: float = 2.0,
+                 duration_weight: float = 1.0, tokenizer: Any = None) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {}))
+        self.averaged = AveragedModel(self.trained, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)) if ema_decay else None
+        self.discriminators = discriminators
+        self.learning_rate, self.betas, self.warmup_steps = learning_rate, tuple(betas), warmup_steps
+        self.learning_rate_decay, self.decay_every_steps = learning_rate_decay, decay_every_steps
+        self.adversarial_from_step, self.micro_batches, self.clip_norm = adversarial_from_step, micro_batches, clip_norm
+        self.weights = {"mel": mel_weight, "duration": duration_weight, "adversarial": 1.0, "features": feature_weight}
+        self.sample_rate, self.steps = generator.sample_rate, 0
+        self.mel = LogMel(self.sample_rate)
+        self.mel_distance = MelDistance(self.sample_rate)
+        self.unit_edit_distance = UnitEditDistance()
+        self._tokenizer = [tokenizer]  # in a list, so that its weights are not taken for this module's
+
+    def setup(self, stage: str) -> None:
+        data, generator = self.trainer.datamodule, self.trained["generator"]
+        for kind, names, count in (("speakers", getattr(data, "speakers", []), generator.num_speakers),
+                                   ("styles", getattr(data, "styles", []), generator.num_styles)):
+            if count and len(names) > count:
+                raise ValueError(f"the tokens have {len(names)} {kind}, but the generator has num_{kind} {count}: raise it to at least {len(names)}")
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        networks = [self.trained] + ([self.discriminators] if self.discriminators else [])
+        return [adamw_for_gan(network.parameters(), self.learning_rate, self.betas) for network in networks]
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of both optimizers at a generator step."""
+        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return self.learning_rate * warmup * self.learning_rate_decay ** (step // self.decay_every_steps)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        optimizers = self.optimizers(use_pl_optimizer=False)
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        for optimizer in optimizers:
+            set_learning_rate(optimizer, self.learning_rate_at(self.steps))
+        adversarial = self.discriminators is not None and self.steps >= self.adversarial_from_step
+        parts = _parts(batch, self.micro_batches)
+        made = self.speak(parts[0]) if len(parts) == 1 else None  # one part serves both steps; of several, only one is in memory
+        if adversarial:
+            self._train_discriminators(parts, made, optimizers[1])
+        optimizers[0].zero_grad()
+        for part in parts:
+            losses = self.losses(part, self.speak(part) if made is None else made, adversarial)
+            self.manual_backward(losses["loss"] / len(parts))
+            self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, prog_bar=False)
+        self._clip(self.trained, "generator")
+        counted = self.optimizers()
+        (counted[0] if isinstance(counted, list) else counted).step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.trained)
+        self.steps += 1
+
+    def _train_discriminators(self, parts: Sequence[Batch], made: Tensor | None, optimizer: torch.optim.Optimizer) -> None:
+        self.discriminators.requires_grad_(True)
+        optimizer.zero_grad()
+        for part in parts:
+            with torch.no_grad():
+                spoken = self.speak(part) if made is None else made.detach()
+            loss = discriminator_loss(self.discriminators(part["waveform"]), self.discriminators(spoken))
+            self.manual_backward(loss / len(parts))
+            self.log("train/discriminator", loss.detach())
+        self._clip(self.discriminators, "discriminator")
+        # Past Lightning's wrapper, which would count this as one more global step.
+        self.trainer.strategy.optimizer_step(optimizer, lambda: None)
+        self.discriminators.requires_grad_(False)
+
+    def _clip(self, network: nn.Module, name: str) -> None:
+        if self.clip_norm is not None:
+            self.log(f"train/{name}_norm", nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm))
+
+    def speak(self, batch: Batch, network: nn.Module | None = None) -> Tensor:
+        """Waveforms (B, N) of the segments of a batch."""
+        return (network or self.trained)["generator"](batch["units"], batch["speaker"], batch["style"])
+
+    def losses(self, batch: Batch, made: Tensor, adversarial: bool, network: nn.Module | None = None) -> dict[str, Tensor]:
+        """Losses by name, and their weighted sum as ``loss``; the same in training and validation.
+
+        Args:
+            batch: As the data module makes them.
+            made: Waveforms (B, N) of its segments.
+            adversarial: Whether the discriminators judge.
+            network: The one in training if None.
+        """
+        network = network or self.trained
+        losses = {"mel": mel_loss(self.mel(batch["waveform"]), self.mel(made))}
+        if "durations" in network:
+            frames = batch["run_frames"]
+            predicted = network["durations"](network["generator"].phonetic(batch["run_units"]), frames > 0)
+            losses["duration"] = duration_loss(predicted.float(), frames)
+        if adversarial:
+            with torch.no_grad():
+                real = self.discriminators(batch["waveform"])
+            judged = self.discriminators(made)
+            losses |= {"adversarial": adversarial_loss(judged), "features": feature_loss(real, judged)}
+        return losses | {"loss": sum(self.weights[name] * value for name, value in losses.items())}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        network = self.trained if self.averaged is None else self.averaged.module
+        made = self.speak(batch, network)
+        size = len(made)
+        self.log_dict({f"val/{name}": value for name, value in self.losses(batch, made, False, network).items()}, batch_size=size)
+        self.mel_distance.update(made, batch["waveform"])
+        self.log("val/mel_distance", self.mel_distance, batch_size=size)
+        if self._tokenizer[0] is not None:
+            phonetic = next(iter(batch["units"]))
+            for waveform, units in zip(made, batch["units"][phonetic]):
+                self.unit_edit_distance.update(self._tokenizer[0].encode(waveform.float())[phonetic], units)
+            self.log("val/unit_edit_distance", self.unit_edit_distance, batch_size=size)
+        return {"real": batch["waveform"], "made": made}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["generator_steps"] = self.steps
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.steps = checkpoint["generator_steps"]
+
+    def vocoder(self, streams: Sequence[Stream], speakers: Sequence[str] = (), styles: Sequence[str] = (),
+                missing: Mapping[str, Sequence[int]] | None = None, contract: dict[str, Any] | None = None) -> Vocoder:
+        """A copy for inference of what is trained, its running mean if there is one; arguments as of ``Vocoder``."""
+        network = deepcopy(self.trained if self.averaged is None else self.averaged.module).cpu()
+        durations = network["durations"] if "durations" in network else None
+        return Vocoder(network["generator"], streams, durations, speakers, styles, missing=missing, contract=contract)
+
+
+def _parts(batch: Batch, count: int) -> list[Batch]:
+    """Equal parts of a batch, along the first dimension of everything in it."""
+    size = len(batch["waveform"])
+    if size % count:
+        raise ValueError(f"micro_batches {count} must divide the batch of {size}")
+
+    def part(value: Any, rows: slice) -> Any:
+        return {key: part(each, rows) for key, each in value.items()} if isinstance(value, dict) else value[rows]
+
+    return [batch] if count == 1 else [part(batch, slice(i, i + size // count)) for i in range(0, size, size // count)]

@@ -1,0 +1,21 @@
+"""Show a recipe as it would run: overrides applied, references followed, defaults written out.
+
+examples:
+  zoo show quickstart
+  zoo show quickstart stages.lm.trainer.max_steps=2000
+"""
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", help="a shipped recipe's name (zoo list), or the path of a .yaml file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values that replace the recipe's, at any depth")
+    parser.add_argument("--trust", metavar="PACKAGE", action="append", default=[], help="let the recipe name this package, module or function too")
+
+
+def main(args: argparse.Namespace) -> None:
+    from omegaconf import OmegaConf
+
+    from recipes.engine.recipe import load
+
+    print(OmegaConf.to_yaml(load(args.recipe, args.overrides, args.trust).completed(every=True), resolve=True), end="")

@@ -1,0 +1,90 @@
+"""Nodes to objects."""
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from recipes.engine.check import TARGET
+from recipes.engine.errors import RecipeError
+from recipes.engine.faults import is_disk_full
+from recipes.engine.hints import Mismatch, convert
+from recipes.engine.recipe import Recipe
+from recipes.engine.resolve import home_of
+from recipes.engine.signatures import signature
+
+
+class Builder:
+    """Builds nodes of one recipe; a node that several others reference is built once.
+
+    Each stage has its own builder, so that a network trained in one stage is fresh in the next.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.raw, self.resolved = OmegaConf.to_container(recipe.config), OmegaConf.to_container(recipe.config, resolve=True)
+        self.built: dict[str, Any] = {}
+
+    def __call__(self, at: str) -> Any:
+        """Return the object at a dotted path such as ``stages.train.model``.
+
+        Raises:
+            RecipeError: A constructor refused its arguments.
+        """
+        at = self._home(at)
+        return self._build(_at(self.raw, at), _at(self.resolved, at), at)
+
+    def arguments(self, at: str) -> dict[str, Any]:
+        """Build the arguments of the node at ``at`` without calling its target."""
+        raw, resolved = _at(self.raw, at), _at(self.resolved, at)
+        known = signature(self.recipe.targets.locate(raw[TARGET])).arguments
+        built = {key: self._build(raw[key], resolved[key], f"{at}.{key}") for key in raw if key != TARGET}
+        return {key: self._fit(known.get(key), value, f"{at}.{key}") for key, value in built.items()}
+
+    def _home(self, at: str) -> str:
+        """Follow references along a path to where its value is written."""
+        keys = at.split(".")
+        for depth in range(1, len(keys) + 1):
+            here = ".".join(keys[:depth])
+            home = home_of(_at(self.raw, here), here)
+            if home is not None:
+                return self._home(".".join([home, *keys[depth:]]))
+        return at
+
+    def _build(self, raw: Any, resolved: Any, at: str) -> Any:
+        if isinstance(raw, str) and isinstance(resolved, (dict, list)):
+            home = home_of(raw, at)
+            return self(home) if home else self._build(resolved, resolved, at)
+        if not isinstance(raw, (dict, list)):
+            return resolved
+        if at not in self.built:
+            if isinstance(raw, list):
+                self.built[at] = [self._build(r, v, f"{at}.{i}") for i, (r, v) in enumerate(zip(raw, resolved))]
+            elif TARGET in raw:
+                self.built[at] = self._call(raw[TARGET], at)
+            else:
+                self.built[at] = {key: self._build(raw[key], resolved[key], f"{at}.{key}") for key in raw}
+        return self.built[at]
+
+    def _call(self, target: str, at: str) -> Any:
+        arguments = self.arguments(at)
+        try:
+            return self.recipe.targets.locate(target)(**arguments)
+        except RecipeError:
+            raise
+        except (ValueError, TypeError, OSError) as error:
+            if is_disk_full(error):
+                raise
+            raise RecipeError(f"{self.recipe.file}: {at}: {' '.join(str(error).split())}") from error
+
+    def _fit(self, argument: Any, value: Any, at: str) -> Any:
+        if argument is None or (value is None and argument.default is None):
+            return value
+        try:
+            return convert(argument.hint, value)
+        except Mismatch as mismatch:
+            raise RecipeError(f"{self.recipe.file}: {at}: {mismatch}") from mismatch
+
+
+def _at(content: Any, at: str) -> Any:
+    for key in at.split("."):
+        content = content[int(key)] if isinstance(content, list) else content[next(k for k in content if str(k) == key)]
+    return content

@@ -1,0 +1,76 @@
+"""The folder of one stage and the record in it, ``stage.json``."""
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from recipes.engine.errors import RecipeError
+from recipes.engine.fingerprint import Fingerprint
+from zoo.files import write_text
+
+RECORD = "stage.json"
+
+
+@dataclass
+class Record:
+    """What is known about a stage that was started.
+
+    Args:
+        stage: Its name.
+        is_done: Whether it came to its end; it was interrupted, or is running, where not.
+        fingerprint: What its result depends on.
+        seconds: Time spent, over all its runs.
+        peak_memory_gib: The most that its process held.
+        started: First start, UTC.
+        finished: Its end, UTC.
+        highlights: What to open or listen to, by label.
+    """
+
+    stage: str
+    is_done: bool
+    fingerprint: Fingerprint
+    seconds: float = 0.0
+    peak_memory_gib: float = 0.0
+    started: str = ""
+    finished: str = ""
+    highlights: dict[str, str] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        content = asdict(self)
+        state = "done" if content.pop("is_done") else "interrupted"
+        write_text(folder / RECORD, json.dumps({"stage": content.pop("stage"), "state": state, "hash": self.fingerprint.hash, **content}, indent=2) + "\n")
+
+
+def read(folder: Path) -> Record | None:
+    """Return the record in a stage's folder; None where no stage has started there.
+
+    Raises:
+        RecipeError: The folder holds something else.
+    """
+    try:
+        content = json.loads((folder / RECORD).read_text())
+        content.pop("hash")
+        return Record(is_done=content.pop("state") == "done", fingerprint=Fingerprint(**content.pop("fingerprint")), **content)
+    except FileNotFoundError:
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise RecipeError(f"{folder} holds files that no stage made; set another out=, or move them away") from None
+        return None
+    except NotADirectoryError:
+        raise RecipeError(f"{folder} is no folder; set another out=") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecipeError(f"{folder / RECORD} cannot be read ({error}); delete {folder} to make it anew") from error
+
+
+def clear(folder: Path) -> None:
+    """Delete a stage's folder, at once as seen from outside."""
+    trash = folder.with_name(f".{folder.name}.trash")
+    shutil.rmtree(trash, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, trash)
+        shutil.rmtree(trash, ignore_errors=True)
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

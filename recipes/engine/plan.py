@@ -1,0 +1,133 @@
+"""What a run will do with each stage, decided before any starts."""
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from recipes.engine.errors import RecipeError, nearest
+from recipes.engine.fingerprint import Fingerprint, fingerprints
+from recipes.engine.folder import Record, read
+from recipes.engine.recipe import Recipe
+
+
+class State(Enum):
+    """Where a stage stands."""
+
+    TO_DO = "to do"
+    INTERRUPTED = "interrupted"
+    DONE = "done"
+    TO_CONTINUE = "to continue"
+    CHANGED = "changed"
+
+
+class Action(Enum):
+    """What a run does with a stage."""
+
+    RUN = "run"
+    RESUME = "resume"
+    SKIP = "skip"
+    CLEAR = "delete the folder and run"
+    REFUSE = "refuse"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a plan.
+
+    Args:
+        name: The stage.
+        folder: Where it writes.
+        state: Where it stands.
+        action: What the run does with it.
+        fingerprint: What its result depends on, by the recipe.
+        record: What its folder says; None where it has not started.
+        problem: Why it is refused.
+    """
+
+    name: str
+    folder: Path
+    state: State
+    action: Action
+    fingerprint: Fingerprint
+    record: Record | None = None
+    problem: str = ""
+
+
+def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Step]:
+    """Decide on every stage of a recipe.
+
+    Args:
+        recipe: A checked recipe.
+        stage: Run this one alone.
+        again: Make ``stage`` anew even if it is done; without ``stage``, those that have changed.
+
+    Raises:
+        RecipeError: There is no such stage.
+    """
+    if stage is not None and stage not in recipe.stages:
+        raise RecipeError(f"--stage {stage}: {recipe.file} has no such stage; {nearest(stage, recipe.stages)}")
+    steps: list[Step] = []
+    for name, fingerprint in fingerprints(recipe).items():
+        steps.append(_step(recipe, name, fingerprint, stage in (None, name), again, again and stage == name))
+    if stage is not None:
+        steps = [_with_needs(step, steps) if step.name == stage else step for step in steps]
+    return steps
+
+
+def refuse(recipe: Recipe, steps: list[Step]) -> None:
+    """Raise what speaks against a plan, all of it.
+
+    Raises:
+        RecipeError: With one line per stage that cannot be run.
+    """
+    lines = [f"{recipe.file}: stages.{step.name}: {step.problem}" for step in steps if step.action is Action.REFUSE]
+    if lines:
+        raise RecipeError(*lines)
+
+
+def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, again: bool, always: bool) -> Step:
+    folder = recipe.folder(name)
+    try:
+        record = read(folder)
+    except RecipeError as error:
+        action = Action.REFUSE if is_wanted else Action.LEAVE
+        return Step(name, folder, State.CHANGED, action, fingerprint, problem=str(error))
+    differences = fingerprint.differences(record.fingerprint) if record else []
+    state = _state(record, differences, fingerprint)
+    actions = {State.TO_DO: Action.RUN, State.INTERRUPTED: Action.RESUME, State.TO_CONTINUE: Action.RESUME, State.DONE: Action.SKIP,
+               State.CHANGED: Action.CLEAR if again else Action.REFUSE}
+    action = actions[state] if is_wanted else Action.LEAVE
+    if always and record is not None:
+        action = Action.CLEAR
+    inside = [other for other in recipe.stages if other != name and recipe.folder(other).is_relative_to(folder)]
+    if action is Action.CLEAR and inside:
+        return Step(name, folder, state, Action.REFUSE, fingerprint, record, f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand")
+    return Step(name, folder, state, action, fingerprint, record, _told(folder, differences))
+
+
+def _state(record: Record | None, differences: list[str], fingerprint: Fingerprint) -> State:
+    if record is None:
+        return State.TO_DO
+    if differences:
+        return State.CHANGED
+    if not record.is_done:
+        return State.INTERRUPTED
+    return State.DONE if record.fingerprint.length == fingerprint.length else State.TO_CONTINUE
+
+
+def _told(folder: Path, differences: list[str]) -> str:
+    if not differences:
+        return ""
+    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+    return (f"{folder} was made by another recipe (changed: {'; '.join(differences[:3])}{more}): "
+            "set another out=, delete the folder, or add --again to make it anew")
+
+
+def _with_needs(step: Step, steps: list[Step]) -> Step:
+    """Refuse a stage whose earlier stages are not there."""
+    lacking = [other for other in steps if other.name in step.fingerprint.upstream and other.state is not State.DONE]
+    if not lacking or step.action in (Action.SKIP, Action.REFUSE):
+        return step
+    needs = ", ".join(f"stages.{other.name} ({other.state.value})" for other in lacking)
+    return Step(step.name, step.folder, step.state, Action.REFUSE, step.fingerprint, step.record,
+                f"needs {needs} done first: run without --stage, or with --stage {lacking[0].name}")

@@ -1,0 +1,48 @@
+"""Training stages: a LightningModule, its data and a Trainer in; a model folder out."""
+import json
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from lightningmodules.checkpoint import LastCheckpoint
+from lightningmodules.language_model import SpeechTextLM
+from zoo.files import whole_folder, write_text
+from zoo.tokens.contract import read_contract, require_match, write_contract
+
+
+def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, trainer: L.Trainer, checkpoint_every: int) -> dict[str, float]:
+    """Train from the last checkpoint, or from the start where there is none, and return the last metrics."""
+    last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
+    trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
+    trainer.callbacks.append(last)
+    trainer.fit(model, data, ckpt_path=last.path if last.path.is_file() else None, weights_only=True)
+    last.save(trainer)
+    trainer.validate(model, data, verbose=False)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def train_language_model(out: Path, model: SpeechTextLM, data: L.LightningDataModule, trainer: L.Trainer, vocabulary: Path, tokens: Path,
+                         checkpoint_every: int = 100) -> dict[str, str]:
+    """Train a language model on tokens and save it as a transformers folder with its vocabulary and contract.
+
+    Args:
+        out: Gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        model: The LightningModule.
+        data: Rows of token ids.
+        trainer: How long, and on what.
+        vocabulary: Folder that the model's vocabulary was loaded from.
+        tokens: Folder of the training tokens, checked against the vocabulary.
+        checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run goes on.
+    """
+    require_match(vocabulary, tokens)
+    metrics = fit(out, model, data, trainer, checkpoint_every)
+    if trainer.is_global_zero:
+        with whole_folder(out / "model") as folder:
+            model.network.save_pretrained(folder)
+            model.vocabulary.save(folder)
+            write_contract(folder, read_contract(vocabulary))
+    losses = ", ".join(f"{kind} {metrics[f'val/{kind}_loss']:.2f}" for kind in ("text", "speech") if f"val/{kind}_loss" in metrics)
+    return {"language model": f"held-out nats per token: {losses}", "curves": f"tensorboard --logdir {out / 'logs'}"}

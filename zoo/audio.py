@@ -1,0 +1,101 @@
+"""Waveforms in and out of audio files: mono, float32, (num_samples,)."""
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+from torchaudio.transforms import Resample
+
+from zoo.files import whole_file
+
+SAMPLE_RATE = 16000
+FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", None)}
+
+
+class AudioError(ValueError):
+    """Audio that cannot be used; the message is one line and names the file."""
+
+
+def read(
+    path: Path, sample_rate: int = SAMPLE_RATE, start_seconds: float = 0.0, duration_seconds: float | None = None,
+) -> Tensor:
+    """Read an audio file, average its channels and resample it: (num_samples,), float32.
+
+    Args:
+        path: WAV, FLAC, OGG, MP3 or whatever else libsndfile reads, at any rate.
+        sample_rate: Hz of the result.
+        start_seconds: Where to begin.
+        duration_seconds: How much to read; to the end of the file where it is None or goes beyond it.
+
+    Raises:
+        AudioError: The file is missing, unreadable, empty or holds NaN or infinity.
+    """
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            file_rate = file.samplerate
+            file.seek(min(round(start_seconds * file_rate), file.frames))
+            num_frames = -1 if duration_seconds is None else round(duration_seconds * file_rate)
+            samples = file.read(num_frames, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        reason = "unreadable" if Path(path).is_file() else "no such file"
+        raise AudioError(f"{path}: {reason} ({' '.join(str(error).split())})") from error
+    if len(samples) == 0:
+        raise AudioError(f"{path}: no samples from {start_seconds:g} s on; delete the file or correct its start")
+    return resample(check(torch.from_numpy(samples.mean(axis=1)), str(path)), file_rate, sample_rate)
+
+
+def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
+    """Write a waveform (num_samples,), clipped to [-1, 1], whole or not at all.
+
+    Args:
+        path: Its suffix chooses the format: .wav and .flac at 16 bits, .ogg, .mp3.
+        waveform: (num_samples,).
+        sample_rate: Hz.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use one of {', '.join(FORMATS)}")
+    container, subtype = FORMATS[path.suffix.lower()]
+    samples = check(waveform, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
+    with whole_file(path) as temporary:
+        soundfile.write(str(temporary), samples, sample_rate, format=container, subtype=subtype)
+
+
+def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
+    """Resample (..., num_samples) with torchaudio's default filter, equal to ``torchaudio.functional.resample``.
+
+    Args:
+        waveform: (..., num_samples).
+        from_rate: Hz.
+        to_rate: Hz.
+    """
+    if from_rate == to_rate:
+        return waveform
+    return _resampler(from_rate, to_rate, waveform.dtype, waveform.device)(waveform)
+
+
+@lru_cache(maxsize=16)
+def _resampler(from_rate: int, to_rate: int, dtype: torch.dtype, device: torch.device) -> Resample:
+    # Computing the filter takes longer than applying it to ten seconds of speech.
+    return Resample(from_rate, to_rate, dtype=dtype).to(device)
+
+
+def check(waveform: Tensor, name: str) -> Tensor:
+    """Return ``waveform`` if it is a usable one.
+
+    Args:
+        waveform: Wanted as (num_samples,), at least one sample, all finite.
+        name: The file or utterance it came from, for the message.
+
+    Raises:
+        AudioError: It is not.
+    """
+    if waveform.dim() != 1:
+        raise AudioError(f"{name}: waveform of shape {tuple(waveform.shape)}; want (num_samples,), channels averaged")
+    if waveform.numel() == 0:
+        raise AudioError(f"{name}: no samples")
+    # NumPy, since torch would wake its thread pool for every file.
+    if not np.isfinite(waveform.detach().cpu().numpy()).all():
+        raise AudioError(f"{name}: holds NaN or infinity; write it again from its original")
+    return waveform

@@ -1,0 +1,168 @@
+"""The synthesised corpus that everything here can be tried on; no person spoke it."""
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from zoo import files
+from zoo.corpora.demo_speech import Line, speak_all
+from zoo.corpora.source import SPLITS, Items
+from zoo.corpora.stories import Story, grammar, spoken, tell_many, wrong_endings
+from zoo.corpora.table import TableCorpus
+from zoo.corpora.voices import act, speakers
+
+HELD_OUT_SHARES = {"dev": 0.06, "test": 0.06}
+# The mean over voices, styles and languages: how many stories make an hour.
+SECONDS_PER_STORY = 9.65
+MARKER = "demo.json"
+
+
+@dataclass(frozen=True)
+class ClozeItem:
+    """A story without its ending, with the right one and one of another topic, in one voice and mood."""
+
+    id: str
+    topic: str
+    prompt: Line
+    right: Line
+    wrong: Line
+
+
+@dataclass(frozen=True)
+class DemoCorpus:
+    """Stories from a small grammar, spoken by espeak-ng with acted moods, and a story cloze suite; all synthetic.
+
+    The speakers of train, dev and test differ, and so do the stories. The same arguments give the same files to the
+    bit, whatever ``num_processes``.
+
+    Args:
+        hours: Of speech in train, dev and test together, about; shared equally by the languages.
+        seed: Of the choice of stories, speakers and styles.
+        languages: Of ``en``, ``de`` and ``es``; each has its own speakers.
+        num_cloze: Items in the cloze suite of each language.
+        num_processes: That speak at once.
+    """
+
+    hours: float = 1.5
+    seed: int = 0
+    languages: tuple[str, ...] = ("en",)
+    num_cloze: int = 200
+    num_processes: int = 2
+    synthetic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("hours", 1e-9), ("num_cloze", 0), ("num_processes", 1)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name}: {getattr(self, name)}; want {'more than 0' if name == 'hours' else f'at least {lowest}'}")
+        if not self.languages:
+            raise ValueError("languages: none; want at least one, such as ['en']")
+        for language in self.languages:
+            grammar(language)
+
+    def splits(self, folder: Path) -> dict[str, Items]:
+        """Speak the corpus into ``folder / "demo"`` if it is not there, and return its splits."""
+        self.write(folder / "demo")
+        return TableCorpus(folder / "demo").splits(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write ``audio/``, ``train.jsonl``, ``dev.jsonl``, ``test.jsonl``, ``suites/`` and, last, ``demo.json``.
+
+        The suite of the first language is ``suites/story_cloze.jsonl``, of another ``suites/story_cloze_de.jsonl``.
+        A run that was interrupted is simply run again.
+
+        Args:
+            folder: Made if need be.
+
+        Raises:
+            ValueError: It holds a demo corpus of other arguments.
+        """
+        made = {"synthetic": True, "speech": "espeak-ng", "text": "a story grammar", "arguments": self._arguments()}
+        if _is_made(folder / MARKER, made):
+            return
+        stories, cloze = self._plan()
+        lines = [line for split in stories.values() for line in split]
+        lines += [line for items in cloze.values() for item in items for line in (item.prompt, item.right, item.wrong)]
+        rows = speak_all(lines, folder, self.num_processes)
+        for split, chosen in stories.items():
+            _write_table(folder / f"{split}.jsonl", [rows[line] for line in chosen])
+        for language, items in cloze.items():
+            suffix = "" if language == self.languages[0] else f"_{language}"
+            _write_table(folder / "suites" / f"story_cloze{suffix}.jsonl", [_cloze_row(item, rows) for item in items])
+        files.write_text(folder / MARKER, json.dumps(made, indent=2) + "\n")
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"hours": self.hours, "seed": self.seed, "languages": list(self.languages), "num_cloze": self.num_cloze}
+
+    def _plan(self) -> tuple[dict[str, list[Line]], dict[str, list[ClozeItem]]]:
+        """Return the lines of each split and the cloze items of each language."""
+        total = self.hours * 3600 / SECONDS_PER_STORY / len(self.languages)
+        counts = {split: max(round(total * share), 1) for split, share in HELD_OUT_SHARES.items()}
+        counts["train"] = max(round(total) - sum(counts.values()), 1)
+        lines: dict[str, list[Line]] = {split: [] for split in SPLITS}
+        cloze: dict[str, list[ClozeItem]] = {}
+        for language in self.languages:
+            told: set[str] = set()
+            for split in SPLITS:
+                draw = random.Random(f"{self.seed} {language} {split}")
+                stories = tell_many(language, counts[split], draw, told)
+                lines[split] += [_story_line(story, language, split, i) for i, story in enumerate(stories)]
+            cloze[language] = _cloze(language, self.num_cloze, random.Random(f"{self.seed} {language} cloze"), told)
+        return lines, {language: items for language, items in cloze.items() if items}
+
+
+def _story_line(story: Story, language: str, split: str, number: int) -> Line:
+    names = list(speakers(language, split))
+    id = f"{language}_{split}_{number:05d}"
+    return _line(id, f"audio/{id}.flac", (*story.sentences, story.ending), language, split, names[number % len(names)], story.style)
+
+
+def _cloze(language: str, count: int, draw: random.Random, told: set[str]) -> list[ClozeItem]:
+    if count == 0:
+        return []
+    names, items = list(speakers(language, "test")), []
+    stories = tell_many(language, count, draw, told)
+    for number, (story, wrong) in enumerate(zip(stories, wrong_endings(stories, draw))):
+        speaker, id = names[number % len(names)], f"{language}_cloze_{number:05d}"
+        prompt = _line(id, f"suites/audio/{id}.flac", story.sentences, language, "test", speaker, story.style)
+        right, wrong = (_ending(ending, language, speaker, story.style) for ending in (story.ending, wrong))
+        items.append(ClozeItem(id, story.topic, prompt, right, wrong))
+    return items
+
+
+def _ending(text: str, language: str, speaker: str, style: str) -> Line:
+    # One recording serves wherever this ending is right or wrong, so that the sound is balanced with the words.
+    id = f"{speaker}_{style}_{hashlib.blake2b(text.encode(), digest_size=5).hexdigest()}"
+    return _line(id, f"suites/audio/{id}.flac", (text,), language, "test", speaker, style)
+
+
+def _line(id: str, path: str, sentences: tuple[str, ...], language: str, split: str, speaker: str, style: str) -> Line:
+    voice = act(speakers(language, split)[speaker], style)
+    return Line(id, path, " ".join(sentences), spoken(sentences), language, speaker, style, voice)
+
+
+def _cloze_row(item: ClozeItem, rows: dict[Line, dict[str, Any]]) -> dict[str, Any]:
+    parts = {name: _relative(rows[getattr(item, name)]) for name in ("prompt", "right", "wrong")}
+    about = item.prompt
+    return {"id": item.id, "topic": item.topic, "language": about.language, "speaker": about.speaker,
+            "style": about.style, "synthetic": True, **parts}
+
+
+def _relative(row: dict[str, Any]) -> dict[str, Any]:
+    """The spoken part of a cloze item, its audio path relative to the folder of the suites."""
+    return {"text": row["text"], "audio": row["audio"].removeprefix("suites/"), "duration": row["duration"], "words": row["words"]}
+
+
+def _is_made(marker: Path, made: dict[str, Any]) -> bool:
+    if not marker.is_file():
+        return False
+    there = json.loads(marker.read_text())
+    if there != made:
+        raise ValueError(f"{marker}: made with {there.get('arguments')}, now asked for {made['arguments']}; "
+                         f"delete {marker.parent} or write elsewhere")
+    return True
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    files.write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

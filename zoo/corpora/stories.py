@@ -1,0 +1,120 @@
+"""Short stories from a small grammar: four sentences and an ending on one topic, in one of four moods."""
+import random
+from dataclasses import dataclass
+
+from zoo.corpora.story_grammars import GRAMMARS, STYLES, Grammar, Topic
+
+
+@dataclass(frozen=True)
+class Story:
+    """A story in plain lower-case words.
+
+    Args:
+        topic: Its name in the grammar.
+        style: One of ``STYLES``, told by the fourth sentence and acted by the speaker.
+        sentences: The four before the ending; the prompt of a cloze item.
+        ending: Names no person and no mood, so that nothing but the topic ties it to the rest.
+    """
+
+    topic: str
+    style: str
+    sentences: tuple[str, ...]
+    ending: str
+
+    @property
+    def prompt(self) -> str:
+        return " ".join(self.sentences)
+
+    @property
+    def text(self) -> str:
+        return f"{self.prompt} {self.ending}"
+
+
+def grammar(language: str) -> Grammar:
+    """Return the grammar of a language.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if language not in GRAMMARS:
+        raise ValueError(f"languages: no story grammar for {language!r}; there are {', '.join(GRAMMARS)}")
+    return GRAMMARS[language]
+
+
+def tell(language: str, topic: str, style: str, draw: random.Random) -> Story:
+    """Return a story.
+
+    Args:
+        language: One of the grammars.
+        topic: One of that grammar's topics.
+        style: One of ``STYLES``.
+        draw: Every choice is drawn from it.
+    """
+    rules = grammar(language)
+    about, person = rules.topics[topic], draw.choice(rules.people)
+    subject, object = draw.choice(about.things)
+    sentences = (
+        draw.choice(rules.openings).format(person=person, to=draw.choice(about.to)),
+        draw.choice(rules.actions).format(person=person, verb=draw.choice(about.verbs)[0], object=object),
+        draw.choice(rules.remarks).format(subject=subject, quality=draw.choice(rules.qualities)),
+        draw.choice(rules.moods[style]).format(person=person),
+    )
+    return Story(topic, style, sentences, _ending(rules, about, draw))
+
+
+def tell_many(language: str, count: int, draw: random.Random, told: set[str]) -> list[Story]:
+    """Return ``count`` stories that differ from each other and from those told before, topics and styles in equal parts.
+
+    Args:
+        language: One of the grammars.
+        count: How many.
+        draw: Every choice is drawn from it.
+        told: Texts to stay clear of; grows by those returned.
+    """
+    kinds = [(topic, style) for topic in grammar(language).topics for style in STYLES]
+    stories: list[Story] = []
+    while len(stories) < count:
+        if len(stories) % len(kinds) == 0:
+            draw.shuffle(kinds)
+        story = tell(language, *kinds[len(stories) % len(kinds)], draw)
+        if story.text not in told:
+            told.add(story.text)
+            stories.append(story)
+    return stories
+
+
+def wrong_endings(stories: list[Story], draw: random.Random) -> list[str]:
+    """Return for each story the ending of another one, of another topic; every ending is given away exactly once.
+
+    So each ending is right as often as it is wrong, and its own probability tells nothing.
+
+    Args:
+        stories: Of at least two topics, none of which makes up more than half.
+        draw: Every choice is drawn from it.
+    """
+    order = list(range(len(stories)))
+    draw.shuffle(order)
+
+    def clash(i: int) -> bool:
+        return stories[i].topic == stories[order[i]].topic
+
+    for i in range(len(order)):
+        if clash(i):
+            for j in draw.sample(range(len(order)), len(order)):
+                order[i], order[j] = order[j], order[i]
+                if not clash(i) and not clash(j):
+                    break
+                order[i], order[j] = order[j], order[i]
+            else:
+                raise ValueError(f"{len(stories)} stories: one topic makes up more than half; want several topics")
+    return [stories[i].ending for i in order]
+
+
+def spoken(sentences: tuple[str, ...]) -> str:
+    """The same words with a capital and a full stop to each sentence, for a synthesiser to pause at."""
+    return " ".join(sentence[0].upper() + sentence[1:] + "." for sentence in sentences)
+
+
+def _ending(rules: Grammar, about: Topic, draw: random.Random) -> str:
+    object, verbs, at = draw.choice(about.things)[1], draw.choice(about.verbs)[1], draw.choice(about.at)
+    return draw.choice(rules.endings).format(verbs=verbs, object=object, at=at)

@@ -1,0 +1,166 @@
+"""The words of the demo corpus's stories, by language."""
+from dataclasses import dataclass
+
+STYLES = ("neutral", "happy", "sad", "angry")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Words that no other topic uses.
+
+    Args:
+        to: Where one goes, such as "to the beach".
+        at: Where one is, such as "at the beach".
+        things: (as subject, as object), with their article.
+        verbs: (of one person, of several), in the past; every verb goes with every thing.
+    """
+
+    to: tuple[str, ...]
+    at: tuple[str, ...]
+    things: tuple[tuple[str, str], ...]
+    verbs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Sentence patterns with ``{person}``, ``{to}``, ``{at}``, ``{verb}``, ``{verbs}``, ``{subject}``, ``{object}``, ``{quality}``.
+
+    Args:
+        people: First names.
+        qualities: Adjectives that go with every thing.
+        topics: By name, the same names in every language.
+        openings: The first sentence.
+        actions: The second.
+        remarks: The third.
+        moods: The fourth, by style.
+        endings: The last; names nobody.
+    """
+
+    people: tuple[str, ...]
+    qualities: tuple[str, ...]
+    topics: dict[str, Topic]
+    openings: tuple[str, ...]
+    actions: tuple[str, ...]
+    remarks: tuple[str, ...]
+    moods: dict[str, tuple[str, ...]]
+    endings: tuple[str, ...]
+
+
+def _english(to: str, nouns: str, verbs: str) -> Topic:
+    """A topic of two places ("farm barn"), some nouns and some verbs, which English does not inflect here."""
+    places = to.split()
+    return Topic(
+        to=tuple(f"to the {place}" for place in places), at=tuple(f"at the {place}" for place in places),
+        things=tuple((f"the {noun}", f"the {noun}") for noun in nouns.split()),
+        verbs=tuple((verb, verb) for verb in verbs.split()),
+    )
+
+
+ENGLISH = Grammar(
+    people=("anna", "tom", "ben", "lucy", "sara", "max", "emma", "jack"),
+    qualities=("big", "small", "old", "strange", "lovely", "perfect"),
+    topics={
+        "farm": _english("farm barn", "horse cow sheep", "fed brushed led"),
+        "sea": _english("beach harbor", "boat shell fish", "spotted painted rinsed"),
+        "kitchen": _english("kitchen bakery", "bread soup cake", "cooked tasted served"),
+        "school": _english("school library", "book letter poem", "studied copied wrote"),
+        "garden": _english("garden orchard", "rose tulip bush", "planted watered trimmed"),
+        "music": _english("concert theater", "song melody waltz", "played hummed practiced"),
+        "sport": _english("stadium gym", "ball disc hoop", "kicked threw bounced"),
+        "hospital": _english("hospital clinic", "patient nurse doctor", "healed thanked visited"),
+    },
+    openings=("yesterday {person} went {to}", "one day {person} went {to}", "in the morning {person} went {to}"),
+    actions=("there {person} {verb} {object}", "soon {person} {verb} {object}"),
+    remarks=("{subject} was {quality}", "{subject} looked {quality}"),
+    moods={
+        "neutral": ("then {person} rested a little", "then {person} waited a while"),
+        "happy": ("{person} was happy and smiled", "it was a wonderful day and {person} laughed"),
+        "sad": ("{person} was sad and cried", "it was a lonely day and {person} sighed"),
+        "angry": ("{person} was angry and shouted", "it was a terrible day and {person} yelled"),
+    },
+    endings=("at last they {verbs} {object} {at}", "in the end everyone {verbs} {object} {at}"),
+)
+
+GERMAN = Grammar(
+    people=("anna", "paul", "lena", "felix", "clara", "jonas"),
+    qualities=("groß", "klein", "alt", "neu", "schön", "seltsam"),
+    topics={
+        "farm": Topic(
+            ("auf den bauernhof", "in den stall"), ("auf dem bauernhof", "im stall"),
+            (("das pferd", "das pferd"), ("die kuh", "die kuh"), ("der hund", "den hund")),
+            (("fütterte", "fütterten"), ("bürstete", "bürsteten"), ("streichelte", "streichelten"))),
+        "sea": Topic(
+            ("zum strand", "zum hafen"), ("am strand", "am hafen"),
+            (("das boot", "das boot"), ("die muschel", "die muschel"), ("der fisch", "den fisch")),
+            (("entdeckte", "entdeckten"), ("zeichnete", "zeichneten"), ("fotografierte", "fotografierten"))),
+        "kitchen": Topic(
+            ("in die küche", "in die bäckerei"), ("in der küche", "in der bäckerei"),
+            (("das brot", "das brot"), ("die suppe", "die suppe"), ("der kuchen", "den kuchen")),
+            (("kochte", "kochten"), ("probierte", "probierten"), ("servierte", "servierten"))),
+        "school": Topic(
+            ("in die schule", "in die bibliothek"), ("in der schule", "in der bibliothek"),
+            (("das buch", "das buch"), ("die geschichte", "die geschichte"), ("der brief", "den brief")),
+            (("studierte", "studierten"), ("kopierte", "kopierten"), ("übersetzte", "übersetzten"))),
+        "garden": Topic(
+            ("in den garten", "in den park"), ("im garten", "im park"),
+            (("das gras", "das gras"), ("die blume", "die blume"), ("der baum", "den baum")),
+            (("pflanzte", "pflanzten"), ("wässerte", "wässerten"), ("pflegte", "pflegten"))),
+        "music": Topic(
+            ("ins konzert", "ins theater"), ("im konzert", "im theater"),
+            (("das lied", "das lied"), ("die melodie", "die melodie"), ("der walzer", "den walzer")),
+            (("spielte", "spielten"), ("summte", "summten"), ("übte", "übten"))),
+    },
+    openings=("gestern ging {person} {to}", "eines tages ging {person} {to}", "am morgen ging {person} {to}"),
+    actions=("dort {verb} {person} {object}", "bald {verb} {person} {object}"),
+    remarks=("{subject} war {quality}", "{subject} schien {quality}"),
+    moods={
+        "neutral": ("dann ruhte {person} ein wenig", "dann wartete {person} eine weile"),
+        "happy": ("{person} war froh und lächelte", "es war ein wunderbarer tag und {person} lachte"),
+        "sad": ("{person} war traurig und weinte", "es war ein einsamer tag und {person} seufzte"),
+        "angry": ("{person} war wütend und schrie", "es war ein schrecklicher tag und {person} schimpfte"),
+    },
+    endings=("zum schluss {verbs} sie {object} {at}", "am ende {verbs} alle {object} {at}"),
+)
+
+SPANISH = Grammar(
+    people=("ana", "pablo", "lucía", "diego", "carmen", "luis"),
+    qualities=("grande", "enorme", "diferente", "especial", "normal", "increíble"),
+    topics={
+        "farm": Topic(
+            ("a la granja", "al establo"), ("en la granja", "en el establo"),
+            (("el caballo", "el caballo"), ("la vaca", "la vaca"), ("la oveja", "la oveja")),
+            (("cuidó", "cuidaron"), ("cepilló", "cepillaron"), ("acarició", "acariciaron"))),
+        "sea": Topic(
+            ("a la playa", "al puerto"), ("en la playa", "en el puerto"),
+            (("el barco", "el barco"), ("la concha", "la concha"), ("el pez", "el pez")),
+            (("encontró", "encontraron"), ("pintó", "pintaron"), ("fotografió", "fotografiaron"))),
+        "kitchen": Topic(
+            ("a la cocina", "a la panadería"), ("en la cocina", "en la panadería"),
+            (("el pan", "el pan"), ("la sopa", "la sopa"), ("la tarta", "la tarta")),
+            (("probó", "probaron"), ("preparó", "prepararon"), ("sirvió", "sirvieron"))),
+        "school": Topic(
+            ("a la escuela", "a la biblioteca"), ("en la escuela", "en la biblioteca"),
+            (("el libro", "el libro"), ("la carta", "la carta"), ("el poema", "el poema")),
+            (("leyó", "leyeron"), ("copió", "copiaron"), ("estudió", "estudiaron"))),
+        "garden": Topic(
+            ("al jardín", "al parque"), ("en el jardín", "en el parque"),
+            (("el árbol", "el árbol"), ("la rosa", "la rosa"), ("la flor", "la flor")),
+            (("plantó", "plantaron"), ("regó", "regaron"), ("podó", "podaron"))),
+        "music": Topic(
+            ("al concierto", "al teatro"), ("en el concierto", "en el teatro"),
+            (("el vals", "el vals"), ("la canción", "la canción"), ("la melodía", "la melodía")),
+            (("tocó", "tocaron"), ("cantó", "cantaron"), ("ensayó", "ensayaron"))),
+    },
+    openings=("ayer {person} fue {to}", "un día {person} fue {to}", "por la mañana {person} fue {to}"),
+    actions=("allí {person} {verb} {object}", "pronto {person} {verb} {object}"),
+    remarks=("{subject} era {quality}", "{subject} parecía {quality}"),
+    moods={
+        "neutral": ("luego {person} descansó un poco", "luego {person} esperó un rato"),
+        "happy": ("{person} estaba feliz y sonrió", "fue un día maravilloso y {person} rió"),
+        "sad": ("{person} estaba triste y lloró", "fue un día solitario y {person} suspiró"),
+        "angry": ("{person} sintió rabia y gritó", "fue un día terrible y {person} protestó"),
+    },
+    endings=("al final ellos {verbs} {object} {at}", "por fin todos {verbs} {object} {at}"),
+)
+
+GRAMMARS = {"en": ENGLISH, "de": GERMAN, "es": SPANISH}

@@ -1,0 +1,56 @@
+"""Figures with 95% intervals."""
+from dataclasses import dataclass
+
+import numpy as np
+
+Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and what it could as well have been.
+
+    Args:
+        value: The figure.
+        low: Lower end of its 95% interval.
+        high: Upper end.
+        n: Independent items it is made of.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def named(self, name: str) -> dict[str, float | list[float] | int]:
+        """As it stands in a report, with four decimals."""
+        return {name: round(self.value, 4), "interval": [round(self.low, 4), round(self.high, 4)], "n": self.n}
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def proportion(hits: np.ndarray) -> Estimate:
+    """Share of hits (n,), ties given as one half, with Wilson's score interval.
+
+    Raises:
+        ValueError: Where there is no item.
+    """
+    n = len(hits)
+    if not n:
+        raise ValueError("no items to score")
+    p = float(np.mean(hits))
+    centre, spread = p + Z**2 / (2 * n), Z * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    low, high = (centre - spread) / (1 + Z**2 / n), (centre + spread) / (1 + Z**2 / n)
+    return Estimate(p, max(0.0, float(low)), min(1.0, float(high)), n)
+
+
+def ratio(numerators: np.ndarray, denominators: np.ndarray, seed: int = 0, resamples: int = 2000) -> Estimate:
+    """Sum over sum, such as errors over words by utterance (n,), with a percentile bootstrap over the items."""
+    n = len(numerators)
+    if not n:
+        raise ValueError("no items to score")
+    drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
+    values = numerators[drawn].sum(1) / np.maximum(denominators[drawn].sum(1), 1e-12)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Estimate(float(numerators.sum() / denominators.sum()), float(low), float(high), n)

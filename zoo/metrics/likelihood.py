@@ -1,0 +1,24 @@
+"""Cross entropy apart by modality."""
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class ModalityLoss(Metric):
+    """Mean loss in nats per token of the tokens of one modality, over all batches and processes."""
+
+    higher_is_better = False
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, losses: Tensor, mask: Tensor) -> None:
+        """Add the losses (B, T) of the tokens where ``mask`` (B, T) is true."""
+        self.total += losses.detach()[mask].double().sum()
+        self.count += mask.sum()
+
+    def compute(self) -> Tensor:
+        return (self.total / self.count).float()

@@ -1,0 +1,119 @@
+"""Waveform to a sequence of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
+import math
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+
+
+class SpeechEncoder(nn.Module, ABC):
+    """What every encoder offers.
+
+    Attributes:
+        sample_rate: Of the waveforms it takes, in Hz.
+        frame_rate: Feature vectors per second.
+        dim: Width of a feature vector.
+        min_samples: Shorter waveforms have no frames.
+    """
+
+    sample_rate: int = 16000
+    frame_rate: float
+    dim: int
+    min_samples: int
+
+    @abstractmethod
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Features of one waveform: (num_samples,) -> (T, dim)."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Arguments that make this encoder again from its folder."""
+
+    def save_weights(self, folder: Path) -> None:
+        """Write what ``config`` does not tell; nothing, where there are no weights."""
+
+
+class FilterbankEncoder(SpeechEncoder):
+    """Mel-cepstra and their deltas, normalised over the utterance: no weights, made for small offline runs.
+
+    Args:
+        frame_rate: Frames per second; ``sample_rate`` and 100 must be multiples of it.
+        num_mels: Filters between 20 Hz and half the sample rate.
+        num_cepstra: Coefficients kept, the first (loudness) among them.
+        smoothing_seconds: Deltas are slopes over so long a time on either side.
+    """
+
+    def __init__(self, frame_rate: int = 25, num_mels: int = 40, num_cepstra: int = 13, smoothing_seconds: float = 0.04) -> None:
+        super().__init__()
+        if 100 % frame_rate or not num_cepstra <= num_mels:
+            raise ValueError(f"frame_rate must divide 100 and num_cepstra be at most num_mels, got {frame_rate=}, {num_cepstra=}, {num_mels=}")
+        self.frame_rate, self.num_mels, self.num_cepstra = frame_rate, num_mels, num_cepstra
+        self.smoothing_seconds = smoothing_seconds
+        self.pool, self.dim, self.min_samples = 100 // frame_rate, 2 * num_cepstra, 1280
+        self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
+        self.cepstra = torchaudio.transforms.MFCC(
+            self.sample_rate, num_cepstra, log_mels=True,
+            melkwargs={"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": num_mels, "f_min": 20.0})
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        frames = len(waveform) * self.frame_rate // self.sample_rate
+        x = self.cepstra(waveform)[:, : frames * self.pool]  # (C, 100 Hz)
+        x = torch.cat([x, torchaudio.functional.compute_deltas(x, self.delta_window)])
+        x = x.unflatten(1, (frames, self.pool)).mean(2).T  # (T, 2C)
+        return (x - x.mean(0)) / (x.std(0, correction=0) + 1e-3)
+
+    def config(self) -> dict[str, Any]:
+        return {"frame_rate": self.frame_rate, "num_mels": self.num_mels, "num_cepstra": self.num_cepstra,
+                "smoothing_seconds": self.smoothing_seconds}
+
+
+class HubertEncoder(SpeechEncoder):
+    """One layer of a transformers HuBERT, wav2vec 2.0 or WavLM.
+
+    Args:
+        source: Name or folder of the checkpoint.
+        layer: Its output after so many transformer layers; the later ones are dropped.
+        normalize: Give each waveform zero mean and unit variance; None asks the checkpoint.
+
+    Raises:
+        ValueError: Where the checkpoint has fewer layers.
+    """
+
+    def __init__(self, source: str, layer: int, normalize: bool | None = None) -> None:
+        super().__init__()
+        config = AutoConfig.from_pretrained(source)
+        if not 1 <= layer <= config.num_hidden_layers:
+            raise ValueError(f"layer {layer} of {source}: it has layers 1 to {config.num_hidden_layers}")
+        config.num_hidden_layers = layer
+        config.apply_spec_augment = False
+        self.network = AutoModel.from_pretrained(source, config=config).eval().requires_grad_(False)
+        if getattr(config, "do_stable_layer_norm", False):
+            self.network.encoder.layer_norm = nn.Identity()  # belongs after the last layer of the whole network only
+        self.layer, self.dim = layer, config.hidden_size
+        self.normalize = _wants_normalised(source, config.feat_extract_norm) if normalize is None else normalize
+        self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
+        self.min_samples = 1
+        for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
+            self.min_samples = (self.min_samples - 1) * stride + kernel
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        if self.normalize:
+            waveform = (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
+        return self.network(waveform[None]).last_hidden_state[0]
+
+    def config(self) -> dict[str, Any]:
+        return {"layer": self.layer, "normalize": self.normalize}
+
+    def save_weights(self, folder: Path) -> None:
+        self.network.save_pretrained(folder)
+
+
+def _wants_normalised(source: str, feat_extract_norm: str) -> bool:
+    try:
+        return bool(AutoFeatureExtractor.from_pretrained(source).do_normalize)
+    except OSError:  # a folder without preprocessor_config.json
+        return feat_extract_norm == "layer"

@@ -1,0 +1,114 @@
+"""One tokenised utterance as a document of ids, in each of the forms that a language model trains on."""
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from zoo.tokens.interleave import SpanSampler
+from zoo.tokens.store import TokenTable
+from zoo.tokens.vocabulary import Vocabulary
+
+
+class Form(ABC):
+    """Makes documents (N,) of one form: begin, marked spans, end.
+
+    Args:
+        vocabulary: Of the ids in the table.
+        table: Tokenised utterances.
+
+    Attributes:
+        rows: Utterances of the table that can take this form.
+        lengths: Expected length of the document of each of them, (len(rows),).
+    """
+
+    def __init__(self, vocabulary: Vocabulary, table: TokenTable) -> None:
+        self.table = table
+        self.begin, self.end = np.array([vocabulary.bos]), np.array([vocabulary.eos])
+        self.text_marker, self.speech_marker = np.array([vocabulary.text_marker]), np.array([vocabulary.speech_marker])
+        text, speech = table.lengths("text_ids"), table.lengths("speech_ids")
+        self.rows = np.flatnonzero(self.usable(text, speech, table.lengths("word_text") > 1))
+        self.lengths = self.expected(text[self.rows], speech[self.rows])
+
+    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+        """Which utterances have what the form needs, given their numbers of ids and whether words are aligned."""
+        return (text > 0) & (speech > 0)
+
+    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
+        return text + speech + 4
+
+    @abstractmethod
+    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
+        """Ids (N,) of one utterance of the table."""
+
+
+class TextOnly(Form):
+    """``<s>[Text]...</s>``"""
+
+    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+        return text > 0
+
+    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
+        return text + 3
+
+    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, self.text_marker, self.table.array(row, "text_ids"), self.end])
+
+
+class SpeechOnly(Form):
+    """``<s>[Speech][Hu1]...</s>``"""
+
+    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+        return speech > 0
+
+    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
+        return speech + 3
+
+    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, self.speech_marker, self.table.array(row, "speech_ids"), self.end])
+
+
+class SpeechThenText(Form):
+    """``<s>[Speech][Hu1]...[Text]...</s>``, the order of speech recognition."""
+
+    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, self.speech_marker, self.table.array(row, "speech_ids"),
+                               self.text_marker, self.table.array(row, "text_ids"), self.end])
+
+
+class TextThenSpeech(Form):
+    """``<s>[Text]...[Speech][Hu1]...</s>``, the order of speech synthesis."""
+
+    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, self.text_marker, self.table.array(row, "text_ids"),
+                               self.speech_marker, self.table.array(row, "speech_ids"), self.end])
+
+
+class Interleaved(Form):
+    """Text and speech by turns, switching at word boundaries, cut anew each time the utterance is read.
+
+    Args:
+        spans: Where the switches fall.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, table: TokenTable, spans: SpanSampler) -> None:
+        super().__init__(vocabulary, table)
+        self.spans = spans
+
+    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+        return aligned & (speech > 0)
+
+    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
+        return (text + speech) // 2 + 5
+
+    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
+        text, speech = self.table.array(row, "text_ids"), self.table.array(row, "speech_ids")
+        in_text, in_speech = self.table.array(row, "word_text"), self.table.array(row, "word_speech")
+        speaking = bool(draw.integers(2))
+        cuts = self.spans.cut(self.table.array(row, "word_ends"), speaking, draw)
+        parts, start = [self.begin], 0
+        for end in cuts.tolist():
+            if speaking:
+                parts += [self.speech_marker, speech[in_speech[start]:in_speech[end]]]
+            else:
+                parts += [self.text_marker, text[in_text[start]:in_text[end]]]
+            start, speaking = end, not speaking
+        return np.concatenate([*parts, self.end])

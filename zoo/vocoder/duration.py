@@ -1,0 +1,45 @@
+"""Predicts how many frames each deduplicated speech unit lasts."""
+import torch
+from torch import Tensor, nn
+
+
+class DurationPredictor(nn.Module):
+    """Two convolutions over unit embeddings, as in FastSpeech 2 (Ren et al. 2021) and speech resynthesis.
+
+    Args:
+        dim: Width of the unit embeddings.
+        hidden_dim: Width of the convolutions.
+        kernel_size: Units seen by each convolution; odd, so that the length is kept.
+        dropout: Probability, after each convolution.
+
+    Raises:
+        ValueError: If ``kernel_size`` is even.
+    """
+
+    def __init__(self, dim: int, hidden_dim: int = 128, kernel_size: int = 3, dropout: float = 0.5) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd to keep the length, got {kernel_size}")
+        self.config = {"dim": dim, "hidden_dim": hidden_dim, "kernel_size": kernel_size, "dropout": dropout}
+        self.convs = nn.ModuleList(nn.Conv1d(width, hidden_dim, kernel_size, padding=kernel_size // 2) for width in (dim, hidden_dim))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden_dim, 1)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map unit embeddings (B, T, dim) to log(1 + frames), (B, T).
+
+        Args:
+            x: Embeddings.
+            mask: True where there is a unit, (B, T); what lies outside has no influence on the rest.
+        """
+        for conv, norm in zip(self.convs, self.norms):
+            x = x if mask is None else x * mask.unsqueeze(-1)
+            x = conv(x.transpose(1, 2)).relu().transpose(1, 2)
+            x = self.dropout(norm(x))
+        return self.out(x).squeeze(-1)
+
+    @torch.inference_mode()
+    def frames(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Whole frames per unit, at least one, halves to the even side: (B, T, dim) -> (B, T) int64."""
+        return (self(x, mask).exp() - 1).round().clamp(min=1).long()

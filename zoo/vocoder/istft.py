@@ -1,0 +1,97 @@
+"""Units to waveform by an inverse short-time Fourier transform: far cheaper than upsampling sample by sample."""
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.vocoder.generator import Generator
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution over time, then two linear layers, around a shortcut (Liu et al. 2022)."""
+
+    def __init__(self, channels: int, hidden: int, kernel_size: int, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.expand, self.contract = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, T, C) to (B, T, C)."""
+        y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
+        return x + self.scale * self.contract(F.gelu(self.expand(y)))
+
+
+class ISTFTGenerator(Generator):
+    """ConvNeXt blocks at the unit rate and one head that gives the spectra of all frames of a unit (after Vocos, Siuzdak 2023).
+
+    Args:
+        streams: Number of units by prefix; the first is the phonetic one, which durations are predicted from.
+        unit_rate: Units per second; every stream comes repeated to this rate.
+        num_speakers: 0 for a voice that nothing chooses.
+        num_styles: 0 unless an utterance has a style besides its streams.
+        embedding_dim: Width of each embedding.
+        channels: Of the blocks.
+        hidden: Of the linear layers inside a block.
+        num_blocks: At the unit rate.
+        kernel_size: Of the depthwise convolutions, in units; odd.
+        frames_per_unit: Spectra per unit; they divide its samples.
+        overlap: Frames that share a sample: the transform is ``overlap`` hops long.
+        sample_rate: Of the waveform, in Hz.
+
+    Raises:
+        ValueError: Where the sizes do not fit each other.
+    """
+
+    def __init__(self, streams: dict[str, int], unit_rate: float, num_speakers: int = 0, num_styles: int = 0, embedding_dim: int = 128,
+                 channels: int = 512, hidden: int = 1536, num_blocks: int = 8, kernel_size: int = 7, frames_per_unit: int = 4,
+                 overlap: int = 4, sample_rate: int = 16000) -> None:
+        config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
+        self.config = config
+        if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2 or kernel_size % 2 == 0:
+            raise ValueError(f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an even number of "
+                             f"samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd kernel_size")
+        self.frames_per_unit, self.hop = frames_per_unit, self.samples_per_unit // frames_per_unit
+        self.fft_size = overlap * self.hop
+        self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
+        self.first_norm = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks))
+        self.last_norm = nn.LayerNorm(channels)
+        self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
+        self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
+        self.context_units = (num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
+
+    def forward(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit).
+
+        Args:
+            units: By prefix, all at the unit rate.
+            speaker: Index, (B,); where there is a choice.
+            style: Index, (B,); where there is a choice.
+            mask: True where there are units, (B, T); rows come out as if each were alone. None: everywhere.
+        """
+        x = self.embed(units, speaker, style)  # (B, width, T)
+        keep = x.new_ones(x.shape[0], x.shape[2], 1) if mask is None else mask.unsqueeze(-1).to(x.dtype)
+        x = self.first_norm(self.first(x * keep.transpose(1, 2)).transpose(1, 2)) * keep
+        for block in self.blocks:
+            x = block(x) * keep
+        size, phase = self.head(self.last_norm(x)).float().unflatten(-1, (self.frames_per_unit, 2, -1)).unbind(-2)
+        spectra = torch.polar(size.clamp(max=5.0).exp(), phase) * keep.unsqueeze(2)  # (B, T, frames, fft_size / 2 + 1)
+        return self._overlap_add(spectra.flatten(1, 2), keep.float().repeat_interleave(self.frames_per_unit, dim=1))
+
+    def _overlap_add(self, spectra: Tensor, keep: Tensor) -> Tensor:
+        """Map spectra (B, F, fft_size / 2 + 1) to samples (B, F * hop); frames with ``keep`` 0, (B, F, 1), count for nothing."""
+        frames = torch.fft.irfft(spectra, self.fft_size) * self.window  # (B, F, fft_size)
+        weights = self.window.square() * keep
+        samples, envelope = (_fold(x, self.hop) for x in (frames, weights))
+        margin = (self.fft_size - self.hop) // 2
+        inside = slice(margin, margin + spectra.shape[1] * self.hop)
+        return samples[:, inside] / envelope[:, inside].clamp(min=1e-6)
+
+
+def _fold(frames: Tensor, hop: int) -> Tensor:
+    """Add frames (B, F, N) that start ``hop`` samples apart: (B, (F - 1) * hop + N)."""
+    batch, count, length = frames.shape
+    pieces = frames.reshape(batch, count, length // hop, hop)
+    return sum(F.pad(pieces[:, :, i], (0, 0, i, length // hop - 1 - i)) for i in range(length // hop)).flatten(1)

@@ -1,0 +1,266 @@
+"""A trained vocoder: units in, voice out."""
+import difflib
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from zoo.files import whole_file, write_text
+from zoo.tokens.contract import FILE, read_contract, write_contract
+from zoo.tokens.units import Stream, Tokens, parse
+from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.generator import Generator, UnitGenerator
+from zoo.vocoder.istft import ISTFTGenerator
+from zoo.vocoder.streams import at_rate, beside
+
+GENERATORS: dict[str, type[Generator]] = {"UnitGenerator": UnitGenerator, "ISTFTGenerator": ISTFTGenerator}
+CONFIG, WEIGHTS = "vocoder.json", "model.safetensors"
+
+Units = str | Tokens | Mapping[str, Any]
+
+
+class Vocoder(nn.Module):
+    """Generator, duration predictor, and the names of what they were trained on; for inference, in evaluation mode.
+
+    Units are given as ``"[Hu12][Hu7]"``, as tokens, or as sequences of integers by prefix. Tokens are one of each
+    phonetic unit, whose durations are to be predicted; pitch and style hold until the next. Sequences hold one of each
+    stream per phonetic unit where durations are predicted, otherwise the raw units of each stream at its own rate.
+
+    Args:
+        generator: Taken over.
+        streams: The tokenizer's; those of the generator are used.
+        durations: Without one, only raw units can be spoken.
+        speakers: Names of the generator's first speakers.
+        styles: Names of its first styles of a whole utterance.
+        default_speaker: Index used where none is asked for.
+        default_style: Likewise.
+        missing: Units, by prefix, of which one stands in for a stream that has none at all.
+        contract: Of the tokens it was trained on; saved beside the weights.
+
+    Raises:
+        ValueError: Where the streams are not those of the generator.
+    """
+
+    def __init__(self, generator: Generator, streams: Sequence[Stream], durations: DurationPredictor | None = None,
+                 speakers: Sequence[str] = (), styles: Sequence[str] = (), default_speaker: int = 0, default_style: int = 0,
+                 missing: Mapping[str, Sequence[int]] | None = None, contract: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        by_prefix = {stream.prefix: stream for stream in streams}
+        for prefix, size in generator.streams.items():
+            if prefix not in by_prefix or by_prefix[prefix].size != size:
+                raise ValueError(f"the generator has {size} {prefix} units, the tokenizer {by_prefix.get(prefix) or 'no such stream'}")
+        self.streams = tuple(by_prefix[prefix] for prefix in generator.streams)
+        if abs(self.streams[0].rate - generator.unit_rate) > 1e-6:
+            raise ValueError(f"the generator takes {generator.unit_rate:g} units a second, but {self.streams[0].prefix} has {self.streams[0].rate:g}")
+        self.generator, self.durations = generator, durations
+        self.speakers, self.styles = list(speakers), list(styles)
+        self.default_speaker, self.default_style = default_speaker, default_style
+        self.missing = {prefix: list(units) for prefix, units in (missing or {}).items()}
+        self.contract = contract or {}
+        self.eval()
+
+    @property
+    def sample_rate(self) -> int:
+        return self.generator.sample_rate
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+    @torch.inference_mode()
+    def forward(self, units: Units, speaker: str | int | None = None, style: str | int | None = None,
+                predict_durations: bool = True, rng: random.Random | None = None) -> Tensor:
+        """Speak: the waveform (N,) at ``sample_rate``.
+
+        Args:
+            units: A string, tokens, or sequences by prefix.
+            speaker: Name or index; ``default_speaker`` if None.
+            style: Name or index of the style of the whole utterance; ``default_style`` if None.
+            predict_durations: False for raw units, one a frame.
+            rng: Chooses among several stand-ins for a missing stream; the first is taken if None.
+
+        Raises:
+            ValueError: Unknown unit, speaker or style; no units; lengths that do not fit.
+        """
+        return self.batch([units], [speaker], [style], predict_durations, rng)[0]
+
+    @torch.inference_mode()
+    def batch(self, units: Sequence[Units], speakers: Sequence[str | int | None] | None = None, styles: Sequence[str | int | None] | None = None,
+              predict_durations: bool = True, rng: random.Random | None = None) -> list[Tensor]:
+        """Speak several at once, each as if it were alone: waveforms (N,) of their own lengths."""
+        rows = [self.frames(each, predict_durations, rng) for each in units]
+        speaker, style = self._choices(speakers or [None] * len(rows), styles or [None] * len(rows))
+        lengths = [len(next(iter(row.values()))) for row in rows]
+        padded = {prefix: nn.utils.rnn.pad_sequence([row[prefix] for row in rows], batch_first=True) for prefix in self.generator.streams}
+        mask = None
+        if min(lengths) < max(lengths):
+            mask = torch.arange(max(lengths), device=self.device) < torch.tensor(lengths, device=self.device).unsqueeze(1)
+        waveforms = self.generator(padded, speaker, style, mask)  # (B, N)
+        return [row[:length * self.generator.samples_per_unit].clone() for row, length in zip(waveforms, lengths)]
+
+    @torch.inference_mode()
+    def stream(self, units: Units, speaker: str | int | None = None, style: str | int | None = None, predict_durations: bool = True,
+               chunk_units: int = 50, rng: random.Random | None = None) -> Iterator[Tensor]:
+        """Speak piece by piece; joined, the pieces are what a call returns.
+
+        Each piece is made with as much of its neighbours as the generator can see, so memory does not grow with length.
+
+        Args:
+            units: As for a call, as are the others.
+            speaker: Name or index.
+            style: Name or index.
+            predict_durations: False for raw units, one a frame.
+            chunk_units: Units at the unit rate in each piece.
+            rng: Chooses among stand-ins for a missing stream.
+        """
+        if chunk_units < 1:
+            raise ValueError(f"chunk_units must be at least 1, got {chunk_units}")
+        frames, (speaker_index, style_index) = self.frames(units, predict_durations, rng), self._choices([speaker], [style])
+        total, reach, samples = len(next(iter(frames.values()))), self.generator.context_units, self.generator.samples_per_unit
+        for start in range(0, total, chunk_units):
+            end, first = min(start + chunk_units, total), max(0, start - reach)
+            window = {prefix: row[first:end + reach].unsqueeze(0) for prefix, row in frames.items()}
+            waveform = self.generator(window, speaker_index, style_index)[0]
+            yield waveform[(start - first) * samples:(end - first) * samples].clone()
+
+    @torch.inference_mode()
+    def frames(self, units: Units, predict_durations: bool = True, rng: random.Random | None = None) -> dict[str, Tensor]:
+        """Units of every stream at the unit rate, (T,) by prefix: what the generator speaks.
+
+        Raises:
+            ValueError: Unknown unit; no units; lengths that do not fit; no duration predictor.
+        """
+        tokens = parse(units, self.streams) if isinstance(units, str) else units
+        raw = not isinstance(tokens, Tokens) and not predict_durations
+        rows = self._filled(beside(tokens, self.streams) if isinstance(tokens, Tokens) else tokens, rng)
+        first = self.streams[0]
+        length = len(rows[first.prefix])
+        for stream in self.streams[1:]:
+            self._check_length(stream, len(rows[stream.prefix]), length, raw)
+        if raw:
+            rows = {s.prefix: at_rate(rows[s.prefix], s.rate, first.rate, length) for s in self.streams}
+        placed = {prefix: torch.from_numpy(row).to(self.device) for prefix, row in rows.items()}
+        if not predict_durations:
+            return placed
+        repeats = self.predicted(placed[first.prefix])
+        return {prefix: row.repeat_interleave(repeats) for prefix, row in placed.items()}
+
+    @torch.inference_mode()
+    def predicted(self, units: Tensor) -> Tensor:
+        """Predicted frames of each phonetic unit: (N,) -> (N,) int64, at least 1."""
+        if self.durations is None:
+            raise ValueError("this vocoder has no duration predictor: give it raw units, one a frame, and predict_durations=False")
+        return self.durations.frames(self.generator.phonetic(units.unsqueeze(0)))[0]
+
+    def _filled(self, units: Mapping[str, Any], rng: random.Random | None) -> dict[str, np.ndarray]:
+        """Every stream as checked integers; a missing one is a single stand-in repeated."""
+        first = self.streams[0].prefix
+        if first not in units or len(units[first]) == 0:
+            raise ValueError(f"no {first} units to speak")
+        rows = {}
+        for stream in self.streams:
+            given = units.get(stream.prefix)
+            if given is None and self.missing.get(stream.prefix):
+                stand_ins = self.missing[stream.prefix]
+                unit = rng.choice(stand_ins) if rng else stand_ins[0]
+                length = max(1, round(len(units[first]) * stream.rate / self.streams[0].rate))
+                equal = all(len(units[s.prefix]) == len(units[first]) for s in self.streams if s.prefix in units)
+                rows[stream.prefix] = np.full(len(units[first]) if equal else length, unit)
+            elif given is None:
+                raise ValueError(f"no {stream.prefix} units: this vocoder speaks {', '.join(self.generator.streams)} together")
+            else:
+                rows[stream.prefix] = _checked(stream, given)
+        return rows
+
+    def _check_length(self, stream: Stream, length: int, wanted: int, raw: bool) -> None:
+        first = self.streams[0]
+        if raw and abs(length * first.rate / stream.rate - wanted) * stream.rate / first.rate > 1:
+            raise ValueError(f"{length} {stream.prefix} units at {stream.rate:g} a second do not go with {wanted} {first.prefix} units at {first.rate:g}")
+        if not raw and length != wanted:
+            raise ValueError(f"{length} {stream.prefix} units for {wanted} {first.prefix} units: to predict durations give one for each; "
+                             "raw units at their own rates go with predict_durations=False")
+
+    def _choices(self, speakers: Sequence[str | int | None], styles: Sequence[str | int | None]) -> tuple[Tensor | None, Tensor | None]:
+        of = self.generator
+        speaker = [_index("speaker", s, self.speakers, of.num_speakers, self.default_speaker) for s in speakers]
+        style = [_index("style", s, self.styles, of.num_styles, self.default_style) for s in styles]
+        return (torch.tensor(speaker, device=self.device) if of.num_speakers else None,
+                torch.tensor(style, device=self.device) if of.num_styles else None)
+
+    def save(self, folder: Path) -> None:
+        """Write ``vocoder.json``, ``model.safetensors`` and ``contract.json``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / WEIGHTS) as temporary:
+            save_file({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, temporary)
+        config = {"generator": {"class": type(self.generator).__name__, **self.generator.config},
+                  "weight_norm": any(is_parametrized(module) for module in self.generator.modules()),
+                  "durations": self.durations.config if self.durations else None, "streams": [asdict(s) for s in self.streams],
+                  "speakers": self.speakers, "styles": self.styles, "default_speaker": self.default_speaker,
+                  "default_style": self.default_style, "missing": self.missing}
+        write_contract(folder, self.contract)
+        write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, fold_weight_norm: bool = True) -> "Vocoder":
+        """Read what ``save`` wrote.
+
+        Args:
+            folder: Filled by ``save``.
+            fold_weight_norm: False to go on training.
+
+        Raises:
+            FileNotFoundError: Where there is no vocoder.
+            ValueError: Where its generator is of an unknown class.
+        """
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(f"no {CONFIG} in {folder}: run the vocoder stage first")
+        config = json.loads((folder / CONFIG).read_text())
+        name = config["generator"].pop("class")
+        if name not in GENERATORS:
+            raise ValueError(f"{folder / CONFIG}: unknown generator {name!r}; known are {', '.join(GENERATORS)}")
+        generator = GENERATORS[name](**config["generator"])
+        if not config["weight_norm"]:
+            generator.remove_weight_norm()
+        vocoder = cls(generator, [Stream(**s) for s in config["streams"]], DurationPredictor(**config["durations"]) if config["durations"] else None,
+                      config["speakers"], config["styles"], config["default_speaker"], config["default_style"], config["missing"],
+                      read_contract(folder) if (folder / FILE).is_file() else None)
+        vocoder.load_state_dict(load_file(folder / WEIGHTS))
+        if fold_weight_norm:
+            generator.remove_weight_norm()
+        return vocoder
+
+
+def _checked(stream: Stream, units: Any) -> np.ndarray:
+    row = np.asarray(units.cpu() if isinstance(units, Tensor) else units)
+    if row.ndim != 1 or not len(row) or row.dtype.kind not in "iu":
+        raise ValueError(f"{stream.prefix} units must be a sequence of integers, got shape {row.shape} of {row.dtype}")
+    wrong = np.flatnonzero((row < 0) | (row >= stream.size))
+    if len(wrong):
+        raise ValueError(f"[{stream.prefix}{row[wrong[0]]}] at position {wrong[0]}: {stream.prefix} units are 0 to {stream.size - 1}")
+    return row.astype(np.int64)
+
+
+def _index(kind: str, asked: str | int | None, names: Sequence[str], count: int, default: int) -> int:
+    if asked is None:
+        return default
+    if count == 0:
+        raise ValueError(f"{kind} {asked!r}: this vocoder has no {kind} to choose")
+    if isinstance(asked, str):
+        if asked in names:
+            return names.index(asked)
+        near = difflib.get_close_matches(asked, names, 1)
+        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") if names else "no names, only numbers"
+        raise ValueError(f"no {kind} {asked!r}; " + (f"did you mean {near[0]!r}?" if near else f"this vocoder has {shown}"))
+    if not 0 <= asked < count:
+        raise ValueError(f"{kind} {asked} is out of range: this vocoder has 0 to {count - 1}")
+    return int(asked)
