@@ -1,0 +1,10 @@
+from datamodules.language import InterleavedDataModule as InterleavedDataModule
+from datamodules.language import InterleavedStream as InterleavedStream
+from datamodules.language import MixtureDataModule as MixtureDataModule
+from datamodules.language import SpeechDataModule as SpeechDataModule
+from datamodules.language import SpeechStream as SpeechStream
+from datamodules.language import SpeechThenTextStream as SpeechThenTextStream
+from datamodules.language import TextDataModule as TextDataModule
+from datamodules.language import TextStream as TextStream
+from datamodules.language import TextThenSpeechStream as TextThenSpeechStream
+from datamodules.vocoder import VocoderDataModule as VocoderDataModule

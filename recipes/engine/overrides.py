@@ -1,4 +1,5 @@
 """``key=value`` from the command line into a recipe."""
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
         if not equals or not key:
             problems.append(f"{item!r}: want key=value, such as out=runs/mine or stages.lm.trainer.max_steps=100")
             continue
+        text = os.path.expanduser(text) if text.startswith("~/") else text
         try:
             value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]
             _set(content, key.split("."), value)

@@ -5,17 +5,21 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from datamodules.vocoder import VocoderDataModule
+from lightningmodules.callbacks import SeededSteps, SpeechSamples
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.language_model import SpeechTextLM
+from lightningmodules.vocoder import UnitVocoder
 from zoo.files import whole_folder, write_text
 from zoo.tokens.contract import read_contract, require_match, write_contract
+from zoo.tokens.units import Stream
 
 
 def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, trainer: L.Trainer, checkpoint_every: int) -> dict[str, float]:
     """Train from the last checkpoint, or from the start where there is none, and return the last metrics."""
     last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
-    trainer.callbacks.append(last)
+    trainer.callbacks += [SeededSteps(), last]
     trainer.fit(model, data, ckpt_path=last.path if last.path.is_file() else None, weights_only=True)
     last.save(trainer)
     trainer.validate(model, data, verbose=False)
@@ -46,3 +50,23 @@ def train_language_model(out: Path, model: SpeechTextLM, data: L.LightningDataMo
             write_contract(folder, read_contract(vocabulary))
     losses = ", ".join(f"{kind} {metrics[f'val/{kind}_loss']:.2f}" for kind in ("text", "speech") if f"val/{kind}_loss" in metrics)
     return {"language model": f"held-out nats per token: {losses}", "curves": f"tensorboard --logdir {out / 'logs'}"}
+
+
+def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, tokens: Path, checkpoint_every: int = 100) -> dict[str, str]:
+    """Train a vocoder on tokens and the audio they were made of, and save it with its contract.
+
+    Args:
+        out: Gets ``vocoder/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/`` with audio.
+        model: The LightningModule.
+        data: Segments of waveform and units.
+        trainer: How long, and on what.
+        tokens: Folder of the training tokens.
+        checkpoint_every: Steps between checkpoints, from which an interrupted run goes on.
+    """
+    trainer.callbacks.append(SpeechSamples())
+    metrics = fit(out, model, data, trainer, checkpoint_every)
+    contract = {"tokenizer": read_contract(tokens)["tokenizer"]}
+    streams = [Stream(**stream) for stream in contract["tokenizer"]["streams"]]
+    if trainer.is_global_zero:
+        model.vocoder(streams, data.speakers, data.styles, contract=contract).save(out / "vocoder")
+    return {"vocoder": f"held-out mel distance {metrics['val/mel_distance']:.2f}", "hear it learn": f"tensorboard --logdir {out / 'logs'}"}

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -72,7 +74,8 @@ def test_errors_of_a_shared_node_are_told_where_it_is_written(workshop):
 
 def test_overrides_reach_any_depth_and_are_yaml(workshop):
     config = load("r.yaml", ["stages.data.words.0=zero", "network.rate=1e-3", "network.weights={a: 1}", "trainer.max_steps=1e4",
-                             "trainer.callbacks=[{_target_: stage_fakes.Callback}]", "network.folder=a=b"], ["stage_fakes"]).config
+                             "trainer.callbacks=[{_target_: stage_fakes.Callback}]", "network.folder=a=b", "out=~/x"], ["stage_fakes"]).config
+    assert config.out == str(Path.home() / "x")
     assert config.stages.data.words == ["zero", "two"]
     assert config.network.rate == 0.001 and config.network.folder == "a=b"
     again = load("r.yaml", ["trainer.callbacks=[{_target_: stage_fakes.Callback}]", "trainer.callbacks.0.every=5"], ["stage_fakes"])

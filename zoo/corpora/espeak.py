@@ -91,7 +91,8 @@ class Synthesiser:
             raise ValueError(f"text: voice {voice.name!r} has no sound for {text[:60]!r}")
         wave = audio.resample(torch.from_numpy(samples.astype(np.float32) / 2**15), rate, audio.SAMPLE_RATE)
         words, phonemes = intervals(text, events, counts, len(samples), rate)
-        return Speech(wave, words, phonemes)
+        # Resampling overshoots at the peaks.
+        return Speech(wave.clamp(-1, 1), words, phonemes)
 
 
 class _EventId(ctypes.Union):
@@ -123,6 +124,8 @@ class _Library:
         self.sample_rate: int = self._handle.espeak_Initialize(SYNCHRONOUS, 0, data, options)
         if self.sample_rate <= 0:
             raise RuntimeError(f"espeak-ng cannot start with its data at {espeakng_loader.get_data_path()}")
+        # Breath is noise from the C library's generator, which outlives this one.
+        self._handle.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self._chunks: list[bytes] = []
         self._events: list[Event] = []
         self._callback = _CALLBACK(self._receive)

@@ -50,16 +50,13 @@ class LhotseCorpus:
 
         Raises:
             FileNotFoundError: No manifest is there.
-            ValueError: Recordings without supervisions, or the reverse.
+            ValueError: Recordings without supervisions or the reverse, or none that is for training.
         """
-        files = [self.path] if self.path.is_file() else manifests(self.path)
-        if not files:
-            raise FileNotFoundError(f"{self.path}: no Lhotse manifests (.jsonl, .jsonl.gz)")
+        kinds = manifests(self.path)
+        if not kinds:
+            raise FileNotFoundError(f"{self.path}: no Lhotse manifests of cuts, recordings or supervisions (.jsonl, .jsonl.gz)")
         named: dict[str, dict[str, Path]] = {}
-        for file in files:
-            kind = manifest_kind(file)
-            if kind is None:
-                raise ValueError(f"{file}: not a manifest of Lhotse cuts, recordings or supervisions")
+        for file, kind in kinds.items():
             part = re.sub(r"recordings|supervisions|cuts", "", file.name) if kind != "cuts" else file.name
             named.setdefault(part, {})[kind] = file
         parts = {name: partial(_open, kinds, name) for name, kinds in named.items()}
@@ -116,9 +113,11 @@ class LhotseRecipe:
         return getattr(lhotse.recipes, f"prepare_{self.name}")
 
 
-def manifests(folder: Path) -> list[Path]:
-    """The files of a folder that may be manifests; ``.jsonl.gz`` and ``.jsonl`` both."""
-    return sorted(path for path in folder.iterdir() if path.name.endswith(MANIFEST_SUFFIXES) and not path.name.startswith("."))
+def manifests(path: Path) -> dict[Path, str]:
+    """The Lhotse manifests among the files of a folder, or the one file, with the kind of each."""
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if not p.name.startswith("."))
+    kinds = {file: manifest_kind(file) for file in files if file.name.endswith(MANIFEST_SUFFIXES)}
+    return {file: kind for file, kind in kinds.items() if kind}
 
 
 def manifest_kind(path: Path) -> str | None:

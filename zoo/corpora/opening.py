@@ -27,7 +27,7 @@ def open_corpus(path: Path, language: str = "en") -> Source:
     tables = split_tables(path)
     if tables and all(manifest_kind(table) is None for table in tables.values()):
         return TableCorpus(path, language)
-    if any(manifest_kind(file) for file in manifests(path)):
+    if manifests(path):
         return LhotseCorpus(path, language)
     if has_audio(path):
         return FolderCorpus(path, language)

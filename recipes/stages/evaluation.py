@@ -1,0 +1,59 @@
+"""Evaluations of trained language models."""
+import json
+from pathlib import Path
+
+from zoo.evaluation.contrast import DIRECTIONS, SPEECH_TO_TEXT, TEXT_TO_SPEECH, Contrast, accuracy
+from zoo.evaluation.pairs import paired_items
+from zoo.evaluation.suites import load_contrasts
+from zoo.evaluation.transcription import transcribe
+from zoo.files import write_text
+from zoo.language.speech_text_model import load_language_model
+from zoo.tokens.contract import require_match
+from zoo.tokens.store import TokenTable
+from zoo.tokens.tokenizers import load_tokenizer
+
+
+def evaluate_cloze(out: Path, suite: Path, tokenizer: Path, models: dict[str, Path], limit: int | None = None) -> dict[str, str]:
+    """Score a cloze suite in all four directions.
+
+    Args:
+        out: Gets ``cloze.json``, by model and direction.
+        suite: Table of contrasts with text and audio.
+        tokenizer: Folder of the speech tokenizer of all models.
+        models: ``model`` folders of language models, by name.
+        limit: Most items; all if None.
+    """
+    speech, scores = load_tokenizer(tokenizer), {}
+    for name, folder in models.items():
+        require_match(tokenizer, folder)
+        network, vocabulary = load_language_model(folder)
+        items = load_contrasts(suite, speech, vocabulary, limit)
+        scores[name] = {direction: accuracy(network, vocabulary, items, direction).report() for direction in DIRECTIONS}
+    write_text(out / "cloze.json", json.dumps(scores, indent=2) + "\n")
+    return {f"cloze, {name}": _line(score) for name, score in scores.items()}
+
+
+def evaluate_pairs(out: Path, tokens: Path, model: Path, split: str = "dev", limit: int | None = None) -> dict[str, str]:
+    """Score speech against transcripts in both directions, and transcribe greedily, on held-out utterances.
+
+    Args:
+        out: Gets ``cloze.json``, ``transcription.json`` and ``transcripts.tsv``.
+        tokens: Folder filled by a tokens stage.
+        model: ``model`` folder of a language model trained on them.
+        split: Of the tokens.
+        limit: Most utterances in the contrasts; all if None.
+    """
+    require_match(tokens, model)
+    network, vocabulary = load_language_model(model)
+    table = TokenTable(tokens, split)
+    items: list[Contrast] = paired_items(table, limit=limit)
+    score = {way: accuracy(network, vocabulary, items, way).report() for way in (SPEECH_TO_TEXT, TEXT_TO_SPEECH)}
+    written = transcribe(network, vocabulary, table)
+    write_text(out / "cloze.json", json.dumps({"model": score}, indent=2) + "\n")
+    write_text(out / "transcripts.tsv", "".join("\t".join(row) + "\n" for row in [("id", "text", "transcript"), *written.rows]))
+    write_text(out / "transcription.json", json.dumps(written.error_rate.named("word_error_rate"), indent=2) + "\n")
+    return {"held-out pairs": _line(score), "word error rate": str(written.error_rate), "transcripts": str(out / "transcripts.tsv")}
+
+
+def _line(score: dict[str, dict]) -> str:
+    return ", ".join(f"{way} {one['accuracy']:.2f} ({one['interval'][0]:.2f} to {one['interval'][1]:.2f})" for way, one in score.items())
