@@ -12,7 +12,7 @@ class LastCheckpoint(L.Callback):
 
     Args:
         path: Written under a temporary name first, so that a kill leaves the one before.
-        every_n_steps: Batches between writes.
+        every_n_steps: Optimizer steps between writes.
     """
 
     def __init__(self, path: Path, every_n_steps: int) -> None:

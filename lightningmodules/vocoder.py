@@ -53,7 +53,7 @@ class UnitVocoder(L.LightningModule):
                  duration_weight: float = 1.0, tokenizer: Any = None) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {}))
+        self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {})).train()
         self.averaged = AveragedModel(self.trained, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)) if ema_decay else None
         self.discriminators = discriminators
         self.learning_rate, self.betas, self.warmup_steps = learning_rate, tuple(betas), warmup_steps
@@ -96,7 +96,8 @@ class UnitVocoder(L.LightningModule):
         for part in parts:
             losses = self.losses(part, self.speak(part) if made is None else made, adversarial)
             self.manual_backward(losses["loss"] / len(parts))
-            self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, prog_bar=False)
+            self.log_dict({f"train/{name}": value.detach() for name, value in losses.items() if name != "mel"})
+            self.log("train/mel", losses["mel"].detach(), prog_bar=True)
         self._clip(self.trained, "generator")
         counted = self.optimizers()
         (counted[0] if isinstance(counted, list) else counted).step()

@@ -19,8 +19,8 @@ from zoo.tokens.tokenizers import Base, load_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 
 
-def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_clusters: int = 500, hours: float = 10.0,
-                         max_frames: int = 500_000, passes: int = 10, max_bad_share: float = 0.05, seed: int = 0) -> dict[str, str]:
+def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_clusters: int = 500, switch_price: float = 0.0,
+                         hours: float = 10.0, max_frames: int = 500_000, passes: int = 10, max_bad_share: float = 0.05, seed: int = 0) -> dict[str, str]:
     """Fit k-means on features of sampled training speech, and save the Base tokenizer.
 
     Args:
@@ -28,6 +28,7 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
         corpus: Folder filled by a corpus stage.
         encoder: Waveform to features.
         num_clusters: Phonetic units.
+        switch_price: Of a change of unit, in mean squared distances; above 0 for features without context.
         hours: Of speech that is listened to, drawn from the train split.
         max_frames: Of features that are kept in memory, drawn from those hours.
         passes: Over the kept frames.
@@ -38,8 +39,8 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
     frames = _sample_frames(corpus, encoder, hours, max_frames, tally, seed)
     write_skipped(out / "skipped.jsonl", [tally])
     tally.check(max_bad_share, out / "skipped.jsonl")
-    fit = fit_kmeans(_batches(frames, passes, seed), num_clusters, seed)
-    used = torch.bincount(fit.quantizer(frames), minlength=num_clusters).float() / len(frames)
+    fit = fit_kmeans(_batches(frames, passes, seed), num_clusters, seed, switch_price=switch_price)
+    used = torch.bincount(fit.quantizer.nearest(frames), minlength=num_clusters).float() / len(frames)
     perplexity = torch.exp(-(used * used.clamp(min=1e-12).log()).sum()).item()
     tokenizer = Base(encoder, fit.quantizer)
     tokenizer.save(out / "tokenizer")

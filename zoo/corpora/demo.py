@@ -14,8 +14,8 @@ from zoo.corpora.table import TableCorpus
 from zoo.corpora.voices import act, speakers
 
 HELD_OUT_SHARES = {"dev": 0.06, "test": 0.06}
-# The mean over voices, styles and languages: how many stories make an hour.
-SECONDS_PER_STORY = 9.65
+# The mean over voices and styles: how many stories make an hour.
+SECONDS_PER_STORY = {"en": 5.95, "de": 6.2, "es": 6.2}
 MARKER = "demo.json"
 
 
@@ -55,7 +55,8 @@ class DemoCorpus:
     def __post_init__(self) -> None:
         for name, lowest in (("hours", 1e-9), ("num_cloze", 0), ("num_processes", 1)):
             if getattr(self, name) < lowest:
-                raise ValueError(f"{name}: {getattr(self, name)}; want {'more than 0' if name == 'hours' else f'at least {lowest}'}")
+                wanted = "more than 0" if name == "hours" else f"at least {lowest}"
+                raise ValueError(f"{name}: {getattr(self, name)}; want {wanted}")
         if not self.languages:
             raise ValueError("languages: none; want at least one, such as ['en']")
         for language in self.languages:
@@ -97,13 +98,10 @@ class DemoCorpus:
 
     def _plan(self) -> tuple[dict[str, list[Line]], dict[str, list[ClozeItem]]]:
         """Return the lines of each split and the cloze items of each language."""
-        total = self.hours * 3600 / SECONDS_PER_STORY / len(self.languages)
-        counts = {split: max(round(total * share), 1) for split, share in HELD_OUT_SHARES.items()}
-        counts["train"] = max(round(total) - sum(counts.values()), 1)
         lines: dict[str, list[Line]] = {split: [] for split in SPLITS}
         cloze: dict[str, list[ClozeItem]] = {}
         for language in self.languages:
-            told: set[str] = set()
+            counts, told = _story_counts(self.hours / len(self.languages), language), set()
             for split in SPLITS:
                 draw = random.Random(f"{self.seed} {language} {split}")
                 stories = tell_many(language, counts[split], draw, told)
@@ -112,10 +110,17 @@ class DemoCorpus:
         return lines, {language: items for language, items in cloze.items() if items}
 
 
+def _story_counts(hours: float, language: str) -> dict[str, int]:
+    total = hours * 3600 / SECONDS_PER_STORY[language]
+    counts = {split: max(round(total * share), 1) for split, share in HELD_OUT_SHARES.items()}
+    return counts | {"train": max(round(total) - sum(counts.values()), 1)}
+
+
 def _story_line(story: Story, language: str, split: str, number: int) -> Line:
     names = list(speakers(language, split))
     id = f"{language}_{split}_{number:05d}"
-    return _line(id, f"audio/{id}.flac", (*story.sentences, story.ending), language, split, names[number % len(names)], story.style)
+    speaker, sentences = names[number % len(names)], (*story.sentences, story.ending)
+    return _line(id, f"audio/{id}.flac", sentences, language, split, speaker, story.style)
 
 
 def _cloze(language: str, count: int, draw: random.Random, told: set[str]) -> list[ClozeItem]:
@@ -151,7 +156,7 @@ def _cloze_row(item: ClozeItem, rows: dict[Line, dict[str, Any]]) -> dict[str, A
 
 def _relative(row: dict[str, Any]) -> dict[str, Any]:
     """The spoken part of a cloze item, its audio path relative to the folder of the suites."""
-    return {"text": row["text"], "audio": row["audio"].removeprefix("suites/"), "duration": row["duration"], "words": row["words"]}
+    return {**{key: row[key] for key in ("text", "duration", "words")}, "audio": row["audio"].removeprefix("suites/")}
 
 
 def _is_made(marker: Path, made: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Many lines spoken into files by several processes."""
 import multiprocessing
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,6 @@ from tqdm import tqdm
 
 from zoo import audio
 from zoo.corpora.espeak import Synthesiser, Voice
-from zoo.corpora.utterance import Interval
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def speak_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[L
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
     # One thread each: more would fight for the cores, and inherited ones do not survive a fork.
-    with context.Pool(num_processes, torch.set_num_threads, (1,)) as pool:
-        rows = pool.imap(partial(_speak, folder=folder), lines, chunksize=4)
+    with ProcessPoolExecutor(num_processes, context, torch.set_num_threads, (1,)) as pool:
+        rows = pool.map(partial(_speak, folder=folder), lines, chunksize=4)
         return dict(zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None)))
 
 

@@ -56,7 +56,9 @@ class FolderCorpus:
         inside = path.relative_to(root)
         return "-".join(inside.with_suffix("").parts), inside.parts[0] if len(inside.parts) > 1 else UNKNOWN_SPEAKER
 
-    def _cuts(self, root: Path, is_dev: Callable[[str, str], bool] | None = None, wanted: bool = False) -> Iterator[Cut | BadItem]:
+    def _cuts(
+        self, root: Path, is_dev: Callable[[str, str], bool] | None = None, wanted: bool = False,
+    ) -> Iterator[Cut | BadItem]:
         for path in _audio_files(root):
             id, speaker = self._key(path, root)
             if is_dev is not None and is_dev(id, speaker) != wanted:

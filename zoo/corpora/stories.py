@@ -1,4 +1,4 @@
-"""Short stories from a small grammar: four sentences and an ending on one topic, in one of four moods."""
+"""Short stories from a small grammar: three sentences and an ending on one topic, in one of four moods."""
 import random
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ class Story:
 
     Args:
         topic: Its name in the grammar.
-        style: One of ``STYLES``, told by the fourth sentence and acted by the speaker.
-        sentences: The four before the ending; the prompt of a cloze item.
+        style: One of ``STYLES``, told by the third sentence and acted by the speaker.
+        sentences: The three before the ending; the prompt of a cloze item.
         ending: Names no person and no mood, so that nothing but the topic ties it to the rest.
     """
 
@@ -52,11 +52,10 @@ def tell(language: str, topic: str, style: str, draw: random.Random) -> Story:
     """
     rules = grammar(language)
     about, person = rules.topics[topic], draw.choice(rules.people)
-    subject, object = draw.choice(about.things)
+    object = draw.choice(about.things)[1]
     sentences = (
         draw.choice(rules.openings).format(person=person, to=draw.choice(about.to)),
         draw.choice(rules.actions).format(person=person, verb=draw.choice(about.verbs)[0], object=object),
-        draw.choice(rules.remarks).format(subject=subject, quality=draw.choice(rules.qualities)),
         draw.choice(rules.moods[style]).format(person=person),
     )
     return Story(topic, style, sentences, _ending(rules, about, draw))

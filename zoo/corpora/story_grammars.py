@@ -23,25 +23,21 @@ class Topic:
 
 @dataclass(frozen=True)
 class Grammar:
-    """Sentence patterns with ``{person}``, ``{to}``, ``{at}``, ``{verb}``, ``{verbs}``, ``{subject}``, ``{object}``, ``{quality}``.
+    """Sentence patterns, with the fields of ``str.format`` that :mod:`zoo.corpora.stories` fills in.
 
     Args:
         people: First names.
-        qualities: Adjectives that go with every thing.
         topics: By name, the same names in every language.
         openings: The first sentence.
         actions: The second.
-        remarks: The third.
-        moods: The fourth, by style.
+        moods: The third, by style.
         endings: The last; names nobody.
     """
 
     people: tuple[str, ...]
-    qualities: tuple[str, ...]
     topics: dict[str, Topic]
     openings: tuple[str, ...]
     actions: tuple[str, ...]
-    remarks: tuple[str, ...]
     moods: dict[str, tuple[str, ...]]
     endings: tuple[str, ...]
 
@@ -58,7 +54,6 @@ def _english(to: str, nouns: str, verbs: str) -> Topic:
 
 ENGLISH = Grammar(
     people=("anna", "tom", "ben", "lucy", "sara", "max", "emma", "jack"),
-    qualities=("big", "small", "old", "strange", "lovely", "perfect"),
     topics={
         "farm": _english("farm barn", "horse cow sheep", "fed brushed led"),
         "sea": _english("beach harbor", "boat shell fish", "spotted painted rinsed"),
@@ -66,24 +61,20 @@ ENGLISH = Grammar(
         "school": _english("school library", "book letter poem", "studied copied wrote"),
         "garden": _english("garden orchard", "rose tulip bush", "planted watered trimmed"),
         "music": _english("concert theater", "song melody waltz", "played hummed practiced"),
-        "sport": _english("stadium gym", "ball disc hoop", "kicked threw bounced"),
-        "hospital": _english("hospital clinic", "patient nurse doctor", "healed thanked visited"),
     },
-    openings=("yesterday {person} went {to}", "one day {person} went {to}", "in the morning {person} went {to}"),
-    actions=("there {person} {verb} {object}", "soon {person} {verb} {object}"),
-    remarks=("{subject} was {quality}", "{subject} looked {quality}"),
+    openings=("{person} went {to}", "today {person} went {to}"),
+    actions=("{person} {verb} {object}", "there {person} {verb} {object}"),
     moods={
-        "neutral": ("then {person} rested a little", "then {person} waited a while"),
-        "happy": ("{person} was happy and smiled", "it was a wonderful day and {person} laughed"),
-        "sad": ("{person} was sad and cried", "it was a lonely day and {person} sighed"),
-        "angry": ("{person} was angry and shouted", "it was a terrible day and {person} yelled"),
+        "neutral": ("{person} rested a little", "{person} waited a while"),
+        "happy": ("{person} was happy", "{person} smiled and laughed"),
+        "sad": ("{person} was sad", "{person} cried and sighed"),
+        "angry": ("{person} was angry", "{person} shouted and yelled"),
     },
-    endings=("at last they {verbs} {object} {at}", "in the end everyone {verbs} {object} {at}"),
+    endings=("they {verbs} {object} {at}", "everyone {verbs} {object} {at}"),
 )
 
 GERMAN = Grammar(
     people=("anna", "paul", "lena", "felix", "clara", "jonas"),
-    qualities=("groß", "klein", "alt", "neu", "schön", "seltsam"),
     topics={
         "farm": Topic(
             ("auf den bauernhof", "in den stall"), ("auf dem bauernhof", "im stall"),
@@ -110,21 +101,19 @@ GERMAN = Grammar(
             (("das lied", "das lied"), ("die melodie", "die melodie"), ("der walzer", "den walzer")),
             (("spielte", "spielten"), ("summte", "summten"), ("übte", "übten"))),
     },
-    openings=("gestern ging {person} {to}", "eines tages ging {person} {to}", "am morgen ging {person} {to}"),
-    actions=("dort {verb} {person} {object}", "bald {verb} {person} {object}"),
-    remarks=("{subject} war {quality}", "{subject} schien {quality}"),
+    openings=("{person} ging {to}", "heute ging {person} {to}"),
+    actions=("{person} {verb} {object}", "dort {verb} {person} {object}"),
     moods={
-        "neutral": ("dann ruhte {person} ein wenig", "dann wartete {person} eine weile"),
-        "happy": ("{person} war froh und lächelte", "es war ein wunderbarer tag und {person} lachte"),
-        "sad": ("{person} war traurig und weinte", "es war ein einsamer tag und {person} seufzte"),
-        "angry": ("{person} war wütend und schrie", "es war ein schrecklicher tag und {person} schimpfte"),
+        "neutral": ("{person} ruhte ein wenig", "{person} wartete eine weile"),
+        "happy": ("{person} war froh", "{person} lächelte und lachte"),
+        "sad": ("{person} war traurig", "{person} weinte und seufzte"),
+        "angry": ("{person} war wütend", "{person} schrie und schimpfte"),
     },
-    endings=("zum schluss {verbs} sie {object} {at}", "am ende {verbs} alle {object} {at}"),
+    endings=("sie {verbs} {object} {at}", "alle {verbs} {object} {at}"),
 )
 
 SPANISH = Grammar(
     people=("ana", "pablo", "lucía", "diego", "carmen", "luis"),
-    qualities=("grande", "enorme", "diferente", "especial", "normal", "increíble"),
     topics={
         "farm": Topic(
             ("a la granja", "al establo"), ("en la granja", "en el establo"),
@@ -151,16 +140,15 @@ SPANISH = Grammar(
             (("el vals", "el vals"), ("la canción", "la canción"), ("la melodía", "la melodía")),
             (("tocó", "tocaron"), ("cantó", "cantaron"), ("ensayó", "ensayaron"))),
     },
-    openings=("ayer {person} fue {to}", "un día {person} fue {to}", "por la mañana {person} fue {to}"),
-    actions=("allí {person} {verb} {object}", "pronto {person} {verb} {object}"),
-    remarks=("{subject} era {quality}", "{subject} parecía {quality}"),
+    openings=("{person} fue {to}", "hoy {person} fue {to}"),
+    actions=("{person} {verb} {object}", "allí {person} {verb} {object}"),
     moods={
-        "neutral": ("luego {person} descansó un poco", "luego {person} esperó un rato"),
-        "happy": ("{person} estaba feliz y sonrió", "fue un día maravilloso y {person} rió"),
-        "sad": ("{person} estaba triste y lloró", "fue un día solitario y {person} suspiró"),
-        "angry": ("{person} sintió rabia y gritó", "fue un día terrible y {person} protestó"),
+        "neutral": ("{person} descansó un poco", "{person} esperó un rato"),
+        "happy": ("{person} estaba feliz", "{person} sonrió y rió"),
+        "sad": ("{person} estaba triste", "{person} lloró y suspiró"),
+        "angry": ("{person} sintió rabia", "{person} gritó y protestó"),
     },
-    endings=("al final ellos {verbs} {object} {at}", "por fin todos {verbs} {object} {at}"),
+    endings=("ellos {verbs} {object} {at}", "todos {verbs} {object} {at}"),
 )
 
 GRAMMARS = {"en": ENGLISH, "de": GERMAN, "es": SPANISH}

@@ -57,7 +57,9 @@ class TableCorpus:
         parts = {split: Items(partial(self._cuts, table, is_dev, split == "dev")) for split in ("train", "dev")}
         return parts | {split: Items(partial(self._cuts, other)) for split, other in tables.items()}
 
-    def _cuts(self, table: Path, is_dev: Callable[[str, str], bool] | None = None, wanted: bool = False) -> Iterator[Cut | BadItem]:
+    def _cuts(
+        self, table: Path, is_dev: Callable[[str, str], bool] | None = None, wanted: bool = False,
+    ) -> Iterator[Cut | BadItem]:
         for line, row in read_table(table):
             id, speaker = row_id(row), str(row.get("speaker") or UNKNOWN_SPEAKER)
             if is_dev is None or is_dev(id, speaker) == wanted:

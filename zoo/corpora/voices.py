@@ -9,12 +9,16 @@ ACCENTS = {
     "de": ("de",),
     "es": ("es", "es-419"),
 }
-# (variant, pitch, rate in words a minute); the order is that of SPEAKERS, so that every split has low and high voices.
+# (variant, pitch, rate in words a minute); neighbours differ, so that every split has low and high voices of every pace.
 SPEAKERS = (
-    ("f2", 45, 165), ("m3", 50, 175), ("f4", 60, 180), ("m7", 35, 160), ("f1", 30, 170), ("m1", 65, 185),
-    ("f5", 55, 175), ("m8", 45, 155), ("f3", 50, 170), ("m2", 40, 165), ("belinda", 50, 160), ("m4", 55, 180),
+    ("f2", 45, 185), ("m3", 50, 195), ("f4", 60, 200), ("m7", 35, 180), ("f1", 30, 190), ("m1", 65, 205),
+    ("f5", 55, 195), ("m8", 45, 175), ("Annie", 50, 190), ("adam", 45, 185), ("Alicia", 55, 180), ("david", 40, 195),
+    ("anika", 45, 190), ("Andy", 55, 185), ("steph", 50, 200), ("edward", 50, 190), ("Andrea", 40, 195), ("john", 60, 180),
+    ("steph2", 60, 185), ("max", 35, 200), ("linda", 45, 180), ("Mario", 55, 190), ("grandma", 65, 200), ("robert", 40, 185),
+    ("f3", 50, 190), ("m2", 40, 185), ("aunty", 50, 195), ("benjamin", 55, 190),
+    ("belinda", 50, 180), ("m4", 55, 200), ("steph3", 45, 190), ("paul", 45, 185),
 )
-SPLIT_SPEAKERS = {"train": slice(0, 8), "dev": slice(8, 10), "test": slice(10, 12)}
+SPLIT_SPEAKERS = {"train": slice(0, 24), "dev": slice(24, 28), "test": slice(28, 32)}
 VOLUME = 65
 # Added to the speaker's own pitch and range; rate and volume are factors.
 ACTING = {

@@ -33,13 +33,13 @@ def transcribe(network: PreTrainedModel, vocabulary: Vocabulary, table: TokenTab
         vocabulary: Of the network.
         table: Tokenised utterances with texts.
         batch_size: Prompts at a time, of about equal length.
-        extra_tokens: A transcript may be so much longer than the longest reference of its batch.
+        extra_tokens: A transcript may be so much longer than the longest reference.
     """
     rows = sorted((row for row in table if len(row.text_ids) and len(row.speech_ids)), key=lambda row: len(row.speech_ids))
-    found = []
+    longest, found = max((len(row.text_ids) for row in rows), default=0), []
     for start in tqdm(range(0, len(rows), batch_size), desc="transcribe", unit="batch", mininterval=1.0):
         batch = rows[start:start + batch_size]
-        greedy = Sampling(max(len(row.text_ids) for row in batch) + extra_tokens, temperature=0)
+        greedy = Sampling(longest + extra_tokens, temperature=0)
         prompts = [[vocabulary.tokens(row.speech_ids)] for row in batch]
         found += [(row.id, row.text, out.text) for row, out in zip(batch, generate(network, vocabulary, prompts, "text", greedy))]
     counts = [jiwer.process_words(text, hypothesis) for _, text, hypothesis in found]

@@ -54,7 +54,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: st
     """Ids of a prompt, with a marker at each change of modality and, last, that of the modality asked for.
 
     Raises:
-        ValueError: At an empty prompt with ``any``, or a piece without words or units.
+        ValueError: At a piece without words or units.
     """
     ids, last = [vocabulary.bos], ""
     markers = {"text": vocabulary.text_marker, "speech": vocabulary.speech_marker}

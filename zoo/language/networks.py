@@ -54,7 +54,7 @@ def pretrained(source: str, vocabulary: Vocabulary, rope_theta: float | None = N
                          "build the vocabulary over this checkpoint's own tokenizer")
     network.resize_token_embeddings(vocabulary.num_rows, mean_resizing=False)
     draw = torch.Generator().manual_seed(seed)
-    for layer in {network.get_input_embeddings(), network.get_output_embeddings()}:
+    for layer in (network.get_input_embeddings(), network.get_output_embeddings()):  # tied: one matrix, drawn twice
         _draw_rows(layer, vocabulary.num_text, network.config.initializer_range, draw)
     network.config.bos_token_id, network.config.eos_token_id, network.config.pad_token_id = vocabulary.bos, vocabulary.eos, None
     return network

@@ -38,21 +38,26 @@ class SpeechEncoder(nn.Module, ABC):
 
 
 class FilterbankEncoder(SpeechEncoder):
-    """Mel-cepstra and their deltas, normalised over the utterance: no weights, made for small offline runs.
+    """Mel-cepstra and their deltas, balanced over the utterance: no weights, made for small offline runs.
+
+    Each coefficient has its mean over the utterance taken away and is divided by the square root of its deviation: halfway
+    between the cepstrum as it is, where loudness drowns the rest, and unit variance, where the noise of high coefficients does.
 
     Args:
         frame_rate: Frames per second; ``sample_rate`` and 100 must be multiples of it.
         num_mels: Filters between 20 Hz and half the sample rate.
         num_cepstra: Coefficients kept, the first (loudness) among them.
         smoothing_seconds: Deltas are slopes over so long a time on either side.
+        delta_weight: Deviation of the deltas beside that of the coefficients.
     """
 
-    def __init__(self, frame_rate: int = 25, num_mels: int = 40, num_cepstra: int = 13, smoothing_seconds: float = 0.04) -> None:
+    def __init__(self, frame_rate: int = 25, num_mels: int = 40, num_cepstra: int = 13, smoothing_seconds: float = 0.04,
+                 delta_weight: float = 0.3) -> None:
         super().__init__()
         if 100 % frame_rate or not num_cepstra <= num_mels:
             raise ValueError(f"frame_rate must divide 100 and num_cepstra be at most num_mels, got {frame_rate=}, {num_cepstra=}, {num_mels=}")
         self.frame_rate, self.num_mels, self.num_cepstra = frame_rate, num_mels, num_cepstra
-        self.smoothing_seconds = smoothing_seconds
+        self.smoothing_seconds, self.delta_weight = smoothing_seconds, delta_weight
         self.pool, self.dim, self.min_samples = 100 // frame_rate, 2 * num_cepstra, 1280
         self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
         self.cepstra = torchaudio.transforms.MFCC(
@@ -62,13 +67,18 @@ class FilterbankEncoder(SpeechEncoder):
     def forward(self, waveform: Tensor) -> Tensor:
         frames = len(waveform) * self.frame_rate // self.sample_rate
         x = self.cepstra(waveform)[:, : frames * self.pool]  # (C, 100 Hz)
-        x = torch.cat([x, torchaudio.functional.compute_deltas(x, self.delta_window)])
-        x = x.unflatten(1, (frames, self.pool)).mean(2).T  # (T, 2C)
-        return (x - x.mean(0)) / (x.std(0, correction=0) + 1e-3)
+        deltas = torchaudio.functional.compute_deltas(x, self.delta_window)
+        return torch.cat([self._balanced(x, frames), self.delta_weight * self._balanced(deltas, frames)], dim=1)
+
+    def _balanced(self, x: Tensor, frames: int) -> Tensor:
+        """Pool to the frame rate and balance: (C, 100 Hz) -> (T, C)."""
+        x = x.unflatten(1, (frames, self.pool)).mean(2).T
+        deviation = x.std(0, correction=0) + 1e-3
+        return (x - x.mean(0)) / (deviation * deviation.max()).sqrt()
 
     def config(self) -> dict[str, Any]:
         return {"frame_rate": self.frame_rate, "num_mels": self.num_mels, "num_cepstra": self.num_cepstra,
-                "smoothing_seconds": self.smoothing_seconds}
+                "smoothing_seconds": self.smoothing_seconds, "delta_weight": self.delta_weight}
 
 
 class HubertEncoder(SpeechEncoder):

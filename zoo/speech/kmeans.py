@@ -3,29 +3,64 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 
 class KMeans(nn.Module):
-    """Nearest of ``num_clusters`` centroids.
+    """Nearest of ``num_clusters`` centroids; or nearest on the whole, where each change of unit has a price.
+
+    Features without context jump to and fro between neighbouring clusters. With a price the units of an utterance are the
+    sequence with the smallest sum of squared distances and prices, found by dynamic programming (Kamper and van Niekerk
+    2021): fewer tokens a second that tell as much of the phones.
 
     Args:
         num_clusters: Units are 0 to ``num_clusters`` - 1.
         dim: Width of the features.
+        switch_price: Of a change of unit, as a multiple of the mean squared distance to the nearest centroid; 0 for none.
     """
 
-    def __init__(self, num_clusters: int, dim: int) -> None:
+    def __init__(self, num_clusters: int, dim: int, switch_price: float = 0.0) -> None:
         super().__init__()
+        if switch_price < 0:
+            raise ValueError(f"switch_price must not be negative, got {switch_price}")
+        self.switch_price = switch_price
         self.register_buffer("centroids", torch.zeros(num_clusters, dim))
+        self.register_buffer("mean_distance", torch.ones(()))
 
     @property
     def size(self) -> int:
         return len(self.centroids)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(T, dim) -> (T,) int64."""
+        """Units of one utterance: (T, dim) -> (T,) int64."""
+        if not self.switch_price:
+            return self.nearest(features)
+        distances = torch.cdist(features, self.centroids).square().cpu().numpy()
+        path = _cheapest_path(distances, self.switch_price * self.mean_distance.item())
+        return torch.from_numpy(path).to(features.device)
+
+    def nearest(self, features: Tensor) -> Tensor:
+        """The nearest centroid of each frame by itself: (T, dim) -> (T,) int64."""
         return (features @ self.centroids.T - self.centroids.square().sum(1) / 2).argmax(-1)
+
+
+def _cheapest_path(distances: np.ndarray, price: float) -> np.ndarray:
+    """The unit of each frame (T,) with the smallest sum of distances (T, K) and of ``price`` for each change."""
+    frames, units = len(distances), np.arange(distances.shape[1])
+    cost, before = np.zeros(len(units)), np.empty(distances.shape, dtype=np.int64)
+    for frame in range(frames):
+        cheapest = cost.argmin()
+        changes = cost[cheapest] + price < cost
+        before[frame] = np.where(changes, cheapest, units)
+        cost = np.where(changes, cost[cheapest] + price, cost) + distances[frame]
+    path = np.empty(frames, dtype=np.int64)
+    unit = cost.argmin()
+    for frame in reversed(range(frames)):
+        path[frame] = unit
+        unit = before[frame, unit]
+    return path
 
 
 @dataclass
@@ -44,7 +79,8 @@ class KMeansFit:
 
 
 @torch.no_grad()
-def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, start_frames: int = 20_000) -> KMeansFit:
+def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, start_frames: int = 20_000,
+               switch_price: float = 0.0) -> KMeansFit:
     """Fit in one pass over a stream (Sculley 2010), started by k-means++ (Arthur and Vassilvitskii 2007).
 
     Args:
@@ -52,6 +88,7 @@ def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, star
         num_clusters: At most the number of frames in the start.
         seed: Of the start and the re-seeding.
         start_frames: First frames of the stream, from which the start is drawn.
+        switch_price: Of the quantizer; the fit itself takes each frame by itself.
 
     Raises:
         ValueError: Where the stream has fewer frames than clusters.
@@ -64,17 +101,18 @@ def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, star
     start = torch.cat(held) if held else torch.zeros(0, 1)
     if len(start) < num_clusters:
         raise ValueError(f"{len(start)} frames cannot make {num_clusters} clusters: give more speech or fewer clusters")
-    quantizer = KMeans(num_clusters, start.shape[1])
+    quantizer = KMeans(num_clusters, start.shape[1], switch_price)
     quantizer.centroids.copy_(_plus_plus(start, num_clusters, draw))
     fit, counts, last_seen = KMeansFit(quantizer), torch.zeros(num_clusters), torch.zeros(num_clusters)
     for number, batch in enumerate(chain(held, stream)):
         _step(fit, batch, counts, last_seen, number, draw)
+    quantizer.mean_distance.fill_(sum(fit.inertia[-10:]) / len(fit.inertia[-10:]))
     return fit
 
 
 def _step(fit: KMeansFit, batch: Tensor, counts: Tensor, last_seen: Tensor, number: int, draw: torch.Generator) -> None:
     centroids = fit.quantizer.centroids
-    units = fit.quantizer(batch)
+    units = fit.quantizer.nearest(batch)
     fit.inertia.append((batch - centroids[units]).square().sum(1).mean().item())
     found = torch.bincount(units, minlength=len(centroids))
     counts += found
@@ -84,7 +122,7 @@ def _step(fit: KMeansFit, batch: Tensor, counts: Tensor, last_seen: Tensor, numb
     last_seen[found > 0] = number
     dead = (number - last_seen >= 20).nonzero().flatten()
     if len(dead):
-        far = (batch - centroids[fit.quantizer(batch)]).square().sum(1)
+        far = (batch - centroids[fit.quantizer.nearest(batch)]).square().sum(1)
         centroids[dead] = batch[torch.multinomial(far + 1e-12, len(dead), replacement=len(dead) > len(batch), generator=draw)]
         counts[dead], last_seen[dead] = counts[dead].clamp(max=1), number
         fit.reseeded += len(dead)

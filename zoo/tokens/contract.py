@@ -21,7 +21,7 @@ def checksum(parts: Iterable[Any]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         if hasattr(part, "detach"):
-            part = part.detach().cpu().contiguous().view(-1).numpy()
+            part = part.detach().cpu().numpy()
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
         else:

@@ -64,6 +64,10 @@ class PoissonSpans:
     mean_words: float = 10.0
     speech_ratio: float = 0.3
 
+    def __post_init__(self) -> None:
+        if self.mean_words <= 0 or not 0 < self.speech_ratio < 1:
+            raise ValueError(f"want mean_words > 0 and 0 < speech_ratio < 1, got {self}")
+
     def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
         speech = np.maximum(1, draw.poisson(2 * self.mean_words * self.speech_ratio, len(ends)))
         text = np.maximum(1, draw.poisson(2 * self.mean_words * (1 - self.speech_ratio), len(ends)))
@@ -82,6 +86,10 @@ class BinomialSpans:
     trials: int = 39
     probability: float = 0.1
 
+    def __post_init__(self) -> None:
+        if self.trials < 1 or not 0 <= self.probability <= 1:
+            raise ValueError(f"want trials >= 1 and 0 <= probability <= 1, got {self}")
+
     def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
         words = np.maximum(1, draw.binomial(self.trials, self.probability, (2, len(ends))))
         return _alternate(len(ends), words[0], words[1])
@@ -93,14 +101,18 @@ class TimedSpans:
 
     Args:
         mean_seconds: Between cuts.
-        deviation_seconds: Of that distance.
+        deviation_seconds: Of that distance; under half of its mean, so that each cut is later than the one before.
     """
 
     mean_seconds: float = 10.0
     deviation_seconds: float = 2.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= 2 * self.deviation_seconds < self.mean_seconds:
+            raise ValueError(f"want 0 <= deviation_seconds < mean_seconds / 2, got {self}")
+
     def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
-        count = math.ceil(ends[-1] / max(1e-3, self.mean_seconds - 2 * self.deviation_seconds)) + 1
+        count = math.ceil(ends[-1] / (self.mean_seconds - 2 * self.deviation_seconds)) + 1
         steps = self.mean_seconds + self.deviation_seconds * np.clip(draw.standard_normal(count), -2, 2)
         cuts = np.unique(np.abs(ends[None] - np.cumsum(steps)[:, None]).argmin(axis=1) + 1)
         return np.append(cuts[cuts < len(ends)], len(ends))

@@ -61,7 +61,9 @@ def schema(streams: Sequence[Stream]) -> pa.Schema:
 
 
 def write_tokens(folder: Path, split: str, rows: Iterable[TokenRow], streams: Sequence[Stream]) -> int:
-    """Write the shards of one split, each whole or not at all, and return the number of rows."""
+    """Write the shards of one split, each whole or not at all, and return the number of rows; those of before are removed."""
+    for stale in folder.glob(f"{split}-*.arrow"):
+        stale.unlink()
     buffer, shard, total = [], 0, 0
     for row in rows:
         buffer.append({**{k: v for k, v in vars(row).items() if k != "units"}, **row.units})

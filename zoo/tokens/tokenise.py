@@ -25,8 +25,8 @@ class Tally:
     """What became of the utterances of one split.
 
     Args:
-        utterances: Tokenised.
-        seconds: Of speech in them.
+        utterances: Tokenised, each counted once whatever the number of speeds.
+        seconds: Of speech in them, at all speeds.
         speech_tokens: Deduplicated, in them.
         text_tokens: In their texts.
         empty: Too short for a single unit.
@@ -45,7 +45,6 @@ class Tally:
         return self.speech_tokens / max(self.seconds, 1e-9)
 
     def add(self, row: TokenRow) -> None:
-        self.utterances += 1
         self.seconds += row.duration
         self.speech_tokens += len(row.speech_ids)
         self.text_tokens += len(row.text_ids)
@@ -82,6 +81,7 @@ def tokenise(cuts: CutSet, tokenizer: SpeechTokenizer, vocabulary: Vocabulary, t
         speeds: 1.1 is ten per cent faster and higher: other voices out of few. Only speed 1 has a place in the audio.
     """
     for spoken, cut, samples in readable(cuts, tokenizer.sample_rate, tally, title):
+        tally.utterances += 1
         for speed in speeds:
             row = _row(spoken, cut, samples, speed, tokenizer, vocabulary)
             tally.add(row)
@@ -121,7 +121,7 @@ def _alignment(words: list[tuple[str, float, float]] | None, pieces: list[list[i
     if not words:
         return {}
     starts = np.array([start for _, start, _ in words]) / speed
-    in_speech = np.searchsorted(tokens.time, starts)
+    in_speech = np.searchsorted(tokens.time, starts - 1e-6)  # a rounding error must not cost a word its first token
     in_speech[0] = 0
     return {"words": [word for word, _, _ in words],
             "word_ends": np.array([end for _, _, end in words]) / speed,

@@ -69,13 +69,13 @@ class Base(SpeechTokenizer):
         return {"Hu": self.quantizer(self.encoder(waveform)).cpu().numpy()}
 
     def checksum(self) -> str:
-        return checksum([super().checksum(), type(self.encoder).__name__, self.encoder.config()])
+        return checksum([super().checksum(), type(self.encoder).__name__, self.encoder.config(), self.quantizer.switch_price])
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``, the weights and the contract; the folder appears whole."""
         with whole_folder(folder) as out:
             form = {"class": "Base", "encoder": type(self.encoder).__name__, "arguments": self.encoder.config(),
-                    "num_clusters": self.quantizer.size}
+                    "num_clusters": self.quantizer.size, "switch_price": self.quantizer.switch_price}
             (out / "tokenizer.json").write_text(json.dumps(form, indent=2) + "\n")
             save_file(self.quantizer.state_dict(), out / "quantizer.safetensors")
             self.encoder.save_weights(out / "encoder")
@@ -87,7 +87,7 @@ class Base(SpeechTokenizer):
         form = json.loads((folder / "tokenizer.json").read_text())
         where = {} if form["encoder"] == "FilterbankEncoder" else {"source": str(folder / "encoder")}
         encoder = ENCODERS[form["encoder"]](**where, **form["arguments"])
-        quantizer = KMeans(form["num_clusters"], encoder.dim)
+        quantizer = KMeans(form["num_clusters"], encoder.dim, form["switch_price"])
         quantizer.load_state_dict(load_file(folder / "quantizer.safetensors"))
         return cls(encoder, quantizer)
 

@@ -1,7 +1,10 @@
-"""Streams of units brought to one length: that of the phonetic stream."""
-from collections.abc import Sequence
+"""Streams of units, checked and brought to one length: that of the phonetic stream."""
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from zoo.tokens.units import Stream, Tokens
 
@@ -39,3 +42,56 @@ def beside(tokens: Tokens, streams: Sequence[Stream]) -> dict[str, np.ndarray]:
         if len(held):
             aligned[prefix] = tokens.unit[held[np.maximum(np.searchsorted(held, at) - 1, 0)]]
     return aligned
+
+
+def filled(units: Mapping[str, Any], streams: Sequence[Stream], missing: Mapping[str, Sequence[int]], raw: bool,
+           rng: random.Random | None) -> dict[str, np.ndarray]:
+    """Every stream as checked integers; one that is missing is a single stand-in repeated.
+
+    Args:
+        units: Sequences by prefix; of streams that are not wanted, too.
+        streams: Those wanted, the phonetic one first.
+        missing: Stand-ins by prefix.
+        raw: Whether each stream is at its own rate, rather than one for each phonetic unit.
+        rng: Chooses among stand-ins; the first is taken if None.
+
+    Raises:
+        ValueError: No phonetic units; a missing stream without a stand-in; a unit out of range.
+    """
+    first = streams[0]
+    if first.prefix not in units or len(units[first.prefix]) == 0:
+        raise ValueError(f"no {first.prefix} units to speak")
+    length, rows = len(units[first.prefix]), {}
+    for stream in streams:
+        if units.get(stream.prefix) is not None:
+            rows[stream.prefix] = _checked(stream, units[stream.prefix])
+        elif missing.get(stream.prefix):
+            stand_ins = missing[stream.prefix]
+            unit = rng.choice(stand_ins) if rng else stand_ins[0]
+            rows[stream.prefix] = np.full(max(1, round(length * stream.rate / first.rate)) if raw else length, unit)
+        else:
+            raise ValueError(f"no {stream.prefix} units: this vocoder speaks {', '.join(s.prefix for s in streams)} together")
+    return rows
+
+
+def _checked(stream: Stream, units: Any) -> np.ndarray:
+    row = np.asarray(units.cpu() if isinstance(units, Tensor) else units)
+    if row.ndim != 1 or not len(row) or row.dtype.kind not in "iu":
+        raise ValueError(f"{stream.prefix} units must be a sequence of integers, got shape {row.shape} of {row.dtype}")
+    wrong = np.flatnonzero((row < 0) | (row >= stream.size))
+    if len(wrong):
+        raise ValueError(f"[{stream.prefix}{row[wrong[0]]}] at position {wrong[0]}: {stream.prefix} units are 0 to {stream.size - 1}")
+    return row.astype(np.int64)
+
+
+def check_lengths(rows: Mapping[str, np.ndarray], streams: Sequence[Stream], raw: bool) -> None:
+    """Raise ValueError unless every stream goes with the first: at its own rate within one unit if raw, else equally long."""
+    first = streams[0]
+    wanted = len(rows[first.prefix])
+    for stream in streams[1:]:
+        length, each = len(rows[stream.prefix]), first.rate / stream.rate
+        if raw and abs(length * each - wanted) / each > 1:
+            raise ValueError(f"{length} {stream.prefix} units at {stream.rate:g} a second do not go with {wanted} {first.prefix} units at {first.rate:g}")
+        if not raw and length != wanted:
+            raise ValueError(f"{length} {stream.prefix} units for {wanted} {first.prefix} units: to predict durations give one for each; "
+                             "raw units at their own rates go with predict_durations=False")

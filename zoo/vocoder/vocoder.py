@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator, UnitGenerator
 from zoo.vocoder.istft import ISTFTGenerator
-from zoo.vocoder.streams import at_rate, beside
+from zoo.vocoder.streams import at_rate, beside, check_lengths, filled
 
 GENERATORS: dict[str, type[Generator]] = {"UnitGenerator": UnitGenerator, "ISTFTGenerator": ISTFTGenerator}
 CONFIG, WEIGHTS = "vocoder.json", "model.safetensors"
@@ -96,6 +95,8 @@ class Vocoder(nn.Module):
     def batch(self, units: Sequence[Units], speakers: Sequence[str | int | None] | None = None, styles: Sequence[str | int | None] | None = None,
               predict_durations: bool = True, rng: random.Random | None = None) -> list[Tensor]:
         """Speak several at once, each as if it were alone: waveforms (N,) of their own lengths."""
+        if not units:
+            return []
         rows = [self.frames(each, predict_durations, rng) for each in units]
         speaker, style = self._choices(speakers or [None] * len(rows), styles or [None] * len(rows))
         lengths = [len(next(iter(row.values()))) for row in rows]
@@ -140,13 +141,11 @@ class Vocoder(nn.Module):
         """
         tokens = parse(units, self.streams) if isinstance(units, str) else units
         raw = not isinstance(tokens, Tokens) and not predict_durations
-        rows = self._filled(beside(tokens, self.streams) if isinstance(tokens, Tokens) else tokens, rng)
+        rows = filled(beside(tokens, self.streams) if isinstance(tokens, Tokens) else tokens, self.streams, self.missing, raw, rng)
+        check_lengths(rows, self.streams, raw)
         first = self.streams[0]
-        length = len(rows[first.prefix])
-        for stream in self.streams[1:]:
-            self._check_length(stream, len(rows[stream.prefix]), length, raw)
         if raw:
-            rows = {s.prefix: at_rate(rows[s.prefix], s.rate, first.rate, length) for s in self.streams}
+            rows = {s.prefix: at_rate(rows[s.prefix], s.rate, first.rate, len(rows[first.prefix])) for s in self.streams}
         placed = {prefix: torch.from_numpy(row).to(self.device) for prefix, row in rows.items()}
         if not predict_durations:
             return placed
@@ -159,34 +158,6 @@ class Vocoder(nn.Module):
         if self.durations is None:
             raise ValueError("this vocoder has no duration predictor: give it raw units, one a frame, and predict_durations=False")
         return self.durations.frames(self.generator.phonetic(units.unsqueeze(0)))[0]
-
-    def _filled(self, units: Mapping[str, Any], rng: random.Random | None) -> dict[str, np.ndarray]:
-        """Every stream as checked integers; a missing one is a single stand-in repeated."""
-        first = self.streams[0].prefix
-        if first not in units or len(units[first]) == 0:
-            raise ValueError(f"no {first} units to speak")
-        rows = {}
-        for stream in self.streams:
-            given = units.get(stream.prefix)
-            if given is None and self.missing.get(stream.prefix):
-                stand_ins = self.missing[stream.prefix]
-                unit = rng.choice(stand_ins) if rng else stand_ins[0]
-                length = max(1, round(len(units[first]) * stream.rate / self.streams[0].rate))
-                equal = all(len(units[s.prefix]) == len(units[first]) for s in self.streams if s.prefix in units)
-                rows[stream.prefix] = np.full(len(units[first]) if equal else length, unit)
-            elif given is None:
-                raise ValueError(f"no {stream.prefix} units: this vocoder speaks {', '.join(self.generator.streams)} together")
-            else:
-                rows[stream.prefix] = _checked(stream, given)
-        return rows
-
-    def _check_length(self, stream: Stream, length: int, wanted: int, raw: bool) -> None:
-        first = self.streams[0]
-        if raw and abs(length * first.rate / stream.rate - wanted) * stream.rate / first.rate > 1:
-            raise ValueError(f"{length} {stream.prefix} units at {stream.rate:g} a second do not go with {wanted} {first.prefix} units at {first.rate:g}")
-        if not raw and length != wanted:
-            raise ValueError(f"{length} {stream.prefix} units for {wanted} {first.prefix} units: to predict durations give one for each; "
-                             "raw units at their own rates go with predict_durations=False")
 
     def _choices(self, speakers: Sequence[str | int | None], styles: Sequence[str | int | None]) -> tuple[Tensor | None, Tensor | None]:
         of = self.generator
@@ -231,23 +202,14 @@ class Vocoder(nn.Module):
         generator = GENERATORS[name](**config["generator"])
         if not config["weight_norm"]:
             generator.remove_weight_norm()
-        vocoder = cls(generator, [Stream(**s) for s in config["streams"]], DurationPredictor(**config["durations"]) if config["durations"] else None,
-                      config["speakers"], config["styles"], config["default_speaker"], config["default_style"], config["missing"],
+        durations = DurationPredictor(**config["durations"]) if config["durations"] else None
+        vocoder = cls(generator, [Stream(**s) for s in config["streams"]], durations, config["speakers"], config["styles"],
+                      config["default_speaker"], config["default_style"], config["missing"],
                       read_contract(folder) if (folder / FILE).is_file() else None)
         vocoder.load_state_dict(load_file(folder / WEIGHTS))
         if fold_weight_norm:
             generator.remove_weight_norm()
         return vocoder
-
-
-def _checked(stream: Stream, units: Any) -> np.ndarray:
-    row = np.asarray(units.cpu() if isinstance(units, Tensor) else units)
-    if row.ndim != 1 or not len(row) or row.dtype.kind not in "iu":
-        raise ValueError(f"{stream.prefix} units must be a sequence of integers, got shape {row.shape} of {row.dtype}")
-    wrong = np.flatnonzero((row < 0) | (row >= stream.size))
-    if len(wrong):
-        raise ValueError(f"[{stream.prefix}{row[wrong[0]]}] at position {wrong[0]}: {stream.prefix} units are 0 to {stream.size - 1}")
-    return row.astype(np.int64)
 
 
 def _index(kind: str, asked: str | int | None, names: Sequence[str], count: int, default: int) -> int:

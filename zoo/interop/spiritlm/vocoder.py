@@ -51,12 +51,12 @@ def load_vocoder(folder: Path) -> Vocoder:
 def _build(config: dict[str, Any], folder: Path) -> Vocoder:
     """The vocoder that a config describes, with random weights."""
     try:
-        rates, hop = config["upsample_rates"], config.get("code_hop_size")
+        rates = config["upsample_rates"]
         unit_rate = SAMPLE_RATE / int(np.prod(rates))
         streams = [Stream("Hu", config["num_embeddings"], unit_rate)]
         for prefix, name in (("Pi", "f0"), ("St", "style")):
             if config.get(f"num_{name}_tokens"):
-                streams.append(Stream(prefix, config[f"num_{name}_tokens"], unit_rate / round(config[f"{name}_hop_size"] / hop)))
+                streams.append(Stream(prefix, config[f"num_{name}_tokens"], unit_rate / round(config[f"{name}_hop_size"] / config["code_hop_size"])))
         generator = UnitGenerator(
             {stream.prefix: stream.size for stream in streams}, unit_rate,
             num_speakers=config.get("num_speakers", 200) if config.get("multispkr") else 0,
@@ -78,7 +78,7 @@ def _build(config: dict[str, Any], folder: Path) -> Vocoder:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text().split("\n")[:-1] if path.is_file() and path.read_text().endswith("\n") else path.read_text().split("\n") if path.is_file() else []
+    return path.read_text().splitlines() if path.is_file() else []
 
 
 def _fill(vocoder: Vocoder, state: Mapping[str, Tensor], blocks: int, path: Path) -> None:
@@ -134,7 +134,9 @@ def vocode(vocoder: Vocoder, code: str, f0_code: str | None = None, style_code: 
             if given is None:
                 raise ValueError(f"this vocoder takes {prefix} units, and none are given")
             units[prefix] = _numbers(given, prefix)
-    return vocoder(units, speaker=speaker_id, style=style_id if vocoder.generator.num_styles else None, predict_durations=dur_pred)
+    speaker = speaker_id if vocoder.generator.num_speakers else None  # as there, what a vocoder does not have is not looked at
+    style = style_id if vocoder.generator.num_styles else None
+    return vocoder(units, speaker, style, predict_durations=dur_pred)
 
 
 def decode(vocoder: Vocoder, code: str | Mapping[str, str], speaker_id: int | None = None, dur_pred: bool = True, rng: random.Random | None = None) -> Tensor:

@@ -1,0 +1,126 @@
+from types import SimpleNamespace
+
+import lightning as L
+import pytest
+import torch
+
+from datamodules import (
+    InterleavedDataModule, InterleavedStream, MixtureDataModule, SpeechDataModule, SpeechStream, SpeechThenTextStream, TextDataModule,
+    TextStream, TextThenSpeechStream,
+)
+from tests.toy_tokens import read_back, words_vocabulary, write_sentences
+from zoo.tokens.interleave import UniformSpans
+from zoo.tokens.store import TokenTable
+
+VOCABULARY = words_vocabulary()
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    return write_sentences(tmp_path_factory.mktemp("tokens"))
+
+
+def data(tokens, **changes):
+    streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
+    return MixtureDataModule(**{"vocabulary": VOCABULARY, "streams": streams, "weights": {"text": 0.3, "interleaved": 0.7},
+                                "sequence_length": 32, "batch_size": 2} | changes)
+
+
+def attached(module, step=0, accumulate=1, rank=0, world=1):
+    module.trainer = SimpleNamespace(global_rank=rank, world_size=world, global_step=step, accumulate_grad_batches=accumulate)
+    return module
+
+
+def first(loader, count):
+    return [batch for _, batch in zip(range(count), loader)]
+
+
+def equal(a, b):
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b))
+
+
+@pytest.mark.parametrize("step, accumulate", [(0, 1), (5, 1), (3, 2)])
+def test_a_loader_begins_after_what_was_trained_on(tokens, step, accumulate):
+    ten = first(attached(data(tokens)).train_dataloader(), 10)
+    assert equal(first(attached(data(tokens), step, accumulate).train_dataloader(), 10 - step * accumulate), ten[step * accumulate:])
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_the_batches_of_all_processes_are_those_of_one(tokens, world):
+    one = first(attached(data(tokens)).train_dataloader(), 6 * world)
+    for rank in range(world):
+        assert equal(first(attached(data(tokens), rank=rank, world=world).train_dataloader(), 6), one[rank::world])
+        resumed = attached(data(tokens, num_workers=2), step=2, accumulate=2, rank=rank, world=world)
+        assert equal(first(resumed.train_dataloader(), 2), one[rank::world][4:])
+
+
+def test_validation_reads_so_many_batches_of_the_other_split(tokens):
+    module = data(tokens, val_batches=3)
+    val = list(attached(module, step=7).val_dataloader())
+    assert len(val) == 3 and equal(val, list(attached(module).val_dataloader()))
+    assert not equal(val, first(module.train_dataloader(), 3))
+    dev = {" ".join(row.words) for row in TokenTable(tokens, "dev")}
+    for row in torch.cat(val).numpy():
+        start, end = (row == VOCABULARY.bos).nonzero()[0][0], (row == VOCABULARY.eos).nonzero()[0]
+        if len(end):
+            assert " ".join(w for _, words in read_back(row[start:end[0] + 1], VOCABULARY) for w in words) in dev
+
+
+@pytest.mark.parametrize("make, markers", [
+    (lambda t: TextDataModule(VOCABULARY, t, 16, 2), "text"), (lambda t: SpeechDataModule(VOCABULARY, t, 16, 2), "speech"),
+    (lambda t: InterleavedDataModule(VOCABULARY, t, 64, 2, UniformSpans((1, 2), (1, 2))), "both")])
+def test_single_kinds_hold_their_modality(tokens, make, markers):
+    ids = torch.cat(first(attached(make(tokens)).train_dataloader(), 20))
+    there = {name for name, marker in (("text", VOCABULARY.text_marker), ("speech", VOCABULARY.speech_marker)) if (ids == marker).any()}
+    assert there == ({"text", "speech"} if markers == "both" else {markers})
+
+
+@pytest.mark.parametrize("kind, order", [(SpeechThenTextStream, ["speech", "text"]), (TextThenSpeechStream, ["text", "speech"])])
+def test_orders_of_recognition_and_synthesis(tokens, kind, order):
+    module = attached(data(tokens, streams={"a": kind(tokens)}, weights={"a": 1.0}, sequence_length=128))
+    row = module.mixture("train", range(1)).batch(0)[0].numpy()
+    document = row[: (row == VOCABULARY.eos).nonzero()[0][0] + 1]
+    (first_kind, said), (second_kind, again) = read_back(document, VOCABULARY)
+    assert [first_kind, second_kind] == order and said == again
+
+
+def test_missing_tokens_name_the_stage_to_run(tokens, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no 'train' tokens in .*: run the tokens stage first"):
+        attached(TextDataModule(VOCABULARY, tmp_path, 16, 2)).train_dataloader()
+
+
+class Recorder(L.LightningModule):
+    """Learns nothing; remembers the rows it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = torch.nn.Parameter(torch.zeros(())), []
+
+    def training_step(self, ids, batch_idx):
+        self.seen.append(ids)
+        return self.weight * 0
+
+    def validation_step(self, ids, batch_idx):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("workers, accumulate", [(0, 1), (2, 1), (0, 2), (2, 3)])
+def test_a_resumed_run_goes_on_where_it_stopped(tokens, tmp_path, workers, accumulate):
+    def run(steps, resume=None, save=None):
+        module, trainer = Recorder(), L.Trainer(
+            accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+            default_root_dir=tmp_path, max_steps=steps, num_sanity_val_steps=0, accumulate_grad_batches=accumulate,
+            val_check_interval=2 * accumulate, check_val_every_n_epoch=None)
+        trainer.fit(module, data(tokens, num_workers=workers, val_batches=1), ckpt_path=resume, weights_only=True)
+        if save:
+            trainer.save_checkpoint(save)
+        return module.seen
+
+    whole = run(6)
+    assert len(whole) == 6 * accumulate
+    for stop in (2, 3):
+        parts = run(stop, save=tmp_path / "half.ckpt") + run(6, resume=tmp_path / "half.ckpt")
+        assert equal(parts, whole)

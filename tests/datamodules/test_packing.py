@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from datamodules.packing import PERIOD, Mixture, PackedStream
+from tests.toy_tokens import STREAMS, read_back, spoken, words_vocabulary, write_sentences
+from zoo.tokens.documents import Interleaved, SpeechOnly, SpeechThenText, TextOnly
+from zoo.tokens.interleave import UniformSpans
+from zoo.tokens.store import TokenTable, write_tokens
+
+VOCABULARY = words_vocabulary()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return TokenTable(write_sentences(tmp_path_factory.mktemp("tokens"), train=200), "train")
+
+
+def stream(table, kind=SpeechOnly, length=64, seed=0, **options):
+    return PackedStream(kind(VOCABULARY, table, **options), length, seed)
+
+
+def mixture(table, weights=None, batch_size=4, batches=range(1 << 40), seed=0):
+    streams = {"text": stream(table, TextOnly), "speech": stream(table, SpeechOnly, seed=1),
+               "interleaved": stream(table, Interleaved, seed=2, spans=UniformSpans((1, 3), (1, 3)))}
+    return Mixture(streams, weights or {"text": 0.2, "speech": 0.3, "interleaved": 0.5}, batch_size, batches, seed)
+
+
+def split(row):
+    """The documents of a row, the last of which may be cut off."""
+    starts = np.flatnonzero(row == VOCABULARY.bos)
+    assert starts[0] == 0
+    return np.split(row, starts[1:])
+
+
+@pytest.mark.parametrize("length", [7, 64, 500])
+@pytest.mark.parametrize("kind", [TextOnly, SpeechOnly, SpeechThenText])
+def test_rows_are_full_and_made_of_whole_documents_but_the_last(table, kind, length):
+    rows = stream(table, kind, length)
+    known = {tuple(rows.form.document(n, None)) for n in range(len(table))}
+    for number in range(60):
+        row = rows.row(number)
+        *whole, last = split(row)
+        assert len(row) == length and all(tuple(document) in known for document in whole)
+        assert any(tuple(last) == document[: len(last)] for document in known)
+
+
+def test_a_row_is_a_function_of_seed_and_number(table):
+    make = lambda seed=0: stream(table, Interleaved, seed=seed, spans=UniformSpans((1, 3), (1, 3)))
+    forwards, other = [make().row(n) for n in range(30)], make(1)
+    rows = make()
+    for n in reversed(range(30)):
+        assert rows.row(n).tolist() == forwards[n].tolist() != other.row(n).tolist()
+    assert len({tuple(row) for row in forwards}) == 30
+
+
+def test_each_document_is_seen_about_once_an_epoch(table, monkeypatch):
+    rows, read = stream(table, length=100), []
+    document = rows.form.document
+    monkeypatch.setattr(rows.form, "document", lambda row, draw: read.append(row) or document(row, draw))
+    for epoch in range(3):
+        read.clear()
+        for place in range(rows.rows_per_epoch):
+            rows.row(epoch * rows.rows_per_epoch + place)
+        times = np.bincount(read, minlength=len(table))
+        assert np.mean(times == 1) > 0.85 and times.max() == 2 and np.mean(times == 0) < 0.05
+
+
+def test_epochs_have_different_orders(table):
+    rows = stream(table)
+    first, second = ([tuple(rows.row(e * rows.rows_per_epoch + n)) for n in range(rows.rows_per_epoch)] for e in range(2))
+    assert first != second and sorted(first) != sorted(second)
+
+
+def test_interleavings_are_cut_anew_each_epoch(table):
+    rows = stream(table, Interleaved, length=30, spans=UniformSpans((1, 3), (1, 3)))
+    ways = {}
+    for number in range(6 * rows.rows_per_epoch):
+        document = split(rows.row(number))[0]
+        if document[-1] == VOCABULARY.eos:
+            said = read_back(document, VOCABULARY)
+            ways.setdefault(" ".join(w for _, words in said for w in words), []).append(str(said))
+    often = [seen for seen in ways.values() if len(seen) > 2]
+    assert often and np.mean([len(set(seen)) > 1 for seen in often]) > 0.9
+
+
+def test_a_document_longer_than_a_row_is_cut_off(table):
+    rows = stream(table, SpeechThenText, length=5)
+    for n in range(50):
+        (document,) = split(rows.row(n))
+        assert len(document) == 5
+
+
+def test_a_form_that_no_utterance_can_take_is_an_error(table, tmp_path):
+    write_tokens(tmp_path, "train", [spoken(0, ["anna"], aligned=False)], STREAMS)
+    with pytest.raises(ValueError, match="no utterance can be read as Interleaved: it lacks text, speech or word times"):
+        stream(TokenTable(tmp_path, "train"), Interleaved, spans=UniformSpans())
+
+
+@pytest.mark.parametrize("weights, counts", [((0.2, 0.3, 0.5), (200, 300, 500)), ((1, 1, 1), (333, 334, 333)), ((0, 7, 0), (0, 1000, 0)),
+                                             ((0.0333, 1.4, 2.5), (8, 356, 636))])
+def test_of_a_thousand_rows_each_stream_has_its_share(table, weights, counts):
+    mixed = mixture(table, dict(zip(("text", "speech", "interleaved"), weights)))
+    for period in (0, 1, 7):
+        drawn = np.bincount([mixed.locate(period * PERIOD + n)[0] for n in range(PERIOD)], minlength=3)
+        assert drawn.tolist() == list(counts)
+
+
+def test_each_stream_is_read_row_by_row_with_none_missing_or_twice(table):
+    mixed, following = mixture(table), [0, 0, 0]
+    for number in range(3 * PERIOD):
+        found, row = mixed.locate(number)
+        assert row == following[found]
+        following[found] += 1
+
+
+def test_streams_are_in_another_order_in_each_thousand_and_with_each_seed(table):
+    order = lambda seed, period: [mixture(table, seed=seed).locate(period * PERIOD + n)[0] for n in range(50)]
+    assert order(0, 0) == order(0, 0) and len({tuple(order(*where)) for where in ((0, 0), (0, 1), (1, 0))}) == 3
+
+
+def test_a_batch_is_a_function_of_seed_and_number(table):
+    forwards = [mixture(table).batch(n) for n in range(12)]
+    mixed = mixture(table)
+    for n in reversed(range(12)):
+        assert torch.equal(mixed.batch(n), forwards[n])
+    assert forwards[0].shape == (4, 64) and forwards[0].dtype == torch.int64
+    assert not torch.equal(mixture(table, seed=1).batch(0), forwards[0])
+
+
+def test_the_batch_size_only_cuts_the_rows_differently(table):
+    two, six = (torch.cat([mixture(table, batch_size=size).batch(n) for n in range(12 // size)]) for size in (2, 6))
+    assert torch.equal(two, six)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_serves_the_same_batches(table, workers):
+    want = list(mixture(table, batches=range(3, 11)))
+    got = list(DataLoader(mixture(table, batches=range(3, 11)), batch_size=None, num_workers=workers))
+    assert len(want) == len(got) == 8 and all(torch.equal(a, b) for a, b in zip(want, got))
+
+
+def test_weights_that_fit_no_stream_are_errors(table):
+    with pytest.raises(ValueError, match="must have the same names"):
+        mixture(table, {"text": 1.0})
+    for wrong in (-0.1, 0.0):
+        with pytest.raises(ValueError, match="weights must not be negative nor all zero"):
+            mixture(table, {"text": wrong, "speech": 0.0, "interleaved": 0.0})

@@ -1,0 +1,226 @@
+import math
+
+import lightning as L
+import pytest
+import torch
+
+from datamodules import InterleavedStream, MixtureDataModule, TextStream
+from lightningmodules import SpeechTextLM
+from lightningmodules.checkpoint import LastCheckpoint
+from lightningmodules.optimizers import adamw_with_warmup
+from recipes.stages.training import fit
+from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
+from zoo.metrics.likelihood import ModalityLoss
+from zoo.tokens.interleave import UniformSpans
+
+VOCABULARY = words_vocabulary()
+
+
+def random_ids(rows=4, length=20, seed=0):
+    return torch.randint(len(VOCABULARY), (rows, length), generator=torch.Generator().manual_seed(seed))
+
+
+def module(**changes):
+    return SpeechTextLM(**{"network": tiny_network(VOCABULARY), "vocabulary": VOCABULARY, "learning_rate": 1e-2, "warmup_steps": 2} | changes)
+
+
+def test_untrained_loss_is_that_of_a_uniform_guess():
+    losses = module().token_losses(random_ids())
+    assert losses.shape == (4, 19) and losses.mean().item() == pytest.approx(math.log(VOCABULARY.num_rows), rel=0.02)
+
+
+def test_losses_are_the_cross_entropy_of_the_next_token():
+    model, ids = module(), random_ids()
+    shares = torch.log_softmax(model.network(ids).logits, -1)
+    want = [[-shares[row, t, ids[row, t + 1]].item() for t in range(19)] for row in range(4)]
+    torch.testing.assert_close(model.token_losses(ids), torch.tensor(want), rtol=1e-4, atol=1e-5)
+
+
+def test_a_token_is_not_predicted_from_the_ones_after_it():
+    model, ids = module(), random_ids(1)
+    changed = ids.clone()
+    changed[:, 12:] = (changed[:, 12:] + 1) % len(VOCABULARY)
+    before, after = model.token_losses(ids), model.token_losses(changed)
+    torch.testing.assert_close(after[:, :11], before[:, :11], rtol=0, atol=1e-5)
+    assert not torch.allclose(after[:, 11:], before[:, 11:], atol=1e-3)
+
+
+def test_each_predicted_token_is_text_or_speech_but_for_markers():
+    ids = torch.tensor([[VOCABULARY.bos, VOCABULARY.text_marker, 5, VOCABULARY.speech_marker, VOCABULARY.first_unit, len(VOCABULARY) - 1, VOCABULARY.eos]])
+    masks = module().by_modality(ids)
+    assert masks["text"].tolist() == [[False, True, False, False, False, True]]
+    assert masks["speech"].tolist() == [[False, False, False, True, True, False]]
+
+
+def test_the_mean_over_batches_is_by_token():
+    metric, losses = ModalityLoss(), [torch.rand(2, 6), torch.rand(3, 4)]
+    masks = [torch.rand(each.shape) < 0.4 for each in losses]
+    for each, mask in zip(losses, masks):
+        metric.update(each, mask)
+    assert metric.compute().item() == pytest.approx(torch.cat([e[m] for e, m in zip(losses, masks)]).mean().item(), rel=1e-5)
+
+
+class Killed(BaseException):
+    """Not an error that anybody would catch."""
+
+
+class KillAfter(L.Callback):
+    """Ends the process, as far as training can tell, after so many batches."""
+
+    def __init__(self, batches):
+        self.left = batches
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+class KillInValidation(L.Callback):
+    """Ends it in the midst of one of the validations."""
+
+    def __init__(self, number):
+        self.left = 2 * number
+
+    def on_validation_batch_start(self, trainer, module, batch, batch_idx):
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    return write_sentences(tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture
+def train(tokens, tmp_path):
+    """Trains for 12 steps by the very function of the stages; the state of the network and the last metrics."""
+
+    def run(name, kill=KillAfter(0), workers=0, accumulate=1, dropout=0.0, every=3, steps=12):
+        model = module()
+        model.network.config.attention_dropout = dropout
+        for layer in model.network.model.layers:
+            layer.self_attn.attention_dropout = dropout
+        streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
+        data = MixtureDataModule(VOCABULARY, streams, {"text": 0.3, "interleaved": 0.7}, 32, 2, val_batches=2, num_workers=workers)
+        trainer = L.Trainer(
+            accelerator="cpu", max_steps=steps, accumulate_grad_batches=accumulate, enable_progress_bar=False, enable_model_summary=False,
+            enable_checkpointing=False, num_sanity_val_steps=0, val_check_interval=4 * accumulate, check_val_every_n_epoch=None,
+            log_every_n_steps=1, callbacks=[kill])
+        metrics = fit(tmp_path / name, model, data, trainer, checkpoint_every=every)
+        return {key: value.clone() for key, value in model.network.state_dict().items()}, metrics
+
+    return run
+
+
+def equal(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"dropout": 0.3}, {"workers": 2}], ids=str)
+def test_a_killed_run_ends_with_the_same_bits(train, tmp_path, options):
+    accumulate = options.get("accumulate", 1)
+    whole, metrics = train("whole", **options)
+    assert not equal(whole, module().network.state_dict())
+    for kill in [5] if options else [1, 3, 4, 5, 8, 12]:
+        with pytest.raises(Killed):
+            train(f"at{kill}", KillAfter(kill * accumulate), **options)
+        last = tmp_path / f"at{kill}" / "checkpoints" / "last.ckpt"
+        assert last.is_file() == (kill > 3)  # the kill comes before the writing
+        assert kill <= 3 or torch.load(last, weights_only=True)["global_step"] == (kill - 1) // 3 * 3
+        again, same = train(f"at{kill}", **options)
+        assert equal(again, whole) and same == metrics
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+@pytest.mark.parametrize("every", [3, 4])
+def test_a_run_killed_while_it_validates_ends_with_the_same_bits(train, number, every):
+    whole, metrics = train("whole", every=every)
+    with pytest.raises(Killed):
+        train("killed", KillInValidation(number), every=every)
+    again, same = train("killed", every=every)
+    assert equal(again, whole) and same == metrics
+
+
+def test_killed_twice_and_finished_runs_end_alike(train):
+    whole, metrics = train("whole")
+    for kill in (5, 4):
+        with pytest.raises(Killed):
+            train("twice", KillAfter(kill))
+    for _ in range(2):
+        again, same = train("twice")
+        assert equal(again, whole) and same == metrics
+
+
+def test_training_learns_and_tells_the_modalities_apart(train):
+    untrained = train("short", steps=1)[1]
+    metrics = train("long", steps=60, every=1000)[1]
+    assert {"val/loss", "val/text_loss", "val/speech_loss"} <= metrics.keys()
+    assert all(metrics[name] < untrained[name] - 0.5 for name in ("val/loss", "val/text_loss", "val/speech_loss"))
+
+
+class Writer:
+    """As much of a Trainer as a checkpoint needs."""
+
+    accumulate_grad_batches = 1
+
+    def __init__(self, text, fails=False):
+        self.text, self.fails = text, fails
+
+    def save_checkpoint(self, path):
+        path.write_text(self.text[: len(self.text) // 2] if self.fails else self.text)
+        if self.fails:
+            raise Killed
+
+
+def test_a_kill_while_writing_leaves_the_checkpoint_before(tmp_path):
+    last = LastCheckpoint(tmp_path / "checkpoints" / "last.ckpt", 1)
+    with pytest.raises(Killed):
+        last.save(Writer("first", fails=True))
+    assert not last.path.exists()
+    last.save(Writer("first"))
+    with pytest.raises(Killed):
+        last.save(Writer("second", fails=True))
+    assert last.path.read_text() == "first" and [p.name for p in last.path.parent.iterdir()] == ["last.ckpt"]
+    last.save(Writer("second"))
+    assert last.path.read_text() == "second"
+
+
+@pytest.mark.parametrize("every, accumulate, batches", [(3, 1, [2, 5, 8]), (2, 2, [3, 7]), (1, 4, [3, 7])])
+def test_checkpoints_come_after_so_many_optimizer_steps(tmp_path, every, accumulate, batches):
+    trainer, written = Writer("x"), []
+    trainer.accumulate_grad_batches = accumulate
+    last = LastCheckpoint(tmp_path / "last.ckpt", every)
+    for batch in range(9):
+        last.on_train_batch_end(trainer, None, None, None, batch)
+        if last.path.exists():
+            written.append(batch)
+            last.path.unlink()
+    assert written == batches
+
+
+@pytest.mark.parametrize("clip", [0.01, None])
+def test_the_gradient_is_clipped_to_its_norm(clip):
+    model = module(gradient_clip=clip)
+    (100 * model.token_losses(random_ids()).mean()).backward()
+    before = torch.nn.utils.get_total_norm([p.grad for p in model.network.parameters()])
+    model.on_before_optimizer_step(None)
+    after = torch.nn.utils.get_total_norm([p.grad for p in model.network.parameters()])
+    assert before > 0.01 and after.item() == pytest.approx(before.item() if clip is None else clip, rel=1e-3)
+
+
+def test_the_rate_warms_up_and_falls_to_its_end():
+    form = adamw_with_warmup(tiny_network(VOCABULARY), 0.1, warmup_steps=4, total_steps=20, final_learning_rate=0.01)
+    rates = []
+    for _ in range(21):
+        rates.append(form["optimizer"].param_groups[0]["lr"])
+        form["optimizer"].step()
+        form["lr_scheduler"]["scheduler"].step()
+    assert rates[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1]) and rates[-1] == pytest.approx(0.01)
+    assert all(a >= b for a, b in zip(rates[3:], rates[4:]))
+
+
+def test_matrices_decay_and_norms_do_not():
+    groups = adamw_with_warmup(tiny_network(VOCABULARY), 0.1, 4, 20, weight_decay=0.3)["optimizer"].param_groups
+    assert {(p.ndim > 1, group["weight_decay"]) for group in groups for p in group["params"]} == {(True, 0.3), (False, 0.0)}

@@ -1,0 +1,192 @@
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from datamodules.vocoder import VocoderDataModule
+from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_picture
+from lightningmodules.vocoder import UnitVocoder
+from tests.toy_speech import RATES, STREAMS, write_hums
+from zoo.vocoder import Discriminators, DurationPredictor, ISTFTGenerator, MultiPeriodDiscriminator, MultiScaleDiscriminator, UnitGenerator, Vocoder
+
+SIZES = {stream.prefix: stream.size for stream in STREAMS}
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    return write_hums(tmp_path_factory.mktemp("hums"), [40, 30, 55, 25, 33, 28, 60, 41, 29, 50, 45, 35])
+
+
+def module(kind: str = "unit", adversarial: bool = True, num_speakers: int = 2, **options) -> UnitVocoder:
+    torch.manual_seed(0)
+    sizes = {"streams": SIZES, "unit_rate": 25, "num_speakers": num_speakers, "embedding_dim": 16}
+    if kind == "unit":
+        generator = UnitGenerator(**sizes, channels=32, upsample_rates=(8, 8, 10), upsample_kernel_sizes=(16, 16, 20),
+                                  resblock_kernel_sizes=(3,), resblock_dilations=((1, 3),))
+    else:
+        generator = ISTFTGenerator(**sizes, channels=32, hidden=64, num_blocks=2)
+    judges = Discriminators([MultiPeriodDiscriminator((2, 3), 4, 16), MultiScaleDiscriminator(1, 4)]) if adversarial else None
+    return UnitVocoder(generator, DurationPredictor(16, 16), judges, **({"learning_rate": 2e-3} | options))
+
+
+def trainer(path, steps: int, **options) -> L.Trainer:
+    defaults = dict(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+                    default_root_dir=path, max_steps=steps, num_sanity_val_steps=0, limit_val_batches=0, callbacks=[SeededSteps(7)])
+    return L.Trainer(**(defaults | options))
+
+
+def data(tokens, batch_size: int = 4) -> VocoderDataModule:
+    return VocoderDataModule(tokens, RATES, segment_units=6, batch_size=batch_size)
+
+
+def weights(trained: UnitVocoder) -> dict:
+    return {name: value.clone() for name, value in trained.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", ["unit", "istft"])
+def test_a_few_steps_lower_the_mel_loss(kind, tokens, tmp_path):
+    trained = module(kind, adversarial=False)
+    fit = trainer(tmp_path, 60, limit_val_batches=1.0)
+    fit.validate(trained, data(tokens), verbose=False)
+    before = float(fit.callback_metrics["val/mel_distance"])
+    fit.fit(trained, data(tokens))
+    fit.validate(trained, data(tokens), verbose=False)
+    assert float(fit.callback_metrics["val/mel_distance"]) < 0.75 * before
+    assert fit.callback_metrics["val/mel_distance"].item() == pytest.approx(fit.callback_metrics["val/mel"].item(), abs=1e-4)
+
+
+def test_lightning_counts_generator_steps_once(tokens, tmp_path):
+    trained, fit = module(adversarial_from_step=2), trainer(tmp_path, 5)
+    fit.fit(trained, data(tokens))
+    assert fit.global_step == trained.steps == 5
+
+
+def test_discriminators_wait_for_their_step(tokens, tmp_path):
+    trained = module(adversarial_from_step=3)
+    before = weights(trained)
+    trainer(tmp_path, 3).fit(trained, data(tokens))
+    moved = [name for name, value in trained.state_dict().items() if not torch.equal(value, before[name])]
+    assert moved and not any(name.startswith("discriminators") for name in moved)
+    trained = module(adversarial_from_step=3)
+    trainer(tmp_path, 4).fit(trained, data(tokens))
+    assert any(not torch.equal(value, before[name]) for name, value in trained.state_dict().items() if name.startswith("discriminators"))
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tokens, tmp_path):
+    options = {"adversarial_from_step": 2, "clip_norm": 1.0, "ema_decay": 0.9, "learning_rate_decay": 0.5, "decay_every_steps": 2}
+    whole = module(**options)
+    trainer(tmp_path, 6).fit(whole, data(tokens))
+    half, fit = module(**options), trainer(tmp_path, 3)
+    fit.fit(half, data(tokens))
+    fit.save_checkpoint(tmp_path / "last.ckpt")
+    torch.manual_seed(99)
+    resumed, fit = module(**options), trainer(tmp_path, 6)
+    fit.fit(resumed, data(tokens), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert resumed.steps == 6
+    assert [name for name, value in weights(whole).items() if not torch.equal(value, resumed.state_dict()[name])] == []
+
+
+def test_micro_batches_make_the_same_step(tokens, tmp_path):
+    def step(micro_batches: int) -> dict:
+        trained = module(micro_batches=micro_batches)
+        trained.trained["durations"].dropout.p = 0.0
+        trained.weights["duration"] = 0.0  # averaged over the runs of a part, not over the parts
+        trainer(tmp_path, 1).fit(trained, data(tokens))
+        return {name: p.grad.clone() for name, p in trained.trained.named_parameters() if p.grad is not None}
+
+    one, two = step(1), step(2)
+    assert all(torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-5 * one[name].abs().max().item() + 1e-8) for name in one)
+    with pytest.raises(ValueError, match="must divide the batch of 4"):
+        step(3)
+
+
+def test_the_learning_rate_is_a_function_of_the_step():
+    trained = module(learning_rate=1.0, warmup_steps=4, learning_rate_decay=0.5, decay_every_steps=10)
+    assert [trained.learning_rate_at(step) for step in (0, 1, 3, 9, 10, 25)] == [0.25, 0.5, 1.0, 1.0, 0.5, 0.25]
+
+
+def test_clipping_bounds_the_gradient(tokens, tmp_path):
+    trained = module(clip_norm=1e-3)
+    trainer(tmp_path, 1).fit(trained, data(tokens))
+    for network in (trained.trained, trained.discriminators):
+        assert torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm() < 1.1e-3
+
+
+def test_the_running_mean_is_what_is_kept(tokens, tmp_path):
+    trained = module(ema_decay=0.5, adversarial=False)
+    before = weights(trained)
+    trainer(tmp_path, 2).fit(trained, data(tokens))
+    after, name = weights(trained), "generator.embed.speaker.weight"
+    mean, now, start = after[f"averaged.module.{name}"], after[f"trained.{name}"], before[f"trained.{name}"]
+    assert not torch.equal(mean, now) and (mean - start).abs().sum() < (now - start).abs().sum()
+    kept = trained.vocoder(STREAMS, ["ann", "bob"])
+    assert torch.equal(kept.generator.embed.speaker.weight, mean)
+
+
+def test_too_few_speakers_are_told_before_training(tokens, tmp_path):
+    with pytest.raises(ValueError, match="tokens have 2 speakers, but the generator has num_speakers 1"):
+        trainer(tmp_path, 1).fit(module(num_speakers=1), data(tokens))
+
+
+def test_what_was_trained_speaks_and_goes_on_training(tokens, tmp_path):
+    trained, serving = module(adversarial=False), data(tokens)
+    trainer(tmp_path, 2).fit(trained, serving)
+    vocoder = trained.vocoder(STREAMS, serving.speakers, serving.styles, contract={"tokenizer": {}})
+    vocoder.save(tmp_path / "vocoder")
+    spoken = Vocoder.load(tmp_path / "vocoder")("[St1][Pi2][Hu3][Hu4]", "bob")
+    assert len(spoken) % 640 == 0 and torch.isfinite(spoken).all()
+    assert trained.trained.training and not vocoder.training
+    finetuned = Vocoder.load(tmp_path / "vocoder", fold_weight_norm=False)
+    again = UnitVocoder(finetuned.generator, finetuned.durations)
+    assert all(part.training for part in again.modules())
+    trainer(tmp_path, 1).fit(again, serving)
+    assert again.steps == 1
+
+
+class Ears:
+    """Hears the unit of each tone."""
+
+    def encode(self, waveform: torch.Tensor) -> dict:
+        return {"Hu": (torch.fft.rfft(waveform.unflatten(0, (-1, 640))).abs()[:, 1:60].argmax(1) // 8).numpy()}
+
+
+def test_validation_tells_the_edit_distance_where_there_is_a_tokenizer(tokens, tmp_path):
+    fit = trainer(tmp_path, 1, limit_val_batches=1.0)
+    fit.validate(module(tokenizer=Ears()), data(tokens), verbose=False)
+    assert fit.callback_metrics["val/unit_edit_distance"] > 0
+
+
+def test_audio_and_pictures_are_logged_at_the_generator_step(tokens, tmp_path):
+    logger = TensorBoardLogger(tmp_path, name="logs", version="")
+    fit = trainer(tmp_path, 4, logger=logger, limit_val_batches=1.0, val_check_interval=2, check_val_every_n_epoch=None,
+                  log_every_n_steps=1, callbacks=[SeededSteps(), SpeechSamples()])
+    fit.fit(module(), data(tokens))
+    logger.finalize("success")
+    events = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert [event.step for event in events.Audio("0/made")] == [2, 4] and events.Audio("0/real")[0].sample_rate == 16000
+    assert events.Images("0/real_above_made")[0].height == 160
+    assert [event.step for event in events.Scalars("train/mel")] == [0, 1, 2, 3]
+    assert {"train/discriminator", "train/features", "train/adversarial", "train/duration", "val/mel_distance"} <= set(events.Tags()["scalars"])
+
+
+def test_a_mel_picture_is_bright_where_it_is_loud():
+    tone = torch.sin(2 * torch.pi * 500 * torch.arange(16000) / 16000)
+    picture = mel_picture([tone, 0.001 * tone], 16000)
+    assert picture.shape == (3, 160, 62) and 0 <= picture.min() and picture.max() <= 1
+    assert picture[:, :80].mean() > picture[:, 80:].mean()
+    assert picture[:, 40:80].mean() > picture[:, :40].mean()  # 500 Hz lies in the lower half of the upper picture
+
+
+def test_seeded_steps_make_dropout_a_function_of_the_step(tokens, tmp_path):
+    drawn = {}
+
+    class Watch(L.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            drawn.setdefault(self.run, []).append(torch.rand(()).item())
+
+    watch = Watch()
+    for watch.run, seed in (("a", 1), ("b", 1), ("c", 2)):
+        torch.manual_seed(len(drawn))
+        trainer(tmp_path, 3, callbacks=[SeededSteps(seed), watch]).fit(module("istft", adversarial=False), data(tokens))
+    assert drawn["a"] == drawn["b"] != drawn["c"] and len(set(drawn["a"])) == 3

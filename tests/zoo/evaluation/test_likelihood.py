@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+
+from tests.toy_tokens import tiny_network, words_vocabulary
+from zoo.evaluation import likelihood
+from zoo.evaluation.likelihood import Candidate, log_likelihoods, per_token
+
+VOCABULARY = words_vocabulary()
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch):
+    monkeypatch.setattr(likelihood, "autocast_dtype", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def network():
+    network = tiny_network(VOCABULARY)
+    with torch.no_grad():
+        network.lm_head.weight *= 20  # far from uniform
+    return network.eval()
+
+
+def candidates(count=40, seed=0):
+    draw = np.random.default_rng(seed)
+    return [Candidate(*(draw.integers(0, len(VOCABULARY), draw.integers(1, 30)) for _ in range(2))) for _ in range(count)]
+
+
+def reference(network, candidate):
+    """One token at a time."""
+    ids, total = candidate.prompt.tolist(), 0.0
+    for token in candidate.continuation.tolist():
+        total += torch.log_softmax(network(torch.tensor([ids])).logits[0, -1].double(), -1)[token].item()
+        ids.append(token)
+    return total
+
+
+def test_sums_are_those_of_one_token_at_a_time(network):
+    items = candidates()
+    with torch.inference_mode():
+        want = np.array([reference(network, item) for item in items])
+    got = log_likelihoods(network, items)
+    assert got.dtype == np.float64 and got == pytest.approx(want, rel=1e-4)
+    assert per_token(got, items) == pytest.approx(want / [len(item.continuation) for item in items], rel=1e-4)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 100, 333])
+def test_the_others_in_a_batch_do_not_matter(network, batch_tokens):
+    items = candidates()
+    assert log_likelihoods(network, items, batch_tokens) == pytest.approx(log_likelihoods(network, items), rel=1e-4)
+
+
+@pytest.mark.parametrize("batch_tokens", [100, 1000])
+def test_batches_hold_every_item_once_and_no_more_than_asked(batch_tokens):
+    items = candidates(100)
+    batches = list(likelihood._batches(items, batch_tokens))
+    assert sorted(i for batch in batches for i in batch) == list(range(100))
+    for batch in batches:
+        assert len(batch) * max(len(items[i].prompt) + len(items[i].continuation) for i in batch) <= batch_tokens
+
+
+def test_continuations_of_one_prompt_that_are_all_there_is_add_up_to_one(network):
+    prompt = np.array([VOCABULARY.bos, 5, 7])
+    every = [Candidate(prompt, np.array([token])) for token in range(VOCABULARY.num_rows)]
+    assert np.exp(log_likelihoods(network, every)).sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_chain_rule_holds(network):
+    for whole in candidates(10):
+        for cut in range(1, len(whole.continuation)):
+            head, tail = whole.continuation[:cut], whole.continuation[cut:]
+            parts = log_likelihoods(network, [Candidate(whole.prompt, head), Candidate(np.concatenate([whole.prompt, head]), tail)])
+            assert parts.sum() == pytest.approx(log_likelihoods(network, [whole])[0], rel=1e-4)
+            break
+
+
+def test_the_network_is_left_in_the_mode_it_was_in(network):
+    network.train()
+    log_likelihoods(network, candidates(2))
+    assert network.training
+    network.eval()
+
+
+@pytest.mark.parametrize("prompt, continuation", [([], [1]), ([1], [])])
+def test_an_empty_side_is_an_error(prompt, continuation):
+    with pytest.raises(ValueError, match="at least one token each"):
+        Candidate(np.array(prompt), np.array(continuation))
+
+
+def test_low_precision_is_near_the_exact_one(network, monkeypatch):
+    exact = log_likelihoods(network, candidates())
+    monkeypatch.setattr(likelihood, "autocast_dtype", lambda: torch.bfloat16)
+    assert log_likelihoods(network, candidates()) == pytest.approx(exact, rel=0.05)

@@ -1,0 +1,112 @@
+import pytest
+import torch
+from transformers import AutoModel, HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig, WavLMModel
+
+from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24, "conv_dim": (8, 8, 8),
+         "conv_kernel": (10, 3, 2), "conv_stride": (5, 2, 2), "num_feat_extract_layers": 3, "num_conv_pos_embeddings": 8,
+         "num_conv_pos_embedding_groups": 2}
+KINDS = {"hubert": (HubertConfig, HubertModel), "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model), "wavlm": (WavLMConfig, WavLMModel)}
+
+
+def sound(samples, seed=0):
+    return torch.randn(samples, generator=torch.Generator().manual_seed(seed))
+
+
+def checkpoint(folder, kind, stable, norm):
+    config, model = KINDS[kind]
+    torch.manual_seed(0)
+    network = model(config(do_stable_layer_norm=stable, feat_extract_norm=norm, **SMALL)).eval()
+    for name, weight in network.named_parameters():
+        if "layer_norm" in name:  # so that a norm too many, or too few, is seen
+            torch.nn.init.normal_(weight, 1.0, 0.5)
+    network.save_pretrained(folder)
+    return network
+
+
+@pytest.mark.parametrize("stable, norm", [(False, "group"), (True, "layer")], ids=["post_norm", "stable_pre_norm"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_a_layers_output_in_the_whole_network(tmp_path, kind, stable, norm):
+    whole, waveform = checkpoint(tmp_path / "whole", kind, stable, norm), sound(2000)
+    for layer in (1, 2):
+        encoder = HubertEncoder(str(tmp_path / "whole"), layer, normalize=False)
+        with torch.inference_mode():
+            want = whole(waveform[None], output_hidden_states=True).hidden_states[layer][0]
+            torch.testing.assert_close(encoder(waveform), want, rtol=1e-5, atol=1e-5)
+            encoder.save_weights(tmp_path / str(layer))
+            again = HubertEncoder(str(tmp_path / str(layer)), **encoder.config())
+            assert torch.equal(again(waveform), encoder(waveform))
+    assert not any(p.requires_grad for p in encoder.parameters()) and encoder.dim == 16
+
+
+@pytest.mark.parametrize("norm, wanted", [("group", False), ("layer", True)])
+def test_normalising_follows_the_checkpoint(tmp_path, norm, wanted):
+    checkpoint(tmp_path, "hubert", False, norm)
+    encoder, waveform = HubertEncoder(str(tmp_path), 2), sound(2000)
+    assert encoder.normalize is wanted
+    if wanted:
+        raw = HubertEncoder(str(tmp_path), 2, normalize=False)
+        with torch.inference_mode():
+            torch.testing.assert_close(encoder(3 * waveform + 0.5), encoder(waveform), rtol=1e-3, atol=1e-3)
+            assert not torch.allclose(raw(3 * waveform + 0.5), raw(waveform), atol=1e-2)
+
+
+def test_one_frame_at_the_least_number_of_samples_and_none_below(tmp_path):
+    checkpoint(tmp_path, "hubert", False, "group")
+    encoder = HubertEncoder(str(tmp_path), 1)
+    assert encoder.min_samples == 10 + 5 * (3 - 1) + 10 * (2 - 1) and encoder.frame_rate == 16000 / 20
+    with torch.inference_mode():
+        assert len(encoder(sound(encoder.min_samples))) == 1
+        assert len(encoder(sound(encoder.min_samples + 19))) == 1
+        assert len(encoder(sound(encoder.min_samples + 20))) == 2
+        with pytest.raises(RuntimeError):
+            encoder(sound(encoder.min_samples - 1))
+
+
+@pytest.mark.parametrize("layer", [0, 4])
+def test_a_layer_that_is_not_there_is_an_error(tmp_path, layer):
+    checkpoint(tmp_path, "hubert", False, "group")
+    with pytest.raises(ValueError, match=f"layer {layer} of .*: it has layers 1 to 3"):
+        HubertEncoder(str(tmp_path), layer)
+
+
+def test_features_do_not_depend_on_the_training_tricks_of_the_checkpoint(tmp_path):
+    checkpoint(tmp_path, "wav2vec2", False, "group")
+    assert AutoModel.from_pretrained(tmp_path).config.apply_spec_augment
+    encoder = HubertEncoder(str(tmp_path), 2)
+    with torch.inference_mode():
+        assert torch.equal(encoder(sound(3000)), encoder(sound(3000)))
+
+
+@pytest.mark.parametrize("frame_rate", [25, 50, 100])
+def test_filterbank_frames_come_at_their_rate(frame_rate):
+    encoder = FilterbankEncoder(frame_rate)
+    for samples in (encoder.min_samples, 16000, 16639, 16640, 80000):
+        features = encoder(0.1 * sound(samples))
+        assert features.shape == (samples * frame_rate // 16000, encoder.dim) and features.isfinite().all()
+    assert encoder.frame_rate == frame_rate
+
+
+def test_filterbank_features_do_not_hear_the_volume():
+    encoder, waveform = FilterbankEncoder(), 0.1 * sound(16000)
+    torch.testing.assert_close(encoder(3 * waveform), encoder(waveform), rtol=1e-3, atol=1e-3)
+
+
+def test_filterbank_features_see_no_more_than_their_surroundings():
+    """Changing the last half second leaves the frames before it as they are, but for their common mean and scale."""
+    encoder, a = FilterbankEncoder(), 0.1 * sound(32000)
+    b = torch.cat([a[:24000], 0.1 * sound(8000, seed=1)])
+    x, y = (features[:34] for features in (encoder(a), encoder(b)))
+    x, y = ((f - f.mean(0)) / f.std(0) for f in (x, y))
+    torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-3)
+
+
+def test_silence_has_finite_features():
+    assert FilterbankEncoder()(torch.zeros(16000)).isfinite().all()
+
+
+@pytest.mark.parametrize("arguments", [{"frame_rate": 30}, {"num_cepstra": 50}])
+def test_impossible_filterbanks_are_errors(arguments):
+    with pytest.raises(ValueError, match="frame_rate must divide 100 and num_cepstra be at most num_mels"):
+        FilterbankEncoder(**arguments)
