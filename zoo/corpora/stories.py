@@ -115,5 +115,6 @@ def spoken(sentences: tuple[str, ...]) -> str:
 
 
 def _ending(rules: Grammar, about: Topic, draw: random.Random) -> str:
-    object, verbs, at = draw.choice(about.things)[1], draw.choice(about.verbs)[1], draw.choice(about.at)
-    return draw.choice(rules.endings).format(verbs=verbs, object=object, at=at)
+    (_, object), (_, object2) = draw.sample(about.things, 2)
+    (_, verbs), (_, verbs2) = draw.sample(about.verbs, 2)
+    return draw.choice(rules.endings).format(verbs=verbs, object=object, verbs2=verbs2, object2=object2, at=draw.choice(about.at))

@@ -70,7 +70,7 @@ ENGLISH = Grammar(
         "sad": ("{person} was sad", "{person} cried and sighed"),
         "angry": ("{person} was angry", "{person} shouted and yelled"),
     },
-    endings=("they {verbs} {object} {at}", "everyone {verbs} {object} {at}"),
+    endings=("they {verbs} {object} and {verbs2} {object2} {at}", "all {verbs} {object} and {verbs2} {object2} {at}"),
 )
 
 GERMAN = Grammar(
@@ -109,7 +109,7 @@ GERMAN = Grammar(
         "sad": ("{person} war traurig", "{person} weinte und seufzte"),
         "angry": ("{person} war wütend", "{person} schrie und schimpfte"),
     },
-    endings=("sie {verbs} {object} {at}", "alle {verbs} {object} {at}"),
+    endings=("sie {verbs} {object} und {verbs2} {object2} {at}", "alle {verbs} {object} und {verbs2} {object2} {at}"),
 )
 
 SPANISH = Grammar(
@@ -148,7 +148,7 @@ SPANISH = Grammar(
         "sad": ("{person} estaba triste", "{person} lloró y suspiró"),
         "angry": ("{person} sintió rabia", "{person} gritó y protestó"),
     },
-    endings=("ellos {verbs} {object} {at}", "todos {verbs} {object} {at}"),
+    endings=("ellos {verbs} {object} y {verbs2} {object2} {at}", "todos {verbs} {object} y {verbs2} {object2} {at}"),
 )
 
 GRAMMARS = {"en": ENGLISH, "de": GERMAN, "es": SPANISH}
