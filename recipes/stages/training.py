@@ -5,6 +5,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from datamodules.language import MixtureDataModule
 from datamodules.vocoder import VocoderDataModule
 from lightningmodules.callbacks import SeededSteps, SpeechSamples
 from lightningmodules.checkpoint import LastCheckpoint
@@ -28,7 +29,7 @@ def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, traine
     return metrics
 
 
-def train_language_model(out: Path, model: SpeechTextLM, data: L.LightningDataModule, trainer: L.Trainer, vocabulary: Path, tokens: Path,
+def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule, trainer: L.Trainer, vocabulary: Path,
                          checkpoint_every: int = 100) -> dict[str, str]:
     """Train a language model on tokens and save it as a transformers folder with its vocabulary and contract.
 
@@ -37,11 +38,11 @@ def train_language_model(out: Path, model: SpeechTextLM, data: L.LightningDataMo
         model: The LightningModule.
         data: Rows of token ids.
         trainer: How long, and on what.
-        vocabulary: Folder that the model's vocabulary was loaded from.
-        tokens: Folder of the training tokens, checked against the vocabulary.
+        vocabulary: Folder that the model's vocabulary was loaded from; every stream of the data is checked against it.
         checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run goes on.
     """
-    require_match(vocabulary, tokens)
+    for stream in data.streams.values():
+        require_match(vocabulary, stream.tokens)
     metrics = fit(out, model, data, trainer, checkpoint_every)
     if trainer.is_global_zero:
         with whole_folder(out / "model") as folder:
@@ -52,7 +53,7 @@ def train_language_model(out: Path, model: SpeechTextLM, data: L.LightningDataMo
     return {"language model": f"held-out nats per token: {losses}", "curves": f"tensorboard --logdir {out / 'logs'}"}
 
 
-def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, tokens: Path, checkpoint_every: int = 100) -> dict[str, str]:
+def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, checkpoint_every: int = 100) -> dict[str, str]:
     """Train a vocoder on tokens and the audio they were made of, and save it with its contract.
 
     Args:
@@ -60,12 +61,11 @@ def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, traine
         model: The LightningModule.
         data: Segments of waveform and units.
         trainer: How long, and on what.
-        tokens: Folder of the training tokens.
         checkpoint_every: Steps between checkpoints, from which an interrupted run goes on.
     """
     trainer.callbacks.append(SpeechSamples())
     metrics = fit(out, model, data, trainer, checkpoint_every)
-    contract = {"tokenizer": read_contract(tokens)["tokenizer"]}
+    contract = {"tokenizer": read_contract(data.rows.folder)["tokenizer"]}
     streams = [Stream(**stream) for stream in contract["tokenizer"]["streams"]]
     if trainer.is_global_zero:
         model.vocoder(streams, data.speakers, data.styles, contract=contract).save(out / "vocoder")

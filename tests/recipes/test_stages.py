@@ -42,7 +42,7 @@ def language_model_stage(run, name="language_model", vocabulary="vocabulary", to
     model = SpeechTextLM(llama(numbers, 16, 1, 2, max_positions=512), numbers, learning_rate=1e-2, warmup_steps=1)
     trainer = L.Trainer(accelerator="cpu", max_steps=3, enable_progress_bar=False, enable_model_summary=False,
                         enable_checkpointing=False, num_sanity_val_steps=0, limit_val_batches=2, log_every_n_steps=1)
-    return train_language_model(run / name, model, data, trainer, run / vocabulary / "vocabulary", run / tokens)
+    return train_language_model(run / name, model, data, trainer, run / vocabulary / "vocabulary")
 
 
 @pytest.fixture(scope="module")

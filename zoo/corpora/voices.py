@@ -5,7 +5,7 @@ from itertools import cycle
 from zoo.corpora.espeak import LIMITS, Voice
 
 ACCENTS = {
-    "en": ("en-us", "en", "en-gb-scotland", "en-us-nyc", "en-gb-x-rp", "en-029"),
+    "en": ("en-us", "en"),
     "de": ("de",),
     "es": ("es", "es-419"),
 }

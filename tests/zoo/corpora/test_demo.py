@@ -49,7 +49,7 @@ def test_no_speaker_and_no_story_is_in_two_splits(made):
     for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
         assert not {u.speaker for u in seen[one]} & {u.speaker for u in seen[other]}
         assert not {u.text for u in seen[one]} & {u.text for u in seen[other]}
-    assert sum(len(speakers("en", split)) for split in seen) == 12
+    assert sum(len(speakers("en", split)) for split in seen) == 32
 
 
 def test_the_cloze_suite_is_balanced_unseen_and_of_test_speakers(made):
