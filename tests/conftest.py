@@ -7,6 +7,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
 
+pytest.register_assert_rewrite("tests.spiritlm_parity")
+
 RECIPE = """
 size: 3
 network: {_target_: stage_fakes.Network, size: "${size}"}
