@@ -35,6 +35,7 @@ def test_replacing_blanks_equals_rolling_on_random_rows_and_rows_do_not_leak():
 def test_units_of_a_batch_are_those_of_each_row_alone():
     torch.manual_seed(0)
     quantizer, batch = CTCQuantizer([5, 7, 4]), features(6, 20, 5)
+    quantizer.layers[-1].weight.data *= 10  # so that the bias does not decide
     quantizer.layers[-1].bias.data[-1] += 0.5  # many blanks
     best = quantizer.log_probs(batch).argmax(-1)
     assert 0.2 < (best == quantizer.size).float().mean() < 0.95
