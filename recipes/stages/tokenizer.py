@@ -12,6 +12,7 @@ from zoo.corpora.utterance import utterance
 from zoo.files import whole_folder, write_text
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.kmeans import fit_kmeans
+from zoo.speech.phonetic import PhoneticUnits
 from zoo.tokens.contract import write_contract
 from zoo.tokens.text import TextTokenizer, train_text_tokenizer
 from zoo.tokens.tokenise import Tally, readable, write_skipped
@@ -42,7 +43,7 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
     fit = fit_kmeans(_batches(frames, passes, seed), num_clusters, seed, switch_price=switch_price)
     used = torch.bincount(fit.quantizer.nearest(frames), minlength=num_clusters).float() / len(frames)
     perplexity = torch.exp(-(used * used.clamp(min=1e-12).log()).sum()).item()
-    tokenizer = Base(encoder, fit.quantizer)
+    tokenizer = Base(PhoneticUnits(encoder, fit.quantizer))
     tokenizer.save(out / "tokenizer")
     last = fit.inertia[-max(1, len(fit.inertia) // passes):]
     report = {"frames": len(frames), "inertia_first": fit.inertia[0], "inertia": sum(last) / len(last), "perplexity": perplexity,

@@ -34,6 +34,11 @@ class CTCQuantizer(nn.Module):
         return self.widths[-1] - 1
 
     @property
+    def dim(self) -> int:
+        """Width of the features."""
+        return self.widths[0]
+
+    @property
     def stream_size(self) -> int:
         """Values that ``forward`` may give: frames without any unit at all stay at the blank."""
         return self.widths[-1]

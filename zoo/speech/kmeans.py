@@ -2,6 +2,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,20 @@ class KMeans(nn.Module):
     @property
     def size(self) -> int:
         return len(self.centroids)
+
+    @property
+    def stream_size(self) -> int:
+        """Values that ``forward`` may give."""
+        return len(self.centroids)
+
+    @property
+    def dim(self) -> int:
+        """Width of the features."""
+        return self.centroids.shape[1]
+
+    def config(self) -> dict[str, Any]:
+        """Arguments that make this quantizer again, but for its weights."""
+        return {"num_clusters": self.size, "dim": self.dim, "switch_price": self.switch_price}
 
     def forward(self, features: Tensor) -> Tensor:
         """Units of one utterance: (T, dim) -> (T,) int64."""

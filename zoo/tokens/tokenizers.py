@@ -1,22 +1,28 @@
 """Speech tokenizers: a waveform to streams of units, saved to and loaded from one folder."""
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.files import whole_folder
-from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder
-from zoo.speech.kmeans import KMeans
+from zoo.speech.extractor import UnitExtractor
+from zoo.speech.phonetic import WEIGHTS, PhoneticUnits
 from zoo.tokens.contract import checksum, write_contract
 from zoo.tokens.units import Stream, Tokens, merge, parse
 
-ENCODERS = {kind.__name__: kind for kind in (FilterbankEncoder, HubertEncoder)}
+FILE = "tokenizer.json"
+PREFIXES = ("Hu", "Pi", "St")  # the order in which streams are numbered
+MIN_SECONDS = 0.08  # as Spirit LM
+CHUNK_SECONDS = 100.0
+EXTRACTORS = {"PhoneticUnits": "zoo.speech.phonetic", "PitchUnits": "zoo.speech.pitch_units", "StyleUnits": "zoo.speech.style"}
 
 
 class SpeechTokenizer(nn.Module, ABC):
@@ -28,6 +34,10 @@ class SpeechTokenizer(nn.Module, ABC):
     @abstractmethod
     def encode(self, waveform: Tensor) -> dict[str, np.ndarray]:
         """Raw units (T,) by prefix of one waveform (num_samples,) at ``sample_rate``; empty where it is too short."""
+
+    def encode_batch(self, waveforms: Sequence[Tensor]) -> list[dict[str, np.ndarray]]:
+        """Raw units of several waveforms, each equal to what ``encode`` gives for it alone."""
+        return [self.encode(waveform) for waveform in waveforms]
 
     def tokens(self, waveform: Tensor) -> Tokens:
         """The deduplicated, merged tokens of one waveform (num_samples,)."""
@@ -47,61 +57,159 @@ class SpeechTokenizer(nn.Module, ABC):
         return checksum([type(self).__name__, *state, *state.values()])
 
 
-class Base(SpeechTokenizer):
-    """Phonetic units alone, as Spirit LM Base.
+class UnitTokenizer(SpeechTokenizer):
+    """Any set of unit extractors, one for each stream: phonetic and pitch, phonetic and style, a stream of your own.
+
+    Speech of any length is heard in chunks, whose units are joined. Where a waveform, or what is left of it after the last
+    whole chunk, is too short for one of the streams or for 80 ms, no stream has units of it.
 
     Args:
-        encoder: Waveform to features.
-        quantizer: Features to units.
+        extractors: In any order; streams are numbered in the order Hu, Pi, St, others after them.
+        chunk_seconds: Longest piece that is heard at once. The units depend on it, and so does the contract.
+
+    Raises:
+        ValueError: Where there is none, two make the same stream, or they take different sample rates.
     """
 
-    def __init__(self, encoder: SpeechEncoder, quantizer: KMeans) -> None:
+    def __init__(self, extractors: Sequence[UnitExtractor], chunk_seconds: float = CHUNK_SECONDS) -> None:
         super().__init__()
-        self.encoder, self.quantizer = encoder, quantizer
-        self.sample_rate = encoder.sample_rate
-        self.streams = (Stream("Hu", quantizer.size, encoder.frame_rate),)
+        _check(extractors, chunk_seconds)
+        ordered = sorted(extractors, key=lambda part: PREFIXES.index(part.stream.prefix) if part.stream.prefix in PREFIXES else len(PREFIXES))
+        self.extractors = nn.ModuleDict({part.stream.prefix: part for part in ordered})
+        self.streams = tuple(part.stream for part in ordered)
+        self.sample_rate = ordered[0].sample_rate
+        self.min_samples = max(round(MIN_SECONDS * self.sample_rate), *(part.min_samples for part in ordered))
+        self.chunk_seconds = chunk_seconds
         self.eval()
 
-    @torch.inference_mode()
     def encode(self, waveform: Tensor) -> dict[str, np.ndarray]:
-        if len(waveform) < self.encoder.min_samples:
-            return {"Hu": np.zeros(0, dtype=np.int64)}
-        return {"Hu": self.quantizer(self.encoder(waveform)).cpu().numpy()}
+        return self.encode_batch([waveform])[0]
+
+    @torch.inference_mode()
+    def encode_batch(self, waveforms: Sequence[Tensor]) -> list[dict[str, np.ndarray]]:
+        chunks = [self.chunks(waveform) for waveform in waveforms]
+        together = [chunk for row in chunks for chunk in row]
+        found: list[dict[str, np.ndarray]] = [{} for _ in waveforms]
+        for prefix, extractor in self.extractors.items():
+            units = iter(extractor.encode_batch(together))
+            for row, pieces in zip(found, chunks):
+                row[prefix] = np.concatenate([np.zeros(0, dtype=np.int64), *(next(units) for _ in pieces)])
+        return found
+
+    def chunks(self, waveform: Tensor) -> list[Tensor]:
+        """The pieces of a waveform (num_samples,) that are heard, each by itself; none where it is too short."""
+        pieces = waveform.split(round(self.chunk_seconds * self.sample_rate))
+        return [piece for piece in pieces if len(piece) >= self.min_samples]
 
     def checksum(self) -> str:
-        return checksum([super().checksum(), type(self.encoder).__name__, self.encoder.config(), self.quantizer.switch_price])
+        """That of its only part, or of all together."""
+        parts = [part.checksum() for part in self.extractors.values()]
+        if self.chunk_seconds != CHUNK_SECONDS:
+            parts.append(f"chunks of {self.chunk_seconds:g} s")
+        return parts[0] if len(parts) == 1 else checksum(parts)
+
+    @cached_property
+    def contract(self) -> dict[str, Any]:
+        """Streams and checksum; with the checksum of each part, where there are several."""
+        whole = super().contract
+        if len(self.extractors) > 1:
+            whole["tokenizer"]["parts"] = {prefix: part.checksum() for prefix, part in self.extractors.items()}
+        return whole
 
     def save(self, folder: Path) -> None:
-        """Write ``tokenizer.json``, the weights and the contract; the folder appears whole."""
+        """Write ``tokenizer.json``, a folder for each part, named by its prefix, and the contract; the folder appears whole."""
         with whole_folder(folder) as out:
-            form = {"class": "Base", "encoder": type(self.encoder).__name__, "arguments": self.encoder.config(),
-                    "num_clusters": self.quantizer.size, "switch_price": self.quantizer.switch_price}
-            (out / "tokenizer.json").write_text(json.dumps(form, indent=2) + "\n")
-            save_file(self.quantizer.state_dict(), out / "quantizer.safetensors")
-            self.encoder.save_weights(out / "encoder")
+            form = {"class": type(self).__name__, "chunk_seconds": self.chunk_seconds,
+                    "extractors": {prefix: type(part).__name__ for prefix, part in self.extractors.items()}}
+            (out / FILE).write_text(json.dumps(form, indent=2) + "\n")
+            for prefix, part in self.extractors.items():
+                part.save(out / prefix)
             write_contract(out, self.contract)
 
     @classmethod
-    def load(cls, folder: Path) -> "Base":
-        """The opposite of ``save``; ``load_tokenizer`` finds the class by itself."""
-        form = json.loads((folder / "tokenizer.json").read_text())
-        where = {} if form["encoder"] == "FilterbankEncoder" else {"source": str(folder / "encoder")}
-        encoder = ENCODERS[form["encoder"]](**where, **form["arguments"])
-        quantizer = KMeans(form["num_clusters"], encoder.dim, form["switch_price"])
-        quantizer.load_state_dict(load_file(folder / "quantizer.safetensors"))
-        return cls(encoder, quantizer)
+    def of(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
+        """Make one of its parts in the order of their streams."""
+        return cls(extractors, chunk_seconds)
 
 
-TOKENIZERS = {kind.__name__: kind for kind in (Base,)}
+def _check(extractors: Sequence[UnitExtractor], chunk_seconds: float) -> None:
+    prefixes = [part.stream.prefix for part in extractors]
+    rates = {part.stream.prefix: part.sample_rate for part in extractors}
+    if not prefixes or len(set(prefixes)) < len(prefixes):
+        raise ValueError(f"a tokenizer has one extractor for each of its streams, got {', '.join(prefixes) or 'none'}")
+    if len(set(rates.values())) > 1:
+        raise ValueError(f"the extractors of a tokenizer take speech of one sample rate, got {rates}")
+    if chunk_seconds <= MIN_SECONDS:
+        raise ValueError(f"chunk_seconds must be more than {MIN_SECONDS}, got {chunk_seconds}")
 
 
-def load_tokenizer(folder: Path) -> SpeechTokenizer:
+class Base(UnitTokenizer):
+    """Phonetic units alone, as Spirit LM Base.
+
+    Args:
+        phonetic: Makes the stream Hu.
+        chunk_seconds: Longest piece that is heard at once.
+    """
+
+    def __init__(self, phonetic: UnitExtractor, chunk_seconds: float = CHUNK_SECONDS) -> None:
+        super().__init__([phonetic], chunk_seconds)
+
+    @classmethod
+    def of(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
+        return cls(*extractors, chunk_seconds=chunk_seconds)
+
+
+class Expressive(UnitTokenizer):
+    """Phonetic, pitch and style units, as Spirit LM Expressive.
+
+    Args:
+        phonetic: Makes the stream Hu.
+        pitch: Makes the stream Pi.
+        style: Makes the stream St.
+        chunk_seconds: Longest piece that is heard at once.
+    """
+
+    def __init__(self, phonetic: UnitExtractor, pitch: UnitExtractor, style: UnitExtractor, chunk_seconds: float = CHUNK_SECONDS) -> None:
+        super().__init__([phonetic, pitch, style], chunk_seconds)
+
+    @classmethod
+    def of(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
+        return cls(*extractors, chunk_seconds=chunk_seconds)
+
+
+TOKENIZERS = {kind.__name__: kind for kind in (UnitTokenizer, Base, Expressive)}
+
+
+def load_tokenizer(folder: Path) -> UnitTokenizer:
     """Load whatever tokenizer was saved in a folder.
 
     Raises:
-        FileNotFoundError: Where the folder holds no tokenizer.
+        FileNotFoundError: Where the folder holds no tokenizer, or one of its parts is missing.
+        ValueError: Where it is of a kind that is not known here.
     """
-    path = Path(folder) / "tokenizer.json"
+    folder = Path(folder)
+    path = folder / FILE
     if not path.is_file():
-        raise FileNotFoundError(f"no tokenizer.json in {folder}: run the tokenizer stage first, or name another folder")
-    return TOKENIZERS[json.loads(path.read_text())["class"]].load(Path(folder))
+        raise FileNotFoundError(f"no {FILE} in {folder}: run the tokenizer stage first, or name another folder")
+    form = json.loads(path.read_text())
+    if form["class"] not in TOKENIZERS:
+        raise ValueError(f"{path}: unknown tokenizer {form['class']!r}; known are {', '.join(TOKENIZERS)}")
+    if "extractors" not in form:
+        return Base(PhoneticUnits.from_config(_before_parts(form, folder), folder))
+    parts = [_extractor(kind, path).load(folder / prefix) for prefix, kind in form["extractors"].items()]
+    return TOKENIZERS[form["class"]].of(parts, form["chunk_seconds"])
+
+
+def _extractor(name: str, path: Path) -> type[UnitExtractor]:
+    """The class of that name; imported only now, since pitch and style need libraries that Base does without."""
+    if name not in EXTRACTORS:
+        raise ValueError(f"{path}: unknown unit extractor {name!r}; known are {', '.join(EXTRACTORS)}")
+    return getattr(import_module(EXTRACTORS[name]), name)
+
+
+def _before_parts(form: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The phonetic part of a folder from before tokenizers had parts: k-means beside ``tokenizer.json``."""
+    size, dim = load_file(folder / WEIGHTS)["centroids"].shape
+    kmeans = {"num_clusters": size, "dim": dim, "switch_price": form["switch_price"]}
+    return {"encoder": {"class": form["encoder"], "arguments": form["arguments"]},
+            "quantizer": {"class": "KMeans", "arguments": kmeans}, "clock": None}
