@@ -1,0 +1,222 @@
+"""Waveform to fundamental frequency (F0), 200 frames a second: FCPE's network, or an autocorrelation with no weights."""
+import contextlib
+import io
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HOP_SAMPLES = 80
+FRAME_RATE = 200.0
+
+
+@dataclass(frozen=True)
+class F0Track:
+    """F0 of one waveform of N samples, T = N // 80 + 1 frames.
+
+    Args:
+        frequency: Hz, (T,) float32; between voiced stretches a straight line, before the first and after the last their
+            value; 0 everywhere where no frame is voiced.
+        voiced: (T,) bool.
+    """
+
+    frequency: Tensor
+    voiced: Tensor
+
+
+class F0Extractor(nn.Module, ABC):
+    """What every F0 extractor offers.
+
+    Attributes:
+        sample_rate: Of the waveforms it takes, in Hz.
+        frame_rate: Frames per second.
+    """
+
+    sample_rate: int = 16000
+    frame_rate: float = FRAME_RATE
+
+    @abstractmethod
+    def forward(self, waveform: Tensor) -> F0Track:
+        """F0 of one waveform (N,); silence has an unvoiced track."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Arguments that make this extractor again."""
+
+
+class FCPE(F0Extractor):
+    """The pitch estimator that Spirit LM tokenises with (Luo et al. 2025), with the weights that torchfcpe carries.
+
+    The network works at 100 Hz; its frames are repeated. They are not a function of their surroundings alone: its group
+    norm looks at the whole waveform.
+
+    Args:
+        threshold: A frame whose confidence is at most this is unvoiced.
+        f0_min: Hz; a frame below is unvoiced.
+        f0_max: Hz; a frame above is cut down to it.
+    """
+
+    def __init__(self, threshold: float = 0.05, f0_min: float = 50.0, f0_max: float = 1100.0) -> None:
+        super().__init__()
+        self.threshold, self.f0_min, self.f0_max = threshold, f0_min, f0_max
+        self._network: list[nn.Module] = []  # in a list, and late: these weights belong to another package, and are slow to load
+
+    @torch.no_grad()
+    def forward(self, waveform: Tensor) -> F0Track:
+        if len(waveform) == 0:
+            return no_pitch(0, waveform.device)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints a line for each sample beyond 1
+            raw = self.network(waveform.device)(waveform[None, :, None], self.sample_rate, "local_argmax", self.threshold)[0, :, 0]
+        voiced = raw >= self.f0_min
+        frames = len(waveform) // HOP_SAMPLES + 1
+        if not voiced.any():
+            return no_pitch(len(waveform), waveform.device)
+        rows = torch.stack([fill_unvoiced(raw, voiced).clamp(max=self.f0_max), voiced.to(raw.dtype)])
+        frequency, flags = F.interpolate(rows[None], size=frames, mode="nearest")[0]
+        return F0Track(frequency, flags > 0.5)
+
+    def network(self, device: torch.device) -> nn.Module:
+        """torchfcpe's model, loaded at the first call."""
+        if not self._network:
+            with contextlib.redirect_stdout(io.StringIO()):
+                import torchfcpe  # not above: it takes a second, which nobody without pitch should wait for
+
+                self._network.append(torchfcpe.spawn_bundled_infer_model("cpu").requires_grad_(False))
+        return self._network[0].to(device)
+
+    def config(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, "f0_min": self.f0_min, "f0_max": self.f0_max}
+
+
+class Autocorrelation(F0Extractor):
+    """Peaks of the normalised autocorrelation, the best path through them found by dynamic programming (Boersma 1993).
+
+    Args:
+        f0_min: Hz; the window holds three of its periods.
+        f0_max: Hz.
+        voicing_threshold: Of the height of a peak, 1 for a perfect period; below it a frame had better be unvoiced.
+        silence_threshold: Of the amplitude, as a share of the largest one; below it a frame had better be unvoiced.
+        octave_cost: For each octave downwards: of two equal peaks the higher frequency is taken.
+        jump_cost: For each octave between neighbouring frames, per 10 ms.
+        voicing_cost: For each change between voiced and unvoiced, per 10 ms.
+        num_candidates: Peaks kept of each frame.
+    """
+
+    def __init__(self, f0_min: float = 60.0, f0_max: float = 600.0, voicing_threshold: float = 0.45, silence_threshold: float = 0.03,
+                 octave_cost: float = 0.01, jump_cost: float = 0.35, voicing_cost: float = 0.14, num_candidates: int = 6) -> None:
+        super().__init__()
+        if not 0 < f0_min < f0_max <= self.sample_rate / 8:
+            raise ValueError(f"f0_min and f0_max must rise from above 0 to at most {self.sample_rate // 8} Hz, got {f0_min:g} and {f0_max:g}")
+        self.f0_min, self.f0_max, self.num_candidates = f0_min, f0_max, num_candidates
+        self.voicing_threshold, self.silence_threshold = voicing_threshold, silence_threshold
+        self.octave_cost, self.jump_cost, self.voicing_cost = octave_cost, jump_cost, voicing_cost
+        self.correlate = NormalizedAutocorrelation(f0_min, self.sample_rate)
+
+    @torch.no_grad()
+    def forward(self, waveform: Tensor) -> F0Track:
+        peak = waveform.abs().max() if len(waveform) else 0.0
+        if peak == 0:
+            return no_pitch(len(waveform), waveform.device)
+        pieces = [self._candidates(piece, peak) for piece in frames_of(waveform, self.correlate.size).split(2000)]
+        frequencies, strengths, unvoiced = (torch.cat(column).cpu().numpy() for column in zip(*pieces))
+        path = torch.from_numpy(self._best_path(frequencies, strengths, unvoiced)).to(waveform.device)
+        if not (path > 0).any():
+            return no_pitch(len(waveform), waveform.device)
+        return F0Track(fill_unvoiced(path, path > 0), path > 0)
+
+    def _candidates(self, frames: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Frequency and strength of the highest peaks (T, K), and strength of being unvoiced (T,), of frames (T, L)."""
+        heights = self.correlate(frames)  # (T, lags)
+        first = int(self.sample_rate / self.f0_max)
+        left, middle, right = heights[:, first - 1:-2], heights[:, first:-1], heights[:, first + 1:]
+        is_peak = (middle > left) & (middle >= right)
+        bend = (left - 2 * middle + right).clamp(max=-1e-9)
+        shift = (0.5 * (left - right) / bend).clamp(-0.5, 0.5)  # of the parabola's top
+        top = (middle - 0.25 * (left - right) * shift).clamp(max=1.0)
+        frequency = self.sample_rate / (torch.arange(first, heights.shape[1] - 1, device=frames.device) + shift)
+        strength = torch.where(is_peak & (frequency >= self.f0_min) & (frequency <= self.f0_max),
+                               top - self.octave_cost * torch.log2(self.f0_max / frequency), float("-inf"))
+        strength, index = strength.topk(self.num_candidates, dim=1)
+        loudness = frames.abs().amax(1) / peak
+        silence = (2 - loudness * (1 + self.voicing_threshold) / self.silence_threshold).clamp(min=0)
+        return frequency.gather(1, index), strength, self.voicing_threshold + silence
+
+    def _best_path(self, frequencies: np.ndarray, strengths: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
+        """Frequency of each frame (T,), 0 where unvoiced, by Viterbi's algorithm."""
+        scores = np.concatenate([unvoiced[:, None], strengths], axis=1)  # (T, 1 + K), the unvoiced candidate first
+        pitch = np.log2(frequencies)
+        per_frame = 0.01 * self.frame_rate
+        costs = np.full((len(scores) - 1, scores.shape[1], scores.shape[1]), self.voicing_cost * per_frame)
+        costs[:, 0, 0] = 0
+        costs[:, 1:, 1:] = self.jump_cost * per_frame * np.abs(pitch[:-1, :, None] - pitch[1:, None, :])
+        total, before = scores[0], np.zeros(scores.shape, dtype=np.int64)
+        for frame in range(1, len(scores)):
+            paths = total[:, None] - costs[frame - 1]
+            before[frame] = paths.argmax(0)
+            total = paths.max(0) + scores[frame]
+        chosen, path = int(total.argmax()), np.zeros(len(scores), dtype=np.float32)
+        for frame in range(len(scores) - 1, -1, -1):
+            path[frame] = frequencies[frame, chosen - 1] if chosen else 0.0
+            chosen = before[frame, chosen]
+        return path
+
+    def config(self) -> dict[str, Any]:
+        return {"f0_min": self.f0_min, "f0_max": self.f0_max, "voicing_threshold": self.voicing_threshold,
+                "silence_threshold": self.silence_threshold, "octave_cost": self.octave_cost, "jump_cost": self.jump_cost,
+                "voicing_cost": self.voicing_cost, "num_candidates": self.num_candidates}
+
+
+class NormalizedAutocorrelation(nn.Module):
+    """Autocorrelation of windowed frames over that of the window: 1 at each multiple of a perfect period (Boersma 1993).
+
+    Args:
+        f0_min: Hz; a frame holds three of its periods, and the lags reach a little beyond one.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, f0_min: float, sample_rate: int) -> None:
+        super().__init__()
+        self.size = 2 * round(1.5 * sample_rate / f0_min)
+        self.lags = int(sample_rate / f0_min) + 3
+        self.fft_size = 1 << (self.size + self.lags).bit_length()
+        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames (..., size) to heights (..., lags), lag 0 first."""
+        correlation = self._correlation((frames - frames.mean(-1, keepdim=True)) * self.window)
+        of_window = self._correlation(self.window)
+        return correlation / correlation[..., :1].clamp(min=1e-10) / (of_window / of_window[:1])
+
+    def _correlation(self, frames: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(frames, self.fft_size)
+        return torch.fft.irfft(spectrum.real.square() + spectrum.imag.square(), self.fft_size)[..., : self.lags]
+
+
+def frames_of(waveform: Tensor, size: int, hop: int = HOP_SAMPLES) -> Tensor:
+    """Frames (T, size) around every ``hop``-th sample of a waveform (N,), T = N // hop + 1; zeros beyond its ends."""
+    return F.pad(waveform, (size // 2, size // 2)).unfold(0, size, hop)
+
+
+def fill_unvoiced(frequency: Tensor, voiced: Tensor) -> Tensor:
+    """Straight lines through the unvoiced frames of a track (T,), at least one of whose frames is voiced."""
+    known = voiced.nonzero()[:, 0]
+    place = torch.arange(len(frequency), device=frequency.device)
+    right = torch.searchsorted(known, place).clamp(max=len(known) - 1)
+    left = (right - 1).clamp(min=0)
+    low, high = frequency[known[left]], frequency[known[right]]
+    line = low + (place - known[left]) * (high - low) / (known[right] - known[left]).clamp(min=1)
+    line = torch.where(place > known[-1], frequency[known[-1]], line)
+    return torch.where(voiced, frequency, line)
+
+
+def no_pitch(num_samples: int, device: torch.device | None = None) -> F0Track:
+    """The track of a waveform in which nothing is voiced."""
+    frames = num_samples // HOP_SAMPLES + 1
+    return F0Track(torch.zeros(frames, device=device), torch.zeros(frames, dtype=torch.bool, device=device))
+
+
+F0_EXTRACTORS = {kind.__name__: kind for kind in (FCPE, Autocorrelation)}
