@@ -10,3 +10,4 @@ pytestmark = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no fixtures at {
 
 from tests.spiritlm_parity.strings import *  # noqa: E402, F403
 from tests.spiritlm_parity.vocoder import *  # noqa: E402, F403
+from tests.spiritlm_parity.language_model import *  # noqa: E402, F403

@@ -9,10 +9,12 @@ import numpy as np
 from torch import Tensor
 
 from zoo.files import write_text
+from zoo.tokens.sentencepiece_text import SentencePieceText
 from zoo.tokens.text import TextTokenizer
 from zoo.tokens.units import Stream, Tokens
 
 TEXT, SPEECH = "[Text]", "[Speech]"
+TEXT_TOKENIZERS = {kind.__name__: kind for kind in (TextTokenizer, SentencePieceText)}
 
 
 class Vocabulary:
@@ -24,7 +26,7 @@ class Vocabulary:
         multiple: The rows of an embedding are padded to a multiple of this.
     """
 
-    def __init__(self, text: TextTokenizer, streams: Sequence[Stream], multiple: int = 64) -> None:
+    def __init__(self, text: TextTokenizer | SentencePieceText, streams: Sequence[Stream], multiple: int = 64) -> None:
         self.text, self.streams, self.multiple = text, tuple(streams), multiple
         self.bos, self.eos = text.bos, text.eos
         self.num_text = len(text)
@@ -70,7 +72,8 @@ class Vocabulary:
 
     def save(self, folder: Path) -> None:
         self.text.save(folder)
-        form = {"streams": [asdict(s) for s in self.streams], "multiple": self.multiple, "contract": self.contract}
+        form = {"text": type(self.text).__name__, "streams": [asdict(s) for s in self.streams], "multiple": self.multiple,
+                "contract": self.contract}
         write_text(folder / "vocabulary.json", json.dumps(form, indent=2) + "\n")
 
     @classmethod
@@ -80,4 +83,4 @@ class Vocabulary:
         if not path.is_file():
             raise FileNotFoundError(f"no vocabulary.json in {folder}: run the stage that makes the vocabulary first")
         form = json.loads(path.read_text())
-        return cls(TextTokenizer.load(folder), [Stream(**s) for s in form["streams"]], form["multiple"])
+        return cls(TEXT_TOKENIZERS[form.get("text", "TextTokenizer")].load(folder), [Stream(**s) for s in form["streams"]], form["multiple"])
