@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torchaudio
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
 
 class SpeechEncoder(nn.Module, ABC):
@@ -85,26 +85,30 @@ class HubertEncoder(SpeechEncoder):
     """One layer of a transformers HuBERT, wav2vec 2.0 or WavLM.
 
     Args:
-        source: Name or folder of the checkpoint.
-        layer: Its output after so many transformer layers; the later ones are dropped.
+        source: Name or folder of the checkpoint; or the network itself, which is cut down to the layer.
+        layer: Its output after so many transformer layers; the later ones are dropped. None for the output of the whole.
         normalize: Give each waveform zero mean and unit variance; None asks the checkpoint.
 
     Raises:
         ValueError: Where the checkpoint has fewer layers.
     """
 
-    def __init__(self, source: str, layer: int, normalize: bool | None = None) -> None:
+    def __init__(self, source: str | PreTrainedModel, layer: int | None, normalize: bool | None = None) -> None:
         super().__init__()
-        config = AutoConfig.from_pretrained(source)
-        if not 1 <= layer <= config.num_hidden_layers:
-            raise ValueError(f"layer {layer} of {source}: it has layers 1 to {config.num_hidden_layers}")
-        config.num_hidden_layers = layer
+        given = isinstance(source, PreTrainedModel)
+        config = source.config if given else AutoConfig.from_pretrained(source)
+        name = config.name_or_path if given else source
+        if layer is not None and not 1 <= layer <= config.num_hidden_layers:
+            raise ValueError(f"layer {layer} of {name}: it has layers 1 to {config.num_hidden_layers}")
+        config.num_hidden_layers = layer or config.num_hidden_layers
         config.apply_spec_augment = False
-        self.network = AutoModel.from_pretrained(source, config=config).eval().requires_grad_(False)
-        if getattr(config, "do_stable_layer_norm", False):
+        network = source if given else AutoModel.from_pretrained(source, config=config)
+        network.encoder.layers = network.encoder.layers[:layer]
+        self.network = network.eval().requires_grad_(False)
+        if layer is not None and getattr(config, "do_stable_layer_norm", False):
             self.network.encoder.layer_norm = nn.Identity()  # belongs after the last layer of the whole network only
         self.layer, self.dim = layer, config.hidden_size
-        self.normalize = _wants_normalised(source, config.feat_extract_norm) if normalize is None else normalize
+        self.normalize = _wants_normalised(name, config.feat_extract_norm) if normalize is None else normalize
         self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
         self.min_samples = 1
         for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
@@ -123,6 +127,8 @@ class HubertEncoder(SpeechEncoder):
 
 
 def _wants_normalised(source: str, feat_extract_norm: str) -> bool:
+    if not source:
+        return feat_extract_norm == "layer"
     try:
         return bool(AutoFeatureExtractor.from_pretrained(source).do_normalize)
     except OSError:  # a folder without preprocessor_config.json

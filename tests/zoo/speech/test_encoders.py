@@ -40,6 +40,23 @@ def test_features_are_a_layers_output_in_the_whole_network(tmp_path, kind, stabl
     assert not any(p.requires_grad for p in encoder.parameters()) and encoder.dim == 16
 
 
+@pytest.mark.parametrize("stable, norm", [(False, "group"), (True, "layer")], ids=["post_norm", "stable_pre_norm"])
+def test_a_network_at_hand_is_as_good_as_its_folder_and_no_layer_means_the_whole(tmp_path, stable, norm):
+    network, waveform = checkpoint(tmp_path / "whole", "hubert", stable, norm), sound(2000)
+    with torch.inference_mode():
+        want = network(waveform[None]).last_hidden_state[0]
+        whole = HubertEncoder(str(tmp_path / "whole"), None, normalize=False)
+        assert torch.equal(whole(waveform), want)
+        whole.save_weights(tmp_path / "again")
+        assert torch.equal(HubertEncoder(str(tmp_path / "again"), **whole.config())(waveform), want)
+        of_folder, of_network = HubertEncoder(str(tmp_path / "whole"), 2), HubertEncoder(network, 2)
+        assert torch.equal(of_network(waveform), of_folder(waveform)) and of_network.normalize == of_folder.normalize == (norm == "layer")
+        of_network.save_weights(tmp_path / "cut")
+        assert torch.equal(HubertEncoder(str(tmp_path / "cut"), **of_network.config())(waveform), of_folder(waveform))
+        with pytest.raises(ValueError, match="layer 3 of .*: it has layers 1 to 2"):
+            HubertEncoder(network, 3)
+
+
 @pytest.mark.parametrize("norm, wanted", [("group", False), ("layer", True)])
 def test_normalising_follows_the_checkpoint(tmp_path, norm, wanted):
     checkpoint(tmp_path, "hubert", False, norm)
