@@ -1,11 +1,10 @@
 """Speech tokenizers and vocabularies, trained on a corpus."""
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import utterance
@@ -13,6 +12,7 @@ from zoo.files import whole_folder, write_text
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.spool import FrameSpool
 from zoo.tokens.contract import write_contract
 from zoo.tokens.text import TextTokenizer, train_text_tokenizer
 from zoo.tokens.tokenise import Tally, readable, write_skipped
@@ -25,55 +25,52 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
     """Fit k-means on features of sampled training speech, and save the Base tokenizer.
 
     Args:
-        out: Gets the tokenizer, ``kmeans.json`` and the list of unreadable audio.
+        out: Gets the tokenizer, ``kmeans.json``, TensorBoard ``logs/`` and the list of unreadable audio.
         corpus: Folder filled by a corpus stage.
         encoder: Waveform to features.
         num_clusters: Phonetic units.
         switch_price: Of a change of unit, in mean squared distances; above 0 for features without context.
         hours: Of speech that is listened to, drawn from the train split.
-        max_frames: Of features that are kept in memory, drawn from those hours.
+        max_frames: Of features that are kept on disk, drawn from those hours; memory does not grow with them.
         passes: Over the kept frames.
         max_bad_share: Of the drawn utterances, how many may be unreadable.
         seed: Of the draws and the clustering.
     """
     tally = Tally()
-    frames = _sample_frames(corpus, encoder, hours, max_frames, tally, seed)
-    write_skipped(out / "skipped.jsonl", [tally])
-    tally.check(max_bad_share, out / "skipped.jsonl")
-    fit = fit_kmeans(_batches(frames, passes, seed), num_clusters, seed, switch_price=switch_price)
-    used = torch.bincount(fit.quantizer.nearest(frames), minlength=num_clusters).float() / len(frames)
+    with FrameSpool(out, encoder.dim) as frames, SummaryWriter(str(out / "logs")) as logs:
+        _listen(corpus, encoder, hours, max_frames, tally, seed, frames)
+        write_skipped(out / "skipped.jsonl", [tally])
+        tally.check(max_bad_share, out / "skipped.jsonl")
+        fit = fit_kmeans(frames.batches(8192, passes, seed), num_clusters, seed, switch_price=switch_price,
+                         on_batch=lambda number, inertia: logs.add_scalar("kmeans/inertia", inertia, number))
+        found = sum(torch.bincount(fit.quantizer.nearest(batch), minlength=num_clusters) for batch in frames.batches(8192))
+    used = found / found.sum()
     perplexity = torch.exp(-(used * used.clamp(min=1e-12).log()).sum()).item()
     tokenizer = Base(PhoneticUnits(encoder, fit.quantizer))
     tokenizer.save(out / "tokenizer")
     last = fit.inertia[-max(1, len(fit.inertia) // passes):]
-    report = {"frames": len(frames), "inertia_first": fit.inertia[0], "inertia": sum(last) / len(last), "perplexity": perplexity,
-              "reseeded": fit.reseeded, "unused": int((used == 0).sum())}
+    report = {"frames": int(found.sum()), "inertia_first": fit.inertia[0], "inertia": sum(last) / len(last), "perplexity": perplexity,
+              "reseeded": fit.reseeded, "unused": int((found == 0).sum())}
     write_text(out / "kmeans.json", json.dumps(report, indent=2) + "\n")
-    return {"tokenizer": f"{num_clusters} units, perplexity {perplexity:.0f}, mean squared distance {report['inertia']:.2f}"}
+    return {"tokenizer": f"{num_clusters} units, perplexity {perplexity:.0f}, mean squared distance {report['inertia']:.2f}",
+            "inertia": f"tensorboard --logdir {out / 'logs'}"}
 
 
 @torch.inference_mode()
-def _sample_frames(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int, tally: Tally, seed: int) -> Tensor:
-    """Features (N, dim) of utterances drawn from the train split, in a random order."""
-    draw, seconds, kept = random.Random(seed), 0.0, []
+def _listen(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int, tally: Tally, seed: int, frames: FrameSpool) -> None:
+    """Append features of utterances drawn from the train split, in a random order."""
+    draw, seconds = random.Random(seed), 0.0
     cuts = read_cuts(corpus, "train").shuffle(rng=draw, buffer_size=20_000)
     share = max_frames / (hours * 3600 * encoder.frame_rate)
     for spoken, _, samples in readable(cuts, encoder.sample_rate, tally, "features"):
         if len(samples) >= encoder.min_samples:
             features = encoder(samples)
             keep = torch.rand(len(features), generator=torch.Generator().manual_seed(draw.getrandbits(31))) < share
-            kept.append(features[keep])
+            frames.append(features[keep])
         tally.utterances += 1
         seconds += spoken.duration
         if seconds > hours * 3600:
             break
-    return torch.cat(kept).clone() if kept else torch.zeros(0, encoder.dim)
-
-
-def _batches(frames: Tensor, passes: int, seed: int, size: int = 8192) -> Iterator[Tensor]:
-    draw = torch.Generator().manual_seed(seed)
-    for _ in range(passes):
-        yield from frames[torch.randperm(len(frames), generator=draw)].split(size)
 
 
 def build_vocabulary(out: Path, tokenizer: Path, corpus: Path, text: str | None = None, text_size: int = 512, multiple: int = 64) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """Mini-batch k-means: feature vectors to units."""
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -95,15 +95,18 @@ class KMeansFit:
 
 @torch.no_grad()
 def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, start_frames: int = 20_000,
-               switch_price: float = 0.0) -> KMeansFit:
+               switch_price: float = 0.0, on_batch: Callable[[int, float], None] | None = None) -> KMeansFit:
     """Fit in one pass over a stream (Sculley 2010), started by k-means++ (Arthur and Vassilvitskii 2007).
 
+    Memory is that of the start and of one batch, however long the stream is.
+
     Args:
-        batches: Features (N, dim); repeat the corpus for more passes.
+        batches: Features (N, dim); repeat the corpus for more passes, as ``FrameSpool`` does.
         num_clusters: At most the number of frames in the start.
         seed: Of the start and the re-seeding.
         start_frames: First frames of the stream, from which the start is drawn.
         switch_price: Of the quantizer; the fit itself takes each frame by itself.
+        on_batch: Told the number of each mini-batch and its inertia, for a curve.
 
     Raises:
         ValueError: Where the stream has fewer frames than clusters.
@@ -121,6 +124,8 @@ def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, star
     fit, counts, last_seen = KMeansFit(quantizer), torch.zeros(num_clusters), torch.zeros(num_clusters)
     for number, batch in enumerate(chain(held, stream)):
         _step(fit, batch, counts, last_seen, number, draw)
+        if on_batch is not None:
+            on_batch(number, fit.inertia[-1])
     quantizer.mean_distance.fill_(sum(fit.inertia[-10:]) / len(fit.inertia[-10:]))
     return fit
 

@@ -91,3 +91,9 @@ def test_a_price_makes_fewer_changes_and_none_is_the_nearest():
     assert changes(0.0) == changes(1e-9) > changes(1.0) > changes(10.0)
     with pytest.raises(ValueError, match="switch_price must not be negative"):
         KMeans(3, 2, -1.0)
+
+
+def test_the_curve_is_told_as_it_grows():
+    frames, told = torch.randn(900, 4, generator=torch.Generator().manual_seed(0)), []
+    fit = fit_kmeans(list(frames.split(300)) * 4, 20, on_batch=lambda number, inertia: told.append((number, inertia)))
+    assert told == list(enumerate(fit.inertia)) and len(told) == 12 and told[-1][1] < told[0][1]
