@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from zoo.language.adapters import is_adapter, load_adapted
 from zoo.language.generation import Sampling, generate
 from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.tokenizers import SpeechTokenizer, load_tokenizer
@@ -92,10 +93,12 @@ class SpeechTextModel(nn.Module):
 
 
 def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
-    """Load the ``model`` folder that a language model stage filled.
+    """Load the ``model`` folder that a language model stage filled; an adapter comes with its base.
 
     Raises:
         FileNotFoundError: Where the folder holds none.
     """
     vocabulary = Vocabulary.load(folder)
+    if is_adapter(folder):
+        return load_adapted(folder), vocabulary
     return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval(), vocabulary
