@@ -9,6 +9,7 @@ from tests.spiritlm_parity.fixtures import FIXTURES
 pytestmark = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no fixtures at {FIXTURES} (set SPIRITLM_FIXTURES)")
 
 from tests.spiritlm_parity.prosody import *  # noqa: E402, F403
+from tests.spiritlm_parity.sentiment import *  # noqa: E402, F403
 from tests.spiritlm_parity.strings import *  # noqa: E402, F403
 from tests.spiritlm_parity.vocoder import *  # noqa: E402, F403
 from tests.spiritlm_parity.language_model import *  # noqa: E402, F403

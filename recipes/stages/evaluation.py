@@ -1,8 +1,11 @@
 """Evaluations of trained language models."""
 import json
+from functools import partial
 from pathlib import Path
 
-from zoo.evaluation.contrast import DIRECTIONS, SPEECH_TO_TEXT, TEXT_TO_SPEECH, Contrast, accuracy
+from zoo.evaluation.baselines import Unigram
+from zoo.evaluation.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, Contrast, accuracies, accuracy
+from zoo.evaluation.likelihood import log_likelihoods
 from zoo.evaluation.pairs import paired_items
 from zoo.evaluation.suites import load_contrasts
 from zoo.evaluation.transcription import transcribe
@@ -13,22 +16,27 @@ from zoo.tokens.store import TokenTable
 from zoo.tokens.tokenizers import load_tokenizer
 
 
-def evaluate_cloze(out: Path, suite: Path, tokenizer: Path, models: dict[str, Path], limit: int | None = None) -> dict[str, str]:
-    """Score a cloze suite in all four directions.
+def evaluate_cloze(out: Path, suite: Path, tokenizer: Path, models: dict[str, Path], tokens: Path | None = None,
+                   limit: int | None = None) -> dict[str, str]:
+    """Score a suite of contrasts in every direction that it serves, beside a unigram model.
 
     Args:
         out: Gets ``cloze.json``, by model and direction.
         suite: Table of contrasts with text and audio.
         tokenizer: Folder of the speech tokenizer of all models.
         models: ``model`` folders of language models, by name.
+        tokens: Folder filled by a tokens stage, on whose train split the unigram model is counted; on the suite itself if None.
         limit: Most items; all if None.
     """
-    speech, scores = load_tokenizer(tokenizer), {}
+    speech, scores, items, vocabulary = load_tokenizer(tokenizer), {}, [], None
     for name, folder in models.items():
         require_match(tokenizer, folder)
         network, vocabulary = load_language_model(folder)
         items = load_contrasts(suite, speech, vocabulary, limit)
-        scores[name] = {direction: accuracy(network, vocabulary, items, direction).report() for direction in DIRECTIONS}
+        found = accuracies(partial(log_likelihoods, network, title=f"score {name}"), vocabulary, items)
+        scores[name] = {direction: one.report() for direction, one in found.items()}
+    unigram = Unigram.of_table(vocabulary, TokenTable(tokens, "train")) if tokens else Unigram.of_items(vocabulary, items)
+    scores["unigram"] = {direction: one.report() for direction, one in accuracies(unigram, vocabulary, items).items()}
     write_text(out / "cloze.json", json.dumps(scores, indent=2) + "\n")
     return {f"cloze, {name}": _line(score) for name, score in scores.items()}
 

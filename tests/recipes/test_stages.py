@@ -124,7 +124,7 @@ def test_cloze_is_scored_in_four_directions_for_every_model(run, tmp_path):
     suite, models = run / "corpus" / "demo" / "suites" / "story_cloze.jsonl", {"a": run / "language_model" / "model", "b": run / "language_model" / "model"}
     shown = evaluate_cloze(tmp_path, suite, run / "tokenizer" / "tokenizer", models)
     scores = json.loads((tmp_path / "cloze.json").read_text())
-    assert scores.keys() == {"a", "b"} and scores["a"] == scores["b"] and shown.keys() == {"cloze, a", "cloze, b"}
+    assert scores.keys() == {"a", "b", "unigram"} and scores["a"] == scores["b"] and shown.keys() == {f"cloze, {name}" for name in scores}
     for score in scores["a"].values():
         assert score["n"] == 4 and score["interval"][0] <= score["accuracy"] <= score["interval"][1]
     assert list(scores["a"]) == ["T->T", "S->S", "S->T", "T->S"]

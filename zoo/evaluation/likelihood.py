@@ -1,13 +1,15 @@
-"""How likely a language model finds continuations of prompts."""
+"""How likely a language model finds continuations of prompts, every shared beginning computed once."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from zoo.hardware import autocast_dtype
+LOGITS_IN_MEMORY = 1 << 26
+# Longer trees would spend more on attention than they share.
+TREE_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -21,25 +23,60 @@ class Candidate:
         if not len(self.prompt) or not len(self.continuation):
             raise ValueError("a candidate needs a prompt and a continuation, at least one token each")
 
+    @property
+    def ids(self) -> np.ndarray:
+        return np.concatenate([self.prompt, self.continuation]).astype(np.int64)
+
+
+@dataclass
+class Tree:
+    """Candidates with a common beginning as one sequence of tokens, each of which sees its own ancestors only.
+
+    Args:
+        ids: Tokens in the order in which they were first met, (T,).
+        depth: Position of each in its candidates, (T,).
+        paths: Nodes of each candidate by its number.
+    """
+
+    ids: list[int]
+    depth: list[int]
+    paths: dict[int, np.ndarray]
+
+    def add(self, number: int, ids: np.ndarray, shared: int, path: np.ndarray) -> None:
+        """Hang a candidate below the first ``shared`` nodes of ``path``."""
+        start = len(self.ids)
+        self.ids += ids[shared:].tolist()
+        self.depth += range(shared, len(ids))
+        self.paths[number] = np.concatenate([path[:shared], np.arange(start, len(self.ids))])
+
 
 @torch.inference_mode()
 def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 16_384, title: str = "score") -> np.ndarray:
     """Sum of log-probabilities in nats of each continuation given its prompt, (N,) float64.
 
+    Candidates are sorted and packed into token trees, under a mask that shows each token its own ancestors at their own
+    positions, so that the result is that of scoring each by itself, in the precision of the weights. The output layer is
+    applied only where something is scored.
+
     Args:
-        network: Maps ids (B, T) to ``.logits`` (B, T, V).
-        candidates: In any order.
+        network: A transformers causal model (it must take 4-D attention masks, ``position_ids`` and ``logits_to_keep``).
+        candidates: In any order; they may share any beginning.
         batch_tokens: Most ids in a batch, padding among them.
         title: Of the progress bar.
+
+    Raises:
+        ValueError: Where a candidate is longer than the network's context.
     """
+    _check_lengths(network, candidates)
     device, training = next(network.parameters()).device, network.training
     network.eval()
     result = np.zeros(len(candidates))
-    dtype = autocast_dtype()
-    with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-        for batch in tqdm(list(_batches(candidates, batch_tokens)), desc=title, unit="batch", mininterval=1.0):
-            ids, wanted = _padded([candidates[i] for i in batch])
-            result[batch] = _sums(network(input_ids=ids.to(device)).logits[:, :-1], ids[:, 1:].to(device), wanted.to(device)).cpu()
+    trees = list(_trees(candidates))
+    with tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as bar:
+        for batch in _batches(trees, min(batch_tokens, LOGITS_IN_MEMORY // network.config.vocab_size)):
+            for number, value in _score(network, candidates, batch, device).items():
+                result[number] = value
+            bar.update(sum(len(tree.paths) for tree in batch))
     network.train(training)
     return result
 
@@ -49,31 +86,78 @@ def per_token(sums: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
     return sums / np.array([len(candidate.continuation) for candidate in candidates])
 
 
-def _batches(candidates: Sequence[Candidate], batch_tokens: int) -> Iterator[list[int]]:
-    lengths = [len(c.prompt) + len(c.continuation) for c in candidates]
-    batch: list[int] = []
-    for index in sorted(range(len(candidates)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
+def _check_lengths(network: nn.Module, candidates: Sequence[Candidate]) -> None:
+    limit = network.config.max_position_embeddings
+    longest = max((len(c.prompt) + len(c.continuation) for c in candidates), default=0)
+    if longest > limit:
+        raise ValueError(f"an item has {longest} tokens, but this model reads at most {limit}: leave it out, or use a model of a longer context")
+
+
+def _trees(candidates: Sequence[Candidate]) -> Iterator[Tree]:
+    """Sorted, a candidate shares the longest beginning with its neighbour: each tree is a run of neighbours that share at least half."""
+    ids = [candidate.ids for candidate in candidates]
+    tree, last, path = Tree([], [], {}), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    for number in sorted(range(len(ids)), key=lambda i: ids[i].tolist()):
+        shared = _common(last, ids[number])
+        most = max(TREE_TOKENS, 2 * len(ids[number]))
+        if 2 * shared < len(ids[number]) or len(tree.ids) + len(ids[number]) - shared > most:
+            if tree.paths:
+                yield tree
+            tree, shared = Tree([], [], {}), 0
+        tree.add(number, ids[number], shared, path)
+        last, path = ids[number], tree.paths[number]
+    if tree.paths:
+        yield tree
+
+
+def _common(a: np.ndarray, b: np.ndarray) -> int:
+    length = min(len(a), len(b))
+    differs = np.flatnonzero(a[:length] != b[:length])
+    return int(differs[0]) if len(differs) else length
+
+
+def _batches(trees: Sequence[Tree], batch_tokens: int) -> Iterator[list[Tree]]:
+    batch: list[Tree] = []
+    for tree in sorted(trees, key=lambda tree: -len(tree.ids)):
+        if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
             yield batch
             batch = []
-        batch.append(index)
+        batch.append(tree)
     if batch:
         yield batch
 
 
-def _padded(batch: list[Candidate]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids (B, T) padded on the right, where nothing before can see them, and the mask (B, T - 1) of scored targets."""
-    length = max(len(c.prompt) + len(c.continuation) for c in batch)
-    ids, wanted = torch.zeros(len(batch), length, dtype=torch.int64), torch.zeros(len(batch), length - 1, dtype=torch.bool)
-    for row, candidate in enumerate(batch):
-        start, end = len(candidate.prompt), len(candidate.prompt) + len(candidate.continuation)
-        ids[row, :end] = torch.from_numpy(np.concatenate([candidate.prompt, candidate.continuation]).astype(np.int64))
-        wanted[row, start - 1:end - 1] = True
-    return ids, wanted
+def _score(network: nn.Module, candidates: Sequence[Candidate], trees: list[Tree], device: torch.device) -> dict[int, float]:
+    """Sums by candidate of the trees of a batch, which are padded on the left, so that what is scored lines up on the right."""
+    length = max(len(tree.ids) for tree in trees)
+    ids, depth = torch.zeros(len(trees), length, dtype=torch.int64), torch.zeros(len(trees), length, dtype=torch.int64)
+    # Padding sees itself, because a row of nothing would be divided by zero.
+    mask = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1, 1)
+    rows, parents, targets, owners = [], [], [], []
+    for row, tree in enumerate(trees):
+        start = length - len(tree.ids)
+        ids[row, start:], depth[row, start:] = torch.tensor(tree.ids), torch.tensor(tree.depth)
+        for number, path in tree.paths.items():
+            _reveal(mask[row, 0], torch.from_numpy(path) + start)
+            first = len(candidates[number].prompt)
+            parents.append(path[first - 1:-1] + start)
+            targets.append(candidates[number].continuation)
+            rows.append(np.full(len(path) - first, row))
+            owners.append(np.full(len(path) - first, number))
+    keep, kept = torch.unique(torch.from_numpy(np.concatenate(parents)), return_inverse=True)
+    logits = network(input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=depth.to(device),
+                     logits_to_keep=keep.to(device), use_cache=False).logits
+    scored = logits[torch.from_numpy(np.concatenate(rows)).to(device), kept.to(device)]
+    losses = _losses(scored, torch.from_numpy(np.concatenate(targets).astype(np.int64)).to(device))
+    owner = np.concatenate(owners)
+    sums = -np.bincount(owner, weights=losses, minlength=len(candidates))
+    return {number: sums[number] for tree in trees for number in tree.paths}
 
 
-def _sums(logits: torch.Tensor, targets: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    scored = logits[wanted].float()
-    losses = nn.functional.cross_entropy(scored, targets[wanted], reduction="none").double()
-    rows = wanted.nonzero()[:, 0]
-    return -torch.zeros(len(wanted), dtype=torch.float64, device=logits.device).index_add_(0, rows, losses)
+def _reveal(mask: Tensor, path: Tensor) -> None:
+    """Let every node of a path see those before it: mask (T, T), path (N,) in order of depth."""
+    mask[path[:, None], path[None]] |= torch.ones(len(path), len(path), dtype=torch.bool).tril()
+
+
+def _losses(logits: Tensor, targets: Tensor) -> np.ndarray:
+    return nn.functional.cross_entropy(logits.float(), targets, reduction="none").double().cpu().numpy()

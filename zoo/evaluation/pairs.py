@@ -28,5 +28,5 @@ def paired_items(table: TokenTable, seed: int = 0, limit: int | None = None) -> 
         equally_long = [other for other in others if len(other.text.split()) == len(row.text.split())]
         other = draw.choice(equally_long or others)
         both = Both(row.text_ids, row.speech_ids)
-        items.append(Contrast(both, both, Both(other.text_ids, other.speech_ids)))
+        items.append(Contrast(both, both, (Both(other.text_ids, other.speech_ids),), id=row.id))
     return items

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,6 @@ from zoo.evaluation import likelihood
 from zoo.evaluation.likelihood import Candidate, log_likelihoods, per_token
 
 VOCABULARY = words_vocabulary()
-
-
-@pytest.fixture(autouse=True)
-def exact(monkeypatch):
-    monkeypatch.setattr(likelihood, "autocast_dtype", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +50,48 @@ def test_the_others_in_a_batch_do_not_matter(network, batch_tokens):
 
 @pytest.mark.parametrize("batch_tokens", [100, 1000])
 def test_batches_hold_every_item_once_and_no_more_than_asked(batch_tokens):
-    items = candidates(100)
-    batches = list(likelihood._batches(items, batch_tokens))
-    assert sorted(i for batch in batches for i in batch) == list(range(100))
+    trees = list(likelihood._trees(candidates(100)))
+    batches = list(likelihood._batches(trees, batch_tokens))
+    assert sorted(number for batch in batches for tree in batch for number in tree.paths) == list(range(100))
     for batch in batches:
-        assert len(batch) * max(len(items[i].prompt) + len(items[i].continuation) for i in batch) <= batch_tokens
+        assert len(batch) == 1 or len(batch) * max(len(tree.ids) for tree in batch) <= batch_tokens
+
+
+def families(count=12, seed=0):
+    """Continuations of common prompts, some of which begin alike, some of which are prompts of others, some twice the same."""
+    draw, items = np.random.default_rng(seed), []
+    for _ in range(count):
+        prompt, middle = draw.integers(0, len(VOCABULARY), 30), draw.integers(0, len(VOCABULARY), 4)
+        ends = [draw.integers(0, len(VOCABULARY), draw.integers(1, 9)) for _ in range(4)]
+        items += [Candidate(prompt, end) for end in ends[:2]] + [Candidate(prompt, np.concatenate([middle, end])) for end in ends]
+        items += [Candidate(np.concatenate([prompt, middle]), ends[3]), Candidate(prompt, ends[0]), Candidate(prompt[:20], prompt[20:])]
+    return [items[i] for i in draw.permutation(len(items))]
+
+
+@pytest.mark.parametrize("batch_tokens", [60, 300, 16_384])
+def test_shared_beginnings_change_nothing(network, batch_tokens):
+    items = families()
+    with torch.inference_mode():
+        want = np.array([reference(network, item) for item in items])
+    assert log_likelihoods(network, items, batch_tokens) == pytest.approx(want, rel=1e-4)
+
+
+def test_shared_beginnings_are_computed_once():
+    items = families()
+    trees, apart = list(likelihood._trees(items)), sum(len(item.ids) for item in items)
+    assert sum(len(tree.ids) for tree in trees) < apart / 3
+    nodes = {tuple(item.ids[:end].tolist()) for item in items for end in range(1, len(item.ids) + 1)}
+    assert sum(len(tree.ids) for tree in trees) == len(nodes)
+
+
+def test_an_item_beyond_the_context_is_an_error(network):
+    with pytest.raises(ValueError, match="has 130 tokens, but this model reads at most 128"):
+        log_likelihoods(network, [Candidate(np.zeros(100, int), np.ones(30, int))])
+
+
+def test_weights_of_low_precision_are_near_the_exact_ones(network):
+    exact = log_likelihoods(network, candidates())
+    assert log_likelihoods(copy.deepcopy(network).to(torch.bfloat16), candidates()) == pytest.approx(exact, rel=0.05)
 
 
 def test_continuations_of_one_prompt_that_are_all_there_is_add_up_to_one(network):
@@ -86,9 +120,3 @@ def test_the_network_is_left_in_the_mode_it_was_in(network):
 def test_an_empty_side_is_an_error(prompt, continuation):
     with pytest.raises(ValueError, match="at least one token each"):
         Candidate(np.array(prompt), np.array(continuation))
-
-
-def test_low_precision_is_near_the_exact_one(network, monkeypatch):
-    exact = log_likelihoods(network, candidates())
-    monkeypatch.setattr(likelihood, "autocast_dtype", lambda: torch.bfloat16)
-    assert log_likelihoods(network, candidates()) == pytest.approx(exact, rel=0.05)

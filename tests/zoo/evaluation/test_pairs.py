@@ -27,15 +27,15 @@ def test_the_other_says_something_else_of_the_same_length_where_there_is_one(tab
     ids = {tuple(row.text_ids.tolist()): row for row in table}
     for words, item in zip(TEXTS, items):
         assert item.prompt is item.right
-        right, wrong = (ids[tuple(both.text.tolist())] for both in (item.right, item.wrong))
+        right, wrong = (ids[tuple(both.text.tolist())] for both in (item.right, item.wrong[0]))
         assert right.text.split() == words and wrong.text != right.text and "rosa" not in wrong.text
         assert len(wrong.words) == len(words) or len(words) == 3
         same = [row for row in table if row.text == wrong.text]
-        assert item.wrong.speech.tolist() in [row.speech_ids.tolist() for row in same]
+        assert item.wrong[0].speech.tolist() in [row.speech_ids.tolist() for row in same]
 
 
 def test_the_choice_is_a_function_of_the_seed(table):
-    chosen = lambda seed: [item.wrong.speech.tolist() for item in paired_items(table, seed)]
+    chosen = lambda seed: [item.wrong[0].speech.tolist() for item in paired_items(table, seed)]
     assert chosen(0) == chosen(0) and len({str(chosen(seed)) for seed in range(8)}) > 1
 
 

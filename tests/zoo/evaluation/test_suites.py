@@ -52,9 +52,26 @@ def test_parts_are_the_ids_of_their_text_and_of_their_audio(suite):
     assert len(items) == 4 and hears.heard == 9  # the wrong ending they share is heard once
     for row, item in zip(rows, items):
         for name in ("prompt", "right", "wrong"):
-            both = getattr(item, name)
+            both = item.wrong[0] if name == "wrong" else getattr(item, name)
             assert both.text.tolist() == VOCABULARY.text.encode(row[name]["text"])
             assert [WORDS[u] for u in both.speech - VOCABULARY.first_unit] == row[name]["text"].split()
+
+
+def test_many_wrong_ones_groups_and_parts_left_out(suite):
+    rows, save = suite
+    for row in rows:
+        del row["prompt"]
+        row |= {"wrong": [row["wrong"], {"text": "tom"}], "group": f"g{row['id'] % 2}"}
+    items = load_contrasts(save(rows), Loudness(), VOCABULARY)
+    assert [(item.id, item.group, item.prompt, len(item.wrong)) for item in items] == [(str(n), f"g{n % 2}", None, 2) for n in range(4)]
+    assert items[0].wrong[1].speech is None and items[0].wrong[1].text.tolist() == VOCABULARY.text.encode("tom")
+    assert not items[0].serves("S->S") and items[0].serves("T->T") and not items[0].serves("T->S")
+
+
+def test_without_a_tokenizer_recordings_are_left_unheard(suite):
+    rows, save = suite
+    items = load_contrasts(save(rows), None, VOCABULARY)
+    assert [item.prompt.speech for item in items] == [None] * 4 and items[0].serves("T->T") and not items[0].serves("S->S")
 
 
 def test_at_most_as_many_as_asked(suite):
@@ -63,10 +80,10 @@ def test_at_most_as_many_as_asked(suite):
 
 
 @pytest.mark.parametrize("spoil, says", [
-    (lambda row: row.pop("right"), "suite.jsonl:2: want an object with prompt, right, wrong"),
-    (lambda row: row["wrong"].pop("audio"), "suite.jsonl:2: lacks wrong.audio"),
-    (lambda row: row["prompt"].update(text=" "), "suite.jsonl:2: .* its text is empty"),
-    (lambda row: row.update(prompt=3), "suite.jsonl:2: want an object"),
+    (lambda row: row.pop("right"), "suite.jsonl:2: lacks right: want an object with right and wrong"),
+    (lambda row: row.update(wrong=[{}]), "suite.jsonl:2: {} is no part: want text, audio or both"),
+    (lambda row: row["prompt"].update(text=" "), "suite.jsonl:2: text ' ' is empty, or too short"),
+    (lambda row: row.update(prompt=3), "suite.jsonl:2: 3 is no part"),
 ])
 def test_a_broken_line_is_named(suite, spoil, says):
     rows, save = suite
@@ -77,7 +94,7 @@ def test_a_broken_line_is_named(suite, spoil, says):
 
 def test_what_is_no_json_is_named(suite):
     rows, save = suite
-    with pytest.raises(ValueError, match="suite.jsonl:2: want an object"):
+    with pytest.raises(ValueError, match="suite.jsonl:2: want one JSON object a line"):
         load_contrasts(save([rows[0], "{broken\n"]), Loudness(), VOCABULARY)
 
 

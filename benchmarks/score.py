@@ -1,0 +1,104 @@
+"""How much faster items are scored in token trees than one at a time; all ways must give the same sums.
+
+    python benchmarks/score.py [--items 40]
+
+Items are those of a 4-way cloze: a prompt of about 80 tokens and four continuations of about 35, in each of the four
+directions between speech and text, of random tokens. Ratios of one run; the figures of another machine differ.
+"""
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
+from zoo.evaluation.likelihood import Candidate, log_likelihoods
+
+NETWORKS = {
+    "quickstart: 3 layers of 128, 640 rows": LlamaConfig(vocab_size=640, hidden_size=128, num_hidden_layers=3, num_attention_heads=2, intermediate_size=352),
+    "larger: 8 layers of 512, 32512 rows": LlamaConfig(vocab_size=32_512, hidden_size=512, num_hidden_layers=8, num_attention_heads=8, intermediate_size=1376),
+}
+
+
+def cloze(num_items: int, rows: int) -> list[Candidate]:
+    """Both prompts of an item, text and speech, go on in text and in speech, with four continuations each."""
+    draw, items = np.random.default_rng(0), []
+    for _ in range(num_items):
+        prompts = [np.concatenate([[0, marker], draw.integers(rows, size=length)]) for marker, length in ((1, 25), (2, 80))]
+        ends = {1: [draw.integers(rows, size=draw.integers(10, 15)) for _ in range(4)], 2: [draw.integers(rows, size=draw.integers(30, 40)) for _ in range(4)]}
+        for prompt in prompts:
+            for marker, choices in ends.items():
+                switch = [] if prompt[1] == marker else [marker]
+                items += [Candidate(np.concatenate([prompt, switch]).astype(int), end) for end in choices]
+    return items
+
+
+def _sum(logits: torch.Tensor, targets: np.ndarray) -> float:
+    return torch.log_softmax(logits.float(), -1)[torch.arange(len(targets)), torch.from_numpy(targets)].double().sum().item()
+
+
+@torch.inference_mode()
+def one_at_a_time(network: PreTrainedModel, items: Sequence[Candidate]) -> np.ndarray:
+    return np.array([_sum(network(torch.from_numpy(item.ids)[None], use_cache=False).logits[0, len(item.prompt) - 1:-1], item.continuation) for item in items])
+
+
+@torch.inference_mode()
+def padded_batches(network: PreTrainedModel, items: Sequence[Candidate], batch_tokens: int = 16_384) -> np.ndarray:
+    """Whole candidates side by side, padded on the right, with logits everywhere."""
+    order, sums = sorted(range(len(items)), key=lambda i: len(items[i].ids)), np.zeros(len(items))
+    size = max(1, min(batch_tokens, (1 << 26) // network.config.vocab_size) // max(len(item.ids) for item in items))
+    for start in range(0, len(order), size):
+        batch = order[start:start + size]
+        ids = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].ids) for i in batch], batch_first=True)
+        logits = network(ids, use_cache=False).logits
+        for row, i in enumerate(batch):
+            sums[i] = _sum(logits[row, len(items[i].prompt) - 1:len(items[i].ids) - 1], items[i].continuation)
+    return sums
+
+
+@torch.inference_mode()
+def cached_prompts(network: PreTrainedModel, items: Sequence[Candidate]) -> np.ndarray:
+    """Each prompt once; its keys and values repeated for the continuations, which are padded on the right."""
+    groups: dict[bytes, list[int]] = {}
+    for number, item in enumerate(items):
+        groups.setdefault(item.prompt.tobytes(), []).append(number)
+    sums = np.zeros(len(items))
+    for numbers in groups.values():
+        cache = DynamicCache(config=network.config)
+        first = network(torch.from_numpy(items[numbers[0]].prompt)[None], past_key_values=cache, logits_to_keep=1).logits[0]
+        cache.batch_repeat_interleave(len(numbers))
+        ends = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].continuation) for i in numbers], batch_first=True)
+        logits = network(ends, past_key_values=cache).logits
+        for row, i in enumerate(numbers):
+            length = len(items[i].continuation)
+            sums[i] = _sum(torch.cat([first, logits[row, :length - 1]]), items[i].continuation)
+    return sums
+
+
+def timed(way: Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray], network: PreTrainedModel, items: Sequence[Candidate]) -> tuple[float, np.ndarray]:
+    way(network, items[:16])
+    start = time.perf_counter()
+    sums = way(network, items)
+    return time.perf_counter() - start, sums
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=40, help="each is 16 candidates")
+    count = parser.parse_args().items
+    ways = {"one at a time": one_at_a_time, "padded batches": padded_batches, "cached prompts": cached_prompts, "token trees (ours)": log_likelihoods}
+    for name, config in NETWORKS.items():
+        torch.manual_seed(0)
+        network = LlamaForCausalLM(config).eval()
+        items = cloze(count, config.vocab_size)
+        print(f"\n{name}; {len(items)} candidates, {torch.get_num_threads()} threads")
+        base = None
+        for way, run in ways.items():
+            seconds, sums = timed(run, network, items)
+            base = base or (seconds, sums)
+            print(f"  {way:<20} {seconds:8.2f} s   {base[0] / seconds:5.1f} x   largest difference {np.abs(sums - base[1]).max():.1e} nats of {np.abs(sums).mean():.0f}")
+
+
+if __name__ == "__main__":
+    main()

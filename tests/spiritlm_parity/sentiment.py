@@ -1,0 +1,58 @@
+"""Sentiment preservation: the official scorer, label maps and few-shot prompts."""
+import numpy as np
+import pytest
+
+from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases
+from zoo.evaluation import sentiment
+
+
+def _scored(case):
+    references = FIXTURES / case["ref"]
+    if "pred" in case:
+        return sentiment.score_files(references, FIXTURES / case["pred"], case["label"])
+    predictions = case["pred_dict"] if "pred_dict" in case else {key: label for key, label in case["pred_dict_int_keys"]}
+    return sentiment.score(sentiment.read_rows(references), predictions, case["label"])
+
+
+@pytest.mark.parametrize("case", cases("stsp_eval"))
+def test_stsp_eval(case):
+    if "error" in case:
+        with pytest.raises(ValueError):
+            _scored(case)
+    else:
+        found = _scored(case)
+        assert (str(found), len(found.excluded)) == (case["accuracy_printed"], case["excluded"])
+
+
+def test_sentiments_of_emotions():
+    maps = EXPECTED["stsp_maps"]
+    assert sentiment.EMOTION_TO_SENTIMENT == maps["EMOTION_2_SENTIMENT"]
+    assert sentiment.EXPRESSO_EMOTION_TO_SENTIMENT == maps["EXPRESSO_EMOTION_2_SENTIMENT"]
+    with pytest.raises(ValueError, match="'amused'"):
+        sentiment.sentiment_of("amused", sentiment.EXPRESSO_EMOTION_TO_SENTIMENT)
+
+
+@pytest.mark.parametrize("case", cases("stsp_maps", "emotions2new_label_names_and_indices"))
+def test_labels_are_selected(case):
+    if "error" in case:
+        with pytest.raises(ValueError, match=case["message"]):
+            sentiment.select_labels(case["labels"], case["select"])
+    else:
+        assert [list(part) for part in sentiment.select_labels(case["labels"], case["select"])] == case["out"]
+
+
+@pytest.mark.parametrize("case", cases("stsp_maps", "pred_to_label"))
+def test_the_best_label(case):
+    assert list(sentiment.best_label(case["scores"])) == case["out"]
+
+
+@pytest.mark.parametrize("case", cases("few_shot", "cases"))
+def test_few_shot_draws(case):
+    rows = EXPECTED["few_shot"]["per_row"][f"{case['model']}/{case['input_output']}"]
+    arguments = [row["prompt"] for row in rows], [row["sentiment"] for row in rows], case["n_shots"]
+    draw = np.random.RandomState(case["numpy_seed"])
+    if "error" in case:
+        with pytest.raises(ValueError, match="shots need"):
+            sentiment.shots_string(*arguments, draw)
+    else:
+        assert sentiment.shots_string(*arguments, draw) == case["out"]
