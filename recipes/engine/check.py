@@ -126,8 +126,17 @@ def complete(raw: Any, targets: Targets, wanted: Callable[[str], bool]) -> Any:
     if TARGET in raw and wanted(raw[TARGET]):
         for name, argument in signature(targets.locate(raw[TARGET])).arguments.items():
             if name not in raw and not argument.required and _is_writable(argument.default):
-                raw[name] = str(argument.default) if isinstance(argument.default, PurePath) else argument.default
+                raw[name] = _written(argument.default)
     return raw
+
+
+def _written(value: Any) -> Any:
+    """A default as a recipe file would hold it, so that it equals what is read back: no tuples, no paths."""
+    if isinstance(value, (list, tuple)):
+        return [_written(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _written(v) for k, v in value.items()}
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _is_writable(value: Any) -> bool:

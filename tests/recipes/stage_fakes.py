@@ -60,7 +60,7 @@ def pair(first: Network, second: Network) -> list[Network]:
     return [first, second]
 
 
-def make_data(out: Path, words: list[str], source: Path | None = None) -> dict[str, str]:
+def make_data(out: Path, words: list[str], source: Path | None = None, kinds: tuple[str, ...] = ("long", "short")) -> dict[str, str]:
     """Write words."""
     CALLS.append("data")
     if "data" in FAULTS:
