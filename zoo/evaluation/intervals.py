@@ -1,4 +1,5 @@
 """Figures with 95% intervals."""
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,39 @@ def ratio(numerators: np.ndarray, denominators: np.ndarray, seed: int = 0, resam
     values = numerators[drawn].sum(1) / np.maximum(denominators[drawn].sum(1), 1e-12)
     low, high = np.quantile(values, [0.025, 0.975])
     return Estimate(float(numerators.sum() / denominators.sum()), float(low), float(high), n)
+
+
+def mean(values: np.ndarray, seed: int = 0, resamples: int = 2000) -> Estimate:
+    """Mean of independent values (n,), with a percentile bootstrap over them."""
+    return ratio(np.asarray(values, dtype=float), np.ones(len(values)), seed, resamples)
+
+
+def difference(first: np.ndarray, second: np.ndarray, seed: int = 0, resamples: int = 2000) -> Estimate:
+    """Mean of ``first`` minus mean of ``second``, (n,) each, of the same items in the same order: a paired bootstrap over the items.
+
+    Raises:
+        ValueError: Where they are not as many.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} items against {len(second)}: only the same items can be paired")
+    return mean(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), seed, resamples)
+
+
+def statistic(compute: Callable[[np.ndarray], float], n: int, seed: int = 0, resamples: int = 200) -> Estimate:
+    """Any figure of n items, with a percentile bootstrap.
+
+    Args:
+        compute: From the numbers of the items that count, (n,), some of them several times.
+        n: Items.
+        seed: Of the resampling.
+        resamples: How many.
+
+    Raises:
+        ValueError: Where there is no item.
+    """
+    if not n:
+        raise ValueError("no items to score")
+    draw = np.random.default_rng(seed)
+    values = [compute(draw.integers(n, size=n)) for _ in range(resamples)]
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return Estimate(float(compute(np.arange(n))), float(low), float(high), n)

@@ -149,7 +149,7 @@ def draw_shots(sentiments: Sequence[str], num_shots: int, draw: np.random.Random
         ValueError: Where a sentiment has too few rows.
     """
     each, chosen = math.ceil(num_shots / len(SENTIMENTS)), []
-    for sentiment in sorted(set(sentiments)) if each else []:
+    for sentiment in sorted({*SENTIMENTS, *sentiments}) if each else []:
         rows = [row for row, one in enumerate(sentiments) if one == sentiment]
         if len(rows) < each:
             raise ValueError(f"{num_shots} shots need {each} rows of each sentiment, but {sentiment} has {len(rows)}")
