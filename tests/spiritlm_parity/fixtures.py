@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+import torch
+from torch import Tensor
 
+from zoo.speech.f0 import FCPE, F0Track
+
+_forward = FCPE.forward
 FIXTURES = Path(os.environ.get("SPIRITLM_FIXTURES", Path(__file__).parents[3] / "shared" / "fixtures" / "spiritlm"))
 EXPECTED: dict[str, Any] = json.loads((FIXTURES / "expected.json").read_text()) if FIXTURES.is_dir() else {}
 
@@ -24,3 +30,25 @@ def cases(*path: str) -> list:
 @cache
 def arrays() -> Any:
     return np.load(FIXTURES / "expected.npz")
+
+
+@pytest.fixture(autouse=True)
+def remembered_f0(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FCPE takes most of the time of these tests, which ask it for the same F0 over and over."""
+    monkeypatch.setattr(FCPE, "forward", lambda self, samples: _remembered(json.dumps(self.config()), samples.numpy().tobytes()))
+
+
+@cache
+def _remembered(config: str, samples: bytes) -> F0Track:
+    return _forward(_fcpe(config), torch.frombuffer(bytearray(samples), dtype=torch.float32))
+
+
+@cache
+def _fcpe(config: str) -> FCPE:
+    return FCPE(**json.loads(config))
+
+
+@cache
+def waveform(name: str) -> Tensor:
+    """Samples of ``audio/NAME.wav``, (num_samples,)."""
+    return torch.from_numpy(soundfile.read(str(FIXTURES / "audio" / f"{name}.wav"), dtype="float32")[0])

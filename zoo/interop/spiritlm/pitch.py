@@ -58,9 +58,11 @@ def encode(pitch: PitchUnits, waveform: Tensor) -> np.ndarray:
     Raises:
         ValueError: Where no frame is voiced, or the waveform is too short.
     """
-    if not pitch.f0(waveform).voiced.any():
+    pitch.check_length(waveform)
+    track = pitch.f0(waveform.to(pitch.device))
+    if not track.voiced.any():
         raise ValueError("no frame of the waveform is voiced, at which the release fails; PitchUnits.encode has units for silence too")
-    return pitch.encode(waveform)
+    return pitch.encode_track(track).cpu().numpy()
 
 
 def _check(config: dict[str, Any], path: Path) -> None:

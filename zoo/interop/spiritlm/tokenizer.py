@@ -1,5 +1,6 @@
 """The official speech tokenizers, and their way of being called: speech to strings of units."""
 from functools import singledispatch
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def encode_units(tokenizer: UnitTokenizer, speech: Any, channel_id: int | None =
         raise ValueError("an array: the release takes a file or a tensor here; make it one with torch.from_numpy")
     waveform = mono(convert_to_wav_tensor(speech), channel_id)
     pieces = [piece for piece in waveform.split(max_wav_chunk) if len(piece) >= min_wav_chunk]
-    named = {"audio": str(Path(speech).resolve())} if isinstance(speech, (str, Path)) else {}
+    named = {"audio": str(Path(speech).absolute())} if isinstance(speech, (str, Path)) else {}
     return named | {KEYS[prefix]: " ".join(str(unit) for piece in pieces for unit in _units(tokenizer, prefix, piece)) for prefix in tokenizer.extractors}
 
 
@@ -121,8 +122,6 @@ def _(speech: str | Path) -> Tensor:
 
 @convert_to_wav_tensor.register
 def _(speech: bytes) -> Tensor:
-    from io import BytesIO
-
     return _read(BytesIO(speech), f"{len(speech)} bytes")
 
 
