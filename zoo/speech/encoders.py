@@ -1,13 +1,17 @@
 """Waveform to a sequence of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torchaudio
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
+
+from zoo.speech.packed import encode_packed, has_packed_form
 
 
 class SpeechEncoder(nn.Module, ABC):
@@ -28,6 +32,13 @@ class SpeechEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, waveform: Tensor) -> Tensor:
         """Features of one waveform: (num_samples,) -> (T, dim)."""
+
+    def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+        """Features (T, dim) of several waveforms, bit by bit those that ``forward`` gives for each alone."""
+        return [self(waveform) for waveform in waveforms]
+
+    def use_bfloat16(self) -> None:
+        """Multiply matrices in bfloat16 from now on; the features stay float32. Without large matrices nothing changes."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -107,7 +118,7 @@ class HubertEncoder(SpeechEncoder):
         self.network = network.eval().requires_grad_(False)
         if layer is not None and getattr(config, "do_stable_layer_norm", False):
             self.network.encoder.layer_norm = nn.Identity()  # belongs after the last layer of the whole network only
-        self.layer, self.dim = layer, config.hidden_size
+        self.layer, self.dim, self.is_bfloat16 = layer, config.hidden_size, False
         self.normalize = _wants_normalised(name, config.feat_extract_norm) if normalize is None else normalize
         self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
         self.min_samples = 1
@@ -115,9 +126,33 @@ class HubertEncoder(SpeechEncoder):
             self.min_samples = (self.min_samples - 1) * stride + kernel
 
     def forward(self, waveform: Tensor) -> Tensor:
+        return self.batch([waveform])[0]
+
+    def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+        """Features (T, dim) of several waveforms, as ``SpeechEncoder``; see ``zoo.speech.packed``.
+
+        Raises:
+            ValueError: Where one is shorter than ``min_samples``.
+        """
+        shortest = min(map(len, waveforms), default=self.min_samples)
+        if shortest < self.min_samples:
+            raise ValueError(f"{shortest} samples are too few for a frame: want {self.min_samples} or more")
         if self.normalize:
-            waveform = (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
-        return self.network(waveform[None]).last_hidden_state[0]
+            waveforms = [(w - w.mean()) / torch.sqrt(w.var(correction=0) + 1e-7) for w in waveforms]
+        with torch.autocast(self.network.device.type, torch.bfloat16, enabled=self.is_bfloat16):
+            if has_packed_form(self.network):
+                rows = encode_packed(self.network, waveforms)
+            else:
+                rows = [self.network(waveform[None]).last_hidden_state[0] for waveform in waveforms]
+        return [row.float() for row in rows]
+
+    def use_bfloat16(self) -> None:
+        """As ``SpeechEncoder``. The weights are rounded too, so this encoder is one to read with, not one to save."""
+        self.is_bfloat16 = True
+        for part in self.network.modules():
+            is_large = isinstance(part, nn.Linear) or (isinstance(part, nn.Conv1d) and part.in_channels > 1)
+            if is_large and not parametrize.is_parametrized(part):
+                part.to(torch.bfloat16)
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.layer, "normalize": self.normalize}
