@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LogitsProcessorList, PreTrainedModel
+from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from zoo.language.constraint import ModalityConstraint
+from zoo.language.stopping import Lasting, SpeechSeconds, shortest_seconds
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -21,16 +22,20 @@ class Sampling:
         temperature: 0 takes the likeliest token each time.
         top_p: Share of the probability that is drawn from.
         seed: Of the draws.
+        max_speech_seconds: Where speech stops if the model does not end it; no limit if None.
     """
 
     max_new_tokens: int = 200
     temperature: float = 0.8
     top_p: float = 0.95
     seed: int = 0
+    max_speech_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1:
             raise ValueError(f"want max_new_tokens >= 1, temperature >= 0 and 0 < top_p <= 1, got {self}")
+        if self.max_speech_seconds is not None and self.max_speech_seconds <= 0:
+            raise ValueError(f"want max_speech_seconds above 0, got {self.max_speech_seconds}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Continuation:
 
     Args:
         pieces: Text and speech in order; neighbours differ in kind.
-        ended: Whether the model ended it, rather than ``max_new_tokens``.
+        ended: Whether the model ended it, rather than a limit.
     """
 
     pieces: list[str | Tokens]
@@ -70,7 +75,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: st
 
 @torch.inference_mode()
 def generate(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence[Sequence[str | Tokens]], to: str,
-             sampling: Sampling = Sampling()) -> list[Continuation]:
+             sampling: Sampling = Sampling(), lasting: Lasting = shortest_seconds) -> list[Continuation]:
     """Continue a batch of prompts, each a sequence of texts and speech tokens.
 
     Args:
@@ -79,21 +84,34 @@ def generate(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence
         prompts: Any interleaving.
         to: ``text``, ``speech`` or ``any``.
         sampling: How tokens are chosen.
+        lasting: Tells how long speech lasts, where that is limited.
     """
     ids, mask = _left_padded([encode_prompt(vocabulary, prompt, to) for prompt in prompts], vocabulary.eos)
-    room = network.config.max_position_embeddings - ids.shape[1]
-    if room < 1:
-        raise ValueError(f"the prompt has {ids.shape[1]} tokens; this model reads at most {network.config.max_position_embeddings - 1}")
+    limit = room(network, ids.shape[1], sampling)
     chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {"do_sample": False}
+    seconds = SpeechSeconds(vocabulary, ids.shape[1], sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
     training = network.training
     with torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
         torch.manual_seed(sampling.seed)
         output = network.eval().generate(
-            input_ids=ids.to(network.device), attention_mask=mask.to(network.device), max_new_tokens=min(room, sampling.max_new_tokens),
-            logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]),
+            input_ids=ids.to(network.device), attention_mask=mask.to(network.device), max_new_tokens=limit,
+            logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]), stopping_criteria=StoppingCriteriaList([seconds] if seconds else []),
             bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=vocabulary.eos, **chosen)
     network.train(training)
-    return [_continuation(vocabulary, row) for row in output[:, ids.shape[1]:].cpu().numpy()]
+    stopped = seconds.stopped.tolist() if seconds else [False] * len(ids)
+    return [_continuation(vocabulary, row, cut) for row, cut in zip(output[:, ids.shape[1]:].cpu().numpy(), stopped)]
+
+
+def room(network: PreTrainedModel, prompt_length: int, sampling: Sampling) -> int:
+    """New tokens that are both asked for and readable.
+
+    Raises:
+        ValueError: Where the prompt alone is longer than the model can read.
+    """
+    longest = network.config.max_position_embeddings
+    if prompt_length >= longest:
+        raise ValueError(f"the prompt has {prompt_length} tokens; this model reads at most {longest - 1}")
+    return min(longest - prompt_length, sampling.max_new_tokens)
 
 
 def _left_padded(rows: list[list[int]], fill: int) -> tuple[Tensor, Tensor]:
@@ -103,7 +121,7 @@ def _left_padded(rows: list[list[int]], fill: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _continuation(vocabulary: Vocabulary, ids: np.ndarray) -> Continuation:
+def _continuation(vocabulary: Vocabulary, ids: np.ndarray, cut: bool) -> Continuation:
     ends = np.flatnonzero(ids == vocabulary.eos)
     ids = ids[: ends[0]] if len(ends) else ids
     units = (ids >= vocabulary.first_unit) & (ids < len(vocabulary))
@@ -112,4 +130,4 @@ def _continuation(vocabulary: Vocabulary, ids: np.ndarray) -> Continuation:
     content, spoken = ids[units | kept], units[units | kept]
     for part in np.split(content, np.flatnonzero(spoken[1:] != spoken[:-1]) + 1) if len(content) else []:
         pieces.append(vocabulary.tokens(part) if part[0] >= vocabulary.first_unit else vocabulary.text.decode(part.tolist()))
-    return Continuation(pieces, bool(len(ends)))
+    return Continuation(pieces, bool(len(ends)) and not cut)  # rows cut short are padded with the end token
