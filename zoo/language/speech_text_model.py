@@ -79,7 +79,7 @@ class SpeechTextModel(nn.Module):
             require_match(parts["tokenizer"], parts[name])
         network, vocabulary = load_language_model(parts["language_model"])
         if adapter is not None:
-            network = add_adapter(network, parts["language_model"], adapter, adapter.parent.name or "adapter")
+            network = add_adapter(network, parts["language_model"], adapter, "adapter")
         return cls(network, vocabulary, load_tokenizer(parts["tokenizer"]), Vocoder.load(parts["vocoder"]) if "vocoder" in parts else None)
 
     def generate(self, prompt: Sequence[str | Tokens | Tensor], to: str = "any", sampling: Sampling = Sampling(), speaker: str | int | None = None) -> Answer:
