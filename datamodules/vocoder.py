@@ -14,10 +14,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from zoo.audio import read
 from zoo.tokens.store import TokenTable
 from zoo.tokens.units import runs
-from zoo.vocoder.streams import at_rate
+from zoo.vocoder.streams import UNKNOWN, at_rate, in_order
 
 ENDLESS = 1 << 40
-UNKNOWN = "unknown"
 
 
 class VocoderDataModule(L.LightningDataModule):
@@ -128,10 +127,10 @@ class UtteranceRows:
     def _named(self) -> dict[str, tuple[list[str], np.ndarray]]:
         named = {}
         for column in ("speaker", "style"):
-            values = [value or UNKNOWN for value in self.table.values(column)]
-            names = sorted(set(values), key=lambda name: (name != UNKNOWN, name))
+            values = self.table.values(column)
+            names = in_order(values)
             index = {name: i for i, name in enumerate(names)}
-            named[column] = (names, np.array([index[value] for value in values], dtype=np.int64))
+            named[column] = (names, np.array([index[value or UNKNOWN] for value in values], dtype=np.int64))
         return named
 
     @property
@@ -141,6 +140,15 @@ class UtteranceRows:
     @property
     def styles(self) -> list[str]:
         return self._named["style"][0]
+
+    def commonest(self, prefix: str, count: int) -> list[int]:
+        """The units of one stream that occur most, the first the most."""
+        found = np.zeros(0, dtype=np.int64)
+        for row in range(len(self.table)):
+            counts = np.bincount(self.table.array(row, prefix))
+            found = np.pad(found, (0, max(0, len(counts) - len(found))))
+            found[:len(counts)] += counts
+        return [int(unit) for unit in np.argsort(-found, kind="stable")[:count] if found[unit]]
 
     def segment(self, row: int, start: int, length: int) -> dict[str, Any]:
         """Units ``start`` to ``start + length`` of a row: (N,), (T,), (), (), (R,), (R,)."""

@@ -7,14 +7,16 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torchmetrics import Metric
 
 from lightningmodules.optimizers import adamw_for_gan, set_learning_rate
 from zoo.metrics.mel_distance import MelDistance
+from zoo.metrics.speech_quality import named
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
-from zoo.vocoder.losses import adversarial_loss, discriminator_loss, duration_loss, feature_loss, mel_loss
+from zoo.vocoder.losses import adversarial_loss, discriminator_loss, duration_loss, feature_loss, inner_runs, mel_loss
 from zoo.vocoder.mel import LogMel
 from zoo.vocoder.vocoder import Vocoder
 
@@ -44,13 +46,14 @@ class UnitVocoder(L.LightningModule):
         feature_weight: Of the loss.
         duration_weight: Of the loss.
         tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation tells the unit edit distance.
+        measures: What else validation tells, by name: metrics whose ``update`` takes made and real waveforms (B, N).
     """
 
     def __init__(self, generator: Generator, durations: DurationPredictor | None = None, discriminators: nn.Module | None = None,
                  learning_rate: float = 2e-4, betas: tuple[float, float] = (0.8, 0.99), learning_rate_decay: float = 0.999,
                  decay_every_steps: int = 1000, warmup_steps: int = 0, adversarial_from_step: int = 0, micro_batches: int = 1,
                  clip_norm: float | None = None, ema_decay: float | None = None, mel_weight: float = 45.0, feature_weight: float = 2.0,
-                 duration_weight: float = 1.0, tokenizer: Any = None) -> None:
+                 duration_weight: float = 1.0, tokenizer: Any = None, measures: dict[str, Metric] | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {})).train()
@@ -64,9 +67,12 @@ class UnitVocoder(L.LightningModule):
         self.mel = LogMel(self.sample_rate)
         self.mel_distance = MelDistance(self.sample_rate)
         self.unit_edit_distance = UnitEditDistance()
+        self.measures = nn.ModuleDict(measures or {})
         self._tokenizer = [tokenizer]  # in a list, so that its weights are not taken for this module's
 
     def setup(self, stage: str) -> None:
+        if self.trainer.precision == "16-mixed":
+            raise ValueError("precision 16-mixed scales gradients, which clipping and two optimizers do not allow for here: take bf16-mixed or 32-true")
         data, generator = self.trainer.datamodule, self.trained["generator"]
         for kind, names, count in (("speakers", getattr(data, "speakers", []), generator.num_speakers),
                                    ("styles", getattr(data, "styles", []), generator.num_styles)):
@@ -95,7 +101,8 @@ class UnitVocoder(L.LightningModule):
         optimizers[0].zero_grad()
         for part in parts:
             losses = self.losses(part, self.speak(part) if made is None else made, adversarial)
-            self.manual_backward(losses["loss"] / len(parts))
+            loss = losses["loss"] + (_share_of_runs(part, parts) - 1) * self.weights["duration"] * losses.get("duration", 0.0)
+            self.manual_backward(loss / len(parts))
             self.log_dict({f"train/{name}": value.detach() for name, value in losses.items() if name != "mel"})
             self.log("train/mel", losses["mel"].detach(), prog_bar=True)
         self._clip(self.trained, "generator")
@@ -161,7 +168,18 @@ class UnitVocoder(L.LightningModule):
             for waveform, units in zip(made, batch["units"][phonetic]):
                 self.unit_edit_distance.update(self._tokenizer[0].encode(waveform.float())[phonetic], units)
             self.log("val/unit_edit_distance", self.unit_edit_distance, batch_size=size)
+        for metric in self.measures.values():
+            metric.update(made, batch["waveform"])
         return {"real": batch["waveform"], "made": made}
+
+    def on_validation_start(self) -> None:
+        if isinstance(self._tokenizer[0], nn.Module):
+            self._tokenizer[0].to(self.device)
+
+    def on_validation_epoch_end(self) -> None:
+        for name, metric in self.measures.items():
+            self.log_dict({f"val/{each}": value for each, value in named(name, metric).items()})
+            metric.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["generator_steps"] = self.steps
@@ -175,6 +193,13 @@ class UnitVocoder(L.LightningModule):
         network = deepcopy(self.trained if self.averaged is None else self.averaged.module).cpu()
         durations = network["durations"] if "durations" in network else None
         return Vocoder(network["generator"], streams, durations, speakers, styles, missing=missing, contract=contract)
+
+
+def _share_of_runs(part: Batch, parts: Sequence[Batch]) -> Tensor | float:
+    """How many runs of a part the duration loss is a mean of, beside the mean of all parts: their mean is that of the whole batch."""
+    if len(parts) == 1:
+        return 1.0
+    return len(parts) * inner_runs(part["run_frames"]).sum() / sum(inner_runs(each["run_frames"]).sum() for each in parts).clamp(min=1)
 
 
 def _parts(batch: Batch, count: int) -> list[Batch]:

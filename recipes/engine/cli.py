@@ -12,6 +12,8 @@ COMMANDS = {
     "show": ("a recipe with overrides, references and defaults written out", "recipes.commands.show"),
     "copy": ("a shipped recipe into a file of your own to edit", "recipes.commands.copy"),
     "generate": ("go on with text and speech from a run's language model", "recipes.commands.generate"),
+    "vocode": ("speak units", "recipes.commands.vocode"),
+    "resynthesize": ("speech to units and back to speech", "recipes.commands.resynthesize"),
     "completion": ("a script that completes commands and recipes in the shell", "recipes.commands.completion"),
 }
 

@@ -75,6 +75,9 @@ class Generator(nn.Module):
             if is_parametrized(module, "weight"):
                 remove_parametrizations(module, "weight")
 
+    def add_weight_norm(self) -> None:
+        """Put back what ``remove_weight_norm`` took away: same output; to train further. Nothing for a network made without it."""
+
 
 class ResidualBlock(nn.Module):
     """Dilated convolutions, each followed by a plain one, each pair around a shortcut (HiFi-GAN's first kind)."""
@@ -131,6 +134,11 @@ class UnitGenerator(Generator):
             for width in widths[1:])
         self.post = _conv(widths[-1], 1, 7, 1)
         self.context_units = self._context()
+
+    def add_weight_norm(self) -> None:
+        for module in self.modules():
+            if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and not is_parametrized(module, "weight"):
+                weight_norm(module)
 
     def _check(self, channels: int, rates: Sequence[int], kernels: Sequence[int], block_kernels: Sequence[int], dilations: Sequence[Sequence[int]]) -> None:
         product = torch.tensor(list(rates)).prod().item()

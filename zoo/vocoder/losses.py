@@ -35,7 +35,12 @@ def duration_loss(predicted: Tensor, frames: Tensor) -> Tensor:
         predicted: log(1 + frames), (B, R).
         frames: Frames of each run, (B, R); 0 where a row has ended.
     """
-    positions = torch.arange(frames.shape[1], device=frames.device)
-    inner = (positions > 0) & (positions < (frames > 0).sum(dim=1, keepdim=True) - 1)
+    inner = inner_runs(frames)
     errors = (predicted - frames.to(predicted.dtype).log1p()).square() * inner
     return errors.sum() / inner.sum().clamp(min=1)
+
+
+def inner_runs(frames: Tensor) -> Tensor:
+    """True for the runs between the first and the last of each row: (B, R) -> (B, R)."""
+    positions = torch.arange(frames.shape[1], device=frames.device)
+    return (positions > 0) & (positions < (frames > 0).sum(dim=1, keepdim=True) - 1)

@@ -1,12 +1,14 @@
 """Streams of units, checked and brought to one length: that of the phonetic stream."""
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from zoo.tokens.units import Stream, Tokens
+
+UNKNOWN = "unknown"
 
 
 def at_rate(units: np.ndarray, rate: float, unit_rate: float, length: int) -> np.ndarray:
@@ -19,6 +21,12 @@ def at_rate(units: np.ndarray, rate: float, unit_rate: float, length: int) -> np
         length: Of the result.
     """
     return units[np.minimum((np.arange(length) * rate / unit_rate).astype(np.int64), len(units) - 1)]
+
+
+def in_order(values: Iterable[str | None]) -> list[str]:
+    """Names of speakers or styles in the order of their indices: each once, ``unknown`` first where a value is missing."""
+    names = {value or UNKNOWN for value in values}
+    return sorted(names, key=lambda name: (name != UNKNOWN, name))
 
 
 def beside(tokens: Tokens, streams: Sequence[Stream]) -> dict[str, np.ndarray]:
