@@ -14,6 +14,7 @@ COMMANDS = {
     "generate": ("go on with text and speech from a run's language model", "recipes.commands.generate"),
     "vocode": ("speak units", "recipes.commands.vocode"),
     "resynthesize": ("speech to units and back to speech", "recipes.commands.resynthesize"),
+    "import": ("official Spirit LM checkpoints into folders of the zoo", "recipes.commands.import_checkpoints"),
     "completion": ("a script that completes commands and recipes in the shell", "recipes.commands.completion"),
 }
 

@@ -1,4 +1,8 @@
 """The whole official tokenizers, as they are called there, and as the zoo keeps them."""
+import atexit
+import itertools
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -7,10 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.engine import cli
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases, waveform
 from zoo.interop.spiritlm.strings import KEYS
 from zoo.interop.spiritlm.tokenizer import convert_to_wav_tensor, encode_string, encode_units, load_base, load_expressive
+from zoo.language.generation import Sampling
+from zoo.language.speech_text_model import SpeechTextModel
+from zoo.tokens.contract import ContractError, read_contract, require_match
 from zoo.tokens.tokenizers import UnitTokenizer, load_tokenizer
+from zoo.tokens.vocabulary import Vocabulary
 
 LOADERS = {"base": load_base, "expressive": load_expressive}
 GIVEN = {
@@ -111,3 +120,56 @@ def test_golden_counts_of_the_raw_streams():
     """228, 114 and 10 raw units of the golden clip. Its 167 and 259 tokens are of the real weights; here they are random."""
     units = encode_units(tokenizer("expressive"), waveform("speech"))
     assert [len(units[key].split()) for key in ("hubert", "pitch", "style")] == [228, 114, 10]
+
+
+@cache
+def imported() -> Path:
+    """The whole release as folders of the zoo."""
+    out = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, out, ignore_errors=True)
+    cli.main(["import", "spiritlm", str(FIXTURES), "--out", str(out)])
+    return out
+
+
+@pytest.mark.parametrize("model", LOADERS)
+def test_an_imported_tokenizer_hears_as_the_official_one(model):
+    tokenizer = load_tokenizer(imported() / model / "tokenizer" / "tokenizer")
+    for wav, string in EXPECTED["encode_string"][model].items():
+        assert str(tokenizer.tokens(waveform(wav))) == string
+        assert {KEYS[prefix]: " ".join(map(str, row)) for prefix, row in tokenizer.encode(waveform(wav)).items()} == EXPECTED["encode_units"][model][wav]
+
+
+@pytest.mark.parametrize("model", LOADERS)
+def test_what_is_imported_together_belongs_together_and_to_nothing_else(model):
+    parts = {name: imported() / model / name.split("/")[0] / name.split("/")[1]
+             for name in ("tokenizer/tokenizer", "vocoder/vocoder", "vocabulary/vocabulary", "language_model/model")}
+    for first, second in itertools.combinations(parts.values(), 2):
+        require_match(first, second)
+    other = imported() / ("expressive" if model == "base" else "base") / "tokenizer" / "tokenizer"
+    for folder in parts.values():
+        with pytest.raises(ContractError):
+            require_match(folder, other)
+    assert not [path for path in (imported() / model).rglob("*") if path.suffix in (".bin", ".pt", ".pkl", ".part")]
+
+
+@pytest.mark.parametrize("model", LOADERS)
+def test_an_imported_model_is_a_run_that_hears_and_speaks(model):
+    run = SpeechTextModel.load(imported() / model)
+    answer = run.generate([waveform("chirp")], to="speech", sampling=Sampling(20, temperature=0.0))
+    assert answer.waveform is not None and len(answer.waveform) and answer.sample_rate == 16000
+
+
+def test_the_expressive_model_has_the_phonetic_units_of_the_base():
+    base, expressive = (read_contract(imported() / model / "tokenizer" / "tokenizer")["tokenizer"] for model in LOADERS)
+    assert expressive["parts"]["Hu"] == base["checksum"] and expressive["streams"][0] == base["streams"][0]
+
+
+@pytest.mark.parametrize("model, size, rows", [("base", 32503, 32512), ("expressive", 32667, 32768)])
+def test_ids_of_units_are_the_official_ones(model, size, rows):
+    vocabulary, pieces = Vocabulary.load(imported() / model / "vocabulary" / "vocabulary"), EXPECTED["tokenizer"][model]["pieces"]
+    assert (len(vocabulary), vocabulary.num_rows) == (size, rows) == (EXPECTED["tokenizer"][model]["len"], rows)
+    numbered = {id: piece for id, piece in pieces.items() if piece[1:3] in ("Hu", "Pi", "St") and piece.startswith("[")}
+    assert len(numbered) >= 2
+    for id, piece in numbered.items():
+        assert vocabulary.speech_ids(tokenizer(model).parse(piece)).tolist() == [int(id)]
+    assert pieces[str(vocabulary.text_marker)] == "[Text]" and pieces[str(vocabulary.speech_marker)] == "[Speech]"
