@@ -84,6 +84,29 @@ def merge(frames: Mapping[str, np.ndarray], streams: Sequence[Stream]) -> Tokens
     return Tokens(tuple(streams), stream[order], unit[order], time[order])
 
 
+def unmerge(tokens: Tokens, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The opposite of ``merge``: the units of every frame, (T,) by prefix.
+
+    Args:
+        tokens: With their times.
+        counts: Frames of each stream, which the last token alone does not tell.
+
+    Raises:
+        ValueError: Where the tokens have no times, or these do not go with the counts.
+    """
+    if tokens.time is None:
+        raise ValueError("these tokens have no times, as after parsing: how long each unit lasts is not known")
+    frames = {}
+    for index, stream in enumerate(tokens.streams):
+        mine = tokens.stream == index
+        starts = np.rint(tokens.time[mine] * (stream.clock or stream.rate)).astype(np.int64)
+        lengths = np.diff(starts, append=counts[stream.prefix])
+        if (lengths < 1).any() or starts[:1].any() or (not len(starts) and counts[stream.prefix]):
+            raise ValueError(f"the {mine.sum()} {stream.prefix} tokens do not fill {counts[stream.prefix]} frames from the first on, in order")
+        frames[stream.prefix] = tokens.unit[mine].repeat(lengths)
+    return frames
+
+
 def parse(text: str, streams: Sequence[Stream]) -> Tokens:
     """Read ``[Hu12][Hu7]``.
 

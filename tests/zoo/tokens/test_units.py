@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from zoo.tokens.units import Stream, merge, parse, runs
+from zoo.interop.spiritlm.strings import KEYS, STREAMS as SPIRIT, string_to_units, units_to_string
+from zoo.tokens.units import Stream, merge, parse, runs, unmerge
+from zoo.vocoder.streams import beside
 
-SPIRIT = (Stream("Hu", 501, 25.0, clock=24.99), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0, dedup=False))
+SUBSETS = [SPIRIT[:1], SPIRIT[:2], SPIRIT[::2], SPIRIT]
 
 
 def units(stream, count, draw):
@@ -84,3 +86,66 @@ def test_what_is_no_unit_is_named(text, says):
 
 def test_no_frames_are_no_tokens():
     assert len(merge({"Hu": np.zeros(0, np.int64)}, SPIRIT[:1])) == 0
+
+
+def raw(streams, draw, seconds=None):
+    """Raw units of so many seconds; the streams' lengths may differ by a frame or two, as those of real speech do."""
+    seconds = draw.uniform(0, 130) if seconds is None else seconds
+    return {s.prefix: units(s, max(0, int(seconds * s.rate) + int(draw.integers(-2, 3))), draw) for s in streams}
+
+
+@pytest.mark.parametrize("streams", SUBSETS, ids=lambda streams: "+".join(s.prefix for s in streams))
+@pytest.mark.parametrize("seed", range(8))
+def test_any_streams_merge_into_the_official_string(streams, seed):
+    draw = np.random.default_rng(seed)
+    frames = raw(streams, draw)
+    official = units_to_string({KEYS[prefix]: " ".join(map(str, row)) for prefix, row in frames.items()},
+                               has_pitch="Pi" in frames, has_style="St" in frames)
+    assert str(merge(frames, streams)) == official
+
+
+@pytest.mark.parametrize("streams", [*SUBSETS, SPIRIT[1:], SPIRIT[2:]], ids=lambda streams: "+".join(s.prefix for s in streams))
+@pytest.mark.parametrize("seed", range(8))
+def test_frames_come_back_from_tokens_with_times(streams, seed):
+    frames = raw(streams, np.random.default_rng(seed))
+    tokens = merge(frames, streams)
+    again = unmerge(tokens, {prefix: len(row) for prefix, row in frames.items()})
+    assert again.keys() == frames.keys() and all(again[prefix].tolist() == frames[prefix].tolist() for prefix in frames)
+    assert str(merge(again, streams)) == str(tokens)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_string_is_read_as_the_official_code_reads_it(seed):
+    """One pitch and style for each phonetic unit: those that hold at it."""
+    draw = np.random.default_rng(seed)
+    tokens = parse(str(merge(raw(SPIRIT, draw, seconds=1 + draw.uniform(0, 20)), SPIRIT)), SPIRIT)
+    official = string_to_units(str(tokens))
+    held = beside(tokens, SPIRIT)
+    assert {KEYS[prefix]: " ".join(map(str, row)) for prefix, row in held.items()} == official
+    assert " ".join(map(str, tokens.of("Hu"))) == official["hubert"]
+
+
+def test_frames_do_not_come_back_without_times_or_with_wrong_counts():
+    frames = {"Hu": np.array([1, 1, 2]), "Pi": np.array([4])}
+    tokens = merge(frames, SPIRIT[:2])
+    with pytest.raises(ValueError, match="have no times"):
+        unmerge(parse(str(tokens), SPIRIT[:2]), {"Hu": 3, "Pi": 1})
+    for counts, says in (({"Hu": 2, "Pi": 1}, "the 2 Hu tokens do not fill 2 frames"), ({"Hu": 3, "Pi": 0}, "the 1 Pi tokens do not fill 0 frames")):
+        with pytest.raises(ValueError, match=says):
+            unmerge(tokens, counts)
+    with pytest.raises(ValueError, match="the 0 Hu tokens do not fill 5 frames"):
+        unmerge(merge({"Hu": np.zeros(0, np.int64)}, SPIRIT[:1]), {"Hu": 5})
+
+
+@pytest.mark.parametrize("streams, runs_of, tokens", [(SPIRIT[:1], {"Hu": 167}, 167), (SPIRIT, {"Hu": 167, "Pi": 82, "St": 10}, 259)])
+def test_the_arithmetic_of_the_golden_clip(streams, runs_of, tokens):
+    """9.135 s of 228, 114 and 10 raw units make 167 tokens of Base and 259 of Expressive, all ten styles kept even if they are equal."""
+    draw, counts = np.random.default_rng(0), {"Hu": 228, "Pi": 114, "St": 10}
+    frames = {"St": np.full(10, 7)}
+    for prefix in ("Hu", "Pi"):
+        changes = np.zeros(counts[prefix], dtype=np.int64)
+        changes[1 + draw.permutation(counts[prefix] - 1)[: runs_of.get(prefix, 1) - 1]] = 1
+        frames[prefix] = np.cumsum(changes) % 50
+    merged = merge({s.prefix: frames[s.prefix] for s in streams}, streams)
+    assert len(merged) == tokens and {s.prefix: len(merged.of(s.prefix)) for s in streams} == runs_of
+    assert round(len(merged) / 9.135, 1) == {167: 18.3, 259: 28.4}[tokens]
