@@ -3,11 +3,13 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from zoo import files
 from zoo.corpora.demo_speech import Line, speak_all
+from zoo.corpora.demo_suites import Suites, make_suites
 from zoo.corpora.source import SPLITS, Items
 from zoo.corpora.stories import Story, grammar, spoken, tell_many, wrong_endings
 from zoo.corpora.table import TableCorpus
@@ -32,7 +34,7 @@ class ClozeItem:
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """Stories from a small grammar, spoken by espeak-ng with acted moods, and a story cloze suite; all synthetic.
+    """Stories from a small grammar, spoken by espeak-ng with acted moods, and suites to evaluate models on; all synthetic.
 
     The speakers of train, dev and test differ, and so do the stories. The same arguments give the same files to the
     bit, whatever ``num_processes``.
@@ -42,6 +44,7 @@ class DemoCorpus:
         seed: Of the choice of stories, speakers and styles.
         languages: Of ``en``, ``de`` and ``es``; each has its own speakers.
         num_cloze: Items in the cloze suite of each language.
+        num_suite: Items in each of the other suites, about; 0 for none.
         num_processes: That speak at once.
     """
 
@@ -49,11 +52,12 @@ class DemoCorpus:
     seed: int = 0
     languages: tuple[str, ...] = ("en",)
     num_cloze: int = 200
+    num_suite: int = 0
     num_processes: int = 2
     synthetic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name, lowest in (("hours", 1e-9), ("num_cloze", 0), ("num_processes", 1)):
+        for name, lowest in (("hours", 1e-9), ("num_cloze", 0), ("num_suite", 0), ("num_processes", 1)):
             if getattr(self, name) < lowest:
                 wanted = "more than 0" if name == "hours" else f"at least {lowest}"
                 raise ValueError(f"{name}: {getattr(self, name)}; want {wanted}")
@@ -70,7 +74,7 @@ class DemoCorpus:
     def write(self, folder: Path) -> None:
         """Write ``audio/``, ``train.jsonl``, ``dev.jsonl``, ``test.jsonl``, ``suites/`` and, last, ``demo.json``.
 
-        The suite of the first language is ``suites/story_cloze.jsonl``, of another ``suites/story_cloze_de.jsonl``.
+        The suites of the first language are ``suites/story_cloze.jsonl`` and so on, of another ``suites/story_cloze_de.jsonl``.
         A run that was interrupted is simply run again.
 
         Args:
@@ -82,22 +86,27 @@ class DemoCorpus:
         made = {"synthetic": True, "speech": "espeak-ng", "text": "a story grammar", "arguments": self._arguments()}
         if _is_made(folder / MARKER, made):
             return
-        stories, cloze = self._plan()
+        stories, cloze, suites = self._plan()
         lines = [line for split in stories.values() for line in split]
         lines += [line for items in cloze.values() for item in items for line in (item.prompt, item.right, item.wrong)]
+        lines += [line for suite in suites.values() for line in suite.lines]
         rows = speak_all(lines, folder, self.num_processes)
         for split, chosen in stories.items():
             _write_table(folder / f"{split}.jsonl", [rows[line] for line in chosen])
         for language, items in cloze.items():
             suffix = "" if language == self.languages[0] else f"_{language}"
             _write_table(folder / "suites" / f"story_cloze{suffix}.jsonl", [_cloze_row(item, rows) for item in items])
+        for language, suite in suites.items():
+            _write_suites(folder / "suites", suite, "" if language == self.languages[0] else f"_{language}", rows)
         files.write_text(folder / MARKER, json.dumps(made, indent=2) + "\n")
 
     def _arguments(self) -> dict[str, Any]:
-        return {"hours": self.hours, "seed": self.seed, "languages": list(self.languages), "num_cloze": self.num_cloze}
+        return {"hours": self.hours, "seed": self.seed, "languages": list(self.languages), "num_cloze": self.num_cloze,
+                "num_suite": self.num_suite}
 
-    def _plan(self) -> tuple[dict[str, list[Line]], dict[str, list[ClozeItem]]]:
-        """Return the lines of each split and the cloze items of each language."""
+    def _plan(self) -> tuple[dict[str, list[Line]], dict[str, list[ClozeItem]], dict[str, Suites]]:
+        """Return the lines of each split, and the cloze items and other suites of each language."""
+        suites: dict[str, Suites] = {}
         lines: dict[str, list[Line]] = {split: [] for split in SPLITS}
         cloze: dict[str, list[ClozeItem]] = {}
         for language in self.languages:
@@ -107,7 +116,10 @@ class DemoCorpus:
                 stories = tell_many(language, counts[split], draw, told)
                 lines[split] += [_story_line(story, language, split, i) for i, story in enumerate(stories)]
             cloze[language] = _cloze(language, self.num_cloze, random.Random(f"{self.seed} {language} cloze"), told)
-        return lines, {language: items for language, items in cloze.items() if items}
+            if self.num_suite:
+                draw = random.Random(f"{self.seed} {language} suites")
+                suites[language] = make_suites(language, self.num_suite, cloze[language], partial(_say, language), draw)
+        return lines, {language: items for language, items in cloze.items() if items}, suites
 
 
 def _story_counts(hours: float, language: str) -> dict[str, int]:
@@ -142,6 +154,11 @@ def _ending(text: str, language: str, speaker: str, style: str) -> Line:
     return _line(id, f"suites/audio/{id}.flac", (text,), language, "test", speaker, style)
 
 
+def _say(language: str, id: str, sentences: tuple[str, ...], number: int, style: str) -> Line:
+    names = list(speakers(language, "test"))
+    return _line(f"{language}_{id}", f"suites/audio/{language}_{id}.flac", sentences, language, "test", names[number % len(names)], style)
+
+
 def _line(id: str, path: str, sentences: tuple[str, ...], language: str, split: str, speaker: str, style: str) -> Line:
     voice = act(speakers(language, split)[speaker], style)
     return Line(id, path, " ".join(sentences), spoken(sentences), language, speaker, style, voice)
@@ -152,6 +169,26 @@ def _cloze_row(item: ClozeItem, rows: dict[Line, dict[str, Any]]) -> dict[str, A
     about = item.prompt
     return {"id": item.id, "topic": item.topic, "language": about.language, "speaker": about.speaker,
             "style": about.style, "synthetic": True, **parts}
+
+
+def _write_suites(folder: Path, suites: Suites, suffix: str, rows: dict[Line, dict[str, Any]]) -> None:
+    for name, items in suites.tables.items():
+        _write_table(folder / f"{name}{suffix}.jsonl", [{**_told(item, rows), "synthetic": True} for item in items])
+    for name, content in suites.lists.items():
+        if isinstance(content, list):
+            files.write_text(folder / f"{name}{suffix}.txt", "".join(f"{word}\n" for word in content))
+        else:
+            files.write_text(folder / f"{name}{suffix}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _told(item: dict[str, Any], rows: dict[Line, dict[str, Any]]) -> dict[str, Any]:
+    """A row with its lines as they were spoken; that of a lone utterance is the row itself."""
+    told: dict[str, Any] = {}
+    for key, value in item.items():
+        said = [_relative(rows[line]) for line in value if isinstance(line, Line)] if isinstance(value, list) else []
+        part = _relative(rows[value]) if isinstance(value, Line) else said or value
+        told |= part if key == "utterance" else {key: part}
+    return told
 
 
 def _relative(row: dict[str, Any]) -> dict[str, Any]:
