@@ -18,6 +18,7 @@ from recipes.engine.targets import Targets
 
 LENGTH = ("max_steps", "max_epochs")
 MAY_CHANGE_ON_RESUME = LENGTH + ("num_workers", "num_processes", "devices", "log_every_n_steps", "enable_progress_bar")
+MAY_CHANGE_WHOLE = "engine"  # where the work is done
 HASHED_WHOLE_BYTES = 1 << 20
 MANY_FILES = 200_000
 
@@ -57,7 +58,8 @@ def fingerprints(recipe: Recipe) -> dict[str, Fingerprint]:
     found: dict[str, Fingerprint] = {}
     for name, node in nodes.items():
         leaves = {key: _relative(value, folders) for key, value in _leaves(node, "")}
-        arguments = {key: value for key, value in leaves.items() if key.split(".")[-1] not in MAY_CHANGE_ON_RESUME}
+        arguments = {key: value for key, value in leaves.items()
+                     if key.split(".")[-1] not in MAY_CHANGE_ON_RESUME and key.split(".")[0] != MAY_CHANGE_WHOLE}
         found[name] = Fingerprint(
             arguments | {"${seed}": content["seed"]},
             {other: found[other].hash for other in found if other in reads(node, folders)},

@@ -14,8 +14,9 @@ from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.phonetic import PhoneticUnits
 from zoo.speech.spool import FrameSpool
 from zoo.tokens.contract import write_contract
+from zoo.tokens.tally import Tally, write_skipped
 from zoo.tokens.text import TextTokenizer, train_text_tokenizer
-from zoo.tokens.tokenise import Tally, readable, write_skipped
+from zoo.tokens.tokenise import readable
 from zoo.tokens.tokenizers import Base, load_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 

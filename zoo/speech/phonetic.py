@@ -1,5 +1,6 @@
 """Phonetic units: an encoder's features, quantized."""
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,15 @@ class PhoneticUnits(UnitExtractor):
         self.stream = Stream("Hu", quantizer.stream_size, encoder.frame_rate, clock=clock)
         self.eval()
 
-    @torch.inference_mode()
     def encode(self, waveform: Tensor) -> np.ndarray:
-        self.check_length(waveform)
-        return self.quantizer(self.encoder(waveform.to(self.device))).cpu().numpy()
+        return self.encode_batch([waveform])[0]
+
+    @torch.inference_mode()
+    def encode_batch(self, waveforms: Sequence[Tensor]) -> list[np.ndarray]:
+        for waveform in waveforms:
+            self.check_length(waveform)
+        features = self.encoder.batch([waveform.to(self.device) for waveform in waveforms])
+        return [self.quantizer(row).cpu().numpy() for row in features]
 
     def config(self) -> dict[str, Any]:
         return {"encoder": {"class": type(self.encoder).__name__, "arguments": self.encoder.config()},

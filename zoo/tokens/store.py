@@ -62,24 +62,34 @@ def schema(streams: Sequence[Stream]) -> pa.Schema:
 
 def write_tokens(folder: Path, split: str, rows: Iterable[TokenRow], streams: Sequence[Stream]) -> int:
     """Write the shards of one split, each whole or not at all, and return the number of rows; those of before are removed."""
-    for stale in folder.glob(f"{split}-*.arrow"):
-        stale.unlink()
+    remove_shards(folder, split)
     buffer, shard, total = [], 0, 0
     for row in rows:
-        buffer.append({**{k: v for k, v in vars(row).items() if k != "units"}, **row.units})
+        buffer.append(row)
         if len(buffer) == ROWS_PER_SHARD:
-            _write_shard(folder / f"{split}-{shard:05d}.arrow", buffer, schema(streams))
+            write_shard(folder, split, shard, rows_table(buffer, streams))
             buffer, shard, total = [], shard + 1, total + len(buffer)
     if buffer:
-        _write_shard(folder / f"{split}-{shard:05d}.arrow", buffer, schema(streams))
+        write_shard(folder, split, shard, rows_table(buffer, streams))
     return total + len(buffer)
 
 
-def _write_shard(path: Path, rows: list[dict[str, Any]], form: pa.Schema) -> None:
-    table = pa.Table.from_pylist(rows, schema=form).combine_chunks()
-    with whole_file(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, form) as writer:
-            writer.write_table(table, max_chunksize=len(rows))
+def rows_table(rows: Sequence[TokenRow], streams: Sequence[Stream]) -> pa.Table:
+    """Rows as they stand in a shard."""
+    columns = [{**{k: v for k, v in vars(row).items() if k != "units"}, **row.units} for row in rows]
+    return pa.Table.from_pylist(columns, schema=schema(streams))
+
+
+def write_shard(folder: Path, split: str, number: int, table: pa.Table) -> None:
+    """Write one shard, whole or not at all, as a single batch: readers map its columns without a copy."""
+    with whole_file(folder / f"{split}-{number:05d}.arrow") as temporary, pa.OSFile(str(temporary), "wb") as sink:
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table.combine_chunks(), max_chunksize=max(1, len(table)))
+
+
+def remove_shards(folder: Path, split: str) -> None:
+    for stale in folder.glob(f"{split}-*.arrow"):
+        stale.unlink()
 
 
 class TokenTable:

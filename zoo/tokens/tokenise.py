@@ -1,62 +1,24 @@
-"""Corpora to tokens: one utterance at a time, bad ones counted and listed."""
-import json
+"""Utterances to rows of tokens: heard in batches of like lengths, bad ones counted and listed."""
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-import torchaudio
 from lhotse import CutSet
 from lhotse.cut import Cut
 from torch import Tensor
 from tqdm import tqdm
 
 from zoo.audio import AudioError
+from zoo.corpora.pieces import pieces
 from zoo.corpora.utterance import Utterance, utterance, waveform
-from zoo.files import write_text
 from zoo.tokens.store import TokenRow
+from zoo.tokens.tally import Tally
 from zoo.tokens.tokenizers import SpeechTokenizer
 from zoo.tokens.units import Tokens, merge
 from zoo.tokens.vocabulary import Vocabulary
 
-
-@dataclass
-class Tally:
-    """What became of the utterances of one split.
-
-    Args:
-        utterances: Tokenised, each counted once whatever the number of speeds.
-        seconds: Of speech in them, at all speeds.
-        speech_tokens: Deduplicated, in them.
-        text_tokens: In their texts.
-        empty: Too short for a single unit.
-        skipped: Name and reason of each that could not be read.
-    """
-
-    utterances: int = 0
-    seconds: float = 0.0
-    speech_tokens: int = 0
-    text_tokens: int = 0
-    empty: int = 0
-    skipped: list[dict[str, str]] = field(default_factory=list)
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.speech_tokens / max(self.seconds, 1e-9)
-
-    def add(self, row: TokenRow) -> None:
-        self.seconds += row.duration
-        self.speech_tokens += len(row.speech_ids)
-        self.text_tokens += len(row.text_ids)
-        self.empty += not len(row.speech_ids)
-
-    def check(self, max_bad_share: float, where: Path) -> None:
-        """Raise ValueError where more than that share of the utterances was skipped, or all of them."""
-        bad, total = len(self.skipped), len(self.skipped) + self.utterances
-        if bad > max_bad_share * total or not self.utterances:
-            first = self.skipped[0] if self.skipped else {"id": "none", "reason": "the split is empty"}
-            raise ValueError(f"{bad} of {total} utterances could not be read, more than max_bad_share={max_bad_share}; "
-                             f"the first: {first['id']}: {first['reason']}; all are listed in {where}")
+BATCH_SECONDS = 30.0
+WAITING_BATCHES = 16  # are read before they are sorted by length
 
 
 def readable(cuts: CutSet, sample_rate: int, tally: Tally, title: str) -> Iterator[tuple[Utterance, Cut, Tensor]]:
@@ -68,43 +30,99 @@ def readable(cuts: CutSet, sample_rate: int, tally: Tally, title: str) -> Iterat
             tally.skipped.append({"id": cut.id, "reason": str(error)})
 
 
-def tokenise(cuts: CutSet, tokenizer: SpeechTokenizer, vocabulary: Vocabulary, tally: Tally, title: str,
-             speeds: Sequence[float] = (1.0,)) -> Iterator[TokenRow]:
-    """Yield one row for each utterance and speed.
+def tokenise(cuts: Iterable[Cut], tokenizer: SpeechTokenizer, vocabulary: Vocabulary, tally: Tally, speeds: Sequence[float] = (1.0,),
+             batch_seconds: float = BATCH_SECONDS) -> Iterator[TokenRow]:
+    """Yield one row for each utterance and speed, in order; the units of all are held until the last has been heard.
 
     Args:
-        cuts: One split of a corpus.
+        cuts: As many as one job has.
         tokenizer: Its streams are those of the vocabulary.
         vocabulary: Numbers text and units.
         tally: Counts.
-        title: Of the progress bar.
         speeds: 1.1 is ten per cent faster and higher: other voices out of few. Only speed 1 has a place in the audio.
+        batch_seconds: Of speech that is encoded at once; a longer piece is a batch of its own. The rows do not depend on it.
     """
-    for spoken, cut, samples in readable(cuts, tokenizer.sample_rate, tally, title):
-        tally.utterances += 1
-        for speed in speeds:
-            row = _row(spoken, cut, samples, speed, tokenizer, vocabulary)
-            tally.add(row)
-            yield row
+    hearing, heard = _Hearing(tokenizer, batch_seconds), []
+    for cut in cuts:
+        try:
+            heard += [hearing.listen(utterance(cut), cut, speed) for speed in speeds]
+            tally.utterances += 1
+        except AudioError as error:
+            tally.skipped.append({"id": cut.id, "reason": str(error)})
+    hearing.encode_waiting()
+    for take in heard:
+        row = _row(take, tokenizer, vocabulary)
+        tally.add(row)
+        yield row
 
 
-def _row(spoken: Utterance, cut: Cut, samples: Tensor, speed: float, tokenizer: SpeechTokenizer, vocabulary: Vocabulary) -> TokenRow:
-    rate = tokenizer.sample_rate
-    if speed != 1.0:
-        samples = torchaudio.functional.resample(samples, round(rate * speed / 100) * 100, rate)
-    units = tokenizer.encode(samples)
+@dataclass
+class _Take:
+    """One utterance at one speed.
+
+    Args:
+        num_samples: Heard so far.
+        units: Of each of its pieces.
+    """
+
+    spoken: Utterance
+    cut: Cut
+    speed: float
+    num_samples: int = 0
+    units: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+
+class _Hearing:
+    """Pieces of audio, collected until there are enough to be sorted by length and encoded in batches."""
+
+    def __init__(self, tokenizer: SpeechTokenizer, batch_seconds: float) -> None:
+        self.tokenizer, self.batch_samples = tokenizer, batch_seconds * tokenizer.sample_rate
+        self.waiting: list[tuple[Tensor, _Take, int]] = []
+        self.num_samples = 0
+
+    def listen(self, spoken: Utterance, cut: Cut, speed: float) -> _Take:
+        """Read an utterance; its units are there after the next ``encode_waiting``."""
+        take = _Take(spoken, cut, speed)
+        for piece in pieces(cut, self.tokenizer.sample_rate, self.tokenizer.chunk_seconds, speed):
+            self.waiting.append((piece, take, len(take.units)))
+            take.units.append({})
+            take.num_samples += len(piece)
+            self.num_samples += len(piece)
+            if self.num_samples >= WAITING_BATCHES * self.batch_samples:
+                self.encode_waiting()
+        return take
+
+    def encode_waiting(self) -> None:
+        self.waiting.sort(key=lambda waiting: len(waiting[0]))
+        batch: list[tuple[Tensor, _Take, int]] = []
+        for item in self.waiting:
+            if batch and sum(len(piece) for piece, _, _ in batch) + len(item[0]) > self.batch_samples:
+                self._encode(batch)
+                batch = []
+            batch.append(item)
+        self._encode(batch)
+        self.waiting, self.num_samples = [], 0
+
+    def _encode(self, batch: list[tuple[Tensor, _Take, int]]) -> None:
+        for (_, take, place), units in zip(batch, self.tokenizer.encode_batch([piece for piece, _, _ in batch]), strict=True):
+            take.units[place] = units
+
+
+def _row(take: _Take, tokenizer: SpeechTokenizer, vocabulary: Vocabulary) -> TokenRow:
+    spoken, cut, speed = take.spoken, take.cut, take.speed
+    units = {stream.prefix: np.concatenate([part[stream.prefix] for part in take.units]) for stream in tokenizer.streams}
     tokens = merge(units, tokenizer.streams)
     text, words = aligned_text(spoken, vocabulary)
-    pieces = vocabulary.text.encode_words(text)
+    pieces_of_text = vocabulary.text.encode_words(text)
     source = cut.recording.sources[0] if cut.has_recording and len(cut.recording.sources) == 1 else None
     plain = speed == 1.0 and source is not None and source.type == "file"
     return TokenRow(
         id=spoken.id if speed == 1.0 else f"{spoken.id}@{speed:g}",
-        audio=source.source if plain else "", start=cut.start, duration=len(samples) / rate, text=spoken.text,
+        audio=source.source if plain else "", start=cut.start, duration=take.num_samples / tokenizer.sample_rate, text=spoken.text,
         language=spoken.language, speaker=spoken.speaker, style=spoken.style, units=units,
-        text_ids=np.array([i for piece in pieces for i in piece], dtype=np.int32),
+        text_ids=np.array([i for piece in pieces_of_text for i in piece], dtype=np.int32),
         speech_ids=vocabulary.speech_ids(tokens), speech_times=tokens.time,
-        **_alignment(words, pieces, tokens, speed))
+        **_alignment(words, pieces_of_text, tokens, speed))
 
 
 def aligned_text(spoken: Utterance, vocabulary: Vocabulary) -> tuple[list[str], list[tuple[str, float, float]] | None]:
@@ -127,8 +145,3 @@ def _alignment(words: list[tuple[str, float, float]] | None, pieces: list[list[i
             "word_ends": np.array([end for _, _, end in words]) / speed,
             "word_text": np.cumsum([0, *map(len, pieces)]),
             "word_speech": np.append(in_speech, len(tokens))}
-
-
-def write_skipped(path: Path, tallies: Iterable[Tally]) -> None:
-    """List the utterances that could not be read, one a line."""
-    write_text(path, "".join(json.dumps(item, ensure_ascii=False) + "\n" for tally in tallies for item in tally.skipped))

@@ -26,10 +26,14 @@ EXTRACTORS = {"PhoneticUnits": "zoo.speech.phonetic", "PitchUnits": "zoo.speech.
 
 
 class SpeechTokenizer(nn.Module, ABC):
-    """What every tokenizer offers; it states ``streams``, and its contract is made of them and of its weights."""
+    """What every tokenizer offers; it states ``streams``, and its contract is made of them and of its weights.
+
+    Longer waveforms than ``chunk_seconds`` are heard in chunks, each by itself.
+    """
 
     streams: tuple[Stream, ...]
     sample_rate: int
+    chunk_seconds: float = CHUNK_SECONDS
 
     @abstractmethod
     def encode(self, waveform: Tensor) -> dict[str, np.ndarray]:

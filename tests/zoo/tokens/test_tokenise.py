@@ -10,7 +10,8 @@ from tests.toy_tokens import WORDS, words_vocabulary
 from zoo.audio import write
 from zoo.corpora.utterance import Utterance, to_cut
 from zoo.tokens.store import TokenTable, write_tokens
-from zoo.tokens.tokenise import Tally, tokenise, write_skipped
+from zoo.tokens.tally import Tally, write_skipped
+from zoo.tokens.tokenise import tokenise
 from zoo.tokens.tokenizers import SpeechTokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
@@ -54,7 +55,7 @@ def cuts(tmp_path):
 
 
 def rows(cuts, tally=None, **options):
-    return list(tokenise(cuts, Loudness(), VOCABULARY, tally or Tally(), "test", **options))
+    return list(tokenise(cuts, Loudness(), VOCABULARY, tally or Tally(), **options))
 
 
 def said(row):

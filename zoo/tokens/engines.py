@@ -1,0 +1,108 @@
+"""Where the jobs of tokenising run: the processes of this machine, or one accelerator. On several machines: ``zoo.tokens.ray_engine``."""
+import multiprocessing
+import os
+import signal
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.synchronize import Event
+
+import torch
+
+from zoo.tokens.jobs import Job, Part, Work, Worker
+
+JOBS_AHEAD = 2  # for each worker, so that none waits
+
+
+class Engine(ABC):
+    """What every engine offers. The parts are the same whichever does the work, and however many workers it has."""
+
+    @abstractmethod
+    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
+        """Yield the part of each job as it is done, in any order; jobs are taken from a lazy stream as they are needed."""
+
+
+class LocalProcesses(Engine):
+    """Processes on the cores of this machine, with one thread each: rounding differs with the number of threads, and many
+    processes are faster than many threads.
+
+    Args:
+        num_processes: One for each core that this process may use, if None.
+
+    Raises:
+        ValueError: Where it is not positive.
+    """
+
+    def __init__(self, num_processes: int | None = None) -> None:
+        if num_processes is not None and num_processes < 1:
+            raise ValueError(f"num_processes must be 1 or more, got {num_processes}")
+        self.num_processes = num_processes or _usable_cores()
+
+    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
+        # Forked processes share the weights; spawned ones import the caller's main module, which scripts seldom guard.
+        is_forked = "fork" in multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("fork" if is_forked else "spawn")
+        stop = context.Event()
+        first = (work.worker("cpu") if is_forked else None, work, os.getpid(), stop)
+        with ProcessPoolExecutor(self.num_processes, context, _begin, first) as pool:
+            try:
+                yield from self._parts(pool, iter(jobs))
+            except BrokenProcessPool as error:
+                stop.set()
+                raise ChildProcessError(f"one of {self.num_processes} processes that tokenise was killed, mostly for want of memory: "
+                                        "set a lower num_processes and run again; what is done is kept") from error
+            except BaseException:
+                stop.set()
+                raise
+
+    def _parts(self, pool: ProcessPoolExecutor, jobs: Iterator[Job]) -> Iterator[Part]:
+        waiting: set[Future[Part]] = set()
+        while True:
+            waiting |= {pool.submit(_do, job) for job in islice(jobs, JOBS_AHEAD * self.num_processes - len(waiting))}
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+class OneDevice(Engine):
+    """One accelerator, or this process itself.
+
+    Args:
+        device: Such as ``cuda``, ``cuda:1`` or ``cpu``.
+    """
+
+    def __init__(self, device: str = "cuda") -> None:
+        self.device = device
+
+    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
+        yield from map(work.worker(self.device), jobs)
+
+
+_worker: Worker | None = None  # of a process that does jobs
+
+
+def _begin(worker: Worker | None, work: Work, parent: int, stop: Event) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and says stop
+    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    _worker = worker or work.worker("cpu")
+
+
+def _do(job: Job) -> Part:
+    return _worker(job)
+
+
+def _watch(parent: int, stop: Event) -> None:
+    """End in the middle of a job when told so, or when the parent was killed; else this process would wait for ever."""
+    while os.getppid() == parent and not stop.wait(0.5):
+        pass
+    os._exit(1)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
