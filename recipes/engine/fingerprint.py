@@ -17,7 +17,7 @@ from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
 
 LENGTH = ("max_steps", "max_epochs")
-MAY_CHANGE_ON_RESUME = LENGTH + ("num_workers", "num_processes", "devices", "log_every_n_steps", "enable_progress_bar")
+MAY_CHANGE_ON_RESUME = LENGTH + ("num_workers", "num_processes", "batch_seconds", "devices", "log_every_n_steps", "enable_progress_bar")
 MAY_CHANGE_WHOLE = "engine"  # where the work is done
 HASHED_WHOLE_BYTES = 1 << 20
 MANY_FILES = 200_000
