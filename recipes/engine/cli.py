@@ -15,6 +15,7 @@ COMMANDS = {
     "vocode": ("speak units", "recipes.commands.vocode"),
     "resynthesize": ("speech to units and back to speech", "recipes.commands.resynthesize"),
     "import": ("official Spirit LM checkpoints into folders of the zoo", "recipes.commands.import_checkpoints"),
+    "export": ("a language model as a folder that plain transformers loads", "recipes.commands.export"),
     "completion": ("a script that completes commands and recipes in the shell", "recipes.commands.completion"),
 }
 

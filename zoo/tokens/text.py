@@ -29,7 +29,7 @@ class TextTokenizer:
         self.bos = self.eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         # A SentencePiece tokenizer puts a space before a text by itself; given another, it would write two.
         first = tokenizer.convert_ids_to_tokens(tokenizer.encode("a", add_special_tokens=False))[:1]
-        self._space = "" if first and first[0].startswith(("\u2581", "\u0120")) else " "
+        self.space = "" if first and first[0].startswith(("\u2581", "\u0120")) else " "
         self._word = lru_cache(maxsize=1 << 20)(self._encode_word)
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class TextTokenizer:
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
         # Split, so that a "</s>" in somebody's text is those four letters and not the end of it.
-        return tuple(self.tokenizer.encode(f"{self._space}{word}", add_special_tokens=False, split_special_tokens=True))
+        return tuple(self.tokenizer.encode(f"{self.space}{word}", add_special_tokens=False, split_special_tokens=True))
 
     def decode(self, ids: Iterable[int]) -> str:
         return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()

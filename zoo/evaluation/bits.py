@@ -1,0 +1,69 @@
+"""How many bits a language model needs for a second of speech and for a character of text."""
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from zoo.evaluation.intervals import Estimate, ratio
+from zoo.evaluation.likelihood import Candidate, log_likelihoods
+from zoo.tokens.store import TokenRow, TokenTable
+from zoo.tokens.vocabulary import Vocabulary
+
+SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH = "speech", "text", "speech given text", "text given speech"
+UNITS = {SPEECH: "bits per second", TEXT: "bits per character", SPEECH_GIVEN_TEXT: "bits per second", TEXT_GIVEN_SPEECH: "bits per character"}
+
+
+@dataclass(frozen=True)
+class Bits:
+    """What one model needs for one kind of content; units of text and speech are those of ``UNITS``.
+
+    Args:
+        rate: Bits per second or character, over all utterances; the interval is a bootstrap over them.
+        per_token: Mean loss of a token, in nats.
+    """
+
+    rate: Estimate
+    per_token: float
+
+    def report(self) -> dict:
+        return {**self.rate.named("bits"), "nats_per_token": round(self.per_token, 4)}
+
+
+def bits(network: nn.Module, vocabulary: Vocabulary, table: TokenTable, limit: int | None = None) -> dict[str, Bits]:
+    """Score held-out utterances as speech, as text, and as each given the other; kinds that no utterance has are left out.
+
+    Bits per second and per character can be compared across vocabularies and languages, losses per token cannot.
+
+    Args:
+        network: Over the vocabulary.
+        vocabulary: Of the ids in the table.
+        table: Tokenised utterances.
+        limit: Most utterances; all if None.
+    """
+    rows, longest = [table[i] for i in range(min(len(table), limit or len(table)))], network.config.max_position_embeddings
+    found = {}
+    for kind in UNITS:
+        made = [(_candidate(vocabulary, row, kind), row) for row in rows if _serves(row, kind)]
+        made = [(one, row) for one, row in made if len(one.prompt) + len(one.continuation) <= longest]
+        if made:
+            found[kind] = _bits(network, [one for one, _ in made], np.array([_size(row, kind) for _, row in made]), kind)
+    return found
+
+
+def _bits(network: nn.Module, candidates: list[Candidate], sizes: np.ndarray, kind: str) -> Bits:
+    nats = -log_likelihoods(network, candidates, title=f"bits of {kind}")
+    return Bits(ratio(nats / np.log(2), sizes), float(nats.sum() / sum(len(one.continuation) for one in candidates)))
+
+
+def _serves(row: TokenRow, kind: str) -> bool:
+    return (kind == TEXT or len(row.speech_ids) > 0) and (kind == SPEECH or len(row.text_ids) > 0)
+
+
+def _size(row: TokenRow, kind: str) -> float:
+    return row.duration if kind in (SPEECH, SPEECH_GIVEN_TEXT) else float(len(" ".join(row.text.split())))
+
+
+def _candidate(vocabulary: Vocabulary, row: TokenRow, kind: str) -> Candidate:
+    speech, text = [vocabulary.speech_marker, *row.speech_ids.tolist()], [vocabulary.text_marker, *row.text_ids.tolist()]
+    first, second = {SPEECH: ([], speech), TEXT: ([], text), SPEECH_GIVEN_TEXT: (text, speech), TEXT_GIVEN_SPEECH: (speech, text)}[kind]
+    return Candidate(np.array([vocabulary.bos, *first, second[0]]), np.array(second[1:]))
