@@ -44,7 +44,8 @@ class PitchUnits(UnitExtractor):
     @torch.inference_mode()
     def encode_track(self, track: F0Track) -> Tensor:
         """Units (T // factor,) int64 of a track of T frames."""
-        return self.vqvae.encode(network_input(track, self.normalize)[None])[0]
+        mean = voiced_mean(track) if self.normalize else torch.zeros(1, device=track.frequency.device)
+        return self.vqvae.encode(network_input(track, mean)[None])[0]
 
     @torch.inference_mode()
     def decode(self, units: np.ndarray | Tensor, mean_hz: float) -> F0Track:
@@ -87,11 +88,9 @@ def voiced_mean(track: F0Track) -> Tensor:
     return track.frequency[track.voiced].mean() if track.voiced.any() else track.frequency.new_zeros(())
 
 
-def network_input(track: F0Track, normalize: bool) -> Tensor:
-    """What the VQ-VAE sees of a track: frequency, less the voiced mean if ``normalize``, and 1 where voiced: (2, T)."""
-    frequency = track.frequency
-    if normalize:
-        frequency = torch.where(frequency != 0, frequency - voiced_mean(track), frequency)
+def network_input(track: F0Track, mean_hz: Tensor) -> Tensor:
+    """What the VQ-VAE sees of a track: frequency less a mean in Hz, unless it is 0, and 1 where voiced: (2, T)."""
+    frequency = torch.where(track.frequency != 0, track.frequency - mean_hz, track.frequency)
     return torch.stack([frequency, track.voiced.to(frequency.dtype)])
 
 

@@ -230,7 +230,7 @@ class PitchVQVAE(nn.Module):
                 raise ValueError(f"{name} is {getattr(encoder, name)} in the encoder and {getattr(decoder, name)} in the decoder; they must agree")
         self.encoder, self.codebook, self.decoder = encoder, codebook, decoder
         self.scale_hz, self.factor = scale_hz, encoder.factor
-        self.register_buffer("scale", torch.tensor([scale_hz, 1.0])[:, None], persistent=False)
+        self.register_buffer("scale", torch.tensor([scale_hz] + [1.0] * (encoder.channels - 1))[:, None], persistent=False)
 
     def encode(self, tracks: Tensor) -> Tensor:
         """Units (B, T // factor) of tracks (B, 2, T)."""
