@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.prosody import F0DataModule, F0Segments
+from datamodules.prosody import F0DataModule, F0Segments, StyleDataModule
 from tests.toy_prosody import write_corpus
+from zoo.audio import write
+from zoo.corpora import open_corpus, prepare
 from zoo.corpora.preparation import read_cuts
+from zoo.corpora.utterance import utterance, waveform
 from zoo.speech.f0 import Autocorrelation
 from zoo.speech.f0_store import write_f0
 
@@ -99,3 +102,53 @@ def test_short_utterances_are_left_out_and_too_long_segments_refused(tracks):
         f0_module(tracks, segment_samples=64000)
     with pytest.raises(ValueError, match="segment_samples 16000 is no multiple of 1280"):
         F0DataModule(tracks, segment_samples=16000)
+
+
+def style_module(corpus, **changes) -> StyleDataModule:
+    return StyleDataModule(corpus, **{"crop_seconds": 1.0, "batch_size": 3} | changes)
+
+
+def test_style_batches_are_a_pure_function_of_seed_and_number(corpus):
+    assert_pure_function_of_seed_and_number(lambda **changes: style_module(corpus, **changes))
+
+
+def contains(sound: torch.Tensor, crop: torch.Tensor) -> bool:
+    """Whether the crop occurs in the waveform, sample by sample."""
+    place = int(crop.abs().argmax())  # silence occurs often
+    starts = (sound == crop[place]).nonzero()[:, 0] - place
+    return any(torch.equal(sound[start:start + len(crop)], crop) for start in starts.tolist() if start >= 0)
+
+
+def test_a_crop_is_a_piece_of_an_utterance_of_its_style(corpus):
+    data = style_module(corpus)
+    whole = [waveform(cut) for cut in data.training]
+    assert data.styles == ["calm", "glad"] and data.style_seconds.tolist() == pytest.approx([27.0, 27.0])
+    for batch in first(loader(data), 3):
+        assert batch["waveform"].shape == (3, 16000)
+        for crop, style in zip(batch["waveform"], batch["style"]):
+            rows = [row for row, sound in enumerate(whole) if contains(sound, crop)]
+            assert rows and all(utterance(data.training[row]).style == data.styles[style] for row in rows)
+
+
+def test_a_short_utterance_is_repeated_to_fill_a_crop(corpus):
+    data = style_module(corpus, crop_seconds=4.0)
+    batch = next(iter(loader(data)))
+    for crop in batch["waveform"]:
+        lengths = [round(cut.duration * 16000) for cut in data.training]
+        assert any(torch.equal(crop[length:], crop[:64000 - length]) for length in set(lengths))
+
+
+def test_validation_is_on_whole_utterances_of_known_styles(corpus):
+    data = style_module(corpus, max_seconds=2.0)
+    batches = list(data.val_dataloader())
+    assert len(batches) == 8 and {batch["waveform"].shape[1] for batch in batches} == {24000, 32000}
+    assert [data.styles[batch["style"]] for batch in batches] == [utterance(cut).style for cut in data.validation]
+
+
+def test_a_corpus_without_styles_is_refused(tmp_path):
+    write(tmp_path / "source" / "a.wav", 0.1 * torch.randn(16000), 16000)
+    (tmp_path / "source" / "train.jsonl").write_text('{"audio": "a.wav", "text": ""}\n')
+    (tmp_path / "source" / "dev.jsonl").write_text('{"audio": "a.wav", "text": ""}\n')
+    prepare(open_corpus(tmp_path / "source"), tmp_path / "corpus")
+    with pytest.raises(ValueError, match="no utterance of split 'train' has a style"):
+        style_module(tmp_path / "corpus").styles

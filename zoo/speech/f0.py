@@ -197,8 +197,8 @@ class NormalizedAutocorrelation(nn.Module):
 
 
 def frames_of(waveform: Tensor, size: int, hop: int = HOP_SAMPLES) -> Tensor:
-    """Frames (T, size) around every ``hop``-th sample of a waveform (N,), T = N // hop + 1; zeros beyond its ends."""
-    return F.pad(waveform, (size // 2, size // 2)).unfold(0, size, hop)
+    """Frames (..., T, size) around every ``hop``-th sample of waveforms (..., N), T = N // hop + 1; zeros beyond their ends."""
+    return F.pad(waveform, (size // 2, size // 2)).unfold(-1, size, hop)
 
 
 def fill_unvoiced(frequency: Tensor, voiced: Tensor) -> Tensor:

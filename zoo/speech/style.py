@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from zoo.files import whole_folder
 from zoo.speech.extractor import UnitExtractor
 from zoo.speech.kmeans import KMeans
-from zoo.speech.style_encoders import StyleEncoder, TransformerStyleEncoder
+from zoo.speech.style_encoders import ProsodyStyleEncoder, StyleEncoder, TransformerStyleEncoder
 from zoo.tokens.units import Stream
 
 CONFIG, WEIGHTS, ENCODER = "style.json", "head.safetensors", "encoder"
-STYLE_ENCODERS = {kind.__name__: kind for kind in (TransformerStyleEncoder,)}
+STYLE_ENCODERS = {kind.__name__: kind for kind in (TransformerStyleEncoder, ProsodyStyleEncoder)}
 
 
 class StyleClassifier(nn.Module):
@@ -72,6 +72,17 @@ class StyleClusters(nn.Module):
     def points(features: Tensor, frames_per_unit: int) -> Tensor:
         """What is clustered: (B, T, dim) to (B, ceil(T / frames_per_unit), dim)."""
         return F.normalize(mean_of_each(features, frames_per_unit), dim=-1)
+
+    @torch.no_grad()
+    def revive(self, points: Tensor, rounds: int = 10) -> None:
+        """Give each centroid that no point (N, dim) chooses the point that is worst off; a few rounds, until none is left."""
+        for _ in range(rounds):
+            units = self.kmeans.nearest(points)
+            dead = (torch.bincount(units, minlength=self.size) == 0).nonzero()[:, 0]
+            if not len(dead):
+                break
+            far = (points - self.kmeans.centroids[units]).square().sum(1).argsort(descending=True)
+            self.kmeans.centroids[dead] = points[far[: len(dead)]]
 
     def config(self) -> dict[str, Any]:
         return {"num_clusters": self.size, "dim": self.dim}
