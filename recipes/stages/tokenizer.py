@@ -17,7 +17,7 @@ from zoo.tokens.contract import write_contract
 from zoo.tokens.tally import Tally, write_skipped
 from zoo.tokens.text import TextTokenizer, train_text_tokenizer
 from zoo.tokens.tokenise import readable
-from zoo.tokens.tokenizers import Base, load_tokenizer
+from zoo.tokens.tokenizers import Base, UnitTokenizer, load_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 
 
@@ -72,6 +72,18 @@ def _listen(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int,
         seconds += spoken.duration
         if seconds > hours * 3600:
             break
+
+
+def assemble_tokenizer(out: Path, tokenizer: UnitTokenizer) -> dict[str, str]:
+    """Save a tokenizer whose parts were trained by other stages, or elsewhere, in one folder.
+
+    Args:
+        out: Gets the tokenizer and its contract.
+        tokenizer: Base, Expressive, or any set of unit extractors.
+    """
+    tokenizer.save(out / "tokenizer")
+    streams = ", ".join(f"{stream.prefix} {stream.size} units, {stream.rate:g} a second" for stream in tokenizer.streams)
+    return {"tokenizer": f"{type(tokenizer).__name__}: {streams}"}
 
 
 def build_vocabulary(out: Path, tokenizer: Path, corpus: Path, text: str | None = None, text_size: int = 512, multiple: int = 64) -> dict[str, str]:

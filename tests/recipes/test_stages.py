@@ -12,9 +12,10 @@ from lightningmodules import SpeechTextLM
 from recipes.engine import cli
 from recipes.stages.corpus import prepare_corpus
 from recipes.stages.evaluation import evaluate_cloze, evaluate_pairs
-from recipes.stages.tokenizer import build_vocabulary, train_base_tokenizer
+from recipes.stages.tokenizer import assemble_tokenizer, build_vocabulary, train_base_tokenizer
 from recipes.stages.tokens import tokenise_corpus
 from recipes.stages.training import train_language_model
+from tests.toy_extractors import Loudest, Pitch, Style
 from zoo import audio
 from zoo.corpora import DemoCorpus, read_cuts, utterance
 from zoo.language.networks import llama
@@ -23,6 +24,7 @@ from zoo.speech.encoders import FilterbankEncoder
 from zoo.tokens.contract import ContractError, read_contract, require_match
 from zoo.tokens.interleave import UniformSpans
 from zoo.tokens.store import TokenTable
+from zoo.tokens import tokenizers
 from zoo.tokens.tokenizers import load_tokenizer
 from zoo.tokens.units import merge
 from zoo.tokens.vocabulary import Vocabulary
@@ -91,6 +93,23 @@ def test_tokens_are_those_of_the_tokenizer_and_of_the_vocabulary(run):
             assert np.allclose(row.word_ends, [end for _, _, end in label.words], atol=1e-5)
     counts = json.loads((run / "tokens" / "tokens.json").read_text())
     assert counts["train"]["utterances"] * 2 == len(TokenTable(run / "tokens", "train")) and counts["train"]["skipped"] == 0
+
+
+@pytest.mark.parametrize("kinds", [(Loudest, Pitch), (Loudest, Style), (Style, Pitch, Loudest)], ids=["pitch", "style", "both"])
+def test_any_streams_go_from_parts_to_tokens_under_one_contract(run, tmp_path, kinds, monkeypatch):
+    monkeypatch.setattr(tokenizers, "EXTRACTORS", {kind.__name__: kind.__module__ for kind in kinds})
+    shown = assemble_tokenizer(tmp_path / "tokenizer", tokenizers.UnitTokenizer([kind() for kind in kinds]))
+    assert shown["tokenizer"].startswith("UnitTokenizer: Hu 20 units, 25 a second, ")
+    speech, numbers = tmp_path / "tokenizer" / "tokenizer", tmp_path / "vocabulary" / "vocabulary"
+    build_vocabulary(tmp_path / "vocabulary", speech, run / "corpus", text_size=280, multiple=8)
+    tokenise_corpus(tmp_path / "tokens", run / "corpus", speech, numbers)
+    assert read_contract(speech)["tokenizer"] == read_contract(tmp_path / "tokens")["tokenizer"] == load_tokenizer(speech).contract["tokenizer"]
+    assert len(read_contract(speech)["tokenizer"]["parts"]) == len(kinds)
+    tokenizer, vocabulary = load_tokenizer(speech), Vocabulary.load(numbers)
+    for row in TokenTable(tmp_path / "tokens", "dev"):
+        merged = tokenizer.tokens(audio.read(row.audio))
+        assert row.units.keys() == {kind.kind.prefix for kind in kinds} and str(merge(row.units, tokenizer.streams)) == str(merged)
+        assert str(vocabulary.tokens(row.speech_ids)) == str(merged) and np.allclose(row.speech_times, merged.time)
 
 
 def test_a_stage_makes_the_same_again(run, tmp_path):

@@ -77,12 +77,23 @@ class PhoneticUnits(UnitExtractor):
             self.encoder.save_weights(out / ENCODER)
 
     @classmethod
-    def load(cls, folder: Path) -> "PhoneticUnits":
+    def load(cls, folder: Path, clock: float | None = None) -> "PhoneticUnits":
+        """The opposite of ``save``.
+
+        Args:
+            folder: Filled by ``save``.
+            clock: Another than the saved one; the saved one if None.
+
+        Raises:
+            FileNotFoundError: Where the folder holds no phonetic units.
+            ValueError: Where they are of a kind that is not known here.
+        """
         folder = Path(folder)
         path = folder / CONFIG
         if not path.is_file():
             raise FileNotFoundError(f"no {CONFIG} in {folder}: run the stage that makes the phonetic units first, or name another folder")
-        return cls.from_config(json.loads(path.read_text()), folder)
+        form = json.loads(path.read_text())
+        return cls.from_config({**form, "clock": clock or form["clock"]}, folder)
 
     @classmethod
     def from_config(cls, form: dict[str, Any], folder: Path) -> "PhoneticUnits":
