@@ -1,0 +1,69 @@
+import json
+
+import pytest
+import torch
+
+from recipes.stages.adaptation import check_fit, compare_languages
+from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
+from zoo.language.adapters import lora, save_language_model
+from zoo.tokens.contract import ContractError, write_contract
+
+VOCABULARY = words_vocabulary()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two languages of the same twenty words, a base, an adapter that does nothing and one that does."""
+    for number, name in enumerate(("english", "other")):
+        write_sentences(tmp_path / name, train=10 + number)
+    contract = {"tokenizer": {"checksum": "toy"}, "vocabulary": VOCABULARY.contract}
+    save_language_model(tiny_network(VOCABULARY), tmp_path / "base", VOCABULARY, contract)
+    (tmp_path / "vocabulary").mkdir()
+    VOCABULARY.save(tmp_path / "vocabulary")
+    for name, deviation in (("idle", 0.0), ("busy", 0.2)):
+        base = tiny_network(VOCABULARY)
+        base.name_or_path = base.config._name_or_path = str(tmp_path / "base")
+        network = lora(base, rank=2, new_rows=VOCABULARY)
+        with torch.no_grad():
+            for parameter, weight in network.named_parameters():
+                if "lora_B" in parameter:
+                    weight.normal_(std=deviation) if deviation else weight.zero_()
+        save_language_model(network, tmp_path / name / "model", VOCABULARY, contract)
+        (tmp_path / name / "stage.json").write_text(json.dumps({"seconds": 12.5}))
+    (tmp_path / "fit").mkdir()
+    check_fit(tmp_path / "fit", tmp_path / "other", tmp_path / "english", tmp_path / "vocabulary")
+    return tmp_path
+
+
+def compare(run, **changes):
+    (run / "report").mkdir(exist_ok=True)
+    models = {name: run / name / "model" for name in ("idle", "busy")}
+    arguments = {"base": run / "base", "models": models, "tokens": {"en": run / "english", "xx": run / "other"}, "new": "xx", "old": "en", "fit": run / "fit"}
+    compare_languages(run / "report", **arguments | changes)
+    return json.loads((run / "report" / "report.json").read_text())
+
+
+def test_the_report_holds_before_and_after_in_both_languages(run):
+    report = compare(run, synthetic=True)
+    before, idle, busy = (report["models"][name] for name in ("before", "idle", "busy"))
+    for language in ("en", "xx"):
+        assert {"speech", "text", "speech given text", "text given speech"} == before[language]["bits"].keys()
+        assert idle[language] == before[language] and set(idle["change"][language].values()) == {0.0}
+        for kind, change in busy["change"][language].items():
+            assert change == pytest.approx(busy[language]["bits"][kind]["bits"] / before[language]["bits"][kind]["bits"] - 1, abs=1e-4) != 0
+        assert before[language]["pairs"].keys() == {"S->T", "T->S"}
+    rows = VOCABULARY.num_rows - VOCABULARY.num_text
+    assert idle["cost"]["trainable_parameters"] == 2 * 4 * 2 * 2 * 16 + 2 * rows * 16
+    assert idle["cost"]["adapter"] and idle["cost"]["seconds"] == 12.5 and 0 < idle["cost"]["saved_mib"] < 1
+    text = (run / "report" / "report.md").read_text()
+    assert "synthesiser" in text and f"{idle['cost']['trainable_parameters']:,}" in text and "xx: speech, bits per second" in text
+
+
+def test_other_tokens_and_unknown_languages_are_refused(run):
+    with pytest.raises(ValueError, match="tokens has en, xx, not 'zh'"):
+        compare(run, new="zh")
+    write_contract(run / "other", {"tokenizer": {"checksum": "another"}, "vocabulary": VOCABULARY.contract})
+    with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
+        compare(run)
+    with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
+        check_fit(run / "fit", run / "other", run / "english", run / "vocabulary")

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+
+from tests.toy_tokens import STREAMS, sentences, spoken, tiny_network, words_vocabulary, write_sentences
+from zoo.evaluation.bits import SPEECH, SPEECH_GIVEN_TEXT, TEXT, TEXT_GIVEN_SPEECH, bits
+from zoo.evaluation.fit import Fit, fit_of, misfits
+from zoo.tokens.store import TokenRow, TokenTable, write_tokens
+
+VOCABULARY = words_vocabulary()
+T, S, BOS = VOCABULARY.text_marker, VOCABULARY.speech_marker, VOCABULARY.bos
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return TokenTable(write_sentences(tmp_path_factory.mktemp("tokens")), "dev")
+
+
+def test_bits_are_the_loss_over_seconds_and_characters(table):
+    network = tiny_network(VOCABULARY).eval()
+    found = bits(network, VOCABULARY, table)
+    totals = dict.fromkeys((SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH), 0.0)
+    for row in table:
+        speech, text = [S, *row.speech_ids.tolist()], [T, *row.text_ids.tolist()]
+        for kind, before, after in ((SPEECH, [], speech), (TEXT, [], text), (SPEECH_GIVEN_TEXT, text, speech), (TEXT_GIVEN_SPEECH, speech, text)):
+            ids = [BOS, *before, *after]
+            with torch.inference_mode():
+                logs = network(torch.tensor([ids])).logits[0].log_softmax(-1)
+            totals[kind] -= sum(logs[place - 1, ids[place]].item() for place in range(len(ids) - len(after) + 1, len(ids)))
+    seconds, characters = sum(row.duration for row in table), sum(len(row.text) for row in table)
+    for kind, total in totals.items():
+        size = seconds if kind in (SPEECH, SPEECH_GIVEN_TEXT) else characters
+        assert found[kind].rate.value == pytest.approx(total / np.log(2) / size, rel=1e-5)
+        assert found[kind].rate.low <= found[kind].rate.value <= found[kind].rate.high and found[kind].rate.n == len(table)
+    assert found[SPEECH].per_token == pytest.approx(totals[SPEECH] / sum(len(row.speech_ids) for row in table), rel=1e-5)
+
+
+def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
+    empty = np.zeros(0, np.int32)
+    written = spoken(0, ["anna", "tom"])
+    silent = TokenRow("silent", "", 0.0, 1.0, "", "en", "s", None, {"Hu": empty}, empty, empty, empty)
+    untold = TokenRow("untold", "", 0.0, 1.0, "", "en", "s", None, written.units, empty, written.speech_ids, written.speech_times)
+    endless = spoken(1, ["anna"] * 40 + ["tom"] * 40)
+    write_tokens(tmp_path, "dev", [silent, untold, written, endless], STREAMS)
+    found = bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"))
+    assert {kind: one.rate.n for kind, one in found.items()} == {SPEECH: 3, TEXT: 1, SPEECH_GIVEN_TEXT: 1, TEXT_GIVEN_SPEECH: 1}
+    assert list(bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"), limit=2)) == [SPEECH]
+
+
+def test_fit_counts_units_and_pieces(tmp_path):
+    rows = sentences(5) + [spoken(9, ["anna"])]
+    write_tokens(tmp_path, "dev", rows, STREAMS)
+    fit = fit_of(VOCABULARY, TokenTable(tmp_path, "dev"))
+    counts = np.bincount(np.concatenate([row.speech_ids for row in rows]) - VOCABULARY.first_unit, minlength=STREAMS[0].size)
+    share = counts[counts > 0] / counts.sum()
+    assert fit.unit_entropy == pytest.approx(-(share * np.log2(share)).sum()) and fit.unused_units == (counts == 0).mean()
+    assert fit.tokens_per_second == pytest.approx(counts.sum() / sum(row.duration for row in rows))
+    assert fit.text_tokens_per_word == pytest.approx(sum(len(row.text_ids) for row in rows) / sum(len(row.text.split()) for row in rows))
+
+
+def test_a_bad_fit_is_told_with_its_numbers():
+    old = Fit(5.0, 0.0, 17.0, 1.4, 0.3)
+    assert misfits(old, old) == misfits(Fit(4.9, 0.1, 16.0, 1.8, 0.4), old) == []
+    for new, words in ((Fit(3.9, 0.0, 17.0, 1.4, 0.3), "3.90 bits"), (Fit(5.0, 0.4, 17.0, 1.4, 0.3), "40% of the units"),
+                       (Fit(5.0, 0.0, 8.0, 1.4, 0.3), "8.0 speech tokens a second"), (Fit(5.0, 0.0, 17.0, 6.0, 3.0), "3.00 text tokens a character")):
+        (warning,) = misfits(new, old)
+        assert words in warning
