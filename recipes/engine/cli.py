@@ -16,6 +16,7 @@ COMMANDS = {
     "resynthesize": ("speech to units and back to speech", "recipes.commands.resynthesize"),
     "import": ("official Spirit LM checkpoints into folders of the zoo", "recipes.commands.import_checkpoints"),
     "export": ("a language model as a folder that plain transformers loads", "recipes.commands.export"),
+    "evaluate": ("likelihood suites, few-shot tasks, sentiment, alignment and toxicity of a language model", "recipes.commands.evaluate"),
     "completion": ("a script that completes commands and recipes in the shell", "recipes.commands.completion"),
 }
 

@@ -81,13 +81,17 @@ class Accuracy:
         return report | ({"groups": {name: one.named("accuracy") for name, one in self.groups.items()}} if self.groups else {})
 
 
-def candidate(vocabulary: Vocabulary, prompt: Both | None, continuation: Both, direction: str) -> Candidate:
-    """Ids of one prompt and continuation; the marker of a new modality belongs to the prompt."""
+def given(vocabulary: Vocabulary, prompt: Both | None, direction: str) -> np.ndarray:
+    """Ids (N,) of a prompt, the marker of the modality that follows among them."""
     markers = {"T": [vocabulary.text_marker], "S": [vocabulary.speech_marker]}
     first, second = direction.split("->")
     switch = markers[second] if first != second else []
-    parts = [[vocabulary.bos], markers[first], [] if prompt is None else prompt.of(first), switch]
-    return Candidate(np.concatenate(parts).astype(np.int64), continuation.of(second))
+    return np.concatenate([[vocabulary.bos], markers[first], [] if prompt is None else prompt.of(first), switch]).astype(np.int64)
+
+
+def candidate(vocabulary: Vocabulary, prompt: Both | None, continuation: Both, direction: str) -> Candidate:
+    """A prompt and one continuation; the marker of a new modality belongs to the prompt."""
+    return Candidate(given(vocabulary, prompt, direction), continuation.of(direction[-1]))
 
 
 def accuracies(score: Scorer, vocabulary: Vocabulary, items: Sequence[Contrast], directions: Sequence[str] = DIRECTIONS) -> dict[str, Accuracy]:

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.evaluation.contrast import DIRECTIONS, Both, candidate
+from zoo.evaluation.contrast import DIRECTIONS, Both, candidate, given
 from zoo.evaluation.decoding import continuations
 from zoo.evaluation.intervals import Estimate, mean
 from zoo.evaluation.judges import SpeechClassifier, TextClassifier
@@ -96,7 +96,7 @@ def mood_prompt(vocabulary: Vocabulary, shots: Sequence[Mood], asked: Mood, dire
     for shot in shots:
         shown = candidate(vocabulary, shot.prompt, shot.generation, direction)
         parts += [shown.prompt[1:], shown.continuation]
-    return np.concatenate([[vocabulary.bos], *parts, _given(vocabulary, asked.prompt, direction)[1:]]).astype(np.int64)
+    return np.concatenate([[vocabulary.bos], *parts, given(vocabulary, asked.prompt, direction)[1:]]).astype(np.int64)
 
 
 def preserve(network: PreTrainedModel, vocabulary: Vocabulary, shots: Sequence[Mood], asked: Sequence[Mood], direction: str,
@@ -159,11 +159,6 @@ def unigram_preservation(asked: Sequence[Mood], direction: str) -> Estimate:
 
 def _serves(one: Mood, direction: str) -> bool:
     return direction in one.directions and one.prompt.of(direction[0]) is not None
-
-
-def _given(vocabulary: Vocabulary, prompt: Both, direction: str) -> np.ndarray:
-    """Ids of an input with the marker of the modality that is to follow."""
-    return candidate(vocabulary, prompt, Both(np.zeros(1, np.int64), np.zeros(1, np.int64)), direction).prompt
 
 
 def _shown(vocabulary: Vocabulary, ids: np.ndarray) -> str:
