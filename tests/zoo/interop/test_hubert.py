@@ -131,6 +131,12 @@ def test_files_that_are_no_checkpoints_are_errors_of_one_line(tmp_path):
         assert str(tmp_path / HUBERT) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_network_of_too_few_layers_is_refused(tmp_path):
+    write_hubert(folder(tmp_path) / HUBERT, encoder_layers=10)
+    with pytest.raises(ValueError, match=f"{HUBERT}: model_cfg.encoder_layers is 10; the units are of layer 11"):
+        load_phonetic(tmp_path)
+
+
 def test_a_quantizer_of_another_width_is_refused(tmp_path):
     with pytest.raises(ValueError, match="features of width 9, but the encoder's are 12 wide"):
         load_phonetic(folder(tmp_path, quantizer=(9, 9)))

@@ -52,6 +52,8 @@ def load_phonetic(folder: Path) -> PhoneticUnits:
     """
     folder = Path(folder)
     network = load_hubert(folder / HUBERT)
+    if network.config.num_hidden_layers < LAYER:
+        raise ValueError(f"{folder / HUBERT}: model_cfg.encoder_layers is {network.config.num_hidden_layers}; the units are of layer {LAYER}")
     task = read_checkpoint(folder / HUBERT, ("task_cfg",))["task_cfg"]
     if task.get("normalize"):
         raise ValueError(f"{folder / HUBERT}: task_cfg.normalize is true, which the release cannot run: its own checkpoint has false")
