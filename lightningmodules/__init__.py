@@ -1,2 +1,4 @@
 from lightningmodules.language_model import SpeechTextLM as SpeechTextLM
+from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
+from lightningmodules.style import StyleFinetuning as StyleFinetuning
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder
