@@ -1,53 +1,42 @@
 """The official language models: prompts, forbidden ids, tokenizer, greedy generation, and what is made of it."""
 import random
-import re
-from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, arrays, cases
+from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, arrays, cases, waveform
 from tests.spiritlm_parity.vocoder import WAVEFORM_TOLERANCE, vocoders
 from zoo.interop.spiritlm.language_model import NAMES, SpiritLM, import_language_model
 from zoo.interop.spiritlm.outputs import decode_generated
 from zoo.interop.spiritlm.prompts import forbidden_for, forbidden_ids
 from zoo.interop.spiritlm.strings import STREAMS
+from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
 from zoo.language.speech_text_model import load_language_model
+from zoo.tokens.tokenizers import UnitTokenizer
 from zoo.tokens.units import parse
 
 MODELS = dict(zip(("base", "expressive"), NAMES))
 WAV_STRIDE = 8
 
 
-def recorded(model: str) -> Callable[[str], str]:
-    """A stand-in for the speech tokenizer that knows the strings of the recorded prompts."""
-    texts = [(case["inputs"], case["out"]) for case in EXPECTED["prompts"] if case["model"] == model and "out" in case]
-    texts += [(case["inputs"], case["prompt"]) for case in EXPECTED["generate"][model] if case["inputs"]]
-    found: dict[str, str] = {}
-    for _ in range(3):  # what stands alone first, then what stands beside it
-        for inputs, prompt in texts:
-            _learn(inputs, prompt, found)
-    return found.__getitem__
+@cache
+def heard(model: str, speech: str) -> str:
+    """The string of ``wav:NAME:FIRST:LAST``, by the official speech tokenizer."""
+    _, name, first, last = speech.split(":")
+    return encode_string(tokenizers(model), waveform(name)[int(first):int(last)])
 
 
-def _learn(inputs: list, prompt: str, found: dict[str, str]) -> None:
-    """Add the one speech input that is not known yet, where all others are."""
-    unknown = {content for kind, content in inputs if kind.lower() == "speech" and content not in found}
-    if len(unknown) == 1:
-        pattern, last = "", ""
-        for kind, content in inputs:
-            piece = r"((?:\[\w\w\d+\])*)" if content in unknown else re.escape(content if kind.lower() == "text" else found[content])
-            pattern += ("" if kind.lower() == last else f"\\[{kind.title()}\\]") + piece
-            last = kind.lower()
-        found[unknown.pop()] = re.fullmatch(pattern + r"(\[Text\]|\[Speech\])?", prompt)[1]
+@cache
+def tokenizers(model: str) -> UnitTokenizer:
+    return {"base": load_base, "expressive": load_expressive}[model](FIXTURES)
 
 
 @cache
 def models(dtype: torch.dtype = torch.float32) -> dict[str, SpiritLM]:
-    return {model: SpiritLM.load(FIXTURES / "spiritlm_model" / name, vocoders()[model], recorded(model), dtype) for model, name in MODELS.items()}
+    return {model: SpiritLM.load(FIXTURES / "spiritlm_model" / name, vocoders()[model], partial(heard, model), dtype) for model, name in MODELS.items()}
 
 
 def by_model(key: str) -> list:
