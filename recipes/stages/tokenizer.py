@@ -1,13 +1,17 @@
 """Speech tokenizers and vocabularies, trained on a corpus."""
 import json
 import random
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import torch
+from lhotse.cut import Cut
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import utterance
+from zoo.corpora.utterance import Utterance, utterance
 from zoo.files import whole_folder, write_text
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.kmeans import fit_kmeans
@@ -19,6 +23,8 @@ from zoo.tokens.text import TextTokenizer, train_text_tokenizer
 from zoo.tokens.tokenise import readable
 from zoo.tokens.tokenizers import Base, UnitTokenizer, load_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
+
+ADAPTED_TO = 200  # utterances
 
 
 def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_clusters: int = 500, switch_price: float = 0.0,
@@ -38,6 +44,7 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
         seed: Of the draws and the clustering.
     """
     tally = Tally()
+    encoder.adapt(samples for _, _, samples in islice(_drawn(corpus, encoder, Tally(), seed, "voices"), ADAPTED_TO))
     with FrameSpool(out, encoder.dim) as frames, SummaryWriter(str(out / "logs")) as logs:
         _listen(corpus, encoder, hours, max_frames, tally, seed, frames)
         write_skipped(out / "skipped.jsonl", [tally])
@@ -61,9 +68,8 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
 def _listen(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int, tally: Tally, seed: int, frames: FrameSpool) -> None:
     """Append features of utterances drawn from the train split, in a random order."""
     draw, seconds = random.Random(seed), 0.0
-    cuts = read_cuts(corpus, "train").shuffle(rng=draw, buffer_size=20_000)
     share = max_frames / (hours * 3600 * encoder.frame_rate)
-    for spoken, _, samples in readable(cuts, encoder.sample_rate, tally, "features"):
+    for spoken, _, samples in _drawn(corpus, encoder, tally, seed, "features"):
         if len(samples) >= encoder.min_samples:
             features = encoder(samples)
             keep = torch.rand(len(features), generator=torch.Generator().manual_seed(draw.getrandbits(31))) < share
@@ -72,6 +78,11 @@ def _listen(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int,
         seconds += spoken.duration
         if seconds > hours * 3600:
             break
+
+
+def _drawn(corpus: Path, encoder: SpeechEncoder, tally: Tally, seed: int, title: str) -> Iterator[tuple[Utterance, Cut, Tensor]]:
+    """Readable utterances of the train split in a random order."""
+    return readable(read_cuts(corpus, "train").shuffle(rng=random.Random(seed), buffer_size=20_000), encoder.sample_rate, tally, title)
 
 
 def assemble_tokenizer(out: Path, tokenizer: UnitTokenizer) -> dict[str, str]:

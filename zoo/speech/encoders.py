@@ -1,7 +1,7 @@
 """Waveform to a sequence of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ class SpeechEncoder(nn.Module, ABC):
         """Features (T, dim) of several waveforms, bit by bit those that ``forward`` gives for each alone."""
         return [self(waveform) for waveform in waveforms]
 
+    def adapt(self, waveforms: Iterable[Tensor]) -> None:
+        """Learn from speech (num_samples,) of the corpus what the encoder needs; most need nothing."""
+
     def use_bfloat16(self) -> None:
         """Multiply matrices in bfloat16 from now on; the features stay float32. Without large matrices nothing changes."""
 
@@ -51,7 +54,7 @@ class SpeechEncoder(nn.Module, ABC):
 class FilterbankEncoder(SpeechEncoder):
     """Mel-cepstra and their deltas, balanced over the utterance: no weights, made for small offline runs.
 
-    Each coefficient has its mean over the utterance taken away and is divided by the square root of its deviation: halfway
+    Each coefficient has its mean over the utterance taken away and is divided by a power of its deviation: by default halfway
     between the cepstrum as it is, where loudness drowns the rest, and unit variance, where the noise of high coefficients does.
 
     Args:
@@ -60,15 +63,17 @@ class FilterbankEncoder(SpeechEncoder):
         num_cepstra: Coefficients kept, the first (loudness) among them.
         smoothing_seconds: Deltas are slopes over so long a time on either side.
         delta_weight: Deviation of the deltas beside that of the coefficients.
+        evenness: 1 gives all coefficients the same deviation in every utterance, 0 leaves them as they are.
     """
 
     def __init__(self, frame_rate: int = 25, num_mels: int = 40, num_cepstra: int = 13, smoothing_seconds: float = 0.04,
-                 delta_weight: float = 0.3) -> None:
+                 delta_weight: float = 0.3, evenness: float = 0.5) -> None:
         super().__init__()
-        if 100 % frame_rate or not num_cepstra <= num_mels:
-            raise ValueError(f"frame_rate must divide 100 and num_cepstra be at most num_mels, got {frame_rate=}, {num_cepstra=}, {num_mels=}")
+        if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= evenness <= 1:
+            raise ValueError(f"frame_rate must divide 100, num_cepstra be at most num_mels and evenness be 0 to 1, got {frame_rate=}, "
+                             f"{num_cepstra=}, {num_mels=}, {evenness=}")
         self.frame_rate, self.num_mels, self.num_cepstra = frame_rate, num_mels, num_cepstra
-        self.smoothing_seconds, self.delta_weight = smoothing_seconds, delta_weight
+        self.smoothing_seconds, self.delta_weight, self.evenness = smoothing_seconds, delta_weight, evenness
         self.pool, self.dim, self.min_samples = 100 // frame_rate, 2 * num_cepstra, 1280
         self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
         self.cepstra = torchaudio.transforms.MFCC(
@@ -76,20 +81,24 @@ class FilterbankEncoder(SpeechEncoder):
             melkwargs={"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": num_mels, "f_min": 20.0})
 
     def forward(self, waveform: Tensor) -> Tensor:
-        frames = len(waveform) * self.frame_rate // self.sample_rate
-        x = self.cepstra(waveform)[:, : frames * self.pool]  # (C, 100 Hz)
-        deltas = torchaudio.functional.compute_deltas(x, self.delta_window)
-        return torch.cat([self._balanced(x, frames), self.delta_weight * self._balanced(deltas, frames)], dim=1)
+        return self._features(self.cepstra(waveform), len(waveform))
+
+    def _features(self, cepstra: Tensor, num_samples: int) -> Tensor:
+        """Coefficients and deltas, pooled and balanced: (..., C, 100 Hz) -> (..., T, dim)."""
+        frames = num_samples * self.frame_rate // self.sample_rate
+        cepstra = cepstra[..., : frames * self.pool]
+        deltas = torchaudio.functional.compute_deltas(cepstra, self.delta_window)
+        return torch.cat([self._balanced(cepstra, frames), self.delta_weight * self._balanced(deltas, frames)], dim=-1)
 
     def _balanced(self, x: Tensor, frames: int) -> Tensor:
-        """Pool to the frame rate and balance: (C, 100 Hz) -> (T, C)."""
-        x = x.unflatten(1, (frames, self.pool)).mean(2).T
-        deviation = x.std(0, correction=0) + 1e-3
-        return (x - x.mean(0)) / (deviation * deviation.max()).sqrt()
+        """Pool to the frame rate and balance: (..., C, 100 Hz) -> (..., T, C)."""
+        x = x.unflatten(-1, (frames, self.pool)).mean(-1).transpose(-1, -2)
+        deviation = x.std(-2, correction=0, keepdim=True) + 1e-3
+        return (x - x.mean(-2, keepdim=True)) / (deviation**self.evenness * deviation.amax(-1, keepdim=True) ** (1 - self.evenness))
 
     def config(self) -> dict[str, Any]:
         return {"frame_rate": self.frame_rate, "num_mels": self.num_mels, "num_cepstra": self.num_cepstra,
-                "smoothing_seconds": self.smoothing_seconds, "delta_weight": self.delta_weight}
+                "smoothing_seconds": self.smoothing_seconds, "delta_weight": self.delta_weight, "evenness": self.evenness}
 
 
 class HubertEncoder(SpeechEncoder):

@@ -14,10 +14,11 @@ from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder
 from zoo.speech.extractor import UnitExtractor
 from zoo.speech.kmeans import KMeans
+from zoo.speech.vtln import VTLNFilterbankEncoder
 from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
 
-ENCODERS = {kind.__name__: kind for kind in (FilterbankEncoder, HubertEncoder)}
+ENCODERS = {kind.__name__: kind for kind in (FilterbankEncoder, VTLNFilterbankEncoder, HubertEncoder)}
 QUANTIZERS = {kind.__name__: kind for kind in (KMeans, CTCQuantizer)}
 CONFIG, WEIGHTS, ENCODER = "phonetic.json", "quantizer.safetensors", "encoder"
 
