@@ -12,7 +12,9 @@ from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.language_model import SpeechTextLM
 from lightningmodules.vocoder import UnitVocoder
 from zoo.files import whole_folder, write_text
-from zoo.tokens.contract import read_contract, require_match, write_contract
+from zoo.language.adapters import save_language_model
+from zoo.language.sharding import whole_state
+from zoo.tokens.contract import read_contract, require_match
 from zoo.tokens.units import Stream
 
 
@@ -21,17 +23,18 @@ def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, traine
     last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
     trainer.callbacks += [SeededSteps(), last]
-    trainer.fit(model, data, ckpt_path=last.path if last.path.is_file() else None, weights_only=True)
+    trainer.fit(model, data, ckpt_path=last.found, weights_only=True)
     last.save(trainer)
     trainer.validate(model, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    if trainer.is_global_zero:
+        write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
 
 
 def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule, trainer: L.Trainer, vocabulary: Path,
                          checkpoint_every: int = 100) -> dict[str, str]:
-    """Train a language model on tokens and save it as a transformers folder with its vocabulary and contract.
+    """Train a language model on tokens and save it with its vocabulary and contract: whole, or its adapter where one has learned.
 
     Args:
         out: Gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
@@ -44,11 +47,11 @@ def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule
     for stream in data.streams.values():
         require_match(vocabulary, stream.tokens)
     metrics = fit(out, model, data, trainer, checkpoint_every)
+    state = whole_state(model.next_token)
     if trainer.is_global_zero:
         with whole_folder(out / "model") as folder:
-            model.network.save_pretrained(folder)
-            model.vocabulary.save(folder)
-            write_contract(folder, read_contract(vocabulary))
+            weights = None if state is None else {name.removeprefix("network."): weight for name, weight in state.items()}
+            save_language_model(model.network, folder, model.vocabulary, read_contract(vocabulary), weights)
     losses = ", ".join(f"{kind} {metrics[f'val/{kind}_loss']:.2f}" for kind in ("text", "speech") if f"val/{kind}_loss" in metrics)
     return {"language model": f"held-out nats per token: {losses}", "curves": f"tensorboard --logdir {out / 'logs'}"}
 

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
@@ -25,7 +26,7 @@ def module(**changes):
 
 
 def test_untrained_loss_is_that_of_a_uniform_guess():
-    losses = module().token_losses(random_ids())
+    losses = module().next_token(random_ids()).tokens
     assert losses.shape == (4, 19) and losses.mean().item() == pytest.approx(math.log(VOCABULARY.num_rows), rel=0.02)
 
 
@@ -33,14 +34,14 @@ def test_losses_are_the_cross_entropy_of_the_next_token():
     model, ids = module(), random_ids()
     shares = torch.log_softmax(model.network(ids).logits, -1)
     want = [[-shares[row, t, ids[row, t + 1]].item() for t in range(19)] for row in range(4)]
-    torch.testing.assert_close(model.token_losses(ids), torch.tensor(want), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.next_token(ids).tokens, torch.tensor(want), rtol=1e-4, atol=1e-5)
 
 
 def test_a_token_is_not_predicted_from_the_ones_after_it():
     model, ids = module(), random_ids(1)
     changed = ids.clone()
     changed[:, 12:] = (changed[:, 12:] + 1) % len(VOCABULARY)
-    before, after = model.token_losses(ids), model.token_losses(changed)
+    before, after = model.next_token(ids).tokens, model.next_token(changed).tokens
     torch.testing.assert_close(after[:, :11], before[:, :11], rtol=0, atol=1e-5)
     assert not torch.allclose(after[:, 11:], before[:, 11:], atol=1e-3)
 
@@ -163,7 +164,7 @@ def test_training_learns_and_tells_the_modalities_apart(train):
 class Writer:
     """As much of a Trainer as a checkpoint needs."""
 
-    accumulate_grad_batches = 1
+    accumulate_grad_batches, is_global_zero, strategy = 1, True, SimpleNamespace(barrier=lambda name: None)
 
     def __init__(self, text, fails=False):
         self.text, self.fails = text, fails
@@ -203,7 +204,7 @@ def test_checkpoints_come_after_so_many_optimizer_steps(tmp_path, every, accumul
 @pytest.mark.parametrize("clip", [0.01, None])
 def test_the_gradient_is_clipped_to_its_norm(clip):
     model = module(gradient_clip=clip)
-    (100 * model.token_losses(random_ids()).mean()).backward()
+    (100 * model.next_token(random_ids()).mean).backward()
     before = torch.nn.utils.get_total_norm([p.grad for p in model.network.parameters()])
     model.on_before_optimizer_step(None)
     after = torch.nn.utils.get_total_norm([p.grad for p in model.network.parameters()])
