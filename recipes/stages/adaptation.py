@@ -45,37 +45,41 @@ def check_fit(out: Path, new: Path, old: Path, vocabulary: Path, split: str = "t
     return shown | {f"warning {number}": warning for number, warning in enumerate(warnings, 1)}
 
 
-def compare_languages(out: Path, base: Path, models: dict[str, Path], tokens: dict[str, Path], new: str, old: str, fit: Path,
-                      tokenizer: Path | None = None, suites: dict[str, Path] | None = None, split: str = "dev", limit: int | None = None,
-                      synthetic: bool = False) -> dict[str, str]:
+def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, new_tokens: Path, old: str, old_tokens: Path, fit: Path,
+                      tokenizer: Path | None = None, new_suite: Path | None = None, old_suite: Path | None = None, split: str = "dev",
+                      limit: int | None = None, synthetic: bool = False) -> dict[str, str]:
     """Score a model before and after adaptation on the new and the old language; write ``report.json`` and ``report.md``.
 
     Args:
         out: Gets the report.
         base: ``model`` folder of the model before.
         models: ``model`` folders of those after, by what was done.
-        tokens: Folders filled by a tokens stage, by language.
         new: Name of the new language.
+        new_tokens: Folder filled by a tokens stage, of the new language.
         old: Name of the language it knew.
+        old_tokens: Folder filled by a tokens stage, of the old language.
         fit: Folder filled by ``check_fit``.
         tokenizer: Folder of the speech tokenizer, for suites.
-        suites: Tables of cloze items, by language.
+        new_suite: Table of cloze items in the new language.
+        old_suite: Likewise in the old one.
         split: Of the tokens.
         limit: Most utterances or items of each language; all if None.
         synthetic: Whether a machine spoke the corpora; said in the report.
 
     Raises:
-        ValueError: Where a language has no tokens.
+        ValueError: Where both languages have one name, or suites come without a tokenizer.
     """
-    for language in (new, old):
-        if language not in tokens:
-            raise ValueError(f"tokens has {', '.join(tokens)}, not {language!r}")
+    if new == old:
+        raise ValueError(f"new={new} and old={old}: give the two languages different names")
+    if tokenizer is None and (new_suite or old_suite):
+        raise ValueError("a suite needs the speech tokenizer: give tokenizer too")
     report: dict[str, Any] = {"synthetic_speech": synthetic, "split": split, "new": new, "old": old, "fit": json.loads((fit / "fit.json").read_text()), "models": {}}
+    held_out = {new: (new_tokens, new_suite), old: (old_tokens, old_suite)}
     for name, folder in {"before": base, **models}.items():
-        scores = {language: _scores(folder, tokens[language], (suites or {}).get(language), tokenizer, split, limit) for language in (new, old)}
+        scores = {language: _scores(folder, *where, tokenizer, split, limit) for language, where in held_out.items()}
         report["models"][name] = scores | ({} if name == "before" else {"cost": _cost(folder)})
     for name in models:
-        report["models"][name]["change"] = {language: _change(report["models"]["before"][language], report["models"][name][language]) for language in (new, old)}
+        report["models"][name]["change"] = {language: _change(report["models"]["before"][language], report["models"][name][language]) for language in held_out}
     write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
     write_text(out / "report.md", _markdown(report))
     return {"report": str(out / "report.md")} | {name: _summary(report["models"][name], new, old) for name in models}

@@ -38,7 +38,8 @@ def run(tmp_path):
 def compare(run, **changes):
     (run / "report").mkdir(exist_ok=True)
     models = {name: run / name / "model" for name in ("idle", "busy")}
-    arguments = {"base": run / "base", "models": models, "tokens": {"en": run / "english", "xx": run / "other"}, "new": "xx", "old": "en", "fit": run / "fit"}
+    arguments = {"base": run / "base", "models": models, "new": "xx", "new_tokens": run / "other", "old": "en",
+                 "old_tokens": run / "english", "fit": run / "fit"}
     compare_languages(run / "report", **arguments | changes)
     return json.loads((run / "report" / "report.json").read_text())
 
@@ -59,9 +60,11 @@ def test_the_report_holds_before_and_after_in_both_languages(run):
     assert "synthesiser" in text and f"{idle['cost']['trainable_parameters']:,}" in text and "xx: speech, bits per second" in text
 
 
-def test_other_tokens_and_unknown_languages_are_refused(run):
-    with pytest.raises(ValueError, match="tokens has en, xx, not 'zh'"):
-        compare(run, new="zh")
+def test_other_tokens_and_equal_names_are_refused(run):
+    with pytest.raises(ValueError, match="new=en and old=en: give the two languages different names"):
+        compare(run, new="en")
+    with pytest.raises(ValueError, match="a suite needs the speech tokenizer"):
+        compare(run, new_suite=run / "suite.jsonl")
     write_contract(run / "other", {"tokenizer": {"checksum": "another"}, "vocabulary": VOCABULARY.contract})
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
         compare(run)
