@@ -124,3 +124,9 @@ def test_wrong_rates_and_missing_files_are_told(tokens):
         path.unlink()
     with pytest.raises(AudioError, match="no such file"):
         next(iter(loader(module(tokens))))
+
+
+def test_the_commonest_units_are_counted_over_all_rows(tokens):
+    table = TokenTable(tokens, "train")
+    counts = np.bincount(np.concatenate([table.array(row, "St") for row in range(len(table))]))
+    assert module(tokens).rows.commonest("St", 2) == np.argsort(-counts, kind="stable")[:2].tolist()

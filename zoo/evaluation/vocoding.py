@@ -13,8 +13,6 @@ from zoo.metrics.speech_quality import named
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.tokens.tokenizers import SpeechTokenizer
 
-Speak = Callable[[dict[str, Tensor], int], Tensor]
-
 
 @dataclass(frozen=True)
 class Spoken:
@@ -25,16 +23,21 @@ class Spoken:
         waveform: As it was recorded, (N,).
         units: Raw units by prefix, all at the rate of the first, (T,).
         speaker: Index.
+        style: Index, of the whole utterance.
     """
 
     id: str
     waveform: Tensor
     units: dict[str, Tensor]
     speaker: int
+    style: int = 0
+
+
+Speak = Callable[[Spoken], Tensor]
 
 
 class Judges:
-    """Compares waveforms by every measure at hand; each gives a sum and a count per utterance, so that utterances can be drawn again.
+    """Compares waveforms by every measure at hand, one utterance at a time, so that utterances can be drawn again.
 
     Args:
         tokenizer: Hears the units of what was spoken.
@@ -63,11 +66,11 @@ def judge(speak: Speak, utterances: Sequence[Spoken], judges: Judges) -> dict[st
     """Measures of every utterance, (utterances,) by name.
 
     Args:
-        speak: Units by prefix (T,) and a speaker's index to a waveform.
+        speak: An utterance, of which it may look at all but the waveform, to a waveform (N,).
         utterances: Held out.
         judges: What is measured.
     """
-    rows = [judges(_fitted(speak(spoken.units, spoken.speaker), len(spoken.waveform)), spoken) for spoken in utterances]
+    rows = [judges(_fitted(speak(spoken), len(spoken.waveform)), spoken) for spoken in utterances]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

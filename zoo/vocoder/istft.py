@@ -59,8 +59,19 @@ class ISTFTGenerator(Generator):
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks))
         self.last_norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
+        self._start_in_phase()
         self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
         self.context_units = (num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
+
+    @torch.no_grad()
+    def _start_in_phase(self) -> None:
+        """Let each bin go on from frame to frame as a tone of its frequency, and quietly: frames that cancel each other teach little."""
+        bins, frames = torch.arange(self.fft_size // 2 + 1), torch.arange(self.frames_per_unit)
+        size, phase = self.head.bias.view(self.frames_per_unit, 2, -1).unbind(1)
+        size.fill_(-3.0)
+        start = 2 * torch.pi * torch.rand(len(bins))
+        phase.copy_(start + 2 * torch.pi * self.hop / self.fft_size * torch.outer(frames, bins))
+        self.head.weight.view(self.frames_per_unit, 2, len(bins), -1)[:, 1].mul_(0.1)
 
     def forward(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit).

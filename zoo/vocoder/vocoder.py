@@ -95,6 +95,9 @@ class Vocoder(nn.Module):
     def batch(self, units: Sequence[Units], speakers: Sequence[str | int | None] | None = None, styles: Sequence[str | int | None] | None = None,
               predict_durations: bool = True, rng: random.Random | None = None) -> list[Tensor]:
         """Speak several at once, each as if it were alone: waveforms (N,) of their own lengths."""
+        for name, given in (("speakers", speakers), ("styles", styles)):
+            if given is not None and len(given) != len(units):
+                raise ValueError(f"{len(given)} {name} for {len(units)} utterances: give one for each, or None for all")
         if not units:
             return []
         rows = [self.frames(each, predict_durations, rng) for each in units]
@@ -107,7 +110,6 @@ class Vocoder(nn.Module):
         waveforms = self.generator(padded, speaker, style, mask)  # (B, N)
         return [row[:length * self.generator.samples_per_unit].clone() for row, length in zip(waveforms, lengths)]
 
-    @torch.inference_mode()
     def stream(self, units: Units, speaker: str | int | None = None, style: str | int | None = None, predict_durations: bool = True,
                chunk_units: int = 50, rng: random.Random | None = None) -> Iterator[Tensor]:
         """Speak piece by piece; joined, the pieces are what a call returns.
@@ -121,15 +123,21 @@ class Vocoder(nn.Module):
             predict_durations: False for raw units, one a frame.
             chunk_units: Units at the unit rate in each piece.
             rng: Chooses among stand-ins for a missing stream.
+
+        Raises:
+            ValueError: At once, as for a call.
         """
         if chunk_units < 1:
             raise ValueError(f"chunk_units must be at least 1, got {chunk_units}")
-        frames, (speaker_index, style_index) = self.frames(units, predict_durations, rng), self._choices([speaker], [style])
+        return self._pieces(self.frames(units, predict_durations, rng), *self._choices([speaker], [style]), chunk_units)
+
+    @torch.inference_mode()
+    def _pieces(self, frames: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, chunk_units: int) -> Iterator[Tensor]:
         total, reach, samples = len(next(iter(frames.values()))), self.generator.context_units, self.generator.samples_per_unit
         for start in range(0, total, chunk_units):
             end, first = min(start + chunk_units, total), max(0, start - reach)
             window = {prefix: row[first:end + reach].unsqueeze(0) for prefix, row in frames.items()}
-            waveform = self.generator(window, speaker_index, style_index)[0]
+            waveform = self.generator(window, speaker, style)[0]
             yield waveform[(start - first) * samples:(end - first) * samples].clone()
 
     @torch.inference_mode()

@@ -154,3 +154,15 @@ def test_at_rate_repeats_cuts_and_goes_on():
     assert at_rate(np.array([5, 6]), 12.5, 25.0, 3).tolist() == [5, 5, 6]
     assert at_rate(np.array([5, 6]), 12.5, 25.0, 6).tolist() == [5, 5, 6, 6, 6, 6]
     assert at_rate(np.array([7, 8]), 1.0, 25.0, 51).tolist() == [7] * 25 + [8] * 26
+
+
+def test_a_batch_wants_one_speaker_for_each():
+    with pytest.raises(ValueError, match="1 speakers for 2 utterances"):
+        make().batch(["[St1][Pi1][Hu1]"] * 2, ["ann"])
+
+
+def test_streaming_refuses_bad_input_before_the_first_piece():
+    with pytest.raises(ValueError, match="Hu units are 0 to 19"):
+        make().stream("[St1][Pi1][Hu20]")
+    with pytest.raises(ValueError, match="chunk_units must be at least 1"):
+        make().stream("[St1][Pi1][Hu2]", chunk_units=0)
