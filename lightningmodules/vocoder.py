@@ -42,6 +42,7 @@ class UnitVocoder(L.LightningModule):
         micro_batches: Equal parts a batch is worked through in, for less memory and the same step.
         clip_norm: Bound on the norm of the gradient of the generator, and of the discriminators; None for none.
         ema_decay: Of the running mean of the weights, which validation and the result use; None for the weights themselves.
+        mel_windows: Samples in a window of each mel spectrogram that the loss is a mean over; short ones hear what 1024 smooth over.
         mel_weight: Of the loss.
         feature_weight: Of the loss.
         duration_weight: Of the loss.
@@ -52,7 +53,7 @@ class UnitVocoder(L.LightningModule):
     def __init__(self, generator: Generator, durations: DurationPredictor | None = None, discriminators: nn.Module | None = None,
                  learning_rate: float = 2e-4, betas: tuple[float, float] = (0.8, 0.99), learning_rate_decay: float = 0.999,
                  decay_every_steps: int = 1000, warmup_steps: int = 0, adversarial_from_step: int = 0, micro_batches: int = 1,
-                 clip_norm: float | None = None, ema_decay: float | None = None, mel_weight: float = 45.0, feature_weight: float = 2.0,
+                 clip_norm: float | None = None, ema_decay: float | None = None, mel_windows: tuple[int, ...] = (1024,), mel_weight: float = 45.0, feature_weight: float = 2.0,
                  duration_weight: float = 1.0, tokenizer: Any = None, measures: dict[str, Metric] | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -64,7 +65,7 @@ class UnitVocoder(L.LightningModule):
         self.adversarial_from_step, self.micro_batches, self.clip_norm = adversarial_from_step, micro_batches, clip_norm
         self.weights = {"mel": mel_weight, "duration": duration_weight, "adversarial": 1.0, "features": feature_weight}
         self.sample_rate, self.steps = generator.sample_rate, 0
-        self.mel = LogMel(self.sample_rate)
+        self.mels = nn.ModuleList(LogMel(self.sample_rate, min(80, size // 8), size, size // 4) for size in mel_windows)
         self.mel_distance = MelDistance(self.sample_rate)
         self.unit_edit_distance = UnitEditDistance()
         self.measures = nn.ModuleDict(measures or {})
@@ -144,7 +145,7 @@ class UnitVocoder(L.LightningModule):
             network: The one in training if None.
         """
         network = network or self.trained
-        losses = {"mel": mel_loss(self.mel(batch["waveform"]), self.mel(made))}
+        losses = {"mel": sum(mel_loss(mel(batch["waveform"]), mel(made)) for mel in self.mels) / len(self.mels)}
         if "durations" in network:
             frames = batch["run_frames"]
             predicted = network["durations"](network["generator"].phonetic(batch["run_units"]), frames > 0)
