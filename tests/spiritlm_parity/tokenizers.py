@@ -93,6 +93,15 @@ def test_chunking(case, model):
         assert encode_units(*arguments) == case[model]["out"]
 
 
+@pytest.mark.parametrize("model", LOADERS)
+def test_what_is_too_short_is_no_units_in_the_zoo(model):
+    for samples in (waveform("toosmall"), torch.zeros(0), torch.zeros(719)):
+        assert not any(len(row) for row in tokenizer(model).encode(samples).values()) and str(tokenizer(model).tokens(samples)) == ""
+    batch = tokenizer(model).encode_batch([waveform("toosmall"), waveform("short")])
+    assert [len(row) for row in batch[0].values()] == [0] * len(batch[0])
+    assert {KEYS[prefix]: " ".join(map(str, row)) for prefix, row in batch[1].items()} == EXPECTED["encode_units"][model]["short"]
+
+
 def test_silence_which_the_release_refuses_is_units_in_the_zoo():
     units = tokenizer("expressive").encode(torch.zeros(16000))
     assert list(units) == ["Hu", "Pi", "St"] and all(len(row) for row in units.values())

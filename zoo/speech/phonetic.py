@@ -54,6 +54,8 @@ class PhoneticUnits(UnitExtractor):
     def encode_batch(self, waveforms: Sequence[Tensor]) -> list[np.ndarray]:
         for waveform in waveforms:
             self.check_length(waveform)
+        if not waveforms:
+            return []
         features = self.encoder.batch([waveform.to(self.device) for waveform in waveforms])
         return [self.quantizer(row).cpu().numpy() for row in features]
 

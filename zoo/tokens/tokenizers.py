@@ -95,7 +95,7 @@ class UnitTokenizer(SpeechTokenizer):
         together = [chunk for row in chunks for chunk in row]
         found: list[dict[str, np.ndarray]] = [{} for _ in waveforms]
         for prefix, extractor in self.extractors.items():
-            units = iter(extractor.encode_batch(together))
+            units = iter(extractor.encode_batch(together) if together else [])
             for row, pieces in zip(found, chunks):
                 row[prefix] = np.concatenate([np.zeros(0, dtype=np.int64), *(next(units) for _ in pieces)])
         return found
@@ -114,11 +114,10 @@ class UnitTokenizer(SpeechTokenizer):
 
     @cached_property
     def contract(self) -> dict[str, Any]:
-        """Streams and checksum; with the checksum of each part, where there are several."""
-        whole = super().contract
-        if len(self.extractors) > 1:
-            whole["tokenizer"]["parts"] = {prefix: part.checksum() for prefix, part in self.extractors.items()}
-        return whole
+        """Streams and checksum; where there are several parts, the checksum of each, so that a mismatch names the part."""
+        whole = super().contract["tokenizer"]
+        parts = {prefix: part.checksum() for prefix, part in self.extractors.items()}
+        return {"tokenizer": {"streams": whole["streams"], **({"parts": parts} if len(parts) > 1 else {}), "checksum": whole["checksum"]}}
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``, a folder for each part, named by its prefix, and the contract; the folder appears whole."""

@@ -49,6 +49,7 @@ def test_units_are_the_quantized_features_before_and_after_saving(encoders, enco
     assert units.stream.size == (9 if kind == "ctc" else 8) and units.stream.clock == 24.99
     assert [waveform.tolist() for waveform in units.encode_batch([sound(9000), sound(7000, 1)])] == [
         units.encode(sound(9000)).tolist(), units.encode(sound(7000, 1)).tolist()]
+    assert units.encode_batch([]) == []
     assert PhoneticUnits.load(tmp_path / "p", clock=24.5).stream.clock == 24.5
     with pytest.raises(ValueError, match=f"samples are too few for Hu units: want {units.encoder.min_samples} or more"):
         units.encode(sound(units.encoder.min_samples - 1))

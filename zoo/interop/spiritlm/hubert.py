@@ -51,11 +51,11 @@ def load_phonetic(folder: Path) -> PhoneticUnits:
         ValueError: Where a file is not what the release reads.
     """
     folder = Path(folder)
-    network = load_hubert(folder / HUBERT)
+    checkpoint = _read(folder / HUBERT)
+    network = _network(checkpoint, folder / HUBERT)
     if network.config.num_hidden_layers < LAYER:
         raise ValueError(f"{folder / HUBERT}: model_cfg.encoder_layers is {network.config.num_hidden_layers}; the units are of layer {LAYER}")
-    task = read_checkpoint(folder / HUBERT, ("task_cfg",))["task_cfg"]
-    if task.get("normalize"):
+    if checkpoint["task_cfg"].get("normalize"):
         raise ValueError(f"{folder / HUBERT}: task_cfg.normalize is true, which the release cannot run: its own checkpoint has false")
     return PhoneticUnits(HubertEncoder(network, LAYER, normalize=False), load_quantizer(folder / QUANTIZER), CLOCK)
 
@@ -67,7 +67,14 @@ def load_hubert(path: Path) -> HubertModel:
         FileNotFoundError: Where there is no such file.
         ValueError: Where a field is missing or unknown, or a tensor is missing, unknown or of another size.
     """
-    checkpoint = read_checkpoint(Path(path), ("model_cfg", "task_cfg", "model_weight"))
+    return _network(_read(Path(path)), Path(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_checkpoint(path, ("model_cfg", "task_cfg", "model_weight"))
+
+
+def _network(checkpoint: dict[str, Any], path: Path) -> HubertModel:
     config = _config(checkpoint, path)
     with torch.device("meta"):
         network = HubertModel(config)
