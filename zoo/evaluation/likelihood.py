@@ -1,6 +1,6 @@
 """How likely a language model finds continuations of prompts, every shared beginning computed once."""
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -36,22 +36,34 @@ class Tree:
         ids: Tokens in the order in which they were first met, (T,).
         depth: Position of each in its candidates, (T,).
         paths: Nodes of each candidate by its number.
+        shared: How many of them were there before it came.
     """
 
-    ids: list[int]
-    depth: list[int]
-    paths: dict[int, np.ndarray]
+    ids: list[int] = field(default_factory=list)
+    depth: list[int] = field(default_factory=list)
+    paths: dict[int, np.ndarray] = field(default_factory=dict)
+    shared: dict[int, int] = field(default_factory=dict)
 
     def add(self, number: int, ids: np.ndarray, shared: int, path: np.ndarray) -> None:
         """Hang a candidate below the first ``shared`` nodes of ``path``."""
         start = len(self.ids)
         self.ids += ids[shared:].tolist()
         self.depth += range(shared, len(ids))
-        self.paths[number] = np.concatenate([path[:shared], np.arange(start, len(self.ids))])
+        self.paths[number], self.shared[number] = np.concatenate([path[:shared], np.arange(start, len(self.ids))]), shared
+
+    def mask(self) -> Tensor:
+        """Which nodes (columns) each node sees: itself and its ancestors, (T, T) bool."""
+        mask = torch.eye(len(self.ids), dtype=torch.bool)
+        for number, path in self.paths.items():
+            shared = self.shared[number]
+            start, end = int(path[-1]) - (len(path) - shared) + 1, int(path[-1]) + 1
+            mask[start:end, start:end] = torch.ones(end - start, end - start, dtype=torch.bool).tril_()
+            mask[start:end, torch.from_numpy(path[:shared])] = True
+        return mask
 
 
 @torch.inference_mode()
-def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 16_384, title: str = "score") -> np.ndarray:
+def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 4096, title: str = "score") -> np.ndarray:
     """Sum of log-probabilities in nats of each continuation given its prompt, (N,) float64.
 
     Candidates are sorted and packed into token trees, under a mask that shows each token its own ancestors at their own
@@ -68,13 +80,13 @@ def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_t
         ValueError: Where a candidate is longer than the network's context.
     """
     _check_lengths(network, candidates)
-    device, training = next(network.parameters()).device, network.training
+    first, training = next(network.parameters()), network.training
     network.eval()
     result = np.zeros(len(candidates))
     trees = list(_trees(candidates))
     with tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as bar:
         for batch in _batches(trees, min(batch_tokens, LOGITS_IN_MEMORY // network.config.vocab_size)):
-            for number, value in _score(network, candidates, batch, device).items():
+            for number, value in _score(network, candidates, batch, first.device, first.dtype).items():
                 result[number] = value
             bar.update(sum(len(tree.paths) for tree in batch))
     network.train(training)
@@ -94,16 +106,16 @@ def _check_lengths(network: nn.Module, candidates: Sequence[Candidate]) -> None:
 
 
 def _trees(candidates: Sequence[Candidate]) -> Iterator[Tree]:
-    """Sorted, a candidate shares the longest beginning with its neighbour: each tree is a run of neighbours that share at least half."""
+    """Sorted, a candidate shares the longest beginning with its neighbour: each tree is a run of neighbours that share at least a quarter."""
     ids = [candidate.ids for candidate in candidates]
-    tree, last, path = Tree([], [], {}), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    tree, last, path = Tree(), np.zeros(0, np.int64), np.zeros(0, np.int64)
     for number in sorted(range(len(ids)), key=lambda i: ids[i].tolist()):
         shared = _common(last, ids[number])
         most = max(TREE_TOKENS, 2 * len(ids[number]))
-        if 2 * shared < len(ids[number]) or len(tree.ids) + len(ids[number]) - shared > most:
+        if 4 * shared < len(ids[number]) or len(tree.ids) + len(ids[number]) - shared > most:
             if tree.paths:
                 yield tree
-            tree, shared = Tree([], [], {}), 0
+            tree, shared = Tree(), 0
         tree.add(number, ids[number], shared, path)
         last, path = ids[number], tree.paths[number]
     if tree.paths:
@@ -127,24 +139,26 @@ def _batches(trees: Sequence[Tree], batch_tokens: int) -> Iterator[list[Tree]]:
         yield batch
 
 
-def _score(network: nn.Module, candidates: Sequence[Candidate], trees: list[Tree], device: torch.device) -> dict[int, float]:
+def _score(network: nn.Module, candidates: Sequence[Candidate], trees: list[Tree], device: torch.device, dtype: torch.dtype) -> dict[int, float]:
     """Sums by candidate of the trees of a batch, which are padded on the left, so that what is scored lines up on the right."""
     length = max(len(tree.ids) for tree in trees)
     ids, depth = torch.zeros(len(trees), length, dtype=torch.int64), torch.zeros(len(trees), length, dtype=torch.int64)
     # Padding sees itself, because a row of nothing would be divided by zero.
-    mask = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1, 1)
+    seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1, 1)
     rows, parents, targets, owners = [], [], [], []
     for row, tree in enumerate(trees):
         start = length - len(tree.ids)
         ids[row, start:], depth[row, start:] = torch.tensor(tree.ids), torch.tensor(tree.depth)
+        seen[row, 0, start:, start:] = tree.mask()
         for number, path in tree.paths.items():
-            _reveal(mask[row, 0], torch.from_numpy(path) + start)
             first = len(candidates[number].prompt)
             parents.append(path[first - 1:-1] + start)
             targets.append(candidates[number].continuation)
             rows.append(np.full(len(path) - first, row))
             owners.append(np.full(len(path) - first, number))
     keep, kept = torch.unique(torch.from_numpy(np.concatenate(parents)), return_inverse=True)
+    # Added to the scores: all implementations of attention take it so, and none has to turn it into that in every layer.
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
     logits = network(input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=depth.to(device),
                      logits_to_keep=keep.to(device), use_cache=False).logits
     scored = logits[torch.from_numpy(np.concatenate(rows)).to(device), kept.to(device)]
@@ -152,11 +166,6 @@ def _score(network: nn.Module, candidates: Sequence[Candidate], trees: list[Tree
     owner = np.concatenate(owners)
     sums = -np.bincount(owner, weights=losses, minlength=len(candidates))
     return {number: sums[number] for tree in trees for number in tree.paths}
-
-
-def _reveal(mask: Tensor, path: Tensor) -> None:
-    """Let every node of a path see those before it: mask (T, T), path (N,) in order of depth."""
-    mask[path[:, None], path[None]] |= torch.ones(len(path), len(path), dtype=torch.bool).tril()
 
 
 def _losses(logits: Tensor, targets: Tensor) -> np.ndarray:
