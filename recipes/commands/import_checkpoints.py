@@ -18,8 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from transformers.utils.logging import disable_progress_bar
+
     from zoo.interop.spiritlm.release import import_release
 
+    disable_progress_bar()  # a line for each part says enough
     found = 0
     for part in import_release(args.checkpoints, args.out):
         found += part.folder is not None
