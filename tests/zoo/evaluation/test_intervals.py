@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo.evaluation.intervals import proportion, ratio
+from zoo.evaluation.intervals import difference, mean, proportion, ratio, statistic
 
 
 @pytest.mark.parametrize("hits, n, low, high", [  # R: prop.test(hits, n, correct = FALSE)
@@ -49,3 +49,23 @@ def test_a_report_has_four_decimals():
     found = proportion(np.arange(3) < 2)
     assert found.named("accuracy") == {"accuracy": 0.6667, "interval": [0.2077, 0.9385], "n": 3}
     assert str(found) == "0.67 (0.21 to 0.94)"
+
+
+def test_the_same_items_are_paired():
+    draw = np.random.default_rng(2)
+    hard = draw.random(300)
+    first, second = (hard < 0.5).astype(float), (hard < 0.45).astype(float)
+    paired = difference(first, second)
+    assert paired.value == pytest.approx(first.mean() - second.mean()) and paired.low > 0
+    apart = difference(first, draw.permutation(second))
+    assert apart.value == pytest.approx(paired.value) and apart.low < 0  # the same figures of other items
+    with pytest.raises(ValueError, match="300 items against 2"):
+        difference(first, second[:2])
+
+
+def test_any_figure_has_an_interval():
+    values = np.random.default_rng(3).normal(5, 1, 400)
+    found, same = statistic(lambda drawn: float(values[drawn].mean()), 400, resamples=1000), mean(values)
+    assert found.value == pytest.approx(same.value) and (found.low, found.high) == pytest.approx((same.low, same.high), abs=0.02)
+    with pytest.raises(ValueError, match="no items"):
+        statistic(lambda drawn: 0.0, 0)

@@ -1,0 +1,78 @@
+"""Which phone is spoken at each frame, and how well the units tell it: purity and mutual information, as HuBERT."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.corpora.utterance import Interval
+from zoo.evaluation.intervals import Estimate, statistic
+
+STRESS = "ˈˌ"
+
+
+@dataclass(frozen=True)
+class Purity:
+    """How phones and units of the same frames go together (Hsu et al. 2021, section 4).
+
+    Args:
+        phone_purity: Accuracy of naming the likeliest phone of each unit.
+        unit_purity: Accuracy of naming the likeliest unit of each phone.
+        pnmi: Share of the phones' entropy that the units explain.
+    """
+
+    phone_purity: Estimate
+    unit_purity: Estimate
+    pnmi: Estimate
+
+    def report(self) -> dict[str, Any]:
+        return {**{name: getattr(self, name).named(name) for name in ("phone_purity", "unit_purity", "pnmi")}}
+
+
+def plain(phone: str) -> str:
+    """A phone without its stress marks."""
+    return phone.strip(STRESS)
+
+
+def phones_at(intervals: Sequence[Interval], num_frames: int, rate: float) -> list[str]:
+    """The phone at the middle of each frame; empty where none is spoken."""
+    found, times = [""] * num_frames, (np.arange(num_frames) + 0.5) / rate
+    for phone, start, end in intervals:
+        for frame in np.flatnonzero((times >= start) & (times < end)):
+            found[frame] = plain(phone)
+    return found
+
+
+def measure_purity(units: Sequence[np.ndarray], phones: Sequence[Sequence[Interval]], rate: float, seed: int = 0) -> Purity:
+    """Compare units with phones frame by frame, frames without a phone left out.
+
+    Args:
+        units: Raw units (T,) of each utterance.
+        phones: Phone, start and end in seconds, of each.
+        rate: Units per second.
+        seed: Of the bootstrap over utterances.
+
+    Raises:
+        ValueError: Where no frame has a phone.
+    """
+    named = [phones_at(intervals, len(row), rate) for row, intervals in zip(units, phones)]
+    kinds = {phone: number for number, phone in enumerate(sorted({phone for row in named for phone in row if phone}))}
+    if not kinds:
+        raise ValueError("no frame has a phone: purity needs a corpus with phone times")
+    size = max(int(row.max(initial=0)) for row in units) + 1
+    joint = np.zeros((len(units), len(kinds), size))
+    for number, (row, names) in enumerate(zip(units, named)):
+        frames = [frame for frame, phone in enumerate(names) if phone]
+        np.add.at(joint[number], ([kinds[names[frame]] for frame in frames], row[frames]), 1)
+    over = lambda figure: statistic(lambda drawn: figure(joint[drawn].sum(0)), len(units), seed)
+    return Purity(over(lambda table: table.max(0).sum() / table.sum()), over(lambda table: table.max(1).sum() / table.sum()), over(pnmi))
+
+
+def pnmi(joint: np.ndarray) -> float:
+    """Mutual information over the entropy of the phones: joint counts (phones, units)."""
+    shares = joint / joint.sum()
+    by_phone, by_unit = shares.sum(1), shares.sum(0)
+    there = shares > 0
+    information = (shares[there] * np.log(shares[there] / np.outer(by_phone, by_unit)[there])).sum()
+    entropy = -(by_phone[by_phone > 0] * np.log(by_phone[by_phone > 0])).sum()
+    return float(information / entropy) if entropy else 0.0

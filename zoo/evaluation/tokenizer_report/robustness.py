@@ -1,0 +1,41 @@
+"""How much the units change when the sound changes and what is said does not (Gat et al. 2023)."""
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.evaluation.intervals import Estimate, ratio
+from zoo.metrics.unit_edit_distance import edit_distance
+from zoo.speech.augmentation import Augmentation
+from zoo.tokens.tokenizers import SpeechTokenizer
+from zoo.tokens.units import runs
+
+
+def measure_robustness(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int = 0) -> dict[str, dict[str, Estimate]]:
+    """Unit edit distance (UED) of each stream under each augmentation: edits per deduplicated unit.
+
+    Args:
+        tokenizer: Hears both.
+        waveforms: (N,) each, at the tokenizer's rate.
+        augmentations: By name.
+        seed: Of what they draw, waveform by waveform, and of the bootstrap over utterances.
+
+    Returns:
+        By augmentation and stream.
+    """
+    plain = tokenizer.encode_batch(waveforms)
+    result = {}
+    for name, augmentation in augmentations.items():
+        changed = [augmentation(wave, torch.Generator().manual_seed(seed + number)) for number, wave in enumerate(waveforms)]
+        result[name] = unit_edit_distance(plain, tokenizer.encode_batch(changed), seed)
+    return result
+
+
+def unit_edit_distance(plain: Sequence[Mapping[str, np.ndarray]], changed: Sequence[Mapping[str, np.ndarray]], seed: int = 0) -> dict[str, Estimate]:
+    """Edits per unit by stream, of raw units (T,) by prefix of the same utterances."""
+    found = {}
+    for prefix in plain[0]:
+        pairs = [[row[runs(row)[0]] for row in (a[prefix], b[prefix])] for a, b in zip(plain, changed)]
+        found[prefix] = ratio(np.array([edit_distance(b, a) for a, b in pairs]), np.array([len(a) for a, _ in pairs]), seed)
+    return found
