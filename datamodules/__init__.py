@@ -9,4 +9,6 @@ from datamodules.language import TextStream as TextStream
 from datamodules.language import TextThenSpeechStream as TextThenSpeechStream
 from datamodules.prosody import F0DataModule as F0DataModule
 from datamodules.prosody import StyleDataModule as StyleDataModule
+from datamodules.speech import AugmentedDataModule as AugmentedDataModule
+from datamodules.speech import WaveformDataModule as WaveformDataModule
 from datamodules.vocoder import VocoderDataModule as VocoderDataModule

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class CTCQuantizer(nn.Module):
@@ -61,6 +62,68 @@ class CTCQuantizer(nn.Module):
     def config(self) -> dict[str, Any]:
         """Arguments that make this quantizer again, but for its weights."""
         return {"widths": list(self.widths)}
+
+
+class ContextCTCQuantizer(CTCQuantizer):
+    """Looks at the frames around as well, for features that tell of one frame alone, such as filter banks.
+
+    Convolutions over time, each added to what it was given, come before the linear layers. A frame sees
+    ``num_blocks * (kernel_frames // 2)`` others on either side.
+
+    Args:
+        dim: Width of the features.
+        widths: Of each hidden layer and of the output, as for ``CTCQuantizer``.
+        context_dim: Channels of the convolutions.
+        num_blocks: Convolutions.
+        kernel_frames: Taps of each; odd.
+        dropout: Before the linear layers.
+    """
+
+    def __init__(self, dim: int, widths: Sequence[int], context_dim: int = 128, num_blocks: int = 3, kernel_frames: int = 5,
+                 dropout: float = 0.1) -> None:
+        super().__init__([context_dim, *widths])
+        if kernel_frames % 2 == 0:
+            raise ValueError(f"kernel_frames must be odd, so that a frame is in the middle of what it sees, got {kernel_frames}")
+        self.form = {"dim": dim, "widths": list(widths), "context_dim": context_dim, "num_blocks": num_blocks,
+                     "kernel_frames": kernel_frames, "dropout": dropout}
+        self.input = nn.Linear(dim, context_dim)
+        self.blocks = nn.ModuleList(ContextBlock(context_dim, kernel_frames) for _ in range(num_blocks))
+        self.output = nn.Sequential(nn.LayerNorm(context_dim), nn.Dropout(dropout))
+
+    @property
+    def dim(self) -> int:
+        return self.form["dim"]
+
+    def log_probs(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        places = torch.arange(features.shape[1], device=features.device)
+        inside = None if lengths is None else (places < lengths[:, None]).unsqueeze(-1)  # (B, T, 1)
+        x = self.input(features)
+        for block in self.blocks:
+            x = block(x, inside)
+        return super().log_probs(self.output(x))
+
+    def config(self) -> dict[str, Any]:
+        return dict(self.form)
+
+
+class ContextBlock(nn.Module):
+    """A convolution over time between a norm and a linear layer, added to its input.
+
+    Args:
+        dim: Channels.
+        kernel_frames: Taps.
+    """
+
+    def __init__(self, dim: int, kernel_frames: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.convolution = nn.Conv1d(dim, dim, kernel_frames, padding=kernel_frames // 2)
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, inside: Tensor | None) -> Tensor:
+        """(B, T, dim) -> (B, T, dim); what is not ``inside`` (B, T, 1) of its row is taken for silence, as beyond the end."""
+        seen = self.norm(x) if inside is None else self.norm(x) * inside
+        return x + self.linear(F.gelu(self.convolution(seen.transpose(1, 2)).transpose(1, 2)))
 
 
 def replace_blanks(units: Tensor, blank: int) -> Tensor:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zoo.files import whole_folder
-from zoo.speech.ctc_quantizer import CTCQuantizer
+from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder
 from zoo.speech.extractor import UnitExtractor
 from zoo.speech.kmeans import KMeans
@@ -19,7 +19,7 @@ from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
 
 ENCODERS = {kind.__name__: kind for kind in (FilterbankEncoder, VTLNFilterbankEncoder, HubertEncoder)}
-QUANTIZERS = {kind.__name__: kind for kind in (KMeans, CTCQuantizer)}
+QUANTIZERS = {kind.__name__: kind for kind in (KMeans, CTCQuantizer, ContextCTCQuantizer)}
 CONFIG, WEIGHTS, ENCODER = "phonetic.json", "quantizer.safetensors", "encoder"
 
 Quantizer = KMeans | CTCQuantizer

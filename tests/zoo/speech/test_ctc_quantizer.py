@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from zoo.speech.ctc_quantizer import CTCQuantizer, replace_blanks, spiritlm_widths
+from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer, replace_blanks, spiritlm_widths
 
 B = 9  # the blank
 
@@ -70,6 +70,37 @@ def test_it_is_made_again_from_its_configuration():
 @pytest.mark.parametrize("dims, want", [((768, 768, 500), [768, 702, 635, 501]), ((48, 48, 500), [48, 162, 275, 501])])
 def test_widths_of_spirit_lm(dims, want):
     assert spiritlm_widths(*dims) == want
+
+
+def contextual(seed=0):
+    torch.manual_seed(seed)
+    return ContextCTCQuantizer(5, [9, 4], context_dim=12, num_blocks=2, kernel_frames=3).eval()
+
+
+def test_padding_does_not_leak_into_rows_and_lengths_need_not_be_told_without_it():
+    quantizer, lengths = contextual(), torch.tensor([9, 20, 1])
+    batch = features(3, 20, 5)  # whatever stands beyond the end
+    scores = quantizer.log_probs(batch, lengths)
+    for row, length, found in zip(batch, lengths, scores):
+        torch.testing.assert_close(found[:length], quantizer.log_probs(row[None, :length])[0], rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(quantizer.log_probs(batch)[0, 8], scores[0, 8], atol=1e-3)
+
+
+def test_a_frame_sees_as_far_as_it_is_said_to():
+    quantizer, x = contextual(), features(1, 15, 5)
+    changed = x.clone()
+    changed[0, 7] += 1.0
+    moved = (quantizer.log_probs(x) - quantizer.log_probs(changed)).abs().sum(-1)[0] > 1e-6
+    assert moved.nonzero().flatten().tolist() == [5, 6, 7, 8, 9]
+
+
+def test_one_with_context_is_made_again_and_takes_the_features_width():
+    quantizer = contextual()
+    again = ContextCTCQuantizer(**quantizer.config()).eval()
+    again.load_state_dict(quantizer.state_dict())
+    assert torch.equal(again(features(9, 5)), quantizer(features(9, 5))) and (quantizer.dim, quantizer.size, quantizer.stream_size) == (5, 3, 4)
+    with pytest.raises(ValueError, match="kernel_frames must be odd"):
+        ContextCTCQuantizer(5, [4], kernel_frames=4)
 
 
 @pytest.mark.parametrize("widths", [[5], [5, 1], [5, 0, 4], []])

@@ -1,0 +1,157 @@
+"""Training of a quantizer whose units stay the same whatever happens to the sound."""
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from lightningmodules.optimizers import adamw_with_warmup
+from zoo.metrics.codebook import CodebookPerplexity
+from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.speech.ctc_quantizer import CTCQuantizer, replace_blanks
+from zoo.speech.encoders import SpeechEncoder
+from zoo.speech.extractor import UnitExtractor
+from zoo.tokens.units import runs
+
+
+class AugmentationInvariantQuantizer(L.LightningModule):
+    """Learns to read the units that the teacher hears in clean speech from the features of changed speech (Gat et al. 2023).
+
+    The targets are the teacher's units without repetition; CTC finds where they lie in the changed speech. A second round
+    takes the quantizer of the first as its teacher.
+
+    Logs ``{train,val}/loss``, in nats per target unit, and for each augmentation of the data ``val/ued_NAME``: edits from
+    the units of the clean speech to those of the changed one, per unit of the clean; ``val/teacher_ued_NAME`` is that of
+    the teacher. ``val/perplexity`` and ``val/units_per_second`` beside the teacher's tell a robust quantizer from one that
+    says the same of everything.
+
+    Args:
+        quantizer: Trained.
+        encoder: Of the features; stays as it is.
+        teacher: Phonetic units, of k-means or of the round before.
+        learning_rate: Peak, reached after the warm-up.
+        warmup_steps: Optimizer steps from zero to the peak.
+        aligned_steps: Optimizer steps at the start in which every frame is taught its own unit, with time stretched evenly.
+            From random weights CTC knows nothing but blanks for long; 0 for Gat et al.'s training.
+        gradient_clip: Largest norm of the gradient.
+        weight_decay: Of AdamW.
+
+    Raises:
+        ValueError: Where quantizer, encoder and teacher do not fit together.
+    """
+
+    def __init__(self, quantizer: CTCQuantizer, encoder: SpeechEncoder, teacher: UnitExtractor, learning_rate: float,
+                 warmup_steps: int = 100, aligned_steps: int = 0, gradient_clip: float = 1.0, weight_decay: float = 0.01) -> None:
+        super().__init__()
+        if quantizer.dim != encoder.dim:
+            raise ValueError(f"quantizer.widths begin with {quantizer.dim}, but the features of the encoder are {encoder.dim} wide")
+        if teacher.stream.size not in (quantizer.size, quantizer.stream_size):
+            raise ValueError(f"the quantizer has {quantizer.size} units, but the teacher {teacher.stream.size}: "
+                             f"make the last of quantizer.widths {teacher.stream.size + 1}")
+        self.quantizer, self.encoder, self.teacher = quantizer, encoder.requires_grad_(False), teacher.requires_grad_(False)
+        self.learning_rate, self.warmup_steps, self.aligned_steps = learning_rate, warmup_steps, aligned_steps
+        self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
+        self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
+        self.perplexity, self.teacher_perplexity = (CodebookPerplexity(quantizer.stream_size) for _ in range(2))
+
+    def setup(self, stage: str) -> None:
+        for name in self.trainer.datamodule.augmentations:
+            for distances in (self.distances, self.teacher_distances):
+                if name not in distances:
+                    distances[name] = UnitEditDistance()
+
+    def train(self, mode: bool = True) -> "AugmentationInvariantQuantizer":
+        """Only the quantizer learns; dropout stays off in what it is taught with."""
+        super().train(mode)
+        self.encoder.eval()
+        self.teacher.eval()
+        return self
+
+    def loss(self, log_probs: Tensor, frames: Tensor, targets: list[Tensor]) -> Tensor:
+        """CTC loss in nats per target unit: log-probabilities (B, T, size + 1) of so many frames (B,), targets (N,) each.
+
+        Rows too short for their targets count nothing.
+        """
+        lengths = torch.tensor([len(target) for target in targets], device=frames.device)
+        losses = F.ctc_loss(log_probs.float().transpose(0, 1), torch.cat(targets), frames, lengths,
+                            blank=self.quantizer.size, reduction="none", zero_infinity=True)
+        return losses.sum() / lengths.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def features(self, waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Features of waveforms (N,), padded (B, T, dim), and the frames of each (B,)."""
+        rows = [self.encoder(waveform) for waveform in waveforms]
+        return pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows], device=self.device)
+
+    @torch.no_grad()
+    def taught(self, waveforms: list[Tensor]) -> list[Tensor]:
+        """The teacher's units of waveforms, (T,) each."""
+        return [torch.from_numpy(units).to(self.device) for units in self.teacher.encode_batch(waveforms)]
+
+    def targets(self, units: list[Tensor]) -> list[Tensor]:
+        """The same without repetition and blanks, (N,) each."""
+        rows = [row.unique_consecutive() for row in units]
+        return [row[row < self.quantizer.size] for row in rows]
+
+    def aligned_loss(self, log_probs: Tensor, frames: Tensor, units: list[Tensor]) -> Tensor:
+        """Cross entropy of each frame's unit, in nats per frame, the blank left out of account.
+
+        Args:
+            log_probs: (B, T, size + 1).
+            frames: Of each row, (B,).
+            units: Of the clean speech, (N,) each; changed speech has them at the same places but for an even stretch.
+        """
+        scores = log_probs[..., :-1].float().log_softmax(-1)
+        wanted = torch.full(scores.shape[:2], -1, device=scores.device)
+        for row, (count, each) in enumerate(zip(frames.tolist(), units)):
+            places = (torch.arange(count, device=scores.device) + 0.5) * (len(each) / count)
+            wanted[row, :count] = each[places.long().clamp(max=len(each) - 1)]
+        wanted[wanted >= self.quantizer.size] = -1
+        return F.nll_loss(scores.flatten(0, 1), wanted.flatten(), ignore_index=-1)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        clean, augmented = (self._rows(batch[name], batch[f"{name}_samples"]) for name in ("clean", "augmented"))
+        features, frames = self.features(augmented)
+        log_probs, units = self.quantizer.log_probs(features, frames), self.taught(clean)
+        if self.global_step < self.aligned_steps:
+            loss = self.aligned_loss(log_probs, frames, units)
+            self.log("train/aligned_loss", loss, prog_bar=True, batch_size=len(clean))
+        else:
+            loss = self.loss(log_probs, frames, self.targets(units))
+            self.log("train/loss", loss, prog_bar=True, batch_size=len(clean))
+        return loss
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        clean, changed = batch["clean"], batch["augmented"]
+        features, frames = self.features([clean])
+        log_probs, (taught,) = self.quantizer.log_probs(features, frames), self.taught([clean])
+        self.log("val/loss", self.loss(log_probs, frames, self.targets([taught])), batch_size=1)
+        units = self.units(log_probs)
+        for metric, found, name in ((self.perplexity, units, "perplexity"), (self.teacher_perplexity, taught, "teacher_perplexity")):
+            metric.update(found)
+            self.log(f"val/{name}", metric, batch_size=1)
+        for found, name in ((units, "units_per_second"), (taught, "teacher_units_per_second")):
+            self.log(f"val/{name}", len(runs(found.cpu().numpy())[0]) / len(found) * self.encoder.frame_rate, batch_size=1)
+        for name, waveform in changed.items():
+            self.distances[name].update(self.units(self.quantizer.log_probs(*self.features([waveform]))), units)
+            self.log(f"val/ued_{name}", self.distances[name], batch_size=1)
+            self.teacher_distances[name].update(self.teacher.encode(waveform), taught)
+            self.log(f"val/teacher_ued_{name}", self.teacher_distances[name], batch_size=1)
+
+    def units(self, log_probs: Tensor) -> Tensor:
+        """Units (T,) of one row of log-probabilities (1, T, size + 1)."""
+        return replace_blanks(log_probs[0].argmax(-1), self.quantizer.size)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        nn.utils.clip_grad_norm_(self.quantizer.parameters(), self.gradient_clip)
+
+    def configure_optimizers(self) -> dict:
+        return adamw_with_warmup(self.quantizer, self.learning_rate, self.warmup_steps, int(self.trainer.estimated_stepping_batches),
+                                 weight_decay=self.weight_decay)
+
+    def _rows(self, waveforms: Tensor, samples: Tensor) -> list[Tensor]:
+        """The rows of a padded batch (B, N), each at its own length, and long enough for a frame."""
+        least = max(self.encoder.min_samples, self.teacher.min_samples)
+        return [F.pad(row[:count], (0, max(0, least - count))) for row, count in zip(waveforms, samples.tolist())]
