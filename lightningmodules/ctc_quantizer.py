@@ -82,7 +82,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
     @torch.no_grad()
     def features(self, waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Features of waveforms (N,), padded (B, T, dim), and the frames of each (B,)."""
-        rows = [self.encoder(waveform) for waveform in waveforms]
+        rows = self.encoder.batch(waveforms)
         return pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows], device=self.device)
 
     @torch.no_grad()

@@ -57,16 +57,15 @@ def train_ctc_quantizer(out: Path, model: AugmentationInvariantQuantizer, data: 
             "curves": f"tensorboard --logdir {out / 'logs'}"}
 
 
-def evaluate_units(out: Path, corpus: Path, tokenizers: dict[str, Path], augmentations: dict[str, Augmentation], synthetic: bool,
+def evaluate_units(out: Path, corpus: Path, tokenizers: dict[str, Path], augmentations: dict[str, Augmentation],
                    split: str = "dev", limit: int | None = None, seed: int = 0) -> dict[str, str]:
     """Compare the phonetic units of tokenizers: unit edit distance under augmentations, use of the codebook, what they tell of phones.
 
     Args:
         out: Gets ``units.json`` and ``units.md``.
-        corpus: Folder filled by a corpus stage; the phones count where it has their times.
+        corpus: Folder filled by a corpus stage; the phones count where it has their times. Whether a machine spoke it is said beside the figures.
         tokenizers: Folders by name, the baseline first.
         augmentations: By name.
-        synthetic: Whether a machine spoke the corpus; said where its figures stand.
         split: Of the corpus.
         limit: Most utterances; all if None.
         seed: Of the strengths.
@@ -77,7 +76,7 @@ def evaluate_units(out: Path, corpus: Path, tokenizers: dict[str, Path], augment
         raise ValueError(f"the tokenizers take speech of different sample rates, {sorted(rate)}: compare those of one")
     speech = ((spoken, samples) for spoken, _, samples in readable(read_cuts(corpus, split), rate.pop(), Tally(), "robustness"))
     found = measure(extractors, islice(speech, limit), augmentations, seed)
-    baseline = next(iter(found.values()))
+    baseline, synthetic = next(iter(found.values())), json.loads((corpus / "corpus.json").read_text())["synthetic"]
     report = {"synthetic_speech": synthetic, "split": split, "units": {name: one.report() for name, one in found.items()}}
     for name, one in list(found.items())[1:]:
         report["units"][name]["reduction"] = {kind: one.reduction(baseline, kind).named("value") for kind in augmentations}

@@ -3,6 +3,7 @@ from zoo.corpora.demo import DemoCorpus as DemoCorpus
 from zoo.corpora.folder import FolderCorpus as FolderCorpus
 from zoo.corpora.lhotse_corpus import LhotseCorpus as LhotseCorpus
 from zoo.corpora.lhotse_corpus import LhotseRecipe as LhotseRecipe
+from zoo.corpora.opening import corpus_or as corpus_or
 from zoo.corpora.opening import open_corpus as open_corpus
 from zoo.corpora.preparation import CorpusSummary as CorpusSummary
 from zoo.corpora.preparation import prepare as prepare

@@ -37,6 +37,17 @@ def open_corpus(path: Path, language: str = "en") -> Source:
         f"{path}: no corpus; want train.jsonl or train.tsv, Lhotse manifests, or audio ({', '.join(AUDIO_SUFFIXES)}){hint}")
 
 
+def corpus_or(path: Path | None, demo: Source, language: str = "en") -> Source:
+    """Return the source of what stands at ``path``; the demo corpus where no path is given.
+
+    Args:
+        path: As for ``open_corpus``; None for none.
+        demo: Made instead.
+        language: BCP-47, of utterances that name none.
+    """
+    return demo if path is None else open_corpus(path, language)
+
+
 def _open_file(path: Path, language: str) -> Source:
     if manifest_kind(path):
         return LhotseCorpus(path, language)
