@@ -7,6 +7,7 @@ from datamodules.language import SpeechThenTextStream as SpeechThenTextStream
 from datamodules.language import TextDataModule as TextDataModule
 from datamodules.language import TextStream as TextStream
 from datamodules.language import TextThenSpeechStream as TextThenSpeechStream
+from datamodules.language import WordTranscriptionStream as WordTranscriptionStream
 from datamodules.prosody import F0DataModule as F0DataModule
 from datamodules.prosody import StyleDataModule as StyleDataModule
 from datamodules.speech import AugmentedDataModule as AugmentedDataModule

@@ -21,14 +21,32 @@ class TokenStream:
 
     Args:
         tokens: Folder filled by a tokens stage.
+        expected_rate: Fewest and most speech tokens per second of speech; a shard outside is an error before training starts.
+            Spirit LM's tokenizers make 17 to 18 (Base) and about 28 (Expressive). None expects nothing.
     """
 
     tokens: Path
+    expected_rate: tuple[float, float] | None = field(default=None, kw_only=True)
     form_class: ClassVar[type[documents.Form]]
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
         """How its documents are made."""
-        return self.form_class(vocabulary, TokenTable(self.tokens, split))
+        return self.form_class(vocabulary, self.table(split))
+
+    def table(self, split: str) -> TokenTable:
+        """The tokenised utterances.
+
+        Raises:
+            ValueError: Where the speech of a shard has more or fewer tokens per second than expected.
+        """
+        table = TokenTable(self.tokens, split)
+        if self.expected_rate is not None:
+            low, high = self.expected_rate
+            for path, rate in table.speech_rates().items():
+                if not low <= rate <= high:
+                    raise ValueError(f"{path}: {rate:.1f} speech tokens per second, expected_rate is [{low:g}, {high:g}]: "
+                                     "look whether tokenizer and audio are the ones meant, or widen the range")
+        return table
 
 
 class TextStream(TokenStream):
@@ -43,16 +61,38 @@ class SpeechStream(TokenStream):
     form_class = documents.SpeechOnly
 
 
+class WordTranscriptionStream(TokenStream):
+    """Each word both spoken and written: the ablation against interleaving."""
+
+    form_class = documents.WordTranscription
+
+
+@dataclass(frozen=True)
 class SpeechThenTextStream(TokenStream):
-    """Speech, then its transcript: the order of speech recognition."""
+    """Speech, then its transcript: the order of speech recognition.
 
-    form_class = documents.SpeechThenText
+    Args:
+        template: Words around the transcript, which stands at ``{text}``: a prompt of the task's own.
+    """
+
+    template: str = "{text}"
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        return documents.SpeechThenText(vocabulary, self.table(split), self.template)
 
 
+@dataclass(frozen=True)
 class TextThenSpeechStream(TokenStream):
-    """Text, then its speech: the order of speech synthesis."""
+    """Text, then its speech: the order of speech synthesis.
 
-    form_class = documents.TextThenSpeech
+    Args:
+        template: Words around the text, which stands at ``{text}``: a prompt of the task's own.
+    """
+
+    template: str = "{text}"
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        return documents.TextThenSpeech(vocabulary, self.table(split), self.template)
 
 
 @dataclass(frozen=True)
@@ -66,7 +106,7 @@ class InterleavedStream(TokenStream):
     spans: SpanSampler = field(default_factory=UniformSpans)
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
-        return documents.Interleaved(vocabulary, TokenTable(self.tokens, split), self.spans)
+        return documents.Interleaved(vocabulary, self.table(split), self.spans)
 
 
 class MixtureDataModule(L.LightningDataModule):
@@ -75,7 +115,7 @@ class MixtureDataModule(L.LightningDataModule):
     Args:
         vocabulary: Of the ids in the streams.
         streams: By name.
-        weights: Share of the tokens by name.
+        weights: Share of the tokens by name; a stream of weight 0 is not read.
         sequence_length: Ids per row.
         batch_size: Rows per device.
         val_batches: Batches of the dev split that validation reads.
@@ -89,24 +129,43 @@ class MixtureDataModule(L.LightningDataModule):
         self.vocabulary, self.streams, self.weights = vocabulary, streams, weights
         self.sequence_length, self.batch_size, self.val_batches = sequence_length, batch_size, val_batches
         self.num_workers, self.seed = num_workers, seed
+        self.packed: dict[tuple[str, str], PackedStream] = {}
+        self.first, self.begun = 0, 0  # the batch that training starts with, and how many each process had been given before
+
+    def state_dict(self) -> dict[str, int]:
+        """Which batch comes next, counted over all processes: a resumed run may have another number of them."""
+        begun = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return {"next": self.first + (begun - self.begun) * self.trainer.world_size, "begun": begun}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.first, self.begun = state_dict["next"], state_dict["begun"]
+
+    def epochs(self) -> dict[str, float]:
+        """How often each stream has been read so far, by name."""
+        return self.mixture("train", range(0)).epochs(self.state_dict()["next"] * self.batch_size)
 
     def train_dataloader(self) -> DataLoader:
-        # A resumed run goes on with the batch after the last one it trained on.
-        return self._loader("train", first=self.trainer.global_step * self.trainer.accumulate_grad_batches, last=ENDLESS)
+        return self._loader("train", self.first, ENDLESS)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader("dev", first=0, last=self.val_batches)
+        return self._loader("dev", 0, self.val_batches * self.trainer.world_size)
 
     def _loader(self, split: str, first: int, last: int) -> DataLoader:
-        rank, world = self.trainer.global_rank, self.trainer.world_size
-        batches = range(first * world + rank, last * world, world)
+        batches = range(first + self.trainer.global_rank, last, self.trainer.world_size)
         return DataLoader(self.mixture(split, batches), batch_size=None, num_workers=self.num_workers)
 
     def mixture(self, split: str, batches: range) -> Mixture:
         """The batches themselves, without a Trainer."""
-        packed = {name: PackedStream(stream.form(self.vocabulary, split), self.sequence_length, self.seed + number)
-                  for number, (name, stream) in enumerate(self.streams.items())}
-        return Mixture(packed, self.weights, self.batch_size, batches, self.seed)
+        if self.streams.keys() != self.weights.keys():
+            raise ValueError(f"streams {sorted(self.streams)} and weights {sorted(self.weights)} must have the same names")
+        packed = {name: self._packed(name, split) for name in self.streams if self.weights[name]}
+        return Mixture(packed, {name: self.weights[name] for name in packed}, self.batch_size, batches, self.seed)
+
+    def _packed(self, name: str, split: str) -> PackedStream:
+        if (name, split) not in self.packed:
+            form = self.streams[name].form(self.vocabulary, split)
+            self.packed[name, split] = PackedStream(form, self.sequence_length, self.seed + list(self.streams).index(name))
+        return self.packed[name, split]
 
 
 class TextDataModule(MixtureDataModule):

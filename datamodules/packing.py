@@ -71,7 +71,8 @@ class Mixture(IterableDataset):
         share = np.array([weights[name] for name in streams])
         if (share < 0).any() or share.sum() <= 0:
             raise ValueError(f"weights must not be negative nor all zero, got {dict(weights)}")
-        self.streams, self.batch_size, self.batches, self.seed = list(streams.values()), batch_size, batches, seed
+        self.names, self.streams = list(streams), list(streams.values())
+        self.batch_size, self.batches, self.seed = batch_size, batches, seed
         ends = np.round(np.cumsum(share / share.sum()) * PERIOD).astype(int)
         self.counts = np.diff(ends, prepend=0)
         self._pattern = lru_cache(maxsize=4)(self._shuffled)
@@ -85,6 +86,12 @@ class Mixture(IterableDataset):
         pattern = self._pattern(period)
         stream = int(pattern[place])
         return stream, period * int(self.counts[stream]) + int((pattern[:place] == stream).sum())
+
+    def epochs(self, rows: int) -> dict[str, float]:
+        """How often each stream has been read when so many rows of the mixture have been, by name."""
+        period, place = divmod(rows, PERIOD)
+        read = period * self.counts + np.bincount(self._pattern(period)[:place], minlength=len(self.streams))
+        return {name: float(count / stream.rows_per_epoch) for name, stream, count in zip(self.names, self.streams, read)}
 
     def batch(self, number: int) -> Tensor:
         """Token ids (B, T) of one batch."""

@@ -31,6 +31,41 @@ class SeededSteps(L.Callback):
         torch.manual_seed(int(np.random.SeedSequence([self.seed, number, trainer.global_rank]).generate_state(1)[0]))
 
 
+class TokenLedger(L.Callback):
+    """Keeps account of what a language model was trained on: ``tokens/{text,speech,other}`` and ``epochs/STREAM`` in TensorBoard.
+
+    Tokens are counted over all processes, markers as other; the account is kept in the checkpoint. The module tells its
+    ``vocabulary``, the data module the ``epochs`` of its streams.
+    """
+
+    def __init__(self) -> None:
+        self.tokens = dict.fromkeys(("text", "speech", "other"), 0)
+        self.since: Tensor | None = None
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Tensor, batch_idx: int) -> None:
+        text, speech = pl_module.vocabulary.is_text(batch).sum(), pl_module.vocabulary.is_unit(batch).sum()
+        counts = torch.stack([text, speech, batch.numel() - text - speech])
+        self.since = counts if self.since is None else self.since + counts
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        counts, self.since = trainer.strategy.reduce(self.since, reduce_op="sum"), None
+        for name, count in zip(self.tokens, counts.tolist()):
+            self.tokens[name] += count
+        if trainer.logger is not None and trainer.global_step % trainer.log_every_n_steps == 0:
+            trainer.logger.log_metrics(self.account(trainer), trainer.global_step)
+
+    def account(self, trainer: L.Trainer) -> dict[str, float]:
+        """All so far, by the names in TensorBoard."""
+        epochs = {f"epochs/{name}": count for name, count in trainer.datamodule.epochs().items()}
+        return {f"tokens/{name}": float(count) for name, count in self.tokens.items()} | epochs
+
+    def state_dict(self) -> dict[str, int]:
+        return dict(self.tokens)
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.tokens = dict(state_dict)
+
+
 class SpeechSamples(L.Callback):
     """Puts the first validation utterances into TensorBoard: real and made, as audio and as mel spectrograms.
 

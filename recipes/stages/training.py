@@ -7,7 +7,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from datamodules.language import MixtureDataModule
 from datamodules.vocoder import VocoderDataModule
-from lightningmodules.callbacks import SeededSteps, SpeechSamples
+from lightningmodules.callbacks import SeededSteps, SpeechSamples, TokenLedger
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.language_model import SpeechTextLM
 from lightningmodules.vocoder import UnitVocoder
@@ -37,7 +37,7 @@ def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule
     """Train a language model on tokens and save it with its vocabulary and contract: whole, or its adapter where one has learned.
 
     Args:
-        out: Gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json``, ``ledger.json`` and TensorBoard ``logs/``.
         model: The LightningModule.
         data: Rows of token ids.
         trainer: How long, and on what.
@@ -46,9 +46,12 @@ def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule
     """
     for stream in data.streams.values():
         require_match(vocabulary, stream.tokens)
+    ledger = TokenLedger()
+    trainer.callbacks.append(ledger)
     metrics = fit(out, model, data, trainer, checkpoint_every)
     state = whole_state(model.next_token)
     if trainer.is_global_zero:
+        write_text(out / "ledger.json", json.dumps(ledger.account(trainer), indent=2) + "\n")
         with whole_folder(out / "model") as folder:
             weights = None if state is None else {name.removeprefix("network."): weight for name, weight in state.items()}
             save_language_model(model.network, folder, model.vocabulary, read_contract(vocabulary), weights)

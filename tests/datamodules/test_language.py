@@ -1,12 +1,13 @@
 from types import SimpleNamespace
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 
 from datamodules import (
     InterleavedDataModule, InterleavedStream, MixtureDataModule, SpeechDataModule, SpeechStream, SpeechThenTextStream, TextDataModule,
-    TextStream, TextThenSpeechStream,
+    TextStream, TextThenSpeechStream, WordTranscriptionStream,
 )
 from tests.toy_tokens import read_back, words_vocabulary, write_sentences
 from zoo.tokens.interleave import UniformSpans
@@ -26,8 +27,16 @@ def data(tokens, **changes):
                                 "sequence_length": 32, "batch_size": 2} | changes)
 
 
-def attached(module, step=0, accumulate=1, rank=0, world=1):
-    module.trainer = SimpleNamespace(global_rank=rank, world_size=world, global_step=step, accumulate_grad_batches=accumulate)
+def attached(module, begun=0, rank=0, world=1):
+    progress = SimpleNamespace(current=SimpleNamespace(ready=begun))
+    loops = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
+    module.trainer = SimpleNamespace(global_rank=rank, world_size=world, fit_loop=loops)
+    return module
+
+
+def resumed(tokens, state, **place):
+    module = attached(data(tokens), **place)
+    module.load_state_dict(state)
     return module
 
 
@@ -39,24 +48,39 @@ def equal(a, b):
     return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b))
 
 
-@pytest.mark.parametrize("step, accumulate", [(0, 1), (5, 1), (3, 2)])
-def test_a_loader_begins_after_what_was_trained_on(tokens, step, accumulate):
+@pytest.mark.parametrize("begun", [0, 5, 6])
+def test_a_loader_begins_after_what_was_trained_on(tokens, begun):
     ten = first(attached(data(tokens)).train_dataloader(), 10)
-    assert equal(first(attached(data(tokens), step, accumulate).train_dataloader(), 10 - step * accumulate), ten[step * accumulate:])
+    module = resumed(tokens, attached(data(tokens), begun).state_dict(), begun=begun)
+    assert equal(first(module.train_dataloader(), 10 - begun), ten[begun:])
 
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_the_batches_of_all_processes_are_those_of_one(tokens, world):
     one = first(attached(data(tokens)).train_dataloader(), 6 * world)
     for rank in range(world):
-        assert equal(first(attached(data(tokens), rank=rank, world=world).train_dataloader(), 6), one[rank::world])
-        resumed = attached(data(tokens, num_workers=2), step=2, accumulate=2, rank=rank, world=world)
-        assert equal(first(resumed.train_dataloader(), 2), one[rank::world][4:])
+        module = attached(data(tokens), rank=rank, world=world)
+        assert equal(first(module.train_dataloader(), 6), one[rank::world])
+        module = attached(data(tokens, num_workers=2), begun=4, rank=rank, world=world)
+        module.load_state_dict(module.state_dict())
+        assert equal(first(module.train_dataloader(), 2), one[rank::world][4:])
+
+
+def test_each_batch_is_read_once_across_changes_of_the_number_of_processes(tokens):
+    one = first(attached(data(tokens)).train_dataloader(), 18)
+    seen, state, begun = [], {"next": 0, "begun": 0}, 0
+    for world, batches in ((2, 3), (3, 2), (1, 4), (2, 1)):
+        places = [resumed(tokens, state, begun=begun, rank=rank, world=world) for rank in range(world)]
+        shares = [first(module.train_dataloader(), batches) for module in places]
+        seen += [shares[number % world][number // world] for number in range(world * batches)]
+        begun += batches
+        (state,) = {str(attached(module, begun, rank, world).state_dict()): module.state_dict() for rank, module in enumerate(places)}.values()
+    assert state == {"next": 18, "begun": 10} and equal(seen, one)
 
 
 def test_validation_reads_so_many_batches_of_the_other_split(tokens):
     module = data(tokens, val_batches=3)
-    val = list(attached(module, step=7).val_dataloader())
+    val = list(attached(module, begun=7).val_dataloader())
     assert len(val) == 3 and equal(val, list(attached(module).val_dataloader()))
     assert not equal(val, first(module.train_dataloader(), 3))
     dev = {" ".join(row.words) for row in TokenTable(tokens, "dev")}
@@ -82,6 +106,49 @@ def test_orders_of_recognition_and_synthesis(tokens, kind, order):
     document = row[: (row == VOCABULARY.eos).nonzero()[0][0] + 1]
     (first_kind, said), (second_kind, again) = read_back(document, VOCABULARY)
     assert [first_kind, second_kind] == order and said == again
+
+
+def test_a_prompt_of_the_task_stands_around_the_text(tokens):
+    streams = {"asr": SpeechThenTextStream(tokens, template="anna: {text} ben")}
+    row = attached(data(tokens, streams=streams, weights={"asr": 1.0}, sequence_length=128)).mixture("train", range(1)).batch(0)[0].numpy()
+    (_, said), (_, written) = read_back(row[: (row == VOCABULARY.eos).nonzero()[0][0] + 1], VOCABULARY)
+    assert written == ["anna:", *said, "ben"]
+    with pytest.raises(ValueError, match=r"template 'say it' must hold \{text\} once"):
+        TextThenSpeechStream(tokens, template="say it").form(VOCABULARY, "train")
+
+
+def test_word_transcription_says_and_writes_each_word(tokens):
+    form, orders = WordTranscriptionStream(tokens).form(VOCABULARY, "train"), set()
+    for row in form.rows[:12]:
+        document = form.document(int(row), np.random.default_rng(row))
+        spans = read_back(document, VOCABULARY)
+        assert len(document) == form.lengths[row] and all(len(words) == 1 for _, words in spans)
+        assert spans[::2] != spans[1::2] and [w for _, w in spans[::2]] == [w for _, w in spans[1::2]]
+        orders.add(spans[0][0])
+        assert len({kind for kind, _ in spans[::2]}) == len({kind for kind, _ in spans[1::2]}) == 1
+    assert orders == {"text", "speech"}
+
+
+def test_a_token_rate_out_of_its_range_is_an_error(tokens):
+    rate = TokenTable(tokens, "train").speech_rates()
+    (path, found), = rate.items()
+    rows = list(TokenTable(tokens, "train"))
+    assert found == pytest.approx(sum(len(row.speech_ids) for row in rows) / sum(row.duration for row in rows))
+    SpeechStream(tokens, expected_rate=(found - 1, found + 1)).form(VOCABULARY, "train")
+    with pytest.raises(ValueError, match=rf"train-00000.arrow: {found:.1f} speech tokens per second, expected_rate is \[17, 18\]"):
+        InterleavedStream(tokens, expected_rate=(17.0, 18.0)).form(VOCABULARY, "train")
+
+
+def test_a_stream_without_weight_is_not_read(tokens, tmp_path):
+    streams = {"text": TextStream(tokens), "speech": SpeechStream(tmp_path / "nowhere")}
+    batch = attached(data(tokens, streams=streams, weights={"text": 1.0, "speech": 0.0})).mixture("train", range(1)).batch(0)
+    assert (batch == VOCABULARY.text_marker).any()
+
+
+def test_epochs_count_how_often_a_stream_was_read(tokens):
+    module = attached(data(tokens, weights={"text": 1.0, "interleaved": 3.0}), begun=1000)
+    packed = module.mixture("train", range(0)).streams
+    assert module.epochs() == {"text": 500 / packed[0].rows_per_epoch, "interleaved": 1500 / packed[1].rows_per_epoch}
 
 
 def test_missing_tokens_name_the_stage_to_run(tokens, tmp_path):

@@ -57,9 +57,9 @@ def pretrained(source: str, vocabulary: Vocabulary, rope_theta: float | None = N
     """
     config = _config(source, rope_theta)
     if torch.get_default_device().type == "meta":
-        network = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=getattr(torch, dtype))
+        network = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     else:
-        network = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=getattr(torch, dtype), attn_implementation="sdpa")
+        network = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=getattr(torch, dtype))
     return extended(network, vocabulary, rows, seed)
 
 
@@ -73,7 +73,7 @@ def random_like(source: str, vocabulary: Vocabulary, rope_theta: float | None = 
     """
     config = _config(source, rope_theta)
     config.vocab_size = vocabulary.num_rows
-    network = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     return _speaking(network, vocabulary)
 
 
@@ -97,8 +97,7 @@ def quantized(source: str, vocabulary: Vocabulary, bits: Literal[4, 8] = 4, rope
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ValueError(f"bits={bits} needs bitsandbytes, which is not installed: pip install 'spiritlm-zoo[quantized]', or name zoo.language.networks.pretrained")
     weights = BitsAndBytesConfig(load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
-    network = AutoModelForCausalLM.from_pretrained(source, config=_config(source, rope_theta), dtype=torch.bfloat16,
-                                                   quantization_config=weights, attn_implementation="sdpa")
+    network = AutoModelForCausalLM.from_pretrained(source, config=_config(source, rope_theta), dtype=torch.bfloat16, quantization_config=weights)
     return extended(network, vocabulary, rows, seed)
 
 
@@ -115,13 +114,19 @@ def trained(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
     own = Vocabulary.load(folder).contract
     for field in (field for field, value in vocabulary.contract.items() if own.get(field) != value):
         raise ValueError(f"{folder} was trained over another vocabulary: its {field} is {own.get(field)!r}, not {vocabulary.contract[field]!r}")
-    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return _speaking(network, vocabulary)
 
 
 def checkpointed(network: nn.Module) -> nn.Module:
     """Return the network with activations made again in the backward pass, layer by layer: less memory, a third more work."""
     network.gradient_checkpointing_enable({"use_reentrant": False})
+    return network
+
+
+def attending(network: PreTrainedModel, attention: Literal["sdpa", "eager", "flex_attention", "flash_attention_2"]) -> PreTrainedModel:
+    """Return the network with another implementation of attention than transformers' choice; flex and flash need a GPU."""
+    network.set_attn_implementation(attention)
     return network
 
 

@@ -127,6 +127,16 @@ class TokenTable:
         """A whole flat column, such as ``speaker``."""
         return [value for shard in self.shards for value in shard.table.column(column).to_pylist()]
 
+    def speech_rates(self) -> dict[Path, float]:
+        """Speech tokens per second of speech, by shard; shards without speech are left out."""
+        rates = {}
+        for shard in self.shards:
+            counts = shard.lengths("speech_ids")
+            seconds = shard.table.column("duration").to_numpy()[counts > 0].sum()
+            if seconds > 0:
+                rates[shard.path] = float(counts[counts > 0].sum() / seconds)
+        return rates
+
     def __getitem__(self, row: int) -> TokenRow:
         shard = bisect.bisect_right(self.ends, row)
         return self.shards[shard].row(row - (self.ends[shard - 1] if shard else 0))
@@ -137,6 +147,7 @@ class TokenTable:
 
 class _Shard:
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         self.num_rows = self.table.num_rows
         self.lists: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
