@@ -133,7 +133,7 @@ def test_the_model_folder_is_a_transformers_folder_with_its_vocabulary(run):
         assert vocabulary.text.encode(f"{row.text} </s> 'żółw'") == before.text.encode(f"{row.text} </s> 'żółw'")
     state = torch.load(run / "language_model" / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["global_step"] == 3
-    assert all(torch.equal(weight, state["state_dict"][f"network.{name}"]) for name, weight in network.state_dict().items())
+    assert all(torch.equal(weight, state["state_dict"][f"next_token.network.{name}"]) for name, weight in network.state_dict().items())
     metrics = json.loads((run / "language_model" / "metrics.json").read_text())
     assert {"val/loss", "val/text_loss", "val/speech_loss"} <= metrics.keys()
     assert list((run / "language_model" / "logs").glob("events.out.tfevents*"))

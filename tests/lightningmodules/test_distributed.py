@@ -1,0 +1,93 @@
+"""Two processes on the CPU, begun once; what they left behind is compared with one process that saw the same batches."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from datamodules import InterleavedStream, MixtureDataModule, TextStream
+from tests.lightningmodules.distributed import train
+from tests.toy_tokens import words_vocabulary, write_sentences
+from zoo.tokens.interleave import UniformSpans
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("distributed")
+    tokens = write_sentences(folder / "tokens")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+             "TORCHELASTIC_RUN_ID": "test", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "tests.lightningmodules.distributed"]
+    outputs = [folder / f"output-{rank}.txt" for rank in range(2)]
+    started = [subprocess.Popen([*command, str(rank), str(folder), str(tokens)], cwd=ROOT, env=os.environ | world,
+                                stdout=output.open("w"), stderr=subprocess.STDOUT) for rank, output in enumerate(outputs)]
+    try:
+        codes = [process.wait(timeout=280) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert codes == [0, 0], "\n".join(output.read_text()[-3000:] for output in outputs)
+    train(folder / "one", tokens, 4, 1, "auto", accumulate=2)
+    shutil.copytree(folder / "ddp", folder / "changing")
+    train(folder / "changing", tokens, 6, 1, "auto", accumulate=2)
+    return folder
+
+
+def seen(folder, name, ranks=1):
+    records = [json.loads((folder / f"{name}-{rank}.json").read_text()) for rank in range(ranks)]
+    return [batch for batches in zip(*(record["batches"] for record in records)) for batch, _ in batches], records
+
+
+def weights(folder, name):
+    return load_file(folder / name / "model" / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_two_processes_learn_what_one_learns_from_the_same_batches(ran, name):
+    one, two = weights(ran, "one"), weights(ran, name)
+    assert one.keys() == two.keys()
+    for key, weight in one.items():
+        torch.testing.assert_close(two[key], weight, rtol=1e-3, atol=2e-4, msg=key)
+    batches, _ = seen(ran, "one-seen")
+    runs = ["ddp-seen"] if name == "ddp" else ["fsdp-first", "fsdp-second"]
+    assert [batch for run in runs for batch in seen(ran, run, 2)[0]] == batches
+
+
+def test_each_batch_is_read_once_across_a_change_of_world_size(ran):
+    streams = {"text": TextStream(ran / "tokens"), "interleaved": InterleavedStream(ran / "tokens", UniformSpans((1, 3), (1, 3)))}
+    wanted = MixtureDataModule(words_vocabulary(), streams, {"text": 0.3, "interleaved": 0.7}, 32, 2).mixture("train", range(12))
+    assert seen(ran, "ddp-seen", 2)[0] + seen(ran, "changing-seen")[0] == [batch.tolist() for batch in wanted]
+    ledger = json.loads((ran / "changing" / "ledger.json").read_text())
+    assert sum(count for name, count in ledger.items() if name.startswith("tokens/")) == 12 * 2 * 32
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_a_step_that_is_not_finite_is_skipped_by_all(ran, name):
+    _, records = seen(ran, f"adapters_{name}-seen", 2)
+    assert [record["skipped"] for record in records] == [1, 1]
+    assert all(weight.isfinite().all() for weight in load_file(ran / f"adapters_{name}" / "model" / "adapter_model.safetensors").values())
+
+
+def test_adapters_learn_alike_and_are_saved_as_adapters(ran):
+    ddp, fsdp = (load_file(ran / f"adapters_{name}" / "model" / "adapter_model.safetensors") for name in ("ddp", "fsdp"))
+    assert ddp.keys() == fsdp.keys() and any("lora_B" in key for key in ddp) and any("token_adapter" in key for key in ddp)
+    for key, weight in ddp.items():
+        torch.testing.assert_close(fsdp[key], weight, rtol=1e-3, atol=2e-4, msg=key)
+    kept = torch.load(ran / "adapters_ddp" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert kept and all("lora_" in key or "trainable_tokens" in key or key == "skipped_steps" for key in kept)
+
+
+def test_shards_are_saved_by_each_process(ran):
+    last = ran / "fsdp" / "checkpoints" / "last.ckpt"
+    assert last.is_dir() and len(list(last.glob("*.distcp"))) == 2 and [path.name for path in last.parent.iterdir()] == ["last.ckpt"]
