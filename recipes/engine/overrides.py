@@ -1,6 +1,6 @@
 """``key=value`` from the command line into a recipe."""
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -26,6 +26,17 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
             problems.append(f"{key}={text}: the value is not valid YAML: {' '.join(str(error).split())[:120]}")
         except KeyError as error:
             problems.append(f"{key}={text}: {error.args[0]}")
+    return problems
+
+
+def assign(content: dict[str, Any], changes: Mapping[str, Any]) -> list[str]:
+    """Put values at dotted paths of a recipe's content in place; return what is wrong with them, a line each."""
+    problems = []
+    for key, value in changes.items():
+        try:
+            _set(content, str(key).split("."), value)
+        except KeyError as error:
+            problems.append(f"set.{key}: {error.args[0]}")
     return problems
 
 

@@ -2,6 +2,9 @@
 
 A *node* is a mapping with ``_target_``, the dotted name of a class or function; its other keys are that callable's
 arguments. ``${name}`` alone as a value is the very object built at ``name``; inside a longer string it is text.
+
+A recipe that differs from a complete one in a few values names it as its ``base`` and lists them below ``set``, by the
+dotted paths that the command line takes; ``zoo show`` writes it out whole.
 """
 import sys
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, errors
 from recipes.engine import shipped
 from recipes.engine.check import TARGET, check, complete
 from recipes.engine.errors import RecipeError
-from recipes.engine.overrides import override
+from recipes.engine.overrides import assign, override
 from recipes.engine.targets import PROJECT, Targets
 
 
@@ -61,7 +64,7 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
         sys.path.append(str(Path.cwd()))
     path = shipped.find(source)
     file = path.name if path.is_relative_to(shipped.ROOT) else str(path)
-    content = _read(path, file)
+    content = _over_base(_read(path, file), path.stem, file)
     content.setdefault("name", path.stem)
     content.setdefault("seed", 0)
     content.setdefault("out", "runs/${name}")
@@ -92,6 +95,24 @@ def _read(path: Path, file: str) -> dict[str, Any]:
     if not isinstance(content, dict) or not content:
         raise RecipeError(f"{file}: a recipe is a mapping of names to values, with `stages`; this file is not")
     return content
+
+
+def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
+    """Return a complete recipe as it is, and one with a ``base`` as that base with what it sets."""
+    if "base" not in content or "stages" in content:  # with stages it is complete, and `base` a value of its own
+        return content
+    changes, strays = content.get("set", {}), content.keys() - {"base", "name", "set"}
+    if strays or not isinstance(changes, dict):
+        raise RecipeError(f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); "
+                          f"{f'move {sorted(strays)} below set' if strays else 'set is no mapping'}")
+    path = shipped.find(str(content["base"]))
+    base = _read(path, path.name)
+    if "base" in base and "stages" not in base:
+        raise RecipeError(f"{file}: base={content['base']} is itself over {base['base']}: name that one, so that a reader has two files to read and no more")
+    problems = assign(base, changes)
+    if problems:
+        raise RecipeError(*(f"{file}: {problem}" for problem in problems))
+    return base | {"name": content.get("name", stem)}
 
 
 def _problems_of_stages(content: dict[str, Any]) -> list[str]:
