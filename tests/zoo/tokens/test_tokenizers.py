@@ -9,8 +9,13 @@ from safetensors.torch import save_file
 from tests import toy_extractors
 from tests.toy_extractors import Extra, Loudest, Pitch, Style
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.kmeans import fit_kmeans
+from zoo.speech.f0 import Autocorrelation
+from zoo.speech.kmeans import KMeans, fit_kmeans
 from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.pitch_units import PitchUnits
+from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.style import StyleClusters, StyleUnits
+from zoo.speech.style_encoders import ProsodyStyleEncoder
 from zoo.tokens import tokenizers
 from zoo.tokens.contract import ContractError, checksum, read_contract, require_match, write_contract
 from zoo.tokens.tokenizers import Base, Expressive, UnitTokenizer, load_tokenizer
@@ -103,6 +108,31 @@ def test_expressive_keeps_the_base_it_was_made_of_and_the_contract_names_the_par
     write_contract(tmp_path / "other", {"tokenizer": other})
     with pytest.raises(ContractError, match="differ in tokenizer.parts.Pi: "):
         require_match(tmp_path / "t", tmp_path / "other")
+
+
+@pytest.fixture(scope="module")
+def real_parts():
+    """Small ones of the classes that recipes train."""
+    torch.manual_seed(0)
+    vqvae = PitchVQVAE(PitchEncoder(dim=8, width=8, depth=1), EMACodebook(16, 8), PitchDecoder(dim=8, width=8, depth=1))
+    phonetic, style = KMeans(12, 26), StyleClusters(5, 16)
+    for codebook in (phonetic.centroids, style.kmeans.centroids):
+        torch.nn.init.normal_(codebook)
+    return {"Hu": PhoneticUnits(FilterbankEncoder(), phonetic, clock=24.99), "Pi": PitchUnits(Autocorrelation(), vqvae),
+            "St": StyleUnits(ProsodyStyleEncoder(dim=16, depth=1), style)}
+
+
+@pytest.mark.parametrize("prefixes", [("Hu",), ("Hu", "Pi"), ("Hu", "St"), ("Hu", "Pi", "St")], ids="+".join)
+def test_tokenizers_of_the_parts_that_recipes_train_are_found_again_in_their_folders(real_parts, prefixes, tmp_path):
+    tokenizer = UnitTokenizer([real_parts[prefix] for prefix in prefixes])
+    tokenizer.save(tmp_path / "t")
+    again, waveform = load_tokenizer(tmp_path / "t"), noise(40000)
+    assert again.contract == tokenizer.contract == read_contract(tmp_path / "t") and again.streams == tokenizer.streams
+    assert same_units(again.encode(waveform), tokenizer.encode(waveform)) and same_units(again.encode(torch.zeros(16000)), tokenizer.encode(torch.zeros(16000)))
+    assert not any(len(row) for row in again.encode(torch.zeros(1279)).values())
+    assert {path.suffix for path in (tmp_path / "t").rglob("*") if path.is_file()} == {".json", ".safetensors"}
+    rates = {prefix: len(units) / 2.5 for prefix, units in again.encode(waveform).items()}
+    assert rates == {prefix: {"Hu": 62, "Pi": 31, "St": 3}[prefix] / 2.5 for prefix in prefixes}
 
 
 def test_where_one_stream_has_no_units_none_has():
