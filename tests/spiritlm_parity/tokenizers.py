@@ -1,6 +1,7 @@
 """The whole official tokenizers, as they are called there, and as the zoo keeps them."""
 import atexit
 import itertools
+import pickle
 import shutil
 import tempfile
 from functools import cache
@@ -13,6 +14,7 @@ import torch
 
 from recipes.engine import cli
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases, waveform
+from zoo.interop.spiritlm.release import import_release
 from zoo.interop.spiritlm.strings import KEYS
 from zoo.interop.spiritlm.tokenizer import convert_to_wav_tensor, encode_string, encode_units, load_base, load_expressive
 from zoo.language.generation import Sampling
@@ -187,3 +189,16 @@ def test_ids_of_units_are_the_official_ones(model, size, rows):
     for id, piece in numbered.items():
         assert vocabulary.speech_ids(tokenizer(model).parse(piece)).tolist() == [int(id)]
     assert pieces[str(vocabulary.text_marker)] == "[Text]" and pieces[str(vocabulary.speech_marker)] == "[Speech]"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", pickle.dumps({"model": [1]})], ids=["empty", "text", "cut off", "other"])
+@pytest.mark.parametrize("broken", ["hubert_25hz/mhubert_base_25hz.pt", "vqvae_f0_quantizer/model.pt", "style_encoder_w2v2/pytorch_model.bin",
+                                    "hifigan_spiritlm_expressive_w2v2/generator.pt"])
+def test_a_broken_file_is_an_error_of_one_line_that_names_it(broken, content, tmp_path):
+    parts = tmp_path / "speech_tokenizer"
+    shutil.copytree(FIXTURES / "speech_tokenizer", parts)
+    (parts / broken).write_bytes(content)
+    with pytest.raises(ValueError) as error:
+        for _ in import_release(tmp_path, tmp_path / "zoo"):
+            pass
+    assert str(parts / broken) in str(error.value) and "\n" not in str(error.value)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 from torch import Tensor
 
+from zoo.interop.spiritlm.checkpoint import read_checkpoint
 from zoo.speech.f0 import FCPE
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
@@ -45,10 +45,7 @@ def load_pitch(folder: Path) -> PitchUnits:
         vqvae = _build(config)
     except KeyError as error:
         raise ValueError(f"{path}: no field {error}") from error
-    state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or "model" not in state:
-        raise ValueError(f"{folder / 'model.pt'}: no tensors under the key 'model'")
-    _fill(vqvae, state["model"], folder / "model.pt")
+    _fill(vqvae, read_checkpoint(folder / "model.pt", ("model",))["model"], folder / "model.pt")
     return PitchUnits(FCPE(), vqvae, "norm_" in config["features"] or bool(config.get("speaker_norm")))
 
 

@@ -2,10 +2,10 @@
 import json
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from zoo.interop.spiritlm.checkpoint import read_checkpoint
 from zoo.speech.style import StyleClassifier, StyleUnits
 from zoo.speech.style_encoders import TransformerStyleEncoder
 
@@ -31,8 +31,7 @@ def load_style(folder: Path) -> StyleUnits:
         raise ValueError(f"{folder / 'config.json'}: use_weighted_layer_sum is true; the release takes the last layer alone")
     style = StyleUnits(TransformerStyleEncoder(Wav2Vec2Model(config), normalize=True),
                        StyleClassifier(config.hidden_size, config.num_labels, config.classifier_proj_size, _labels(config)), FRAMES_PER_UNIT)
-    state = torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
-    _fill(style, state, folder / "pytorch_model.bin")
+    _fill(style, read_checkpoint(folder / "pytorch_model.bin", ()), folder / "pytorch_model.bin")
     return style
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from zoo.interop.spiritlm.checkpoint import read_checkpoint
 from zoo.interop.spiritlm.strings import MISSING_STYLES, string_to_units
 from zoo.tokens.units import Stream, runs
 from zoo.vocoder.duration import DurationPredictor
@@ -40,10 +40,7 @@ def load_vocoder(folder: Path) -> Vocoder:
             raise FileNotFoundError(f"no {name} in {folder}: not the folder of a Spirit LM vocoder")
     config = json.loads((folder / "config.json").read_text())
     vocoder = _build(config, folder)
-    state = torch.load(folder / "generator.pt", map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or "generator" not in state:
-        raise ValueError(f"{folder / 'generator.pt'}: no tensors under the key 'generator'")
-    _fill(vocoder, state["generator"], len(config["resblock_kernel_sizes"]), folder / "generator.pt")
+    _fill(vocoder, read_checkpoint(folder / "generator.pt", ("generator",))["generator"], len(config["resblock_kernel_sizes"]), folder / "generator.pt")
     vocoder.generator.remove_weight_norm()
     return vocoder
 
