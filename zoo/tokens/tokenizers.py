@@ -105,9 +105,14 @@ class UnitTokenizer(SpeechTokenizer):
         pieces = waveform.split(round(self.chunk_seconds * self.sample_rate))
         return [piece for piece in pieces if len(piece) >= self.min_samples]
 
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Checksum of each extractor by prefix."""
+        return {prefix: part.checksum() for prefix, part in self.extractors.items()}
+
     def checksum(self) -> str:
         """That of its only part, or of all together."""
-        parts = [part.checksum() for part in self.extractors.values()]
+        parts = list(self.parts.values())
         if self.chunk_seconds != CHUNK_SECONDS:
             parts.append(f"chunks of {self.chunk_seconds:g} s")
         return parts[0] if len(parts) == 1 else checksum(parts)
@@ -116,8 +121,8 @@ class UnitTokenizer(SpeechTokenizer):
     def contract(self) -> dict[str, Any]:
         """Streams and checksum; where there are several parts, the checksum of each, so that a mismatch names the part."""
         whole = super().contract["tokenizer"]
-        parts = {prefix: part.checksum() for prefix, part in self.extractors.items()}
-        return {"tokenizer": {"streams": whole["streams"], **({"parts": parts} if len(parts) > 1 else {}), "checksum": whole["checksum"]}}
+        parts = {"parts": self.parts} if len(self.parts) > 1 else {}
+        return {"tokenizer": {"streams": whole["streams"], **parts, "checksum": whole["checksum"]}}
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``, a folder for each part, named by its prefix, and the contract; the folder appears whole."""
