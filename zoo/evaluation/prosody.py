@@ -45,8 +45,8 @@ def pitch_report(pitch: PitchUnits, store: F0Store) -> dict[str, Any]:
         raise ValueError(f"{store.folder}: no utterance of split {store.split!r} has a voiced frame")
     table = np.array(rows, dtype=np.float64)  # of units, then of the mean: squares, voiced frames, gross errors, voicing errors, frames
     flat = table[:, [7, 8]].copy()
-    if 2 * flat[:, 1].sum() > table[:, 9].sum():  # better nowhere voiced
-        flat = np.stack([0 * flat[:, 0], table[:, 9] - flat[:, 1]], 1)
+    if flat.sum() > table[:, 6].sum():  # better nowhere voiced: then each voiced frame is a voicing error
+        flat = table[:, [6]]
     return {"log_f0_error": _root(ratio(table[:, 0], table[:, 1])).named("octaves"), "of_the_mean": _root(ratio(table[:, 5], table[:, 6])).named("octaves"),
             "f0_frame_error": ratio(table[:, 2] + table[:, 3], table[:, 4]).named("share"), "f0_frame_error_of_the_mean": ratio(flat.sum(1), table[:, 9]).named("share"),
             "gross_errors": int(table[:, 2].sum()), "voicing_errors": int(table[:, 3].sum()), "frames": int(table[:, 4].sum()),
