@@ -1,8 +1,15 @@
+import importlib.util
+
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen2Config, Qwen3Config
 
 from tests.toy_tokens import tiny_network, words_vocabulary
-from zoo.language.networks import llama, pretrained
+from zoo.language.adapters import lora
+from zoo.language.losses import NextTokenLoss
+from zoo.language.networks import llama, pretrained, quantized, random_like, trained
+from zoo.language.rows import MatchedRows, NormalRows
+from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
 VOCABULARY = words_vocabulary()
@@ -75,6 +82,111 @@ def test_an_untrained_llama_has_a_row_for_every_id():
     assert network.get_input_embeddings().weight.shape == network.get_output_embeddings().weight.shape == (VOCABULARY.num_rows, 16)
     torch.testing.assert_close(network.model.rotary_emb.inv_freq, 100_000.0 ** (-torch.arange(0, 8, 2) / 8))
     assert tiny_network(VOCABULARY, tie_embeddings=True).num_parameters() == network.num_parameters() - 16 * VOCABULARY.num_rows
+
+
+SHAPE = {"vocab_size": VOCABULARY.num_text, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+         "num_key_value_heads": 1, "pad_token_id": 0}
+FAMILIES = {"llama": LlamaConfig(**SHAPE), "smollm-like": LlamaConfig(**SHAPE, tie_word_embeddings=True),
+            "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True), "qwen3": Qwen3Config(**SHAPE, head_dim=8), "gemma3": Gemma3TextConfig(**SHAPE, head_dim=8)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_id_learns_in_every_family_the_padding_id_of_the_checkpoint_too(tmp_path, family):
+    torch.manual_seed(0)
+    text = AutoModelForCausalLM.from_config(FAMILIES[family])
+    text.save_pretrained(tmp_path)
+    network = pretrained(str(tmp_path), VOCABULARY, rope_theta=77_000.0)
+    assert type(network) is type(text) and network.config.pad_token_id is None and network.generation_config.pad_token_id is None
+    rope = network.config.rope_parameters
+    assert rope.get("full_attention", rope)["rope_theta"] == 77_000.0
+    embedding, head = network.get_input_embeddings(), network.get_output_embeddings()
+    assert (embedding.weight is head.weight) == bool(FAMILIES[family].tie_word_embeddings)
+    assert torch.equal(embedding.weight[: VOCABULARY.num_text], text.get_input_embeddings().weight)
+    ids = torch.tensor([[5, 0, 0, VOCABULARY.first_unit, 0, 7, len(VOCABULARY) - 1, VOCABULARY.eos]])
+    losses = NextTokenLoss(network)(ids)
+    shares = torch.log_softmax(network(input_ids=ids, use_cache=False).logits[0], -1)
+    torch.testing.assert_close(losses.tokens[0], -shares[range(7), ids[0, 1:]].detach())
+    losses.mean.backward()
+    assert embedding.weight.grad[ids[0, :-1].unique()].abs().sum(1).gt(0).all()
+    later = network(input_ids=torch.tensor([[5, 9, 9, VOCABULARY.first_unit]]), use_cache=False).logits[0, -1]
+    assert not torch.allclose(later, network(input_ids=ids[:, :4], use_cache=False).logits[0, -1])  # id 0 is attended to
+
+
+def test_matched_rows_have_the_mean_and_covariance_of_the_old():
+    draw = torch.Generator().manual_seed(0)
+    old = torch.randn(400, 6, generator=draw) @ torch.randn(6, 6, generator=draw) + torch.arange(6.0)
+    new = MatchedRows().rows(old, 20_000, 0.02, draw)
+    torch.testing.assert_close(new.mean(0), old.mean(0), rtol=0, atol=0.1)
+    torch.testing.assert_close(new.T.cov(), old.T.cov(), rtol=0.05, atol=0.3)
+    assert torch.equal(MatchedRows(scale=0.0).rows(old, 2, 0.02, draw), old.mean(0).expand(2, -1))
+    assert NormalRows(0.5).rows(old, 5000, 0.02, draw).std().item() == pytest.approx(0.5, rel=0.05)
+    assert NormalRows().rows(old, 5000, 0.02, draw).std().item() == pytest.approx(0.02, rel=0.05)
+
+
+def test_matched_rows_follow_embedding_and_head_each(tmp_path):
+    before = text_checkpoint(tmp_path)
+    before["lm_head.weight"] += 3
+    network = AutoModelForCausalLM.from_pretrained(tmp_path)
+    network.lm_head.weight.data += 3
+    network.save_pretrained(tmp_path)
+    network = pretrained(str(tmp_path), VOCABULARY, rows=MatchedRows())
+    for name, mean in (("lm_head", 3.0), ("model.embed_tokens", 0.0)):
+        new = network.get_parameter(f"{name}.weight")[VOCABULARY.num_text:]
+        assert new.mean().item() == pytest.approx(mean, abs=0.02) and len(new.unique(dim=0)) == len(new)
+
+
+def test_the_official_layout_of_llama_2():
+    class Text:
+        bos, eos, checksum = 1, 2, ""
+
+        def __len__(self):
+            return 32000
+
+    base = Vocabulary(Text(), [Stream("Hu", 501, 25.0)], multiple=128)
+    expressive = Vocabulary(Text(), [Stream("Hu", 501, 25.0), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0)], multiple=128)
+    assert (base.text_marker, base.speech_marker, base.num_rows, expressive.num_rows) == (32000, 32001, 32512, 32768)
+    assert [(ids.start, ids.stop) for ids in expressive.ranges.values()] == [(32002, 32503), (32503, 32567), (32567, 32667)]
+
+
+def test_random_weights_in_the_shape_of_a_checkpoint(tmp_path):
+    text_checkpoint(tmp_path)
+    torch.manual_seed(3)
+    network, kept = random_like(str(tmp_path), VOCABULARY, rope_theta=9e4), pretrained(str(tmp_path), VOCABULARY)
+    shapes = lambda made: {name: weight.shape for name, weight in made.state_dict().items()}
+    assert shapes(network) == shapes(kept) and network.config.rope_parameters["rope_theta"] == 9e4
+    assert not torch.equal(network.model.layers[0].self_attn.q_proj.weight, kept.model.layers[0].self_attn.q_proj.weight)
+
+
+def test_a_trained_model_goes_on_as_it_is(tmp_path):
+    made = tiny_network(VOCABULARY)
+    made.save_pretrained(tmp_path)
+    VOCABULARY.save(tmp_path)
+    again = trained(tmp_path, VOCABULARY)
+    assert all(torch.equal(weight, made.state_dict()[name]) for name, weight in again.state_dict().items())
+    with pytest.raises(ValueError, match="was trained over another vocabulary: its ranges is"):
+        trained(tmp_path, Vocabulary(VOCABULARY.text, (Stream("Hu", 7, 25.0),), multiple=8))
+
+
+def test_a_quantized_base_needs_its_library(tmp_path, monkeypatch):
+    text_checkpoint(tmp_path)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else found(name, *rest))
+    with pytest.raises(ValueError, match=r"bits=4 needs bitsandbytes, which is not installed: pip install 'spiritlm-zoo\[quantized\]'"):
+        quantized(str(tmp_path), VOCABULARY)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("bitsandbytes"), reason="bitsandbytes is an extra")
+@pytest.mark.parametrize("bits, kind", [(8, "Linear8bitLt"), (4, "Linear4bit")])
+def test_adapters_learn_beside_a_quantized_base(tmp_path, bits, kind):
+    llama(Vocabulary(VOCABULARY.text, (), multiple=1), 64, 1, 2).save_pretrained(tmp_path)
+    base = quantized(str(tmp_path), VOCABULARY, bits)
+    assert type(base.model.layers[0].mlp.up_proj).__name__ == kind
+    assert base.get_input_embeddings().weight.dtype == base.get_output_embeddings().weight.dtype == torch.bfloat16
+    network = lora(base, rank=2, new_rows=VOCABULARY)
+    NextTokenLoss(network)(torch.randint(len(VOCABULARY), (2, 16), generator=torch.Generator().manual_seed(0))).mean.backward()
+    learning = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+    assert learning and all("lora_" in name or "trainable_tokens" in name for name in learning)
+    assert all(weight.grad.isfinite().all() for weight in learning.values()) and any(weight.grad.abs().sum() > 0 for weight in learning.values())
 
 
 def test_widths_that_do_not_divide_are_an_error():
