@@ -1,14 +1,15 @@
 """Where the jobs of tokenising run: the processes of this machine, or one accelerator. On several machines: ``zoo.tokens.ray_engine``."""
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing.synchronize import Event
 
 import torch
 
@@ -45,17 +46,17 @@ class LocalProcesses(Engine):
         # Forked processes share the weights; spawned ones import the caller's main module, which scripts seldom guard.
         is_forked = "fork" in multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("fork" if is_forked else "spawn")
-        stop = context.Event()
+        stop = context.RawValue("b", 0)  # no lock that a killed process may take with it
         first = (work.worker("cpu") if is_forked else None, work, os.getpid(), stop)
         with ProcessPoolExecutor(self.num_processes, context, _begin, first) as pool:
             try:
                 yield from self._parts(pool, iter(jobs))
             except BrokenProcessPool as error:
-                stop.set()
+                stop.value = 1
                 raise ChildProcessError(f"one of {self.num_processes} processes that tokenise was killed, mostly for want of memory: "
                                         "set a lower num_processes and run again; what is done is kept") from error
             except BaseException:
-                stop.set()
+                stop.value = 1
                 raise
 
     def _parts(self, pool: ProcessPoolExecutor, jobs: Iterator[Job]) -> Iterator[Part]:
@@ -85,7 +86,7 @@ class OneDevice(Engine):
 _worker: Worker | None = None  # of a process that does jobs
 
 
-def _begin(worker: Worker | None, work: Work, parent: int, stop: Event) -> None:
+def _begin(worker: Worker | None, work: Work, parent: int, stop: ctypes.c_byte) -> None:
     global _worker
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and says stop
@@ -97,10 +98,10 @@ def _do(job: Job) -> Part:
     return _worker(job)
 
 
-def _watch(parent: int, stop: Event) -> None:
+def _watch(parent: int, stop: ctypes.c_byte) -> None:
     """End in the middle of a job when told so, or when the parent was killed; else this process would wait for ever."""
-    while os.getppid() == parent and not stop.wait(0.5):
-        pass
+    while os.getppid() == parent and not stop.value:
+        time.sleep(0.5)
     os._exit(1)
 
 
