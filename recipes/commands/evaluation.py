@@ -8,13 +8,15 @@ from typing import Any
 
 from recipes.engine.errors import nearest
 from zoo.evaluation.harness import evaluate_text
-from zoo.evaluation.judges import (PretrainedSpeechClassifier, PretrainedTextClassifier, PretrainedTranscriber, SpeechClassifier, TextClassifier,
-                                   WordsClassifier)
+from zoo.evaluation.judges import (PretrainedSpeechClassifier, PretrainedTextClassifier, PretrainedTranscriber, SpeechClassifier, StyleJudge,
+                                   TextClassifier, WordsClassifier)
 from zoo.evaluation.remember import Memory, fingerprint, suite_fingerprint
 from zoo.evaluation.sentiment import EMOTION_TO_SENTIMENT
 from zoo.evaluation.tasks import SUITES, TASKS, Settings, Subject
 from zoo.evaluation.toxicity import WordList
 from zoo.language.speech_text_model import load_language_model
+from zoo.speech.style import CONFIG as STYLE
+from zoo.speech.style import StyleUnits
 from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.tokenizers import load_tokenizer
 from zoo.vocoder.vocoder import Vocoder
@@ -142,7 +144,11 @@ class Evaluation:
 
     def _speech_classifier(self) -> SpeechClassifier | None:
         named = self.args.speech_classifier
-        return PretrainedSpeechClassifier(named, EMOTION_TO_SENTIMENT) if named else None
+        if named is None:
+            return None
+        if (Path(named) / STYLE).is_file():
+            return StyleJudge(StyleUnits.load(Path(named)), EMOTION_TO_SENTIMENT)
+        return PretrainedSpeechClassifier(named, EMOTION_TO_SENTIMENT)
 
 
 def summary(result: Mapping[str, Any]) -> list[str]:

@@ -2,11 +2,13 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
 import torchaudio
 from torch import Tensor
 from transformers import pipeline
 
 from zoo.evaluation.sentiment import best_label
+from zoo.speech.style import StyleClassifier, StyleUnits
 
 TextClassifier = Callable[[str], str]
 SpeechClassifier = Callable[[Tensor, int], str]
@@ -71,6 +73,31 @@ class PretrainedSpeechClassifier:
         wanted = self.pipeline.feature_extractor.sampling_rate
         samples: np.ndarray = torchaudio.functional.resample(waveform.cpu(), sample_rate, wanted).numpy()
         label = best_label(self.pipeline(samples))[1]
+        return self.labels.get(label, label)
+
+
+class StyleJudge:
+    """Label of a waveform by a style classifier that the style recipe trained.
+
+    Args:
+        style: With a classifier whose labels are styles, such as ``StyleUnits.load(run / "classifier" / "style")``.
+        labels: Its labels to those wanted, such as ``EMOTION_TO_SENTIMENT``; others stay as they are.
+
+    Raises:
+        ValueError: Where it names no styles.
+    """
+
+    def __init__(self, style: StyleUnits, labels: Mapping[str, str] | None = None) -> None:
+        if not isinstance(style.head, StyleClassifier) or style.head.labels is None:
+            raise ValueError("speech is judged by a classifier with labels; these style units are clusters, or have none")
+        self.style, self.labels = style, dict(labels or {})
+
+    @torch.inference_mode()
+    def __call__(self, waveform: Tensor, sample_rate: int) -> str:
+        """Label of (N,) samples: the likeliest over all seconds; what is too short to be heard is padded."""
+        samples = torchaudio.functional.resample(waveform.float(), sample_rate, self.style.sample_rate)
+        samples = torch.nn.functional.pad(samples, (0, max(0, self.style.min_samples - len(samples)))).to(self.style.device)
+        label = self.style.head.labels[int(self.style.head(self.style.encoder(samples[None]), self.style.frames_per_unit)[0].mean(0).argmax())]
         return self.labels.get(label, label)
 
 

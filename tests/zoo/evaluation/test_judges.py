@@ -6,7 +6,9 @@ from transformers import (BertConfig, BertForSequenceClassification, PreTrainedT
                           Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification, Wav2Vec2Processor)
 
 from tests.toy_tokens import words_vocabulary
-from zoo.evaluation.judges import PretrainedSpeechClassifier, PretrainedTextClassifier, PretrainedTranscriber
+from zoo.evaluation.judges import PretrainedSpeechClassifier, PretrainedTextClassifier, PretrainedTranscriber, StyleJudge
+from zoo.speech.style import StyleClassifier, StyleUnits
+from zoo.speech.style_encoders import ProsodyStyleEncoder
 
 LABELS = {0: "Happy", 1: "SAD"}
 
@@ -52,3 +54,19 @@ def test_a_transcriber(tmp_path, speech_config):
         model.lm_head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))
     model.save_pretrained(tmp_path)
     assert PretrainedTranscriber(str(tmp_path))(torch.randn(16000)) == "b"
+
+
+def test_a_style_classifier_of_ours():
+    torch.manual_seed(0)
+    encoder = ProsodyStyleEncoder(dim=8)
+    head = StyleClassifier(8, 2, hidden=4, labels=["happy", "sleepy"])
+    with torch.no_grad():
+        head.classifier.weight.zero_()
+        head.classifier.bias.copy_(torch.tensor([1.0, 0.0]))
+    judge = StyleJudge(StyleUnits(encoder, head), {"happy": "positive"})
+    assert judge(torch.randn(16000), 16000) == judge(torch.randn(10), 8000) == "positive"
+    with torch.no_grad():
+        head.classifier.bias.copy_(torch.tensor([0.0, 1.0]))
+    assert judge(torch.randn(16000), 16000) == "sleepy"
+    with pytest.raises(ValueError, match="a classifier with labels"):
+        StyleJudge(StyleUnits(encoder, StyleClassifier(8, 2)))
