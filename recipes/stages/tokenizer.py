@@ -68,16 +68,19 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
 def _listen(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int, tally: Tally, seed: int, frames: FrameSpool) -> None:
     """Append features of utterances drawn from the train split, in a random order."""
     draw, seconds = random.Random(seed), 0.0
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.to(device)
     share = max_frames / (hours * 3600 * encoder.frame_rate)
     for spoken, _, samples in _drawn(corpus, encoder, tally, seed, "features"):
         if len(samples) >= encoder.min_samples:
-            features = encoder(samples)
+            features = encoder(samples.to(device)).cpu()
             keep = torch.rand(len(features), generator=torch.Generator().manual_seed(draw.getrandbits(31))) < share
             frames.append(features[keep])
         tally.utterances += 1
         seconds += spoken.duration
         if seconds > hours * 3600:
             break
+    encoder.cpu()
 
 
 def _drawn(corpus: Path, encoder: SpeechEncoder, tally: Tally, seed: int, title: str) -> Iterator[tuple[Utterance, Cut, Tensor]]:

@@ -11,11 +11,12 @@ from lightningmodules.ctc_quantizer import AugmentationInvariantQuantizer
 from lightningmodules.hubert import HubertPretraining
 from recipes.stages.training import fit
 from zoo.corpora.preparation import read_cuts
-from zoo.evaluation.robustness import Robustness, measure
+from zoo.evaluation.robustness import MEAN, Robustness, measure
 from zoo.files import whole_folder, write_text
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.phonetic import PhoneticUnits
-from zoo.tokens.tokenise import Tally, readable
+from zoo.tokens.tally import Tally
+from zoo.tokens.tokenise import readable
 from zoo.tokens.tokenizers import Base, load_tokenizer
 
 
@@ -79,15 +80,16 @@ def evaluate_units(out: Path, corpus: Path, tokenizers: dict[str, Path], augment
     baseline, synthetic = next(iter(found.values())), json.loads((corpus / "corpus.json").read_text())["synthetic"]
     report = {"synthetic_speech": synthetic, "split": split, "units": {name: one.report() for name, one in found.items()}}
     for name, one in list(found.items())[1:]:
-        report["units"][name]["reduction"] = {kind: one.reduction(baseline, kind).named("value") for kind in augmentations}
+        report["units"][name]["reduction"] = {kind: one.reduction(baseline, kind).named("value") for kind in (*augmentations, MEAN)}
     write_text(out / "units.json", json.dumps(report, indent=2) + "\n")
     write_text(out / "units.md", _table(found, synthetic))
-    return {f"unit edit distance, {name}": ", ".join(f"{kind} {one.distance(kind)}" for kind in augmentations) for name, one in found.items()} | {
+    return {f"unit edit distance, {name}": ", ".join(f"{kind} {one.distance(kind)}" for kind in (*augmentations, MEAN)) for name, one in found.items()} | {
         "units": str(out / "units.md")}
 
 
 def _table(found: dict[str, Robustness], synthetic: bool) -> str:
-    baseline, kinds = next(iter(found.values())), list(next(iter(found.values())).edits)
+    baseline = next(iter(found.values()))
+    kinds = [*baseline.edits, MEAN]
     head = ["units", *kinds, "perplexity", "units a second", "PNMI", "phone purity"]
     rows = []
     for name, one in found.items():

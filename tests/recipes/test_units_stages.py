@@ -92,6 +92,7 @@ def test_a_reduction_is_measured_on_the_same_utterances_and_a_constant_unit_tell
         good.add(clean, {"noise": np.repeat([1, 0, 3, 4], 5)}, spoken)
         constant.add(np.zeros(20, np.int64), {"noise": np.zeros(20, np.int64)}, spoken)
     assert bad.distance("noise").value == 0.5 and good.distance("noise").value == 0.25 and constant.distance("noise").value == 0.0
+    assert bad.distance("mean").value == 0.5
     found = good.reduction(bad, "noise")
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
     told = constant.report()

@@ -17,6 +17,9 @@ from zoo.speech.extractor import UnitExtractor
 from zoo.tokens.units import runs
 
 
+MEAN = "mean"  # over the augmentations, utterance by utterance
+
+
 @dataclass
 class Robustness:
     """Counts of one extractor, utterance by utterance.
@@ -48,15 +51,19 @@ class Robustness:
         self.use.update(torch.from_numpy(clean))
         self.phones.update(clean, self.frame_rate, spoken.phonemes or ())
 
+    def counts(self, name: str) -> np.ndarray:
+        """Edits of each utterance under an augmentation, or in the mean of all, (utterances,)."""
+        return np.mean(list(self.edits.values()), axis=0) if name == MEAN else np.array(self.edits[name], dtype=float)
+
     def distance(self, name: str) -> Estimate:
         """Unit edit distance under an augmentation: edits per unit of the clean speech."""
-        return ratio(np.array(self.edits[name]), np.array(self.units))
+        return ratio(self.counts(name), np.array(self.units))
 
     def reduction(self, other: "Robustness", name: str, seed: int = 0, resamples: int = 2000) -> Estimate:
         """By what share the distance is below that of another extractor on the same utterances, with a paired bootstrap."""
         n = len(self.units)
         drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
-        arrays = [np.array(values, dtype=float) for values in (self.edits[name], self.units, other.edits[name], other.units)]
+        arrays = [np.array(values, dtype=float) for values in (self.counts(name), self.units, other.counts(name), other.units)]
         mine, my_units, theirs, their_units = (values[drawn].sum(1) for values in arrays)
         low, high = np.quantile(1 - (mine / my_units) / (theirs / their_units), [0.025, 0.975])
         sums = [values.sum() for values in arrays]
@@ -68,7 +75,7 @@ class Robustness:
                  "units_per_second": round(sum(self.units) / sum(self.frames) * self.frame_rate, 2)}
         if self.phones.counts.sum():
             tells |= {name: round(value.item(), 4) for name, value in self.phones.compute().items()}
-        return {"unit_edit_distance": {name: self.distance(name).named("value") for name in self.edits}, **tells}
+        return {"unit_edit_distance": {name: self.distance(name).named("value") for name in (*self.edits, MEAN)}, **tells}
 
 
 @torch.inference_mode()
