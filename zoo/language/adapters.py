@@ -19,7 +19,7 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 def lora(network: PreTrainedModel, rank: int = 16, alpha: float = 32.0, targets: Sequence[str] = ATTENTION, dropout: float = 0.0,
-         use_dora: bool = False, use_rslora: bool = False, new_rows: Vocabulary | None = None) -> PeftModel:
+         use_dora: bool = False, use_rslora: bool = False, new_rows: Vocabulary | None = None, also_rows: Sequence[int] = ()) -> PeftModel:
     """Freeze a network and return it with low-rank adapters that learn (Hu et al. 2021).
 
     Args:
@@ -32,6 +32,7 @@ def lora(network: PreTrainedModel, rank: int = 16, alpha: float = 32.0, targets:
         use_rslora: Scale by ``alpha / sqrt(rank)`` instead (Kalajdzievski 2023).
         new_rows: The rows of embedding and head for its markers and units learn too, those of its text pieces do not;
             if None, embedding and head are frozen.
+        also_rows: Ids of text pieces whose rows learn besides, such as those that only a new language uses.
 
     Raises:
         ValueError: Where no layer has one of the names.
@@ -40,7 +41,8 @@ def lora(network: PreTrainedModel, rank: int = 16, alpha: float = 32.0, targets:
     missing = [name for name in targets if name not in linear]
     if missing:
         raise ValueError(f"targets {missing}: {type(network).__name__} has no layer of that name; it has {sorted(n for n in linear if n.endswith('proj'))}")
-    rows = None if new_rows is None else {name: _new_rows(new_rows) for name in _matrices(network)}
+    learning = sorted({*also_rows, *(() if new_rows is None else _new_rows(new_rows))})
+    rows = {name: learning for name in _matrices(network)} if learning else None
     return get_peft_model(network, LoraConfig(
         task_type=TaskType.CAUSAL_LM, r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=dropout,
         use_dora=use_dora, use_rslora=use_rslora, trainable_token_indices=rows))
