@@ -167,3 +167,30 @@ def test_rows_go_through_the_store(cuts, tmp_path):
     write_tokens(tmp_path / "tokens", "train", made, Loudness().streams)
     table = TokenTable(tmp_path / "tokens", "train")
     assert said(table[0]) == said(made[0]) and table[1].word_speech is None
+
+
+class InChunks(Loudness):
+    """Hears 0.2 s at a time, and notes how much it is given at once."""
+
+    chunk_seconds = 0.2
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def encode_batch(self, waveforms):
+        self.batches.append([len(waveform) for waveform in waveforms])
+        return [self.encode(waveform) for waveform in waveforms]
+
+
+def test_long_speech_is_heard_in_chunks_and_batches_are_of_like_lengths(cuts):
+    tokenizer, draw = InChunks(), np.random.default_rng(0)
+    spoken = [draw.integers(0, 20, length).tolist() for length in (100, 3, 52, 4, 12, 1, 30)]
+    made = list(tokenise(cuts(*((f"u{n}", units, "", None) for n, units in enumerate(spoken))), tokenizer, VOCABULARY, Tally(), batch_seconds=0.5))
+    for row, units in zip(made, spoken, strict=True):
+        whole_chunks = len(units) - len(units) % 5
+        want = units if len(units) - whole_chunks != 1 else units[:whole_chunks]  # a rest under 80 ms has no units
+        assert row.units["Hu"].tolist() == want and row.duration == pytest.approx(len(units) * 0.04)
+    assert max(sum(batch) for batch in tokenizer.batches) <= 0.5 * RATE and max(map(len, tokenizer.batches)) > 1
+    lengths = [length for batch in tokenizer.batches for length in batch]
+    assert max(lengths) == 0.2 * RATE and len(lengths) == sum(-(-len(units) // 5) for units in spoken)
