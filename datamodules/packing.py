@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from zoo.tokens.documents import Form
 
 PERIOD = 1000
+BLOCK, GROUP = 1 << 12, 1 << 20  # utterances; a group is of whole blocks
 
 
 class PackedStream:
@@ -17,6 +18,9 @@ class PackedStream:
 
     The documents of an epoch stand in a random order that is cut into rows by their expected lengths. A row begins
     with the first document that begins in it, and its last one is cut off at the row's end.
+
+    Of a corpus larger than ``GROUP``, blocks of neighbours are shuffled first and then the documents of ``GROUP`` at a time, so
+    that no order of the whole corpus is ever in memory.
 
     Args:
         form: Makes the documents.
@@ -32,21 +36,39 @@ class PackedStream:
             raise ValueError(f"no utterance can be read as {type(form).__name__}: it lacks text, speech or word times")
         self.form, self.length, self.seed = form, length, seed
         self.rows_per_epoch = max(1, int(form.lengths.sum()) // length)
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self.block_lengths = np.add.reduceat(form.lengths, np.arange(0, len(form.rows), BLOCK), dtype=np.int64)
+        self.num_groups = -(-len(self.block_lengths) * BLOCK // GROUP)
+        self._blocks, self._order = lru_cache(maxsize=2)(self._shuffled_blocks), lru_cache(maxsize=3)(self._shuffled)
 
-    def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.form.rows))
+    def _shuffled_blocks(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """The blocks of each group, and the place in the epoch's ids where each group starts."""
+        if self.num_groups == 1:
+            return [np.arange(len(self.block_lengths))], np.zeros(1, dtype=np.int64)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.block_lengths))
+        groups = np.split(order, range(GROUP // BLOCK, len(order), GROUP // BLOCK))
+        lengths = np.array([self.block_lengths[group].sum() for group in groups])
+        return groups, np.cumsum(lengths) - lengths
+
+    def _shuffled(self, epoch: int, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """The documents of a group in order, and where each starts in the epoch's ids."""
+        groups, starts = self._blocks(epoch)
+        members = np.concatenate([np.arange(block * BLOCK, min((block + 1) * BLOCK, len(self.form.rows))) for block in groups[group].tolist()])
+        order = members[np.random.default_rng([self.seed, epoch, group] if self.num_groups > 1 else [self.seed, epoch]).permutation(len(members))]
         lengths = self.form.lengths[order]
-        return self.form.rows[order], np.cumsum(lengths) - lengths
+        return self.form.rows[order], starts[group] + np.cumsum(lengths) - lengths
 
     def row(self, number: int) -> np.ndarray:
         """Ids (length,)."""
         epoch, place = divmod(number, self.rows_per_epoch)
-        order, starts = self._order(epoch)
+        group = int(np.searchsorted(self._blocks(epoch)[1], place * self.length, side="right")) - 1
+        order, starts = self._order(epoch, group)
         draw = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         document, parts, room = int(np.searchsorted(starts, place * self.length)), [], self.length
         while room > 0:
-            parts.append(self.form.document(int(order[document % len(order)]), draw)[:room])
+            if document == len(order):
+                group, document = (group + 1) % self.num_groups, 0
+                order, _ = self._order(epoch, group)
+            parts.append(self.form.document(int(order[document]), draw)[:room])
             room -= len(parts[-1])
             document += 1
         return np.concatenate(parts)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from datamodules import packing
 from datamodules.packing import PERIOD, Mixture, PackedStream
 from tests.toy_tokens import STREAMS, read_back, spoken, words_vocabulary, write_sentences
 from zoo.tokens.documents import Interleaved, SpeechOnly, SpeechThenText, TextOnly
@@ -65,6 +66,30 @@ def test_each_document_is_seen_about_once_an_epoch(table, monkeypatch):
             rows.row(epoch * rows.rows_per_epoch + place)
         times = np.bincount(read, minlength=len(table))
         assert np.mean(times == 1) > 0.85 and times.max() == 2 and np.mean(times == 0) < 0.05
+
+
+@pytest.mark.parametrize("block, group", [(8, 24), (16, 16), (50, 200)])
+def test_a_large_corpus_is_shuffled_by_blocks_and_groups(table, monkeypatch, block, group):
+    whole = [stream(table, length=100).row(n).tolist() for n in range(5)]
+    monkeypatch.setattr(packing, "BLOCK", block)
+    monkeypatch.setattr(packing, "GROUP", group)
+    rows, read = stream(table, length=100), []
+    assert rows.num_groups == -(-200 // group)
+    if rows.num_groups == 1:
+        assert [rows.row(n).tolist() for n in range(5)] == whole
+    document = rows.form.document
+    monkeypatch.setattr(rows.form, "document", lambda row, draw: read.append(row) or document(row, draw))
+    orders = []
+    for epoch in range(2):
+        read.clear()
+        made = [rows.row(epoch * rows.rows_per_epoch + place).tolist() for place in range(rows.rows_per_epoch)]
+        times = np.bincount(read, minlength=len(table))
+        assert np.mean(times == 1) > 0.85 and times.max() == 2 and np.mean(times == 0) < 0.05
+        assert all(len(row) == 100 for row in made) and np.mean(np.abs(np.diff(read)) == 1) < 0.2
+        orders.append(list(dict.fromkeys(read)))
+        again = stream(table, length=100)
+        assert [again.row(epoch * rows.rows_per_epoch + place).tolist() for place in reversed(range(rows.rows_per_epoch))] == made[::-1]
+    assert orders[0] != orders[1]
 
 
 def test_epochs_have_different_orders(table):
