@@ -1,0 +1,116 @@
+"""All figures of one tokenizer on one corpus, in a form that those of another on the same utterances can be paired with."""
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from zoo.corpora.utterance import Utterance
+from zoo.evaluation.intervals import Estimate, difference, statistic
+from zoo.evaluation.tokenizer_report.abx import ABX, measure_abx, triphones
+from zoo.evaluation.tokenizer_report.phones import Purity, measure_purity
+from zoo.evaluation.tokenizer_report.probes import Probe, probe, unit_shares
+from zoo.evaluation.tokenizer_report.rates import Rates, measure_rates
+from zoo.evaluation.tokenizer_report.robustness import measure_robustness
+from zoo.speech.augmentation import Augmentation
+from zoo.tokens.tokenizers import SpeechTokenizer
+from zoo.tokens.units import merge
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one tokenizer.
+
+    Args:
+        rates: Tokens and bits.
+        purity: Of the first stream, the phonetic one; None without phone times.
+        abx: Of the first stream; None without phone times.
+        robustness: Unit edit distance by augmentation and stream.
+        probes: By what is told: ``speaker`` and ``style``; those that the corpus has no labels for are left out.
+        lengths: Merged tokens of each utterance, (n,), and
+        seconds: of speech in each, (n,): what rates are paired by.
+        left_out: What could not be measured, and why.
+    """
+
+    rates: Rates
+    purity: Purity | None
+    abx: ABX | None
+    robustness: dict[str, dict[str, Estimate]]
+    probes: dict[str, Probe]
+    lengths: np.ndarray = field(repr=False)
+    seconds: np.ndarray = field(repr=False)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def report(self) -> dict[str, Any]:
+        return {**self.rates.report(), "purity": self.purity and self.purity.report(), "abx": self.abx and self.abx.report(),
+                "unit_edit_distance": {name: {prefix: one.named("distance") for prefix, one in streams.items()} for name, streams in self.robustness.items()},
+                "probes": {name: one.report() for name, one in self.probes.items()}, "left_out": self.left_out}
+
+
+def measure_tokenizer(tokenizer: SpeechTokenizer, spoken: Iterable[tuple[Utterance, Tensor]], augmentations: Mapping[str, Augmentation] | None = None,
+                      seed: int = 0) -> Figures:
+    """Tokenise a corpus and measure what the units keep.
+
+    Args:
+        tokenizer: Any set of streams, the phonetic one first.
+        spoken: Utterances with their waveforms (N,) at the tokenizer's rate; those too short for a unit are left out.
+        augmentations: By name; none if None.
+        seed: Of draws and bootstraps.
+
+    Raises:
+        ValueError: Where no utterance has a unit.
+    """
+    heard = [(one, wave, units) for one, wave in spoken if len((units := tokenizer.encode(wave))[tokenizer.streams[0].prefix])]
+    if not heard:
+        raise ValueError("no utterance is long enough for a unit: nothing to measure")
+    utterances, waves, units = zip(*heard)
+    seconds = np.array([len(wave) / tokenizer.sample_rate for wave in waves])
+    left_out: dict[str, str] = {}
+    purity, abx = _phonetic(tokenizer, utterances, units, left_out, seed)
+    return Figures(measure_rates(units, seconds, tokenizer.streams, seed), purity, abx,
+                   measure_robustness(tokenizer, waves, augmentations or {}, seed), _probes(tokenizer, utterances, units, left_out),
+                   np.array([len(merge(one, tokenizer.streams)) for one in units]), seconds, left_out)
+
+
+def compare(first: Figures, second: Figures, seed: int = 0) -> dict[str, Any]:
+    """Second minus first, of the same utterances, each difference with the interval of a paired bootstrap.
+
+    Args:
+        first: Such as Base.
+        second: Such as Expressive.
+        seed: Of the bootstraps.
+    """
+    def rate_gap(drawn: np.ndarray) -> float:
+        return (second.lengths[drawn].sum() - first.lengths[drawn].sum()) / first.seconds[drawn].sum()
+
+    found = {"tokens_per_second": statistic(rate_gap, len(first.lengths), seed)}
+    found |= {f"{name} probe": difference(second.probes[name].hits, first.probes[name].hits, seed) for name in first.probes if name in second.probes}
+    return {name: {**one.named("difference"), "is_real": bool(one.low > 0 or one.high < 0)} for name, one in found.items()}
+
+
+def _phonetic(tokenizer: SpeechTokenizer, utterances: Sequence[Utterance], units: Sequence[Mapping[str, np.ndarray]], left_out: dict[str, str],
+              seed: int) -> tuple[Purity | None, ABX | None]:
+    stream = tokenizer.streams[0]
+    aligned = [(one, row[stream.prefix]) for one, row in zip(utterances, units) if one.phonemes]
+    if not aligned:
+        left_out |= {"purity": "no phone times", "abx": "no phone times"}
+        return None, None
+    purity = measure_purity([row for _, row in aligned], [one.phonemes for one, _ in aligned], stream.rate, seed)
+    try:
+        return purity, measure_abx([three for one, row in aligned for three in triphones(row, one.phonemes, stream.rate, one.speaker)], seed=seed)
+    except ValueError as error:
+        left_out["abx"] = str(error)
+        return purity, None
+
+
+def _probes(tokenizer: SpeechTokenizer, utterances: Sequence[Utterance], units: Sequence[Mapping[str, np.ndarray]], left_out: dict[str, str]) -> dict[str, Probe]:
+    """Style is told of speakers that were not fitted to, the speaker of texts that were not."""
+    shares, found = unit_shares(units, tokenizer.streams), {}
+    for name, labels, groups in (("speaker", [one.speaker for one in utterances], [one.text for one in utterances]),
+                                 ("style", [one.style or "" for one in utterances], [one.speaker for one in utterances])):
+        if len(set(labels)) < 2 or len(set(groups)) < 2:
+            left_out[f"{name} probe"] = f"one {name} only" if len(set(labels)) < 2 else "the same text, or one speaker, throughout"
+        else:
+            found[name] = probe(shares, labels, groups)
+    return found
