@@ -1,9 +1,12 @@
 """Sentiment preservation: the official scorer, label maps and few-shot prompts."""
+from functools import cache
+
 import numpy as np
 import pytest
 
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases
 from zoo.evaluation import sentiment
+from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
 
 
 def _scored(case):
@@ -44,6 +47,22 @@ def test_labels_are_selected(case):
 @pytest.mark.parametrize("case", cases("stsp_maps", "pred_to_label"))
 def test_the_best_label(case):
     assert list(sentiment.best_label(case["scores"])) == case["out"]
+
+
+@cache
+def tokenizer(model):
+    return {"base": load_base, "expressive": load_expressive}[model](FIXTURES)
+
+
+@pytest.mark.parametrize("name", [param.id for param in cases("few_shot", "per_row")])
+def test_few_shot_rows(name):
+    model, modalities = name.split("/")
+    first, second = modalities.split("_")
+    where = EXPECTED["few_shot"]
+    rows = sentiment.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
+    hear = lambda waveform: encode_string(tokenizer(model), waveform) if len(waveform) >= 1280 else ""
+    found = [{"id": row["id"], "sentiment": row["sentiment"], "prompt": sentiment.shot_string(row, FIXTURES / where["data_root"], (first, second), hear)} for row in rows]
+    assert found == where["per_row"][name]
 
 
 @pytest.mark.parametrize("case", cases("few_shot", "cases"))

@@ -5,12 +5,15 @@ the input that is tested.
 """
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
+import torch
+from torch import Tensor
 
 SENTIMENTS = ("negative", "neutral", "positive")
 EMOTION_TO_SENTIMENT = {"happy": "positive", "amused": "positive", "angry": "negative", "sad": "negative", "default": "neutral", "neutral": "neutral"}
@@ -160,3 +163,30 @@ def draw_shots(sentiments: Sequence[str], num_shots: int, draw: np.random.Random
 def shots_string(prompts: Sequence[str], sentiments: Sequence[str], num_shots: int, draw: np.random.RandomState) -> str:
     """The release's few-shot prompt in its string form, a line a shot."""
     return "".join(f"{prompts[row]}\n" for row in draw_shots(sentiments, num_shots, draw))
+
+
+def shot_string(row: Mapping[str, str], audio: Path, modalities: tuple[str, str], hear: Callable[[Tensor], str]) -> str:
+    """One row of the release's few-shot manifest as a line of the prompt: the input, then what a speaker went on with.
+
+    A recording stands for both: its first half is the input, its second half the continuation, at the rate that it has.
+
+    Args:
+        row: With ``prompt`` and ``generation``, each a text or the name of a recording.
+        audio: Folder of the recordings.
+        modalities: ``text`` or ``speech`` of each.
+        hear: String of the units of a waveform (N,); empty where it is too short.
+    """
+    parts = []
+    for key, modality, half in zip(("prompt", "generation"), modalities, (0, 1)):
+        if modality == "text":
+            parts.append(f"[Text]{row[key]}")
+        else:
+            samples = load_samples(audio / row[key])
+            middle = len(samples) // 2
+            parts.append(f"[Speech]{hear(samples[middle:] if half else samples[:middle])}")
+    return "".join(parts)
+
+
+def load_samples(path: Path) -> Tensor:
+    """The samples of a recording, (N,) float32, at its own rate."""
+    return torch.from_numpy(soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1))
