@@ -58,7 +58,7 @@ class PitchUnits(UnitExtractor):
         Raises:
             ValueError: Where the VQ-VAE has no decoder.
         """
-        units = torch.as_tensor(np.asarray(units), dtype=torch.int64, device=self.device)
+        units = torch.as_tensor(units, dtype=torch.int64, device=self.device)
         return track_of(self.vqvae.decode(units[None])[0], mean_hz)
 
     def config(self) -> dict[str, Any]:

@@ -76,6 +76,14 @@ def test_there_is_a_unit_for_each_second_and_one_for_the_rest(make):
     style.encode(noise(style.min_samples))
 
 
+@pytest.mark.parametrize("make", [transformer_units, prosody_units])
+def test_silence_has_units_too(make):
+    style = make()
+    assert len(style.encode(torch.zeros(2 * RATE))) == 2
+    with torch.no_grad():
+        assert style.encoder(torch.zeros(1, 2 * RATE)).isfinite().all()
+
+
 @pytest.mark.parametrize("network", [HubertModel(HubertConfig(**SMALL)), WavLMModel(WavLMConfig(**SMALL))])
 def test_hubert_and_wavlm_serve_as_well(network, tmp_path):
     encoder = TransformerStyleEncoder(network.eval(), normalize=False)
