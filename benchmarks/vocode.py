@@ -40,9 +40,9 @@ class PlainHiFiGAN(nn.Module):
             wide, narrow = channels // 2 ** i, channels // 2 ** (i + 1)
             self.ups.append(weight_norm(nn.ConvTranspose1d(wide, narrow, kernel, rate, padding=(kernel - rate) // 2)))
             for size in BLOCKS:
-                self.blocks.append(nn.ModuleList(nn.ModuleList([
-                    weight_norm(nn.Conv1d(narrow, narrow, size, dilation=d, padding=d * (size // 2))),
-                    weight_norm(nn.Conv1d(narrow, narrow, size, padding=size // 2))]) for d in DILATIONS))
+                dilated = [weight_norm(nn.Conv1d(narrow, narrow, size, dilation=d, padding=d * (size // 2))) for d in DILATIONS]
+                plain = [weight_norm(nn.Conv1d(narrow, narrow, size, padding=size // 2)) for _ in DILATIONS]
+                self.blocks.append(nn.ModuleList([nn.ModuleList(dilated), nn.ModuleList(plain)]))
         self.post = weight_norm(nn.Conv1d(channels // 2 ** len(RATES), 1, 7, padding=3))
 
     def forward(self, units: Tensor, speaker: Tensor, style: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class PlainHiFiGAN(nn.Module):
             x, total = up(F.leaky_relu(x, 0.1)), None
             for block in self.blocks[i * len(BLOCKS):(i + 1) * len(BLOCKS)]:
                 y = x
-                for dilated, plain in block:
+                for dilated, plain in zip(*block):
                     y = y + plain(F.leaky_relu(dilated(F.leaky_relu(y, 0.1)), 0.1))
                 total = y if total is None else total + y
             x = total / len(BLOCKS)
@@ -78,17 +78,17 @@ def fastest(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
     return {name: min(found) for name, found in seconds.items()}
 
 
-@torch.inference_mode()
 def speaking(seconds: float, rounds: int) -> None:
     torch.manual_seed(0)
     plain, ours, istft = PlainHiFiGAN().eval(), UnitGenerator(**SIZES).eval(), ISTFTGenerator(**SIZES).eval()
     copy_weights(plain, ours)
     ours.remove_weight_norm()
     units, index = torch.randint(501, (1, round(25 * seconds))), torch.tensor([1])
-    difference = (plain(units, index, index) - ours({"Hu": units}, index, index)).abs().max().item()
-    found = fastest({"plain HiFi-GAN, weight norm left in": lambda: plain(units, index, index),
-                     "unit HiFi-GAN (ours)": lambda: ours({"Hu": units}, index, index),
-                     "inverse STFT (ours)": lambda: istft({"Hu": units}, index, index)}, rounds)
+    with torch.inference_mode():
+        difference = (plain(units, index, index) - ours({"Hu": units}, index, index)).abs().max().item()
+        found = fastest({"plain HiFi-GAN, weight norm left in": lambda: plain(units, index, index),
+                         "unit HiFi-GAN (ours)": lambda: ours({"Hu": units}, index, index),
+                         "inverse STFT (ours)": lambda: istft({"Hu": units}, index, index)}, rounds)
     base = found["plain HiFi-GAN, weight norm left in"]
     print(f"\nspeaking {seconds:g} s at paper size, {torch.get_num_threads()} threads; both HiFi-GANs differ by {difference:.0e}")
     for (name, took), network in zip(found.items(), (plain, ours, istft)):
@@ -182,12 +182,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0, help="of speech")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=40, help="of training")
+    parser.add_argument("--steps", type=int, default=40, help="of training; 0 for none")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     speaking(args.seconds, args.rounds)
-    training(args.steps, args.rounds)
+    if args.steps:
+        training(args.steps, args.rounds)
 
 
 if __name__ == "__main__":

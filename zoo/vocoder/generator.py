@@ -1,5 +1,6 @@
 """Units to waveform: what every generator shares, and the unit HiFi-GAN."""
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -91,7 +92,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for dilated, plain in zip(self.dilated, self.plain):
             y = _masked(dilated(F.leaky_relu(x, SLOPE)), mask)
-            x = x + _masked(plain(F.leaky_relu(y, SLOPE)), mask)
+            x = _masked(plain(F.leaky_relu(y, SLOPE, inplace=True)), mask).add_(x)  # in place: half of the time goes into moving memory
         return x
 
 
@@ -172,9 +173,9 @@ class UnitGenerator(Generator):
         x = _masked(self.pre(_masked(self.embed(units, speaker, style), mask)), mask)
         for up, blocks, rate in zip(self.ups, self.blocks, self.rates):
             mask = None if mask is None else mask.repeat_interleave(rate, dim=-1)
-            x = _masked(up(F.leaky_relu(x, SLOPE)), mask)
-            x = sum(block(x, mask) for block in blocks) / len(blocks)  # (B, C, T * rates so far)
-        return self.post(F.leaky_relu(x, LAST_SLOPE)).tanh().squeeze(1)
+            x = _masked(up(F.leaky_relu(x, SLOPE, inplace=True)), mask)
+            x = reduce(torch.add, (block(x, mask) for block in blocks)) / len(blocks)  # (B, C, T * rates so far)
+        return self.post(F.leaky_relu(x, LAST_SLOPE, inplace=True)).tanh().squeeze(1)
 
 
 def _conv(inputs: int, outputs: int, kernel_size: int, dilation: int) -> nn.Module:
