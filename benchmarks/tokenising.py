@@ -43,6 +43,7 @@ def main() -> None:
     options.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = options.parse_args()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     jobs_module.JOB_SECONDS = arguments.seconds / (4 * arguments.processes)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
