@@ -63,7 +63,7 @@ class Tree:
 
 
 @torch.inference_mode()
-def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 4096, title: str = "score") -> np.ndarray:
+def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 2048, title: str = "score") -> np.ndarray:
     """Sum of log-probabilities in nats of each continuation given its prompt, (N,) float64.
 
     Candidates are sorted and packed into token trees, under a mask that shows each token its own ancestors at their own
@@ -129,9 +129,10 @@ def _common(a: np.ndarray, b: np.ndarray) -> int:
 
 
 def _batches(trees: Sequence[Tree], batch_tokens: int) -> Iterator[list[Tree]]:
+    """Longest first; a batch holds no tree of less than three quarters of its longest one, which would be mostly padding."""
     batch: list[Tree] = []
     for tree in sorted(trees, key=lambda tree: -len(tree.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
+        if batch and ((len(batch) + 1) * len(batch[0].ids) > batch_tokens or 4 * len(tree.ids) < 3 * len(batch[0].ids)):
             yield batch
             batch = []
         batch.append(tree)
