@@ -13,7 +13,7 @@ class Story:
         topic: Its name in the grammar.
         style: One of ``STYLES``, told by the third sentence and acted by the speaker.
         sentences: The three before the ending; the prompt of a cloze item.
-        ending: Names no person and no mood, so that nothing but the topic ties it to the rest.
+        ending: At the same place, with the same thing and another of the topic; names no person and no mood.
     """
 
     topic: str
@@ -51,14 +51,14 @@ def tell(language: str, topic: str, style: str, draw: random.Random) -> Story:
         draw: Every choice is drawn from it.
     """
     rules = grammar(language)
-    about, person = rules.topics[topic], draw.choice(rules.people)
-    object = draw.choice(about.things)[1]
+    about, person, place, thing = rules.topics[topic], draw.choice(rules.people), draw.randrange(2), draw.randrange(3)
+    object = about.things[thing][1]
     sentences = (
-        draw.choice(rules.openings).format(person=person, to=draw.choice(about.to)),
+        draw.choice(rules.openings).format(person=person, to=about.to[place]),
         draw.choice(rules.actions).format(person=person, verb=draw.choice(about.verbs)[0], object=object),
         draw.choice(rules.moods[style]).format(person=person),
     )
-    return Story(topic, style, sentences, _ending(rules, about, draw))
+    return Story(topic, style, sentences, _ending(rules, about, place, thing, draw))
 
 
 def tell_many(language: str, count: int, draw: random.Random, told: set[str]) -> list[Story]:
@@ -114,7 +114,9 @@ def spoken(sentences: tuple[str, ...]) -> str:
     return " ".join(sentence[0].upper() + sentence[1:] + "." for sentence in sentences)
 
 
-def _ending(rules: Grammar, about: Topic, draw: random.Random) -> str:
-    (_, object), (_, object2) = draw.sample(about.things, 2)
+def _ending(rules: Grammar, about: Topic, place: int, thing: int, draw: random.Random) -> str:
+    """An ending at the same place, with the same thing and another."""
+    other = draw.choice([one for one in range(len(about.things)) if one != thing])
+    objects = [about.things[one][1] for one in draw.sample([thing, other], 2)]
     (_, verbs), (_, verbs2) = draw.sample(about.verbs, 2)
-    return draw.choice(rules.endings).format(verbs=verbs, object=object, verbs2=verbs2, object2=object2, at=draw.choice(about.at))
+    return draw.choice(rules.endings).format(verbs=verbs, object=objects[0], verbs2=verbs2, object2=objects[1], at=about.at[place])

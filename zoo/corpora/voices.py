@@ -5,7 +5,7 @@ from itertools import cycle
 from zoo.corpora.espeak import LIMITS, Voice
 
 ACCENTS = {
-    "en": ("en-us", "en"),
+    "en": ("en-us",),
     "de": ("de",),
     "es": ("es", "es-419"),
 }

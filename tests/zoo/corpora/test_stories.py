@@ -21,6 +21,15 @@ def test_stories_are_plain_words_on_one_topic(language):
 
 
 @each_language
+def test_an_ending_is_at_the_place_of_the_story_and_takes_up_its_thing(language):
+    for story in tell_many(language, 200, random.Random(2), set()):
+        topic = GRAMMARS[language].topics[story.topic]
+        place = [at in story.ending for at in topic.at]
+        assert place.count(True) == 1 and topic.to[place.index(True)] in story.sentences[0]
+        assert any(thing in story.sentences[1] and thing in story.ending for _, thing in topic.things)
+
+
+@each_language
 def test_the_words_of_a_topic_are_its_own_and_endings_tell_nothing_else(language):
     stories = tell_many(language, 600, random.Random(1), set())
     endings = {topic: {s.ending for s in stories if s.topic == topic} for topic in GRAMMARS[language].topics}
