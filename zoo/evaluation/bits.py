@@ -10,7 +10,9 @@ from zoo.tokens.store import TokenRow, TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
 SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH = "speech", "text", "speech given text", "text given speech"
-UNITS = {SPEECH: "bits per second", TEXT: "bits per character", SPEECH_GIVEN_TEXT: "bits per second", TEXT_GIVEN_SPEECH: "bits per character"}
+LATER_TEXT = "text after its first word"
+UNITS = {SPEECH: "bits per second", TEXT: "bits per character", LATER_TEXT: "bits per character", SPEECH_GIVEN_TEXT: "bits per second",
+         TEXT_GIVEN_SPEECH: "bits per character"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Bits:
 def bits(network: nn.Module, vocabulary: Vocabulary, table: TokenTable, limit: int | None = None) -> dict[str, Bits]:
     """Score held-out utterances as speech, as text, and as each given the other; kinds that no utterance has are left out.
 
-    Bits per second and per character can be compared across vocabularies and languages, losses per token cannot.
+    Bits per second and per character can be compared across vocabularies and languages, losses per token cannot. A model of
+    two languages must guess at the first word which one comes; text after its first word is free of that.
 
     Args:
         network: Over the vocabulary.
@@ -56,14 +59,22 @@ def _bits(network: nn.Module, candidates: list[Candidate], sizes: np.ndarray, ki
 
 
 def _serves(row: TokenRow, kind: str) -> bool:
+    if kind == LATER_TEXT:
+        return len(row.text.split()) > 1
     return (kind == TEXT or len(row.speech_ids) > 0) and (kind == SPEECH or len(row.text_ids) > 0)
 
 
 def _size(row: TokenRow, kind: str) -> float:
-    return row.duration if kind in (SPEECH, SPEECH_GIVEN_TEXT) else float(len(" ".join(row.text.split())))
+    if kind in (SPEECH, SPEECH_GIVEN_TEXT):
+        return row.duration
+    words = row.text.split()
+    return float(len(" ".join(words)) - (len(words[0]) if kind == LATER_TEXT else 0))
 
 
 def _candidate(vocabulary: Vocabulary, row: TokenRow, kind: str) -> Candidate:
     speech, text = [vocabulary.speech_marker, *row.speech_ids.tolist()], [vocabulary.text_marker, *row.text_ids.tolist()]
+    if kind == LATER_TEXT:
+        known = len(vocabulary.text.encode(row.text.split()[0]))
+        return Candidate(np.array([vocabulary.bos, *text[: known + 1]]), np.array(text[known + 1:]))
     first, second = {SPEECH: ([], speech), TEXT: ([], text), SPEECH_GIVEN_TEXT: (text, speech), TEXT_GIVEN_SPEECH: (speech, text)}[kind]
     return Candidate(np.array([vocabulary.bos, *first, second[0]]), np.array(second[1:]))

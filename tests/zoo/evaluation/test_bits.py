@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.toy_tokens import STREAMS, sentences, spoken, tiny_network, words_vocabulary, write_sentences
-from zoo.evaluation.bits import SPEECH, SPEECH_GIVEN_TEXT, TEXT, TEXT_GIVEN_SPEECH, bits
+from zoo.evaluation.bits import LATER_TEXT, SPEECH, SPEECH_GIVEN_TEXT, TEXT, TEXT_GIVEN_SPEECH, bits
 from zoo.evaluation.fit import Fit, fit_of, misfits
 from zoo.tokens.store import TokenRow, TokenTable, write_tokens
 
@@ -19,6 +19,7 @@ def table(tmp_path_factory):
 def test_bits_are_the_loss_over_seconds_and_characters(table):
     network = tiny_network(VOCABULARY).eval()
     found = bits(network, VOCABULARY, table)
+    later = 0.0
     totals = dict.fromkeys((SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH), 0.0)
     for row in table:
         speech, text = [S, *row.speech_ids.tolist()], [T, *row.text_ids.tolist()]
@@ -27,11 +28,17 @@ def test_bits_are_the_loss_over_seconds_and_characters(table):
             with torch.inference_mode():
                 logs = network(torch.tensor([ids])).logits[0].log_softmax(-1)
             totals[kind] -= sum(logs[place - 1, ids[place]].item() for place in range(len(ids) - len(after) + 1, len(ids)))
+        known = len(VOCABULARY.text.encode(row.text.split()[0]))
+        with torch.inference_mode():
+            logs = network(torch.tensor([[BOS, *text]])).logits[0].log_softmax(-1)
+        later -= sum(logs[place, text[place]].item() for place in range(known + 1, len(text)))
     seconds, characters = sum(row.duration for row in table), sum(len(row.text) for row in table)
     for kind, total in totals.items():
         size = seconds if kind in (SPEECH, SPEECH_GIVEN_TEXT) else characters
         assert found[kind].rate.value == pytest.approx(total / np.log(2) / size, rel=1e-5)
         assert found[kind].rate.low <= found[kind].rate.value <= found[kind].rate.high and found[kind].rate.n == len(table)
+    rest = sum(len(row.text) - len(row.text.split()[0]) for row in table)
+    assert found[LATER_TEXT].rate.value == pytest.approx(later / np.log(2) / rest, rel=1e-5)
     assert found[SPEECH].per_token == pytest.approx(totals[SPEECH] / sum(len(row.speech_ids) for row in table), rel=1e-5)
 
 
@@ -43,7 +50,7 @@ def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
     endless = spoken(1, ["anna"] * 40 + ["tom"] * 40)
     write_tokens(tmp_path, "dev", [silent, untold, written, endless], STREAMS)
     found = bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"))
-    assert {kind: one.rate.n for kind, one in found.items()} == {SPEECH: 3, TEXT: 1, SPEECH_GIVEN_TEXT: 1, TEXT_GIVEN_SPEECH: 1}
+    assert {kind: one.rate.n for kind, one in found.items()} == {SPEECH: 3, TEXT: 1, LATER_TEXT: 1, SPEECH_GIVEN_TEXT: 1, TEXT_GIVEN_SPEECH: 1}
     assert list(bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"), limit=2)) == [SPEECH]
 
 
