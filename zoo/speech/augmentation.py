@@ -1,7 +1,7 @@
 """Changes of the sound that leave what is said as it is: another pace, another voice, noise, a room.
 
-Each takes a waveform (num_samples,) at 16 kHz and a generator, and draws anew how strongly it changes it. The strengths
-given here by default are those of Gat et al. 2023 (arXiv 2209.15483), section 4.
+Each takes a waveform (num_samples,) at 16 kHz and a generator, and draws anew how strongly it changes it. The kinds are
+those of Gat et al. 2023 (arXiv 2209.15483); how strong they are is up to the recipe.
 """
 import math
 from abc import ABC, abstractmethod

@@ -127,3 +127,23 @@ def test_silence_has_finite_features():
 def test_impossible_filterbanks_are_errors(arguments):
     with pytest.raises(ValueError, match="frame_rate must divide 100, num_cepstra be at most num_mels"):
         FilterbankEncoder(**arguments)
+
+
+@pytest.mark.parametrize("kernels, strides, rate, field, hop", [
+    ((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2), 50.0, 400, 320), ((10, 3, 3, 3, 3, 2, 2, 2), (5, 2, 2, 2, 2, 2, 2, 2), 25.0, 720, 640),
+    ((10, 3, 3, 3, 3, 2, 4), (5, 2, 2, 2, 2, 2, 4), 25.0, 720, 640)], ids=["50_hz", "25_hz", "25_hz_last_is_four"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_family_at_every_rate_and_layer(tmp_path, kind, kernels, strides, rate, field, hop):
+    config, model = KINDS[kind]
+    torch.manual_seed(0)
+    stack = {"conv_dim": (8,) * len(kernels), "conv_kernel": kernels, "conv_stride": strides, "num_feat_extract_layers": len(kernels)}
+    whole = model(config(**SMALL | stack)).eval()
+    whole.save_pretrained(tmp_path)
+    for layer in (1, 3):
+        encoder = HubertEncoder(str(tmp_path), layer)
+        assert (encoder.frame_rate, encoder.min_samples, encoder.first_seconds) == (rate, field, field / 32000)
+        for samples in (field, field + hop - 1, field + hop, 8000):
+            with torch.inference_mode():
+                want = whole(sound(samples)[None], output_hidden_states=True).hidden_states[layer][0]
+                torch.testing.assert_close(encoder(sound(samples)), want, rtol=1e-4, atol=1e-5)
+            assert len(want) == (samples - field) // hop + 1
