@@ -34,7 +34,7 @@ class PhoneticUnits(UnitExtractor):
         clock: Units per second by which tokens are put in order of time, the encoder's rate if None; see ``Stream``.
 
     Raises:
-        ValueError: Where the quantizer wants features of another width.
+        ValueError: Where the quantizer wants features of another width, or the clock is not nearly the encoder's rate.
     """
 
     def __init__(self, encoder: SpeechEncoder, quantizer: Quantizer, clock: float | None = None) -> None:
@@ -42,6 +42,8 @@ class PhoneticUnits(UnitExtractor):
         if quantizer.dim != encoder.dim:
             raise ValueError(f"the quantizer takes features of width {quantizer.dim}, but the encoder's are {encoder.dim} wide: "
                              "it was trained on another encoder")
+        if clock is not None and abs(clock / encoder.frame_rate - 1) > 0.01:
+            raise ValueError(f"a clock of {clock:g} does not go with {encoder.frame_rate:g} units a second: leave it out")
         self.encoder, self.quantizer = encoder, quantizer
         self.sample_rate, self.min_samples = encoder.sample_rate, encoder.min_samples
         self.stream = Stream("Hu", quantizer.stream_size, encoder.frame_rate, clock=clock)

@@ -50,7 +50,7 @@ def test_units_are_the_quantized_features_before_and_after_saving(encoders, enco
     assert [waveform.tolist() for waveform in units.encode_batch([sound(9000), sound(7000, 1)])] == [
         units.encode(sound(9000)).tolist(), units.encode(sound(7000, 1)).tolist()]
     assert units.encode_batch([]) == []
-    assert PhoneticUnits.load(tmp_path / "p", clock=24.5).stream.clock == 24.5
+    assert PhoneticUnits.load(tmp_path / "p", clock=24.9).stream.clock == 24.9
     with pytest.raises(ValueError, match=f"samples are too few for Hu units: want {units.encoder.min_samples} or more"):
         units.encode(sound(units.encoder.min_samples - 1))
 
@@ -72,6 +72,11 @@ def test_anything_that_changes_the_units_changes_the_checksum():
 def test_a_quantizer_of_another_encoder_is_refused():
     with pytest.raises(ValueError, match="features of width 20, but the encoder's are 26 wide"):
         PhoneticUnits(FilterbankEncoder(), KMeans(5, 20))
+
+
+def test_a_clock_of_another_rate_is_refused():
+    with pytest.raises(ValueError, match="a clock of 24.99 does not go with 50 units a second: leave it out"):
+        PhoneticUnits(FilterbankEncoder(frame_rate=50), KMeans(5, 26), clock=24.99)
 
 
 def test_folders_that_hold_no_phonetic_units_are_errors(tmp_path):
