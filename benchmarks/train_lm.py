@@ -50,7 +50,7 @@ class Shape:
     batch_size: int
 
 
-CPU = Shape(384, 6, 6, 1024, 512, 2)
+CPU = Shape(256, 6, 4, 704, 512, 2)
 GPU = {"1B": Shape(2048, 16, 32, 8192, 4096, 4), "7B": Shape(4096, 32, 32, 11008, 4096, 1)}
 
 
@@ -160,21 +160,25 @@ def only(which: str, folder: Path, vocabulary: Vocabulary, data: MixtureDataModu
     print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) / 1024))
 
 
-def on_cpu(folder: Path, vocabulary: Vocabulary, steps: int) -> list[tuple[str, str, str]]:
+def show(what: str, found: str, wanted: str = "") -> None:
+    print(f"{what:<85}{found:>28}{f'   (want {wanted})' if wanted else ''}", flush=True)
+
+
+def on_cpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
     data = mixture(folder, vocabulary, CPU)
     alone = data_speed(data)
+    show("data alone, tokens/s of one core", f"{alone / 1e6:.1f}M", "2M")
     turns = train(network(vocabulary, CPU), vocabulary, data, steps, "cpu", Bare(network(vocabulary, CPU), "cpu", steps), folder)
     ours, theirs = (np.array(times[WARMUP:]) for times in (turns.ours, turns.theirs))
     consumed = CPU.length * CPU.batch_size / np.median(ours)
-    memory = {which: peak_mib(which, folder, 4) for which in ("ours", "bare")}
     size = sum(weight.numel() for weight in network(vocabulary, CPU).parameters()) / 1e6
-    return [(f"training step, median of {len(ours)}: {size:.1f}M parameters, {CPU.batch_size} x {CPU.length} tokens", f"{np.median(ours):.3f} s", ""),
-            ("bare step", f"{np.median(theirs):.3f} s", ""),
-            ("tokens/s of ours over bare, median of pairs", f"{np.median(theirs / ours):.3f}", "0.97"),
-            ("tokens/s of ours over bare, of sums", f"{theirs.sum() / ours.sum():.3f}", "0.97"),
-            ("data alone, tokens/s of one core", f"{alone / 1e6:.1f}M", "2M"),
-            ("data alone over what training consumes", f"{alone / consumed:.0f}x", "20x"),
-            ("peak memory, ours over bare", f"{memory['ours']:.0f} / {memory['bare']:.0f} MiB = {memory['ours'] / memory['bare']:.2f}", "")]
+    show(f"training step, median of {len(ours)}: {size:.1f}M parameters, {CPU.batch_size} x {CPU.length} tokens", f"{np.median(ours):.3f} s")
+    show("bare step", f"{np.median(theirs):.3f} s")
+    show("tokens/s of ours over bare, median of pairs", f"{np.median(theirs / ours):.3f}", "0.97")
+    show("tokens/s of ours over bare, of sums", f"{theirs.sum() / ours.sum():.3f}", "0.97")
+    show("data alone over what training consumes", f"{alone / consumed:.0f}x", "20x")
+    memory = {which: peak_mib(which, folder, 4) for which in ("ours", "bare")}
+    show("peak memory, ours over bare", f"{memory['ours']:.0f} / {memory['bare']:.0f} MiB = {memory['ours'] / memory['bare']:.2f}")
 
 
 def matrix_peak() -> float:
@@ -197,9 +201,9 @@ def flops_per_token(model: nn.Module, shape: Shape) -> float:
     return 4 * total + 2 * min(learns, total) + 6 * shape.num_layers * shape.hidden_size * shape.length  # causal attention
 
 
-def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> list[tuple[str, str, str]]:
-    peak, lines = matrix_peak(), []
-    lines.append(("measured bf16 matrix peak", f"{peak / 1e12:.0f} TFLOP/s", ""))
+def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
+    peak = matrix_peak()
+    show("measured bf16 matrix peak", f"{peak / 1e12:.0f} TFLOP/s")
     for name, way, is_compiled in (("1B", "full", False), ("1B", "full", True), ("1B", "lora", False), ("1B", "lora", True), ("7B", "lora", False), ("7B", "lora", True)):
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -212,10 +216,9 @@ def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> list[tuple[str, 
         speed = shape.length * shape.batch_size / np.median(turns.ours[WARMUP:])
         share = speed * flops_per_token(model, shape) / peak
         memory = torch.cuda.max_memory_allocated() / 2**30
-        lines.append((f"{name} {way}{', compiled' if is_compiled else ''}: tokens/s, share of the peak, GiB", f"{speed:.0f}, {share:.1%}, {memory:.1f}",
-                      "50%" if (name, way) == ("1B", "full") else ""))
+        show(f"{name} {way}{', compiled' if is_compiled else ''}: tokens/s, share of the peak, GiB", f"{speed:.0f}, {share:.1%}, {memory:.1f}",
+             "50%" if (name, way) == ("1B", "full") else "")
         del model, turns
-    return lines
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -232,10 +235,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = corpus(Path(temporary), vocabulary)
-        lines = on_cpu(folder, vocabulary, args.steps)
-        lines += on_gpu(folder, vocabulary, args.steps) if torch.cuda.is_available() else [("on a GPU", "not run: there is none", "")]
-    for what, found, wanted in lines:
-        print(f"{what:<85}{found:>28}{f'   (want {wanted})' if wanted else ''}")
+        on_cpu(folder, vocabulary, args.steps)
+        if torch.cuda.is_available():
+            on_gpu(folder, vocabulary, args.steps)
+        else:
+            show("on a GPU", "not run: there is none")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; synthetic tokens")
 
 

@@ -68,7 +68,7 @@ class SpeechTextLM(L.LightningModule):
 
     def validation_step(self, ids: Tensor, batch_idx: int) -> None:
         found: TokenLosses = self.next_token(ids)
-        self.log("val/loss", found.mean, batch_size=len(ids))
+        self.log("val/loss", found.mean, batch_size=len(ids), sync_dist=True)
         for name, mask in self.by_modality(ids).items():
             self.losses[name].update(found.tokens, mask)
             self.log(f"val/{name}_loss", self.losses[name])

@@ -44,7 +44,7 @@ class Seen(L.Callback):
 
 
 def train(out: Path, tokens: Path, steps: int, devices: int, strategy: L.pytorch.strategies.Strategy | str, adapters: bool = False,
-          accumulate: int = 1, poisoned_step: int = -1, name: str = "seen") -> None:
+          accumulate: int = 1, poisoned_step: int = -1, name: str = "seen", precision: str = "32-true") -> None:
     network = checkpointed(tiny_network(VOCABULARY))
     model = Poisoned(lora(network, rank=2, new_rows=VOCABULARY) if adapters else network, VOCABULARY, 1e-2, 2, gradient_clip=0.5, chunk_tokens=16)
     model.poisoned_step = poisoned_step
@@ -53,7 +53,7 @@ def train(out: Path, tokens: Path, steps: int, devices: int, strategy: L.pytorch
     trainer = L.Trainer(
         accelerator="cpu", devices=devices, strategy=strategy, max_steps=steps, accumulate_grad_batches=accumulate, enable_progress_bar=False,
         enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0, val_check_interval=100, check_val_every_n_epoch=None,
-        log_every_n_steps=1, callbacks=[Seen(out.parent / f"{out.name}-{name}")])
+        log_every_n_steps=1, precision=precision, callbacks=[Seen(out.parent / f"{out.name}-{name}")])
     train_language_model(out, model, data, trainer, tokens, checkpoint_every=2)
 
 
@@ -62,6 +62,7 @@ def two_processes(folder: Path, tokens: Path) -> None:
     train(folder / "ddp", tokens, 4, 2, DDPStrategy())
     train(folder / "fsdp", tokens, 2, 2, sharded(), name="first")
     train(folder / "fsdp", tokens, 4, 2, sharded(), name="second")
+    train(folder / "fsdp_bf16", tokens, 2, 2, sharded(), precision="bf16-mixed")
     train(folder / "adapters_ddp", tokens, 3, 2, DDPStrategy(), adapters=True, poisoned_step=1)
     train(folder / "adapters_fsdp", tokens, 3, 2, sharded(), adapters=True, poisoned_step=1)
 

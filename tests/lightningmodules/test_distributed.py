@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules import InterleavedStream, MixtureDataModule, TextStream
 from tests.lightningmodules.distributed import train
@@ -33,7 +34,7 @@ def ran(tmp_path_factory):
     started = [subprocess.Popen([*command, str(rank), str(folder), str(tokens)], cwd=ROOT, env=os.environ | world,
                                 stdout=output.open("w"), stderr=subprocess.STDOUT) for rank, output in enumerate(outputs)]
     try:
-        codes = [process.wait(timeout=280) for process in started]
+        codes = [process.wait(timeout=600) for process in started]
     finally:
         for process in started:
             process.kill()
@@ -64,6 +65,15 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches(ran, name):
     assert [batch for run in runs for batch in seen(ran, run, 2)[0]] == batches
 
 
+def test_bfloat16_is_for_the_length_of_a_pass(ran):
+    def losses(name):
+        return [loss for record in seen(ran, name, 2)[1] for _, loss in record["batches"][:2]]
+
+    assert losses("fsdp_bf16-seen") == pytest.approx(losses("ddp-seen"), rel=0.01)
+    assert losses("fsdp_bf16-seen") != losses("ddp-seen")
+    assert all(weight.dtype == torch.float32 for weight in weights(ran, "fsdp_bf16").values())
+
+
 def test_each_batch_is_read_once_across_a_change_of_world_size(ran):
     streams = {"text": TextStream(ran / "tokens"), "interleaved": InterleavedStream(ran / "tokens", UniformSpans((1, 3), (1, 3)))}
     wanted = MixtureDataModule(words_vocabulary(), streams, {"text": 0.3, "interleaved": 0.7}, 32, 2).mixture("train", range(12))
@@ -91,3 +101,15 @@ def test_adapters_learn_alike_and_are_saved_as_adapters(ran):
 def test_shards_are_saved_by_each_process(ran):
     last = ran / "fsdp" / "checkpoints" / "last.ckpt"
     assert last.is_dir() and len(list(last.glob("*.distcp"))) == 2 and [path.name for path in last.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_the_account_of_tokens_and_epochs_is_in_tensorboard(ran):
+    scalars = EventAccumulator(str(ran / "one" / "logs")).Reload()
+    ledger = json.loads((ran / "one" / "ledger.json").read_text())
+    assert set(ledger) == {"tokens/text", "tokens/speech", "tokens/other", "epochs/text", "epochs/interleaved"}
+    for name, last in ledger.items():
+        values = [event.value for event in scalars.Scalars(name)]
+        assert len(values) == 4 and values == sorted(values) and values[-1] == pytest.approx(last)
+    batches, _ = seen(ran, "one-seen")
+    ids = torch.tensor(batches)
+    assert ledger["tokens/text"] == words_vocabulary().is_text(ids).sum() and ledger["tokens/speech"] == words_vocabulary().is_unit(ids).sum()

@@ -1,7 +1,6 @@
 """The cross entropy of the next token, over as many logits at a time as memory allows."""
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +12,8 @@ from zoo.language.positions import Positions, RowPositions
 UNKNOWN_SCALES = ("lm_head_multiplier",)
 
 
-@dataclass(frozen=True)
-class TokenLosses:
-    """Cross entropies in nats.
+class TokenLosses(NamedTuple):
+    """Cross entropies in nats; a tuple, in which FSDP finds the tensors whose backward pass it must prepare.
 
     Args:
         mean: Of all predicted tokens, (); this is what is trained on.

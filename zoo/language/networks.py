@@ -53,8 +53,10 @@ def pretrained(source: str, vocabulary: Vocabulary, rope_theta: float | None = N
         dtype: Of the weights: float32 to train them all, bfloat16 where adapters alone learn.
 
     Raises:
-        ValueError: Where the checkpoint has fewer rows than the vocabulary has text pieces.
+        ValueError: Where the checkpoint has fewer rows than the vocabulary has text pieces, or knows speech already.
     """
+    if (Path(source) / "vocabulary.json").is_file():
+        raise ValueError(f"{source} is a speech-text model, whose rows for speech would be drawn anew: name zoo.language.networks.trained in place of pretrained")
     config = _config(source, rope_theta)
     if torch.get_default_device().type == "meta":
         network = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
@@ -109,8 +111,10 @@ def trained(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
         vocabulary: The same as the model's.
 
     Raises:
-        ValueError: Where the model was made over another vocabulary.
+        ValueError: Where the model was made over another vocabulary, or the folder holds an adapter.
     """
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(f"{folder} holds an adapter, not a whole model: write both as one with zoo.language.adapters.merge_adapter first")
     own = Vocabulary.load(folder).contract
     for field in (field for field, value in vocabulary.contract.items() if own.get(field) != value):
         raise ValueError(f"{folder} was trained over another vocabulary: its {field} is {own.get(field)!r}, not {vocabulary.contract[field]!r}")

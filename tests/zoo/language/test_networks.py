@@ -165,6 +165,11 @@ def test_a_trained_model_goes_on_as_it_is(tmp_path):
     assert all(torch.equal(weight, made.state_dict()[name]) for name, weight in again.state_dict().items())
     with pytest.raises(ValueError, match="was trained over another vocabulary: its ranges is"):
         trained(tmp_path, Vocabulary(VOCABULARY.text, (Stream("Hu", 7, 25.0),), multiple=8))
+    with pytest.raises(ValueError, match="is a speech-text model, whose rows for speech would be drawn anew"):
+        pretrained(str(tmp_path), VOCABULARY)
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds an adapter, not a whole model: write both as one with zoo.language.adapters.merge_adapter first"):
+        trained(tmp_path, VOCABULARY)
 
 
 def test_a_quantized_base_needs_its_library(tmp_path, monkeypatch):
