@@ -150,6 +150,14 @@ def most_frequent_label(asked: Sequence[Utterance]) -> Estimate:
     return proportion(np.array([label == common for label in labels], dtype=float))
 
 
+def most_frequent_word(measure: str, shots: Sequence[Utterance], asked: Sequence[Utterance]) -> Answers:
+    """Errors of always answering the commonest word of the examples: the unigram model of recognition and synthesis."""
+    words = [word for one in shots for word in _plain(one.text).split()]
+    common = max(sorted(set(words)), key=words.count)
+    process = jiwer.process_words if measure == "word_error_rate" else jiwer.process_characters
+    return _errors(measure, asked, [common] * len(asked), 0, process)
+
+
 def _plain(text: str) -> str:
     return " ".join(text.lower().split())
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from zoo.evaluation.alignment import alignment_plot, measure_alignment
 from zoo.evaluation.baselines import Unigram
 from zoo.evaluation.contrast import DIRECTIONS, accuracies
-from zoo.evaluation.few_shot import FewShot, load_utterances, most_frequent_label
+from zoo.evaluation.few_shot import FewShot, load_utterances, most_frequent_label, most_frequent_word
 from zoo.evaluation.judges import SpeechClassifier, TextClassifier
 from zoo.evaluation.likelihood import log_likelihoods
 from zoo.evaluation.preservation import load_moods, preserve, spoken, unigram_preservation, written
@@ -102,9 +102,12 @@ def few_shot(name: str, subject: Subject, table: Path, settings: Settings, memor
         answers = model.synthesise(shots, asked, subject.speaks, settings.transcriber)
     else:
         answers = model.recognise(shots, asked) if name == "asr" else model.classify(shots, asked)
-    baseline = {"unigram": most_frequent_label(asked).named("exact_match")} if name == "intent" else {"unigram": {answers.measure: 1.0}}
-    chance = {"chance": {"exact_match": round(1 / len({one.label for one in asked}), 4)}} if name == "intent" else {"chance": {answers.measure: 1.0}}
-    return {"task": name, "model": answers.report(), **baseline, **chance, "rows": answers.rows}
+    if name == "intent":
+        unigram, chance = most_frequent_label(asked), 1 / len({one.label for one in asked})
+    else:
+        unigram, chance = most_frequent_word(answers.measure, shots, asked).estimate, 1.0  # an empty answer
+    baselines = {"unigram": unigram.named(answers.measure), "chance": {answers.measure: round(chance, 4)}}
+    return {"task": name, "model": answers.report(), **baselines, "rows": answers.rows}
 
 
 def sentiment(subject: Subject, table: Path, settings: Settings, memory: Memory) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import torch
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation import decoding, few_shot
 from zoo.evaluation.decoding import continuations
-from zoo.evaluation.few_shot import FewShot, Utterance, most_frequent_label
+from zoo.evaluation.few_shot import FewShot, Utterance, most_frequent_label, most_frequent_word
 from zoo.evaluation.templates import parse_template, template
 from zoo.language.generation import Sampling
 
@@ -95,6 +95,13 @@ def test_intents_are_matched_exactly(answering):
     found = FewShot(tiny_network(VOCABULARY), VOCABULARY, num_shots=3, max_new_tokens=10).classify(SHOTS, asked)
     assert found.estimate.value == pytest.approx(1 / 3)
     assert most_frequent_label(asked + [utterance("kim", "farm")]).value == 0.5
+
+
+def test_the_commonest_word_is_an_answer_to_beat():
+    shots = [utterance("tom anna"), utterance("ben tom")]
+    found = most_frequent_word("word_error_rate", shots, [utterance("tom pia"), utterance("tom"), utterance("ida")])
+    assert found.estimate.value == pytest.approx((1 + 0 + 1) / 4)
+    assert most_frequent_word("character_error_rate", shots, [utterance("tom pia")]).estimate.value == pytest.approx(4 / 7)
 
 
 def test_examples_are_a_function_of_seed_and_utterance_and_end_with_the_question(answering):
