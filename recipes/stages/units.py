@@ -94,10 +94,14 @@ def _table(found: dict[str, Robustness], synthetic: bool) -> str:
     rows = []
     for name, one in found.items():
         tells = one.report()
-        cells = [str(one.distance(kind)) + ("" if one is baseline else f"; {one.reduction(baseline, kind).value:.0%} lower") for kind in kinds]
+        cells = [str(one.distance(kind)) + ("" if one is baseline else f"; {_change(one.reduction(baseline, kind).value)}") for kind in kinds]
         rows.append([name, *cells, f"{tells['perplexity']:.0f} of {one.size}", f"{tells['units_per_second']:.1f}",
                      *(f"{tells[key]:.3f}" if key in tells else "" for key in ("pnmi", "purity"))])
     speech = "speech made by a synthesiser" if synthetic else "recorded speech"
     lines = [head, ["-"] * len(head), *rows]
     return (f"Unit edit distance under augmentation (edits per unit of the clean speech, with 95% intervals), {len(baseline.units)} utterances "
             f"of held-out {speech}.\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
+
+
+def _change(reduction: float) -> str:
+    return f"{-reduction:.0%} higher" if reduction < 0 else f"{reduction:.0%} lower"
