@@ -6,6 +6,7 @@ from typing import Any
 from zoo.files import write_text
 
 DIRECTIONS = ("T->T", "S->S", "S->T", "T->S")
+VOCODER = {"mel_distance": "mel distance", "unit_edit_distance": "unit edit distance"}
 
 
 def write_report(out: Path, run: Path, stages: dict[str, Path], synthetic: bool) -> dict[str, str]:
@@ -37,7 +38,8 @@ def _figures(stages: dict[str, Path]) -> dict[str, Any]:
     if "transcription" in stages:
         figures["word_error_rate"] = _read(stages["transcription"] / "transcription.json")
     if "vocoder" in stages:
-        figures["vocoder_mel_distance"] = _read(stages["vocoder"] / "metrics.json")["val/mel_distance"]
+        heard = _read(stages["vocoder"] / "metrics.json")
+        figures |= {f"vocoder_{name}": round(heard[f"val/{name}"], 4) for name in VOCODER if f"val/{name}" in heard}
     tokens = _read(stages["tokens"] / "tokens.json")
     figures["tokens_per_second"] = tokens["dev"]["tokens_per_second"]
     figures["tokens"] = tokens
@@ -73,8 +75,7 @@ def _markdown(report: dict[str, Any], stages: dict[str, Path]) -> str:
         rows.append(("word error rate", *_estimate(report["word_error_rate"], "word_error_rate")))
     rows += [(f"held-out {kind} loss, nats per token", f"{value:.3f}", "", "") for kind, value in report["loss"].items()]
     rows.append(("speech tokens per second, held out", f"{report['tokens_per_second']:.2f}", "", ""))
-    if "vocoder_mel_distance" in report:
-        rows.append(("vocoder, held-out mel distance", f"{report['vocoder_mel_distance']:.3f}", "", ""))
+    rows += [(f"vocoder, held-out {title}", f"{report[f'vocoder_{name}']:.3f}", "", "") for name, title in VOCODER.items() if f"vocoder_{name}" in report]
     costs = [("stage", "seconds"), *((name, f"{seconds:.0f}") for name, seconds in report["seconds"].items())]
     audio = f"\nListen to {stages['samples']}/*.wav; samples.json beside them tells what is said.\n" if "samples" in stages else ""
     return (f"# Report\n\nAll figures are on {speech}; speakers held out from training. Chance is 0.50 for accuracies.\n\n{_table(rows)}\n{audio}\n"

@@ -69,10 +69,11 @@ def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, traine
         trainer: How long, and on what.
         checkpoint_every: Steps between checkpoints, from which an interrupted run goes on.
     """
-    trainer.callbacks.append(SpeechSamples())
-    metrics = fit(out, model, data, trainer, checkpoint_every)
     contract = {"tokenizer": read_contract(data.rows.folder)["tokenizer"]}
     streams = [Stream(**stream) for stream in contract["tokenizer"]["streams"]]
+    model.vocoder(streams)  # what does not fit is told before the training, not after it
+    trainer.callbacks.append(SpeechSamples())
+    metrics = fit(out, model, data, trainer, checkpoint_every)
     if trainer.is_global_zero:
         # Spirit LM, too, lets one of three styles stand in where none is told; a missing pitch is an error there and here.
         missing = {"St": data.rows.commonest("St", 3)} if "St" in data.rows.rates else None

@@ -1,9 +1,12 @@
 import json
 
+import lightning as L
 import pytest
 import torch
 
 from datamodules.vocoder import VocoderDataModule
+from lightningmodules import UnitVocoder
+from recipes.stages.training import train_vocoder
 from recipes.stages.vocoder_report import report_vocoders
 from tests.toy_speech import write_hums
 from zoo.speech.encoders import FilterbankEncoder
@@ -52,3 +55,11 @@ def test_a_vocoder_of_another_tokenizer_is_refused(made):
     write_contract(folder / "vocoder", {"tokenizer": {"streams": [], "checksum": "other"}})
     with pytest.raises(ContractError):
         report_vocoders(folder / "out", folder, data, folder / "tokenizer", {"mine": folder / "vocoder"}, Autocorrelation(), True)
+
+
+def test_a_generator_of_other_units_is_refused_before_it_is_trained(made):
+    folder, data = made
+    model = UnitVocoder(ISTFTGenerator({"Hu": 7}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1))
+    with pytest.raises(ValueError, match="the generator has 7 Hu units"):
+        train_vocoder(folder / "out", model, data, L.Trainer(accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False))
+    assert not (folder / "out").exists()
