@@ -11,6 +11,8 @@ from recipes.engine.fingerprint import Fingerprint
 from zoo.files import write_text
 
 RECORD = "stage.json"
+# What the engine itself writes beside a stage's results.
+OWN_FILES = {RECORD, "recipe.yaml", "log.txt"}
 
 
 @dataclass
@@ -61,6 +63,11 @@ def read(folder: Path) -> Record | None:
         raise RecipeError(f"{folder} is no folder; set another out=") from None
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"{folder / RECORD} cannot be read ({error}); delete {folder} to make it anew") from error
+
+
+def is_bare(folder: Path) -> bool:
+    """Whether a stage that was started has made nothing, as after a mistyped path."""
+    return all(path.name in OWN_FILES for path in folder.iterdir())
 
 
 def clear(folder: Path) -> None:

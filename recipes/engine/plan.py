@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recipes.engine.errors import RecipeError, nearest
 from recipes.engine.fingerprint import Fingerprint, fingerprints
-from recipes.engine.folder import Record, read
+from recipes.engine.folder import Record, is_bare, read
 from recipes.engine.recipe import Recipe
 
 
@@ -93,6 +93,8 @@ def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, 
         action = Action.REFUSE if is_wanted else Action.LEAVE
         return Step(name, folder, State.CHANGED, action, fingerprint, problem=str(error))
     differences = fingerprint.differences(record.fingerprint) if record else []
+    if differences and not record.is_done and is_bare(folder):  # it failed before it made anything: nothing to protect
+        return Step(name, folder, State.TO_DO, Action.CLEAR if is_wanted else Action.LEAVE, fingerprint, record)
     state = _state(record, differences, fingerprint)
     actions = {State.TO_DO: Action.RUN, State.INTERRUPTED: Action.RESUME, State.TO_CONTINUE: Action.RESUME, State.DONE: Action.SKIP,
                State.CHANGED: Action.CLEAR if again else Action.REFUSE}

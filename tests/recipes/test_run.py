@@ -128,6 +128,16 @@ def test_a_failed_stage_is_told_in_a_line_and_goes_on(workshop):
     assert stage_fakes.CALLS == ["train", "report"]
 
 
+def test_what_failed_before_it_made_anything_may_be_corrected(workshop):
+    stage_fakes.reset()
+    stage_fakes.FAULTS["data"] = ValueError("words: no such file")
+    with pytest.raises(RecipeError):
+        engine.run(load("r.yaml", ["stages.data.words=[typo]"], ["stage_fakes"]))
+    assert states()["data"] == "to do"
+    run()
+    assert set(states().values()) == {"done"} and Path("runs/r/data/words.txt").read_text() == "one\ntwo"
+
+
 @pytest.mark.parametrize("fault, told", [
     (stage_fakes.full_disk("tokens.arrow"), "disk full while writing tokens.arrow: free space and run the same command, or set out="),
     (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "disk full while writing runs/r/data"),
