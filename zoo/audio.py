@@ -1,4 +1,5 @@
 """Waveforms in and out of audio files: mono, float32, (num_samples,)."""
+import io
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,8 +59,10 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
         raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use one of {', '.join(FORMATS)}")
     container, subtype = FORMATS[path.suffix.lower()]
     samples = check(waveform, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
+    encoded = io.BytesIO()  # libsndfile does not tell a full disk from other trouble; Python does
+    soundfile.write(encoded, samples, sample_rate, format=container, subtype=subtype)
     with whole_file(path) as temporary:
-        soundfile.write(str(temporary), samples, sample_rate, format=container, subtype=subtype)
+        temporary.write_bytes(encoded.getvalue())
 
 
 def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
