@@ -4,8 +4,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
-from torchmetrics.functional.audio import perceptual_evaluation_speech_quality as pesq
-from torchmetrics.functional.audio import short_time_objective_intelligibility as stoi
+from torchmetrics.functional import audio  # holds the two functions only where their packages are installed
 
 SAMPLE_RATES = (8000, 16000)
 UNHEARD = ("NoUtterancesError", "BufferTooShortError")  # of the package pesq, which need not be installed
@@ -68,7 +67,7 @@ class PESQ(SpeechQuality):
 
     def judge(self, made: Tensor, real: Tensor) -> float | None:
         try:
-            return pesq(made, real, self.sample_rate, "wb" if self.sample_rate == 16000 else "nb").item()
+            return audio.perceptual_evaluation_speech_quality(made, real, self.sample_rate, "wb" if self.sample_rate == 16000 else "nb").item()
         except Exception as error:
             if type(error).__name__ in UNHEARD:
                 return None
@@ -88,13 +87,12 @@ class STOI(SpeechQuality):
     package = "pystoi"
 
     def judge(self, made: Tensor, real: Tensor) -> float:
-        return stoi(made, real, self.sample_rate).item()
+        return audio.short_time_objective_intelligibility(made, real, self.sample_rate).item()
 
 
 def installed() -> dict[str, type[SpeechQuality]]:
     """Those measures whose package is installed, by name."""
     return {name: kind for name, kind in (("pesq", PESQ), ("stoi", STOI)) if find_spec(kind.package)}
-
 
 
 class InstalledQuality(Metric):
