@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.codebook import CodebookPerplexity
 from zoo.metrics.unit_edit_distance import UnitEditDistance
-from zoo.speech.ctc_quantizer import CTCQuantizer, replace_blanks
+from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.extractor import UnitExtractor
 from zoo.tokens.units import runs
@@ -35,6 +35,8 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         warmup_steps: Optimizer steps from zero to the peak.
         aligned_steps: Optimizer steps at the start in which every frame is taught its own unit, with time stretched evenly.
             From random weights CTC knows nothing but blanks for long; 0 for Gat et al.'s training.
+        aligned_weight: Of the same loss beside CTC in the later steps. On little speech CTC alone falls back to blanks; 0 for
+            Gat et al.'s training.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Of AdamW.
 
@@ -43,7 +45,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
     """
 
     def __init__(self, quantizer: CTCQuantizer, encoder: SpeechEncoder, teacher: UnitExtractor, learning_rate: float,
-                 warmup_steps: int = 100, aligned_steps: int = 0, gradient_clip: float = 1.0, weight_decay: float = 0.01) -> None:
+                 warmup_steps: int = 100, aligned_steps: int = 0, aligned_weight: float = 0.0, gradient_clip: float = 1.0, weight_decay: float = 0.01) -> None:
         super().__init__()
         if quantizer.dim != encoder.dim:
             raise ValueError(f"quantizer.widths begin with {quantizer.dim}, but the features of the encoder are {encoder.dim} wide")
@@ -52,7 +54,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
                              f"make the last of quantizer.widths {teacher.stream.size + 1}")
         self.quantizer, self.encoder, self.teacher = quantizer, encoder.requires_grad_(False), teacher.requires_grad_(False)
         self.learning_rate, self.warmup_steps, self.aligned_steps = learning_rate, warmup_steps, aligned_steps
-        self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
+        self.aligned_weight, self.gradient_clip, self.weight_decay = aligned_weight, gradient_clip, weight_decay
         self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
         self.perplexity, self.teacher_perplexity = (CodebookPerplexity(quantizer.stream_size) for _ in range(2))
 
@@ -121,6 +123,8 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         else:
             loss = self.loss(log_probs, frames, self.targets(units))
             self.log("train/loss", loss, prog_bar=True, batch_size=len(clean))
+            if self.aligned_weight:
+                loss = loss + self.aligned_weight * self.aligned_loss(log_probs, frames, units)
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -142,7 +146,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
 
     def units(self, log_probs: Tensor) -> Tensor:
         """Units (T,) of one row of log-probabilities (1, T, size + 1)."""
-        return replace_blanks(log_probs[0].argmax(-1), self.quantizer.size)
+        return self.quantizer.read(log_probs)[0]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_(self.quantizer.parameters(), self.gradient_clip)

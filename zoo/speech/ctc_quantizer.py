@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.speech.kmeans import cheapest_path
+
 
 class CTCQuantizer(nn.Module):
     """Linear layers over the features of an encoder, frame by frame, that score the units and the blank of CTC.
@@ -13,14 +15,18 @@ class CTCQuantizer(nn.Module):
     Args:
         widths: Of the features, of each hidden layer, and of the output: one for each unit and a last one for the blank.
             Spirit LM has 768, 702, 635, 501 (``spiritlm_widths``).
+        switch_price: Of a change of unit, in nats: units are then the likeliest sequence on the whole that pays for its changes, as
+            ``KMeans`` has it, and blanks are left out of account. 0 takes the likeliest of each frame, as Spirit LM.
 
     Raises:
-        ValueError: Where a width is not positive, or the output has no unit beside the blank.
+        ValueError: Where a width is not positive, or the output has no unit beside the blank, or the price is negative.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], switch_price: float = 0.0) -> None:
         super().__init__()
-        widths = tuple(widths)
+        widths, self.switch_price = tuple(widths), switch_price
+        if switch_price < 0:
+            raise ValueError(f"switch_price must not be negative, got {switch_price}")
         if len(widths) < 2 or min(widths) < 1 or widths[-1] < 2:
             raise ValueError(f"widths {list(widths)}: want the width of the features first and units + 1 last, all positive")
         self.widths = widths
@@ -56,12 +62,20 @@ class CTCQuantizer(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Units of whole utterances of one length: (T, dim) -> (T,) int64, or (B, T, dim) -> (B, T)."""
         batch = features if features.dim() == 3 else features[None]
-        units = replace_blanks(self.log_probs(batch).argmax(-1), self.size)
+        units = self.read(self.log_probs(batch))
         return units if features.dim() == 3 else units[0]
+
+    def read(self, log_probs: Tensor) -> Tensor:
+        """Units of log-probabilities (B, T, size + 1): (B, T) int64."""
+        if not self.switch_price:
+            return replace_blanks(log_probs.argmax(-1), self.size)
+        costs = -log_probs[..., :-1].detach().float().log_softmax(-1).cpu().numpy()
+        paths = [torch.from_numpy(cheapest_path(row, self.switch_price)) for row in costs]
+        return torch.stack(paths).to(log_probs.device)
 
     def config(self) -> dict[str, Any]:
         """Arguments that make this quantizer again, but for its weights."""
-        return {"widths": list(self.widths)}
+        return {"widths": list(self.widths), "switch_price": self.switch_price}
 
 
 class ContextCTCQuantizer(CTCQuantizer):
@@ -77,15 +91,16 @@ class ContextCTCQuantizer(CTCQuantizer):
         num_blocks: Convolutions.
         kernel_frames: Taps of each; odd.
         dropout: Before the linear layers.
+        switch_price: Of a change of unit, in nats, as for ``CTCQuantizer``.
     """
 
     def __init__(self, dim: int, widths: Sequence[int], context_dim: int = 128, num_blocks: int = 3, kernel_frames: int = 5,
-                 dropout: float = 0.1) -> None:
-        super().__init__([context_dim, *widths])
+                 dropout: float = 0.1, switch_price: float = 0.0) -> None:
+        super().__init__([context_dim, *widths], switch_price)
         if kernel_frames % 2 == 0:
             raise ValueError(f"kernel_frames must be odd, so that a frame is in the middle of what it sees, got {kernel_frames}")
         self.form = {"dim": dim, "widths": list(widths), "context_dim": context_dim, "num_blocks": num_blocks,
-                     "kernel_frames": kernel_frames, "dropout": dropout}
+                     "kernel_frames": kernel_frames, "dropout": dropout, "switch_price": switch_price}
         self.input = nn.Linear(dim, context_dim)
         self.blocks = nn.ModuleList(ContextBlock(context_dim, kernel_frames) for _ in range(num_blocks))
         self.output = nn.Sequential(nn.LayerNorm(context_dim), nn.Dropout(dropout))

@@ -53,7 +53,7 @@ class KMeans(nn.Module):
         if not self.switch_price:
             return self.nearest(features)
         distances = torch.cdist(features, self.centroids).square().cpu().numpy()
-        path = _cheapest_path(distances, self.switch_price * self.mean_distance.item())
+        path = cheapest_path(distances, self.switch_price * self.mean_distance.item())
         return torch.from_numpy(path).to(features.device)
 
     def nearest(self, features: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class KMeans(nn.Module):
         return (features @ self.centroids.T - self.centroids.square().sum(1) / 2).argmax(-1)
 
 
-def _cheapest_path(distances: np.ndarray, price: float) -> np.ndarray:
+def cheapest_path(distances: np.ndarray, price: float) -> np.ndarray:
     """The unit of each frame (T,) with the smallest sum of distances (T, K) and of ``price`` for each change."""
     frames, units = len(distances), np.arange(distances.shape[1])
     cost, before = np.zeros(len(units)), np.empty(distances.shape, dtype=np.int64)

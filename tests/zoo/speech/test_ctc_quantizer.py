@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 
@@ -107,3 +109,24 @@ def test_one_with_context_is_made_again_and_takes_the_features_width():
 def test_impossible_widths_are_an_error(widths):
     with pytest.raises(ValueError, match="widths .*: want the width of the features first and units [+] 1 last"):
         CTCQuantizer(widths)
+
+
+@pytest.mark.parametrize("price", [0.5, 2.0])
+def test_with_a_price_units_are_the_likeliest_sequence_that_pays_for_its_changes(price):
+    quantizer = CTCQuantizer([5, 4], switch_price=price)
+    scores = (features(1, 5, 4) * 2).log_softmax(-1)
+    without_blank = scores[0, :, :3].log_softmax(-1)
+
+    def cost(units):
+        changes = sum(a != b for a, b in zip(units, units[1:]))
+        return price * changes - sum(without_blank[t, unit].item() for t, unit in enumerate(units))
+
+    assert quantizer.read(scores)[0].tolist() == list(min(product(range(3), repeat=5), key=cost))
+
+
+def test_a_high_price_leaves_one_unit_and_a_negative_one_is_an_error():
+    quantizer = ContextCTCQuantizer(5, [4], context_dim=8, switch_price=1e6).eval()
+    assert len(quantizer(features(20, 5)).unique()) == 1
+    assert ContextCTCQuantizer(**quantizer.config()).switch_price == 1e6
+    with pytest.raises(ValueError, match="switch_price must not be negative"):
+        CTCQuantizer([5, 4], switch_price=-1.0)
