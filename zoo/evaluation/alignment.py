@@ -1,6 +1,6 @@
 """How alike a language model's layers find the same words in speech and in text, as section 5.3 of Spirit LM."""
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,14 @@ class Layer:
         other_words: The same between a word and the next other word of its utterance.
         margin: How much the same word is the more alike, paired.
         retrieval: Share of spoken words whose nearest written one, among as many utterances' words, is the same word.
+        margins: Of each word, (words,); to be paired with those of another layer or network.
     """
 
     similarity: Estimate
     other_words: Estimate
     margin: Estimate
     retrieval: Estimate
+    margins: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
 
     def report(self) -> dict[str, Any]:
         return {**self.similarity.named("similarity"), "other_words": self.other_words.named("similarity"),
@@ -84,7 +86,7 @@ def measure_alignment(network: PreTrainedModel, vocabulary: Vocabulary, table: T
     same, other = (np.concatenate([getattr(one, kind) for one in found], axis=1) for kind in ("same", "other"))
     text, speech = (torch.cat([getattr(one, kind) for one in found], dim=1) for kind in ("text", "speech"))
     hits, chance = _retrieve(words, text, speech)
-    layers = [Layer(mean(a, seed), mean(b, seed), difference(a, b, seed), mean(hit, seed)) for a, b, hit in zip(same, other, hits)]
+    layers = [Layer(mean(a, seed), mean(b, seed), difference(a, b, seed), mean(hit, seed), a - b) for a, b, hit in zip(same, other, hits)]
     return Alignment(layers, chance)
 
 

@@ -1,5 +1,5 @@
 """How many bits a language model needs for a second of speech and for a character of text."""
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import nn
@@ -22,10 +22,16 @@ class Bits:
     Args:
         rate: Bits per second or character, over all utterances; the interval is a bootstrap over them.
         per_token: Mean loss of a token, in nats.
+        needed: Bits of each utterance, (n,), and
+        sizes: its seconds or characters, (n,), and
+        ids: its name: what figures of two models are paired by.
     """
 
     rate: Estimate
     per_token: float
+    needed: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
+    sizes: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
+    ids: tuple[str, ...] = field(repr=False, default=())
 
     def report(self) -> dict:
         return {**self.rate.named("bits"), "nats_per_token": round(self.per_token, 4)}
@@ -49,13 +55,14 @@ def bits(network: nn.Module, vocabulary: Vocabulary, table: TokenTable, limit: i
         made = [(_candidate(vocabulary, row, kind), row) for row in rows if _serves(row, kind)]
         made = [(one, row) for one, row in made if len(one.prompt) + len(one.continuation) <= longest]
         if made:
-            found[kind] = _bits(network, [one for one, _ in made], np.array([_size(row, kind) for _, row in made]), kind)
+            found[kind] = _bits(network, [one for one, _ in made], [row for _, row in made], kind)
     return found
 
 
-def _bits(network: nn.Module, candidates: list[Candidate], sizes: np.ndarray, kind: str) -> Bits:
+def _bits(network: nn.Module, candidates: list[Candidate], rows: list[TokenRow], kind: str) -> Bits:
     nats = -log_likelihoods(network, candidates, title=f"bits of {kind}")
-    return Bits(ratio(nats / np.log(2), sizes), float(nats.sum() / sum(len(one.continuation) for one in candidates)))
+    needed, sizes = nats / np.log(2), np.array([_size(row, kind) for row in rows])
+    return Bits(ratio(needed, sizes), float(nats.sum() / sum(len(one.continuation) for one in candidates)), needed, sizes, tuple(row.id for row in rows))
 
 
 def _serves(row: TokenRow, kind: str) -> bool:

@@ -1,0 +1,168 @@
+"""Tokenizer variants measured side by side; each stage leaves ``rows.json``, which the report gathers."""
+import json
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.vocoder import VocoderDataModule
+from zoo.corpora.preparation import read_cuts
+from zoo.evaluation.judges import PretrainedTranscriber, StyleJudge, WordsClassifier
+from zoo.evaluation.pairs import paired_items
+from zoo.evaluation.preservation import load_moods, spoken, written
+from zoo.evaluation.sentiment import EMOTION_TO_SENTIMENT
+from zoo.evaluation.suites import load_contrasts
+from zoo.evaluation.tokenizer_report.language import Answers, Asked, alignment_rows, answer, interleaving_rows, language_rows, layers
+from zoo.evaluation.tokenizer_report.measure import measure_tokenizer
+from zoo.evaluation.tokenizer_report.rows import Row
+from zoo.evaluation.tokenizer_report.spoken_again import Example, Listener, speak_again, write_examples
+from zoo.evaluation.tokenizer_report.unit_rows import spoken_rows, unit_rows
+from zoo.files import write_text
+from zoo.language.speech_text_model import load_language_model
+from zoo.speech.augmentation import Augmentation
+from zoo.speech.f0 import F0Extractor
+from zoo.speech.style import StyleUnits
+from zoo.tokens.contract import require_match
+from zoo.tokens.store import TokenTable
+from zoo.tokens.tally import Tally
+from zoo.tokens.tokenise import readable
+from zoo.tokens.tokenizers import load_tokenizer
+from zoo.tokens.units import Tokens
+from zoo.tokens.vocabulary import Vocabulary
+from zoo.vocoder.vocoder import Vocoder
+
+ROWS = "rows.json"
+
+
+def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, Path], augmentations: dict[str, Augmentation], split: str = "dev",
+                       limit: int | None = None, seed: int = 0) -> dict[str, str]:
+    """Measure what the units of each tokenizer cost and keep.
+
+    Args:
+        out: Gets ``rows.json`` and ``units.json``.
+        corpus: Folder filled by a corpus stage; figures that need phone times, styles or several speakers are left out where it has none.
+        tokenizers: Folders by name, the baseline first.
+        augmentations: That the units should not hear, by name.
+        split: Of the corpus.
+        limit: Most utterances; all if None.
+        seed: Of draws and bootstraps.
+    """
+    figures = {}
+    for name, folder in tokenizers.items():
+        tokenizer = load_tokenizer(folder)
+        heard = ((one, samples) for one, _, samples in readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), f"units of {name}"))
+        figures[name] = measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed)
+    write_text(out / "units.json", json.dumps({name: one.report() for name, one in figures.items()}, indent=2) + "\n")
+    left_out = {f"{what}, {name}": why for name, one in figures.items() for what, why in one.left_out.items()}
+    return write_rows(out, unit_rows(figures, seed), {"left_out": left_out, "utterances": len(next(iter(figures.values())).seconds), "split": split})
+
+
+def measure_resynthesis(out: Path, tokenizers: dict[str, Path], vocoders: dict[str, Path], data: dict[str, VocoderDataModule], f0: F0Extractor,
+                        judge: Path | None = None, asr: str | None = None, listen: int = 3, seed: int = 0) -> dict[str, str]:
+    """Speak the utterances that training kept for validation again from their raw units, and compare them with themselves.
+
+    Args:
+        out: Gets ``rows.json``, and examples to look at and to listen to.
+        tokenizers: Folders by name, the baseline first.
+        vocoders: Likewise.
+        data: As each vocoder was trained on; all kept the same utterances.
+        f0: Hears the melody.
+        judge: Folder of a style extractor with a classifier; None leaves the style out.
+        asr: Name or folder of a transformers recogniser; None leaves the word error rate out.
+        listen: Examples.
+        seed: Of the bootstraps.
+
+    Raises:
+        ValueError: Where the vocoders kept different utterances.
+    """
+    kept = {}
+    for name, module in data.items():
+        require_match(tokenizers[name], vocoders[name])
+        module.setup("fit")
+        kept[name] = [module.rows.table[int(row)].id for row in module.validation]
+    baseline, *others = kept
+    for name in others:
+        if kept[name] != kept[baseline]:
+            raise ValueError(f"the vocoders of {baseline} and {name} kept different utterances: give their data the same num_validation, segment_units and seed")
+    style = StyleJudge(StyleUnits.load(judge)) if judge else None
+    values: dict[str, dict[str, np.ndarray]] = {}
+    examples: list[Example] = []
+    for name, module in data.items():
+        tokenizer, vocoder = load_tokenizer(tokenizers[name]), Vocoder.load(vocoders[name])
+        listener = Listener(tokenizer, f0, style, PretrainedTranscriber(asr, vocoder.sample_rate) if asr else None)
+        values[name], made = speak_again([module.rows.table[int(row)] for row in module.validation], vocoder, listener, listen, name)
+        examples = [before | after for before, after in zip(examples, made)] if examples else made
+    write_examples(out, examples)
+    heard = next(iter(values.values()))
+    notes = {"utterances": len(kept[baseline]), "voices": "trained"} | (
+        {"style_accuracy_of_the_originals": round(float(np.nanmean(heard["style_accuracy_of_original"])), 4)} if style else {})
+    return write_rows(out, spoken_rows(values, seed), notes)
+
+
+def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict[str, Path], models: dict[str, list[Path]],
+                            without_interleaving: dict[str, list[Path]] = {}, cloze: Path | None = None, moods: Path | None = None,
+                            mood_words: Path | None = None, vocoders: dict[str, Path] = {}, judge: Path | None = None, split: str = "dev",
+                            limit: int | None = None, seed: int = 0) -> dict[str, str]:
+    """Ask language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
+
+    Args:
+        out: Gets ``rows.json``, the layers' alignment among its notes.
+        tokenizers: Folders by name, the baseline first.
+        tokens: Folders filled by a tokens stage, likewise.
+        models: ``model`` folders of several seeds, in the order of the seeds.
+        without_interleaving: The same without interleaved documents, for some of the names.
+        cloze: Table of contrasts; held-out speech against transcripts if None.
+        moods: Table of the sentiment suite; None leaves sentiment preservation out.
+        mood_words: JSON of words by sentiment, which judge what is written; None leaves text out.
+        vocoders: Folders by name, which speak what ``judge`` hears.
+        judge: Folder of a style extractor with a classifier; None leaves speech out.
+        split: Of the tokens.
+        limit: Most items of a suite; all if None.
+        seed: Of the bootstraps.
+    """
+    answers: dict[str, list[Answers]] = {}
+    ablated: dict[str, list[Answers]] = {}
+    for name, folders in models.items():
+        style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT) if judge and name in vocoders else None
+        for folder in [*folders, *without_interleaving.get(name, []), tokens[name]]:
+            require_match(tokenizers[name], folder)
+        speech, vocabulary = load_tokenizer(tokenizers[name]), load_language_model(folders[0])[1]
+        table = TokenTable(tokens[name], split)
+        contrasts = load_contrasts(cloze, speech, vocabulary, limit) if cloze else paired_items(table, limit=limit)
+        shots, asked = load_moods(moods, speech, vocabulary, limit) if moods else ([], [])
+        judges = _judges(vocabulary, vocoders.get(name), style, mood_words)
+        wanted = Asked(table, contrasts, shots, asked, judges)
+        answers[name] = _answers(folders, wanted)
+        ablated |= {name: _answers(without_interleaving[name], Asked(table, contrasts))} if name in without_interleaving else {}
+    rows = language_rows(answers, seed) + alignment_rows(answers, seed)
+    for name, without in ablated.items():
+        rows += interleaving_rows(name, without, answers[name], seed)
+    shown = answers | {f"{name}, without interleaving": found for name, found in ablated.items()}
+    return write_rows(out, rows, {"layers": layers(shown, seed), "models": {name: len(found) for name, found in shown.items()}})
+
+
+def _answers(folders: Sequence[Path], asked: Asked) -> list[Answers]:
+    return [answer(*load_language_model(folder), asked, number) for number, folder in enumerate(folders)]
+
+
+def _judges(vocabulary: Vocabulary, vocoder: Path | None, style: StyleJudge | None, words: Path | None) -> dict[str, Any]:
+    judges: dict[str, Any] = {"T": written(vocabulary, WordsClassifier(json.loads(words.read_text(encoding="utf-8"))))} if words else {}
+    if vocoder is None or style is None:
+        return judges
+    voice = Vocoder.load(vocoder)
+    heard = spoken(vocabulary, voice, voice.sample_rate, style)
+    return judges | {"S": lambda ids: heard(ids if _can_be_spoken(vocabulary.tokens(ids), voice) else ids[:0])}
+
+
+def _can_be_spoken(tokens: Tokens, vocoder: Vocoder) -> bool:
+    """Whether each stream has a unit, or one that stands in: a model of little training may leave one out, and is heard as silence."""
+    return all(len(tokens.of(stream.prefix)) or stream.prefix in vocoder.missing for stream in vocoder.streams)
+
+
+def write_rows(out: Path, rows: Sequence[Row], notes: Mapping[str, Any]) -> dict[str, str]:
+    """Write ``rows.json``, and return a line for each row whose difference is real."""
+    told = [row.report() for row in rows]
+    write_text(out / ROWS, json.dumps({"rows": told, "notes": notes}, indent=2) + "\n")
+    return {row.measure: ", ".join(f"{name} {one}" for name, one in row.values.items()) for row in rows}

@@ -1,0 +1,111 @@
+"""Language models of equal budget, several for each tokenizer: what the tokens are good for."""
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from zoo.evaluation.alignment import Alignment, measure_alignment
+from zoo.evaluation.bits import SPEECH, bits
+from zoo.evaluation.contrast import Contrast, accuracies
+from zoo.evaluation.likelihood import log_likelihoods
+from zoo.evaluation.preservation import Mood, preserve
+from zoo.evaluation.sentiment import SENTIMENTS
+from zoo.evaluation.tokenizer_report.rows import ALIGNMENT, INTERLEAVING, LANGUAGE, Row, crossed, crossed_row
+from zoo.tokens.store import TokenTable
+from zoo.tokens.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the models of one tokenizer are asked.
+
+    Args:
+        table: Held-out utterances.
+        contrasts: Of a cloze.
+        shots: Moods that may be shown, and
+        moods: that are asked; none leaves sentiment preservation out.
+        judges: Sentiment of a continuation (N,) by the modality it is in, ``T`` and ``S``.
+    """
+
+    table: TokenTable
+    contrasts: Sequence[Contrast]
+    shots: Sequence[Mood] = ()
+    moods: Sequence[Mood] = ()
+    judges: Mapping[str, Callable[[np.ndarray], str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one model gave.
+
+    Args:
+        cloze: Hits (items,) by direction.
+        sentiment: Hits (items,) by direction.
+        bits: Of the speech of each utterance, by name.
+        seconds: Likewise.
+        alignment: Of its layers.
+    """
+
+    cloze: dict[str, np.ndarray]
+    sentiment: dict[str, np.ndarray]
+    bits: dict[str, float]
+    seconds: dict[str, float]
+    alignment: Alignment
+
+    @property
+    def depths(self) -> tuple[np.ndarray, np.ndarray]:
+        """Margins of each word at the embedding, and averaged over the layers between it and the last: (words,) twice."""
+        margins = [layer.margins for layer in self.alignment.layers]
+        return margins[0], np.mean(margins[1:-1] or margins[-1:], axis=0)
+
+
+def answer(network: PreTrainedModel, vocabulary: Vocabulary, asked: Asked, seed: int) -> Answers:
+    """Ask one model everything; its continuations are drawn once, with a seed of its own."""
+    cloze = accuracies(partial(log_likelihoods, network, title="cloze"), vocabulary, asked.contrasts)
+    ways = [f"{first}->{second}" for second in asked.judges for first in "TS"] if asked.moods else []
+    sentiment = {way: preserve(network, vocabulary, asked.shots, asked.moods, way, asked.judges[way[-1]], runs=1, seed=seed).hits[0] for way in ways}
+    speech = bits(network, vocabulary, asked.table)[SPEECH]
+    return Answers({way: one.hits for way, one in cloze.items()}, sentiment, dict(zip(speech.ids, speech.needed)), dict(zip(speech.ids, speech.sizes)),
+                   measure_alignment(network, vocabulary, asked.table))
+
+
+def language_rows(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> list[Row]:
+    """Rows of variants by name, the baseline first; several models of each."""
+    first, rows = next(iter(answers.values()))[0], []
+    shared = sorted(set.intersection(*(set(one.bits) for models in answers.values() for one in models)))
+    stacked = lambda each: {name: np.array([each(one) for one in models]) for name, models in answers.items()}
+    if shared:
+        rows.append(crossed_row("bits_per_second_of_speech", LANGUAGE, "bits a second of held-out speech", stacked(lambda one: [one.bits[id] for id in shared]),
+                                np.array([first.seconds[id] for id in shared]), "", seed=seed))
+    rows += [crossed_row(f"cloze_{way}", LANGUAGE, f"cloze accuracy, {way}", stacked(lambda one: one.cloze[way]), chance=0.5, seed=seed) for way in first.cloze]
+    rows += [crossed_row(f"stsp_{way}", LANGUAGE, f"sentiment preserved, {way}", stacked(lambda one: one.sentiment[way]), chance=1 / len(SENTIMENTS), seed=seed)
+             for way in first.sentiment]
+    return rows
+
+
+def interleaving_rows(name: str, without: Sequence[Answers], with_it: Sequence[Answers], seed: int = 0) -> list[Row]:
+    """Rows of the models of one tokenizer, trained without interleaved documents and with them."""
+    pairs = {f"{name}, without": without, f"{name}, interleaved": with_it}
+    stacked = lambda each: {label: np.array([each(one) for one in models]) for label, models in pairs.items()}
+    rows = [crossed_row(f"interleaving_{way}", INTERLEAVING, f"cloze accuracy, {way}", stacked(lambda one: one.cloze[way]), chance=0.5, seed=seed)
+            for way in with_it[0].cloze]
+    return rows + [crossed_row("interleaving_alignment", INTERLEAVING, "alignment margin of the middle layers", stacked(lambda one: one.depths[1]), seed=seed)]
+
+
+def alignment_rows(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> list[Row]:
+    """For each variant how much more alike a word's speech and text are than two words', at the embedding and in the middle layers."""
+    rows = []
+    for number, (name, models) in enumerate(answers.items()):
+        outer, middle = (np.array([one.depths[depth] for one in models]) for depth in (0, 1))
+        values = {"embedding": crossed(outer, seed=seed), "middle layers": crossed(middle, seed=seed)}
+        rows.append(Row("alignment_by_depth" + (f"_{name}" if number else ""), ALIGNMENT, f"margin of the same word, {name}", values,
+                        {"middle layers": crossed(middle - outer, seed=seed)}, "higher", len(models)))
+    return rows
+
+
+def layers(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> dict[str, list[dict]]:
+    """Margin of each layer by variant, over all its models, for a plot."""
+    return {name: [crossed(np.array([one.alignment.layers[depth].margins for one in models]), seed=seed).named("margin")
+                   for depth in range(len(models[0].alignment.layers))] for name, models in answers.items()}
