@@ -17,6 +17,7 @@ COMMANDS = {
     "import": ("official Spirit LM checkpoints into folders of the zoo", "recipes.commands.import_checkpoints"),
     "export": ("a language model as a folder that plain transformers loads", "recipes.commands.export"),
     "evaluate": ("likelihood suites, few-shot tasks, sentiment, alignment and toxicity of a language model", "recipes.commands.evaluate"),
+    "compare": ("tokenizers side by side: what their units cost and keep, as a page", "recipes.commands.compare"),
     "completion": ("a script that completes commands and recipes in the shell", "recipes.commands.completion"),
 }
 

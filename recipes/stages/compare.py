@@ -162,7 +162,7 @@ def _can_be_spoken(tokens: Tokens, vocoder: Vocoder) -> bool:
 
 
 def write_rows(out: Path, rows: Sequence[Row], notes: Mapping[str, Any]) -> dict[str, str]:
-    """Write ``rows.json``, and return a line for each row whose difference is real."""
+    """Write ``rows.json``, and return a line for each row."""
     told = [row.report() for row in rows]
     write_text(out / ROWS, json.dumps({"rows": told, "notes": notes}, indent=2) + "\n")
     return {row.measure: ", ".join(f"{name} {one}" for name, one in row.values.items()) for row in rows}
