@@ -96,8 +96,9 @@ def measure_resynthesis(out: Path, tokenizers: dict[str, Path], vocoders: dict[s
         examples = [before | after for before, after in zip(examples, made)] if examples else made
     write_examples(out, examples)
     heard = next(iter(values.values()))
-    notes = {"utterances": len(kept[baseline]), "voices": "trained"} | (
-        {"style_accuracy_of_the_originals": round(float(np.nanmean(heard["style_accuracy_of_original"])), 4)} if style else {})
+    notes = {"utterances": len(kept[baseline]), "voices": "trained"}
+    if "style_accuracy_of_original" in heard:  # none of the utterances may have a style
+        notes["style_accuracy_of_the_originals"] = round(float(np.nanmean(heard["style_accuracy_of_original"])), 4)
     return write_rows(out, spoken_rows(values, seed), notes)
 
 

@@ -209,3 +209,15 @@ def test_a_later_token_changes_nothing_before_it():
     assert not torch.allclose(after[:, 12:], before[:, 12:], atol=1e-4)
 
 
+
+
+def test_the_seed_alone_decides_the_weights_and_leaves_chance_elsewhere_alone():
+    def weights(seed, state):
+        torch.manual_seed(state)
+        network = llama(words_vocabulary(), hidden_size=16, num_layers=1, num_heads=2, seed=seed)
+        return network.lm_head.weight, torch.rand(())
+
+    (first, after), (again, later), (other, _) = weights(1, 0), weights(1, 5), weights(2, 0)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    torch.manual_seed(0)
+    assert after == torch.rand(()) != later

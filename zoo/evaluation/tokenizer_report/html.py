@@ -20,7 +20,7 @@ def render(report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = ()
         folder: Of the examples' audio.
     """
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["figure"] = figure
+    environment.filters |= {"figure": figure, "arrows": lambda text: text.replace("->", "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}")}
     return environment.get_template(TEMPLATE).render(
         report=report, sections=sections(report["rows"]), layers=depth_lines(report["layers"]) if report.get("layers") else None,
         examples=[timeline(one, folder) for one in examples])
