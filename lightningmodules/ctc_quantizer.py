@@ -13,7 +13,10 @@ from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.extractor import UnitExtractor
+from zoo.speech.invariance import aligned_loss, consistency_loss, imbalance
 from zoo.tokens.units import runs
+
+Weighted = dict[str, tuple[float, Tensor]]  # losses by name with their weights
 
 
 class AugmentationInvariantQuantizer(L.LightningModule):
@@ -21,6 +24,9 @@ class AugmentationInvariantQuantizer(L.LightningModule):
 
     The targets are the teacher's units without repetition; CTC finds where they lie in the changed speech. A second round
     takes the quantizer of the first as its teacher.
+
+    Beside CTC the quantizer may be taught to agree with itself and yet to use all its units (IMSAT, Hu et al. 2017): see
+    ``consistency_weight``. The units then move, round by round, to where they can be told apart whatever happens to the sound.
 
     Logs ``{train,val}/loss``, in nats per target unit, and for each augmentation of the data ``val/ued_NAME``: edits from
     the units of the clean speech to those of the changed one, per unit of the clean; ``val/teacher_ued_NAME`` is that of
@@ -37,6 +43,10 @@ class AugmentationInvariantQuantizer(L.LightningModule):
             From random weights CTC knows nothing but blanks for long; 0 for Gat et al.'s training.
         aligned_weight: Of the same loss beside CTC in the later steps. On little speech CTC alone falls back to blanks; 0 for
             Gat et al.'s training.
+        consistency_weight: In the later steps, of agreeing with the quantizer's own reading of the clean speech, and
+        balance_weight: of using all units alike, without which it would come to agree on few; ``zoo.speech.invariance``. 0 for
+            Gat et al.'s training.
+        temperature: Of that reading; below 1 it is taken for surer than it is.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Of AdamW.
 
@@ -45,7 +55,8 @@ class AugmentationInvariantQuantizer(L.LightningModule):
     """
 
     def __init__(self, quantizer: CTCQuantizer, encoder: SpeechEncoder, teacher: UnitExtractor, learning_rate: float,
-                 warmup_steps: int = 100, aligned_steps: int = 0, aligned_weight: float = 0.0, gradient_clip: float = 1.0, weight_decay: float = 0.01) -> None:
+                 warmup_steps: int = 100, aligned_steps: int = 0, aligned_weight: float = 0.0, consistency_weight: float = 0.0,
+                 balance_weight: float = 0.0, temperature: float = 0.5, gradient_clip: float = 1.0, weight_decay: float = 0.01) -> None:
         super().__init__()
         if quantizer.dim != encoder.dim:
             raise ValueError(f"quantizer.widths begin with {quantizer.dim}, but the features of the encoder are {encoder.dim} wide")
@@ -54,7 +65,8 @@ class AugmentationInvariantQuantizer(L.LightningModule):
                              f"make the last of quantizer.widths {teacher.stream.size + 1}")
         self.quantizer, self.encoder, self.teacher = quantizer, encoder.requires_grad_(False), teacher.requires_grad_(False)
         self.learning_rate, self.warmup_steps, self.aligned_steps = learning_rate, warmup_steps, aligned_steps
-        self.aligned_weight, self.gradient_clip, self.weight_decay = aligned_weight, gradient_clip, weight_decay
+        self.aligned_weight, self.consistency_weight, self.balance_weight = aligned_weight, consistency_weight, balance_weight
+        self.temperature, self.gradient_clip, self.weight_decay = temperature, gradient_clip, weight_decay
         self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
         self.perplexity, self.teacher_perplexity = (CodebookPerplexity(quantizer.stream_size) for _ in range(2))
 
@@ -97,35 +109,35 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         rows = [row.unique_consecutive() for row in units]
         return [row[row < self.quantizer.size] for row in rows]
 
-    def aligned_loss(self, log_probs: Tensor, frames: Tensor, units: list[Tensor]) -> Tensor:
-        """Cross entropy of each frame's unit, in nats per frame, the blank left out of account.
-
-        Args:
-            log_probs: (B, T, size + 1).
-            frames: Of each row, (B,).
-            units: Of the clean speech, (N,) each; changed speech has them at the same places but for an even stretch.
-        """
-        scores = log_probs[..., :-1].float().log_softmax(-1)
-        wanted = torch.full(scores.shape[:2], -1, device=scores.device)
-        for row, (count, each) in enumerate(zip(frames.tolist(), units)):
-            places = (torch.arange(count, device=scores.device) + 0.5) * (len(each) / count)
-            wanted[row, :count] = each[places.long().clamp(max=len(each) - 1)]
-        wanted[wanted >= self.quantizer.size] = -1
-        return F.nll_loss(scores.flatten(0, 1), wanted.flatten(), ignore_index=-1)
-
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         clean, augmented = (self._rows(batch[name], batch[f"{name}_samples"]) for name in ("clean", "augmented"))
         features, frames = self.features(augmented)
         log_probs, units = self.quantizer.log_probs(features, frames), self.taught(clean)
-        if self.global_step < self.aligned_steps:
-            loss = self.aligned_loss(log_probs, frames, units)
-            self.log("train/aligned_loss", loss, prog_bar=True, batch_size=len(clean))
-        else:
-            loss = self.loss(log_probs, frames, self.targets(units))
-            self.log("train/loss", loss, prog_bar=True, batch_size=len(clean))
-            if self.aligned_weight:
-                loss = loss + self.aligned_weight * self.aligned_loss(log_probs, frames, units)
-        return loss
+        weighted = self.aligned_losses(log_probs, frames, units, always=True) if self.global_step < self.aligned_steps else {
+            "loss": (1.0, self.loss(log_probs, frames, self.targets(units))), **self.aligned_losses(log_probs, frames, units),
+            **self.invariance_losses(log_probs, frames, clean)}
+        for name, (_, loss) in weighted.items():
+            self.log(f"train/{name}", loss, prog_bar=name.endswith("loss"), batch_size=len(clean))
+        return torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
+
+    def aligned_losses(self, log_probs: Tensor, frames: Tensor, units: list[Tensor], always: bool = False) -> Weighted:
+        """Of the teacher's units frame by frame, where it has a weight; or ``always``, for the first steps."""
+        weight = 1.0 if always else self.aligned_weight
+        return {"aligned_loss": (weight, aligned_loss(log_probs, frames, units))} if weight else {}
+
+    def invariance_losses(self, log_probs: Tensor, frames: Tensor, clean: list[Tensor]) -> Weighted:
+        """Of agreement with the quantizer's own reading of clean waveforms (N,) each, and of the use of units; where they have a weight."""
+        losses = {}
+        if self.consistency_weight:
+            features, clean_frames = self.features(clean)
+            self.quantizer.eval()  # without dropout
+            with torch.no_grad():
+                own = self.quantizer.log_probs(features, clean_frames)
+            self.quantizer.train()
+            losses["consistency_loss"] = (self.consistency_weight, consistency_loss(log_probs, frames, own, clean_frames, self.temperature))
+        if self.balance_weight:
+            losses["imbalance"] = (self.balance_weight, imbalance(log_probs, frames))
+        return losses
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         clean, changed = batch["clean"], batch["augmented"]

@@ -55,17 +55,6 @@ def test_the_loss_is_ctc_a_target_unit_and_rows_too_short_count_nothing(teacher)
     torch.testing.assert_close(trained.loss(scores, frames, targets), sum(each) / 8)
 
 
-def test_frames_of_stretched_speech_are_taught_the_unit_of_their_place(teacher):
-    trained = module(teacher)
-    scores = torch.full((2, 6, UNITS + 1), -30.0)
-    scores[..., UNITS] = 50.0  # the blank does not count
-    for row, wanted in enumerate(([1, 1, 2, 2, 3, 3], [4, 0, 0, 0, 0, 0])):
-        scores[row, torch.arange(6), wanted] = 0.0
-    units, frames = [torch.tensor([1, 2, 3]), torch.tensor([4, 4])], torch.tensor([6, 1])
-    assert trained.aligned_loss(scores, frames, units).item() == pytest.approx(0.0, abs=1e-6)
-    assert trained.aligned_loss(scores, frames, [units[0].flip(0), units[1]]).item() == pytest.approx(4 * 30 / 7, rel=1e-4)
-
-
 def test_targets_are_the_teachers_units_without_repetition_and_blanks(teacher):
     trained = module(teacher)
     found = trained.targets([torch.tensor([2, 2, 0, 0, 2]), torch.tensor([UNITS] * 3)])
@@ -83,7 +72,7 @@ def test_only_the_quantizer_learns_and_what_it_is_taught_with_stays_in_evaluatio
 
 
 def test_it_learns_to_hear_the_clean_units_in_noise(corpus, teacher, tmp_path):
-    trained, fit = module(teacher, aligned_steps=30, learning_rate=2e-2), trainer(tmp_path, 60)
+    trained, fit = module(teacher, aligned_steps=30), trainer(tmp_path, 60)
     fit.fit(trained, data(corpus))
     logged = {name: value.item() for name, value in fit.callback_metrics.items()}
     assert logged["val/ued_noise"] < 0.6 * logged["val/teacher_ued_noise"] and logged["val/loss"] < 0.6 * math.log(UNITS)
@@ -91,8 +80,21 @@ def test_it_learns_to_hear_the_clean_units_in_noise(corpus, teacher, tmp_path):
     assert {f"val/{whose}ued_{name}" for whose in ("", "teacher_") for name in ("noise", "stretch")} < logged.keys()
 
 
-def test_a_resumed_run_ends_with_the_same_weights(corpus, teacher, tmp_path):
-    options = {"aligned_steps": 2}
+INVARIANCE = {"aligned_weight": 1.0, "consistency_weight": 2.0, "balance_weight": 1.0}
+
+
+def test_it_may_learn_to_agree_with_itself_and_to_use_its_units_as_well(corpus, teacher, tmp_path):
+    trained, fit = module(teacher, aligned_steps=2, **INVARIANCE), trainer(tmp_path, 3)
+    losses = {}
+    trained.log = lambda name, value, **_: losses.setdefault(name, []).append(value)
+    fit.fit(trained, data(corpus))
+    assert {name: len(values) for name, values in losses.items() if name.startswith("train/")} == {
+        "train/aligned_loss": 3, "train/loss": 1, "train/consistency_loss": 1, "train/imbalance": 1}
+    assert trained.quantizer.training and all(value.isfinite() for name in losses if name.startswith("train/") for value in losses[name])
+
+
+@pytest.mark.parametrize("options", [{"aligned_steps": 2}, {"aligned_steps": 2, **INVARIANCE}])
+def test_a_resumed_run_ends_with_the_same_weights(corpus, teacher, tmp_path, options):
     whole, half, resumed = module(teacher, **options), module(teacher, **options), module(teacher, seed=5, **options)
     trainer(tmp_path, 6).fit(whole, data(corpus))
     killed = trainer(tmp_path, 6)

@@ -82,7 +82,8 @@ class ContextCTCQuantizer(CTCQuantizer):
     """Looks at the frames around as well, for features that tell of one frame alone, such as filter banks.
 
     Convolutions over time, each added to what it was given, come before the linear layers. A frame sees
-    ``num_blocks * (kernel_frames // 2)`` others on either side.
+    ``num_blocks * (kernel_frames // 2)`` others on either side, and mean and deviation over the whole utterance, which tell of
+    speaker, room and noise.
 
     Args:
         dim: Width of the features.
@@ -122,7 +123,7 @@ class ContextCTCQuantizer(CTCQuantizer):
 
 
 class ContextBlock(nn.Module):
-    """A convolution over time between a norm and a linear layer, added to its input.
+    """A convolution over time and the statistics of the whole, between a norm and a linear layer, added to its input.
 
     Args:
         dim: Channels.
@@ -133,12 +134,17 @@ class ContextBlock(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.convolution = nn.Conv1d(dim, dim, kernel_frames, padding=kernel_frames // 2)
+        self.statistics = nn.Linear(2 * dim, dim, bias=False)
         self.linear = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, inside: Tensor | None) -> Tensor:
         """(B, T, dim) -> (B, T, dim); what is not ``inside`` (B, T, 1) of its row is taken for silence, as beyond the end."""
-        seen = self.norm(x) if inside is None else self.norm(x) * inside
-        return x + self.linear(F.gelu(self.convolution(seen.transpose(1, 2)).transpose(1, 2)))
+        inside = x.new_ones(*x.shape[:2], 1) if inside is None else inside.to(x.dtype)
+        seen, count = self.norm(x) * inside, inside.sum(1, keepdim=True)
+        mean = seen.sum(1, keepdim=True) / count
+        deviation = (((seen - mean).square() * inside).sum(1, keepdim=True) / count + 1e-4).sqrt()
+        around = self.convolution(seen.transpose(1, 2)).transpose(1, 2) + self.statistics(torch.cat([mean, deviation], dim=-1))
+        return x + self.linear(F.gelu(around))
 
 
 def replace_blanks(units: Tensor, blank: int) -> Tensor:

@@ -88,12 +88,18 @@ def test_padding_does_not_leak_into_rows_and_lengths_need_not_be_told_without_it
     assert not torch.allclose(quantizer.log_probs(batch)[0, 8], scores[0, 8], atol=1e-3)
 
 
-def test_a_frame_sees_as_far_as_it_is_said_to():
+def test_a_frame_sees_as_far_as_it_is_said_to_and_the_statistics_of_the_whole():
     quantizer, x = contextual(), features(1, 15, 5)
     changed = x.clone()
     changed[0, 7] += 1.0
-    moved = (quantizer.log_probs(x) - quantizer.log_probs(changed)).abs().sum(-1)[0] > 1e-6
-    assert moved.nonzero().flatten().tolist() == [5, 6, 7, 8, 9]
+
+    def moved():
+        return ((quantizer.log_probs(x) - quantizer.log_probs(changed)).abs().sum(-1)[0] > 1e-6).nonzero().flatten().tolist()
+
+    assert moved() == list(range(15))
+    for block in quantizer.blocks:
+        torch.nn.init.zeros_(block.statistics.weight)
+    assert moved() == [5, 6, 7, 8, 9]
 
 
 def test_one_with_context_is_made_again_and_takes_the_features_width():
