@@ -44,7 +44,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         aligned_weight: Of the same loss beside CTC in the later steps. On little speech CTC alone falls back to blanks; 0 for
             Gat et al.'s training.
         consistency_weight: In the later steps, of agreeing with the quantizer's own reading of the clean speech, and
-        balance_weight: of using all units alike, without which it would come to agree on few; ``zoo.speech.invariance``. 0 for
+        balance_weight: of using units alike in each utterance, without which it would come to agree on few; ``zoo.speech.invariance``. 0 for
             Gat et al.'s training.
         temperature: Of that reading; below 1 it is taken for surer than it is.
         gradient_clip: Largest norm of the gradient.

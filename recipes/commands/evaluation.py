@@ -21,7 +21,7 @@ from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.tokenizers import load_tokenizer
 from zoo.vocoder.vocoder import Vocoder
 
-SETTINGS = ("limit", "shots", "seed", "runs", "asr", "text_classifier", "speech_classifier", "toxicity_classifier")
+SETTINGS = ("limit", "shots", "seed", "runs", "asr", "text_classifier", "speech_classifier", "toxicity_classifier", "precision")
 
 
 class Evaluation:
@@ -115,6 +115,7 @@ class Evaluation:
             if part is not None and (part / FILE).is_file() and (self.model / FILE).is_file():
                 require_match(part, self.model)
         network, vocabulary = load_language_model(self.model)
+        network = network.bfloat16() if self.args.precision == "bf16-true" else network
         voice = Vocoder.load(self.vocoder) if self.vocoder else None
         return Subject(network, vocabulary, load_tokenizer(self.tokenizer) if self.tokenizer else None, voice,
                        voice.sample_rate if voice else 16000, self.tokens)

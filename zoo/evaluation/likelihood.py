@@ -53,17 +53,18 @@ class Tree:
 
     def mask(self) -> Tensor:
         """Which nodes (columns) each node sees: itself and its ancestors, (T, T) bool."""
-        mask = torch.eye(len(self.ids), dtype=torch.bool)
+        mask, before = torch.zeros(len(self.ids), len(self.ids), dtype=torch.bool), torch.ones(len(self.ids), len(self.ids), dtype=torch.bool).tril_()
         for number, path in self.paths.items():
             shared = self.shared[number]
             start, end = int(path[-1]) - (len(path) - shared) + 1, int(path[-1]) + 1
-            mask[start:end, start:end] = torch.ones(end - start, end - start, dtype=torch.bool).tril_()
-            mask[start:end, torch.from_numpy(path[:shared])] = True
+            mask[start:end, start:end] = before[: end - start, : end - start]
+            if shared:  # what the node that it hangs from sees
+                mask[start:end] |= mask[int(path[shared - 1])]
         return mask
 
 
 @torch.inference_mode()
-def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 2048, title: str = "score") -> np.ndarray:
+def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int = 4096, title: str = "score") -> np.ndarray:
     """Sum of log-probabilities in nats of each continuation given its prompt, (N,) float64.
 
     Candidates are sorted and packed into token trees, under a mask that shows each token its own ancestors at their own

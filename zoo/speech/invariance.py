@@ -3,6 +3,8 @@
 All are over log-probabilities (B, T, size + 1) of the units and the blank, which is left out of account, of so many frames (B,)
 each. Changed speech has its units at the same places as clean speech, but for an even stretch.
 """
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -43,13 +45,14 @@ def consistency_loss(log_probs: Tensor, frames: Tensor, clean: Tensor, clean_fra
 
 
 def imbalance(log_probs: Tensor, frames: Tensor) -> Tensor:
-    """How far the units of a batch are from being equally frequent: the entropy that is missing of their mean probabilities, in nats.
+    """How far the units of each utterance are from being equally frequent: the entropy that its mean probabilities lack, in nats.
 
-    The second half of IMSAT, which keeps a quantizer from agreeing with itself on few units.
+    The second half of IMSAT, which keeps a quantizer from agreeing with itself on few units. It is taken within utterances, for units that
+    told utterances and speakers apart instead of sounds would be frequent alike over all of them, too.
     """
     inside = (torch.arange(log_probs.shape[1], device=log_probs.device) < frames[:, None]).unsqueeze(-1)
-    shares = (unit_log_probs(log_probs).exp() * inside).sum((0, 1)) / frames.sum()
-    return torch.log(torch.tensor(float(len(shares)))) - torch.special.entr(shares).sum()
+    shares = (unit_log_probs(log_probs).exp() * inside).sum(1) / frames[:, None]  # (B, size)
+    return math.log(shares.shape[1]) - torch.special.entr(shares).sum(1).mean()
 
 
 def unit_log_probs(log_probs: Tensor) -> Tensor:

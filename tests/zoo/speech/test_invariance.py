@@ -50,6 +50,10 @@ def test_consistency_leaves_padding_out_and_teaches_the_changed_speech_only():
 
 
 @pytest.mark.parametrize("rows, missing", [([[0, 1, 2, 3, 4, 5]], 0.0), ([[2] * 6], math.log(UNITS)), ([[0, 1, 2, 0, 1, 2]], math.log(2))])
-def test_imbalance_is_the_entropy_that_is_missing(rows, missing):
+def test_imbalance_is_the_entropy_that_an_utterance_lacks(rows, missing):
     padded = torch.cat([certain(rows, 6), torch.randn(1, 3, UNITS + 1)], dim=1)
     assert imbalance(padded, torch.tensor([6])).item() == pytest.approx(missing, abs=1e-4)
+
+
+def test_utterances_that_share_no_unit_are_not_balanced_by_each_other():
+    assert imbalance(certain([[0, 1, 2, 0, 1, 2], [3, 4, 5, 3, 4, 5]], 6), torch.tensor([6, 6])).item() == pytest.approx(math.log(2), abs=1e-4)
