@@ -46,7 +46,7 @@ def check_fit(out: Path, new: Path, old: Path, vocabulary: Path, split: str = "t
 
 
 def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, new_tokens: Path, old: str, old_tokens: Path, fit: Path,
-                      tokenizer: Path | None = None, new_suite: Path | None = None, old_suite: Path | None = None, split: str = "dev",
+                      row_length: int, tokenizer: Path | None = None, new_suite: Path | None = None, old_suite: Path | None = None, split: str = "dev",
                       limit: int | None = None, synthetic: bool = False) -> dict[str, str]:
     """Score a model before and after adaptation on the new and the old language; write ``report.json`` and ``report.md``.
 
@@ -59,6 +59,7 @@ def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, 
         old: Name of the language it knew.
         old_tokens: Folder filled by a tokens stage, of the old language.
         fit: Folder filled by ``check_fit``.
+        row_length: Ids in a row of training: how far back an utterance in a row of its language sees.
         tokenizer: Folder of the speech tokenizer, for suites.
         new_suite: Table of cloze items in the new language.
         old_suite: Likewise in the old one.
@@ -76,7 +77,7 @@ def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, 
     report: dict[str, Any] = {"synthetic_speech": synthetic, "split": split, "new": new, "old": old, "fit": json.loads((fit / "fit.json").read_text()), "models": {}}
     held_out = {new: (new_tokens, new_suite), old: (old_tokens, old_suite)}
     for name, folder in {"before": base, **models}.items():
-        scores = {language: _scores(folder, *where, tokenizer, split, limit) for language, where in held_out.items()}
+        scores = {language: _scores(folder, *where, row_length, tokenizer, split, limit) for language, where in held_out.items()}
         report["models"][name] = scores | ({} if name == "before" else {"cost": _cost(folder)})
     for name in models:
         report["models"][name]["change"] = {language: _change(report["models"]["before"][language], report["models"][name][language]) for language in held_out}
@@ -85,11 +86,11 @@ def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, 
     return {"report": str(out / "report.md")} | {name: _summary(report["models"][name], new, old) for name in models}
 
 
-def _scores(folder: Path, tokens: Path, suite: Path | None, tokenizer: Path | None, split: str, limit: int | None) -> dict[str, Any]:
+def _scores(folder: Path, tokens: Path, suite: Path | None, row_length: int, tokenizer: Path | None, split: str, limit: int | None) -> dict[str, Any]:
     require_match(tokens, folder)
     network, vocabulary = load_language_model(folder)
     table = TokenTable(tokens, split)
-    scores: dict[str, Any] = {"bits": {kind: one.report() for kind, one in bits(network, vocabulary, table, limit).items()}}
+    scores: dict[str, Any] = {"bits": {kind: one.report() for kind, one in bits(network, vocabulary, table, limit, row_length).items()}}
     wanted = {"pairs": (paired_items(table, limit=limit), (SPEECH_TO_TEXT, TEXT_TO_SPEECH))}
     if suite is not None and tokenizer is not None:
         wanted["cloze"] = (load_contrasts(suite, load_tokenizer(tokenizer), vocabulary, limit), ("T->T", "S->S", SPEECH_TO_TEXT, TEXT_TO_SPEECH))

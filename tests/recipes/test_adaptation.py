@@ -39,7 +39,7 @@ def compare(run, **changes):
     (run / "report").mkdir(exist_ok=True)
     models = {name: run / name / "model" for name in ("idle", "busy")}
     arguments = {"base": run / "base", "models": models, "new": "xx", "new_tokens": run / "other", "old": "en",
-                 "old_tokens": run / "english", "fit": run / "fit"}
+                 "old_tokens": run / "english", "fit": run / "fit", "row_length": 32}
     compare_languages(run / "report", **arguments | changes)
     return json.loads((run / "report" / "report.json").read_text())
 
@@ -48,7 +48,7 @@ def test_the_report_holds_before_and_after_in_both_languages(run):
     report = compare(run, synthetic=True)
     before, idle, busy = (report["models"][name] for name in ("before", "idle", "busy"))
     for language in ("en", "xx"):
-        assert {"speech", "text", "text after its first word", "speech given text", "text given speech"} == before[language]["bits"].keys()
+        assert {"speech", "speech in a row of its language", "text", "text in a row of its language", "text after its first word", "speech given text", "text given speech"} == before[language]["bits"].keys()
         assert idle[language] == before[language] and set(idle["change"][language].values()) == {0.0}
         for kind, change in busy["change"][language].items():
             assert change == pytest.approx(busy[language]["bits"][kind]["bits"] / before[language]["bits"][kind]["bits"] - 1, abs=1e-4) != 0

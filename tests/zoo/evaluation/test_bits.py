@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from tests.toy_tokens import STREAMS, sentences, spoken, tiny_network, words_vocabulary, write_sentences
-from zoo.evaluation.bits import LATER_TEXT, SPEECH, SPEECH_GIVEN_TEXT, TEXT, TEXT_GIVEN_SPEECH, bits
+from zoo.evaluation.bits import LATER_TEXT, SPEECH, SPEECH_GIVEN_TEXT, SPEECH_IN_ROW, TEXT, TEXT_GIVEN_SPEECH, TEXT_IN_ROW, bits, in_rows
 from zoo.evaluation.fit import Fit, fit_of, misfits
+from zoo.evaluation.likelihood import Candidate
 from zoo.tokens.store import TokenRow, TokenTable, write_tokens
 
 VOCABULARY = words_vocabulary()
@@ -40,6 +41,40 @@ def test_bits_are_the_loss_over_seconds_and_characters(table):
     rest = sum(len(row.text) - len(row.text.split()[0]) for row in table)
     assert found[LATER_TEXT].rate.value == pytest.approx(later / np.log(2) / rest, rel=1e-5)
     assert found[SPEECH].per_token == pytest.approx(totals[SPEECH] / sum(len(row.speech_ids) for row in table), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind, alone, marker, column", [(TEXT_IN_ROW, TEXT, T, "text_ids"), (SPEECH_IN_ROW, SPEECH, S, "speech_ids")])
+def test_in_a_row_each_utterance_is_scored_given_those_before_it(table, kind, alone, marker, column):
+    network = tiny_network(VOCABULARY).eval()
+    documents = [[BOS, marker, *getattr(row, column).tolist(), VOCABULARY.eos] for row in table]
+    length = max(map(len, documents)) + 2 * min(map(len, documents))
+    candidates = [Candidate(np.array(one[:2]), np.array(one[2:-1])) for one in documents]
+    placed = in_rows(candidates, VOCABULARY.eos, length)
+    found = bits(network, VOCABULARY, table, row_length=length)[kind]
+    firsts = 0
+    for number, (one, document) in enumerate(zip(placed, documents)):
+        ids = one.ids.tolist()
+        assert ids[-len(document) + 1:] == document[:-1] and len(ids) < length
+        before, start = ids[:-len(document) + 1], len(ids) - len(document) + 3
+        while before:  # whole documents of the table, one after another
+            end = before.index(VOCABULARY.eos) + 1
+            assert before[:end] in documents
+            before = before[end:]
+        with torch.inference_mode():
+            logs = network(torch.tensor([ids])).logits[0].log_softmax(-1)
+        nats = -sum(logs[place - 1, ids[place]].item() for place in range(start, len(ids)))
+        assert found.needed[number] * np.log(2) == pytest.approx(nats, rel=1e-4)
+        firsts += start == 2
+    assert 0 < firsts < len(documents) and sum(len(one.ids) == len(two.ids) for one, two in zip(placed, candidates)) == firsts
+    assert firsts <= -(-2 * sum(map(len, documents)) // length)  # rows are half full at least
+    apart = bits(network, VOCABULARY, table, row_length=1)
+    np.testing.assert_allclose(apart[kind].needed, apart[alone].needed, rtol=1e-5)
+    assert not (found.needed == apart[alone].needed).all() and found.ids == apart[alone].ids
+
+
+def test_rows_longer_than_the_context_are_refused(table):
+    with pytest.raises(ValueError, match="row_length=64: this model reads at most 32 tokens"):
+        bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, table, row_length=64)
 
 
 def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
