@@ -4,6 +4,7 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 from datamodules.language import MixtureDataModule
 from datamodules.vocoder import VocoderDataModule
@@ -43,7 +44,13 @@ def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule
         trainer: How long, and on what.
         vocabulary: Folder that the model's vocabulary was loaded from; every stream of the data is checked against it.
         checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run goes on.
+
+    Raises:
+        ValueError: Where the first process alone has read the weights, and the strategy does not hand them on.
     """
+    if any(weight.is_meta for weight in model.parameters()) and not isinstance(trainer.strategy, ModelParallelStrategy):
+        raise ValueError("zoo.language.sharding.pretrained_once reads the weights in the first process alone, and only ModelParallelStrategy hands them on: "
+                         "name that as the trainer's strategy, or zoo.language.networks.pretrained as the network")
     for stream in data.streams.values():
         require_match(vocabulary, stream.tokens)
     ledger = TokenLedger()

@@ -7,6 +7,7 @@ from pathlib import Path
 import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+from torch import nn
 
 from datamodules import InterleavedStream, MixtureDataModule, TextStream
 from lightningmodules import SpeechTextLM
@@ -14,6 +15,7 @@ from recipes.stages.training import train_language_model
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import lora
 from zoo.language.networks import checkpointed
+from zoo.language.sharding import pretrained_once
 from zoo.tokens.interleave import UniformSpans
 
 VOCABULARY = words_vocabulary()
@@ -44,8 +46,8 @@ class Seen(L.Callback):
 
 
 def train(out: Path, tokens: Path, steps: int, devices: int, strategy: L.pytorch.strategies.Strategy | str, adapters: bool = False,
-          accumulate: int = 1, poisoned_step: int = -1, name: str = "seen", precision: str = "32-true") -> None:
-    network = checkpointed(tiny_network(VOCABULARY))
+          accumulate: int = 1, poisoned_step: int = -1, name: str = "seen", precision: str = "32-true", network: nn.Module | None = None) -> None:
+    network = checkpointed(tiny_network(VOCABULARY)) if network is None else network
     model = Poisoned(lora(network, rank=2, new_rows=VOCABULARY) if adapters else network, VOCABULARY, 1e-2, 2, gradient_clip=0.5, chunk_tokens=16)
     model.poisoned_step = poisoned_step
     streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
@@ -65,6 +67,9 @@ def two_processes(folder: Path, tokens: Path) -> None:
     train(folder / "fsdp_bf16", tokens, 2, 2, sharded(), precision="bf16-mixed")
     train(folder / "adapters_ddp", tokens, 3, 2, DDPStrategy(), adapters=True, poisoned_step=1)
     train(folder / "adapters_fsdp", tokens, 3, 2, sharded(), adapters=True, poisoned_step=1)
+    network = pretrained_once(str(folder / "checkpoint"), VOCABULARY)
+    assert all(weight.is_meta == (os.environ["RANK"] == "1") for weight in network.parameters())
+    train(folder / "once", tokens, 2, 2, sharded(), network=network)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from datamodules import InterleavedStream, MixtureDataModule, TextStream
 from tests.lightningmodules.distributed import train
-from tests.toy_tokens import words_vocabulary, write_sentences
+from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
+from zoo.language.networks import pretrained
+from zoo.language.sharding import pretrained_once
 from zoo.tokens.interleave import UniformSpans
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("distributed")
     tokens = write_sentences(folder / "tokens")
+    tiny_network(words_vocabulary(), tie_embeddings=True).save_pretrained(folder / "checkpoint")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -40,6 +43,7 @@ def ran(tmp_path_factory):
             process.kill()
     assert codes == [0, 0], "\n".join(output.read_text()[-3000:] for output in outputs)
     train(folder / "one", tokens, 4, 1, "auto", accumulate=2)
+    train(folder / "each", tokens, 2, 1, "auto", accumulate=2, network=pretrained(str(folder / "checkpoint"), words_vocabulary()))
     shutil.copytree(folder / "ddp", folder / "changing")
     train(folder / "changing", tokens, 6, 1, "auto", accumulate=2)
     return folder
@@ -63,6 +67,21 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches(ran, name):
     batches, _ = seen(ran, "one-seen")
     runs = ["ddp-seen"] if name == "ddp" else ["fsdp-first", "fsdp-second"]
     assert [batch for run in runs for batch in seen(ran, run, 2)[0]] == batches
+
+
+def test_weights_that_the_first_process_alone_has_read_are_those_of_all(ran):
+    each, once = weights(ran, "each"), weights(ran, "once")
+    assert each.keys() == once.keys() and "lm_head.weight" not in once  # they are tied
+    for key, weight in each.items():
+        torch.testing.assert_close(once[key], weight, rtol=1e-3, atol=2e-4, msg=key)
+    assert seen(ran, "once-seen", 2)[0] == seen(ran, "each-seen")[0]
+
+
+def test_weights_that_another_process_has_read_are_refused_where_nothing_hands_them_on(ran, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    network = pretrained_once(str(ran / "checkpoint"), words_vocabulary())
+    with pytest.raises(ValueError, match="only ModelParallelStrategy hands them on"):
+        train(ran / "refused", ran / "tokens", 1, 1, "auto", network=network)
 
 
 def test_bfloat16_is_for_the_length_of_a_pass(ran):
