@@ -1,8 +1,8 @@
 """How much faster items are scored in token trees than one at a time; all ways must give the same sums.
 
-    python benchmarks/score.py [--items 40]
+    python benchmarks/score.py [--items 40] [--run runs/quickstart]
 
-Items are those of a 4-way cloze as long as StoryCloze: a prompt of four sentences (60 text tokens, or 240 speech tokens, some
+With ``--run``, the model of a run and its own cloze in all four directions. Then items are those of a 4-way cloze as long as StoryCloze: a prompt of four sentences (60 text tokens, or 240 speech tokens, some
 13 seconds) and four endings (12, or 55), in each of the four directions, of random tokens. Ratios of one run: of the time that passed, and of
 the time that the processor worked on it, which says more on a busy machine. The last way has its weights in bfloat16, as
 ``zoo evaluate --precision bf16-true`` has; the number of items is told in which another ending wins by it.
@@ -11,12 +11,17 @@ import argparse
 import copy
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from zoo.evaluation.contrast import accuracies
 from zoo.evaluation.likelihood import Candidate, log_likelihoods
+from zoo.evaluation.suites import load_contrasts
+from zoo.language.speech_text_model import load_language_model
+from zoo.tokens.tokenizers import load_tokenizer
 
 NETWORKS = {
     "quickstart: 3 layers of 128, 640 rows": LlamaConfig(vocab_size=640, hidden_size=128, num_hidden_layers=3, num_attention_heads=2, intermediate_size=352),
@@ -86,9 +91,9 @@ def in_bfloat16(way: Callable[..., np.ndarray]) -> Callable[[PreTrainedModel, Se
     return lambda network, items: way(copies.setdefault(id(network), copy.deepcopy(network).bfloat16()), items)
 
 
-def others_win(sums: np.ndarray, base: np.ndarray) -> int:
-    """In how many of the items, of four candidates each, another wins."""
-    return int((sums.reshape(-1, 4).argmax(1) != base.reshape(-1, 4).argmax(1)).sum())
+def others_win(sums: np.ndarray, base: np.ndarray, choices: int) -> int:
+    """In how many of the items, of so many candidates each, another wins."""
+    return int((sums.reshape(-1, choices).argmax(1) != base.reshape(-1, choices).argmax(1)).sum())
 
 
 def timed(way: Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray], network: PreTrainedModel, items: Sequence[Candidate]) -> tuple[float, float, np.ndarray]:
@@ -99,24 +104,38 @@ def timed(way: Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray], net
     return time.perf_counter() - start, time.process_time() - worked, sums
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=40, help="each is 16 candidates")
-    count = parser.parse_args().items
+def of_run(run: Path, limit: int) -> tuple[PreTrainedModel, list[Candidate]]:
+    """Model of a run, and the candidates of its cloze in all directions."""
+    network, vocabulary = load_language_model(run / "language_model" / "model")
+    found: list[Candidate] = []
+    contrasts = load_contrasts(run / "corpus" / "demo" / "suites" / "story_cloze.jsonl", load_tokenizer(run / "tokenizer" / "tokenizer"), vocabulary, limit)
+    accuracies(lambda flat: found.extend(flat) or np.zeros(len(flat)), vocabulary, contrasts)
+    return network, found
+
+
+def compare(name: str, network: PreTrainedModel, items: Sequence[Candidate], choices: int) -> None:
     ways = {"one at a time": one_at_a_time, "padded batches": padded_batches, "cached prompts": cached_prompts, "token trees (ours)": log_likelihoods,
             "one at a time, bfloat16": in_bfloat16(one_at_a_time), "token trees, bfloat16": in_bfloat16(log_likelihoods)}
+    print(f"\n{name}; {len(items)} candidates, {torch.get_num_threads()} threads")
+    base = None
+    for way, run in ways.items():
+        seconds, worked, sums = timed(run, network, items)
+        base = base or (seconds, worked, sums)
+        print(f"  {way:<24} {seconds:8.2f} s   {base[0] / seconds:5.1f} x   processor {worked:8.2f} s   {base[1] / worked:5.1f} x   "
+              f"largest difference {np.abs(sums - base[2]).max():.1e} nats of {np.abs(sums).mean():.0f}; "
+              f"another wins in {others_win(sums, base[2], choices)} of {len(sums) // choices}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=40, help="each is 16 candidates, or 8 of --run")
+    parser.add_argument("--run", type=Path, help="a run whose model and cloze are taken as well")
+    args = parser.parse_args()
+    if args.run:
+        compare(f"{args.run}, its cloze", *of_run(args.run, args.items), choices=2)
     for name, config in NETWORKS.items():
         torch.manual_seed(0)
-        network = LlamaForCausalLM(config).eval()
-        items = cloze(count, config.vocab_size)
-        print(f"\n{name}; {len(items)} candidates, {torch.get_num_threads()} threads")
-        base = None
-        for way, run in ways.items():
-            seconds, worked, sums = timed(run, network, items)
-            base = base or (seconds, worked, sums)
-            print(f"  {way:<24} {seconds:8.2f} s   {base[0] / seconds:5.1f} x   processor {worked:8.2f} s   {base[1] / worked:5.1f} x   "
-                  f"largest difference {np.abs(sums - base[2]).max():.1e} nats of {np.abs(sums).mean():.0f}; another wins in {others_win(sums, base[2])} of {len(sums) // 4}",
-                  flush=True)
+        compare(name, LlamaForCausalLM(config).eval(), cloze(args.items, config.vocab_size), choices=4)
 
 
 if __name__ == "__main__":
