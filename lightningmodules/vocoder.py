@@ -6,7 +6,6 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
@@ -14,7 +13,6 @@ from lightningmodules.optimizers import adamw_for_gan, set_learning_rate
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named
 from zoo.metrics.unit_edit_distance import UnitEditDistance
-from zoo.tokens.tokenizers import UnitTokenizer
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
@@ -48,8 +46,9 @@ class UnitVocoder(L.LightningModule):
         mel_weight: Of the loss.
         feature_weight: Of the loss.
         duration_weight: Of the loss.
-        heard_weight: Of the mean absolute difference of what the tokenizer's phonetic encoder hears in made and real speech: in few
-            steps it makes speech that is heard as the same units. 0 for Polyak et al.'s training.
+        heard: Loss of made speech (B, N) and its phonetic units (B, T), such as ``HeardUnits``: in few steps it makes speech that
+            is heard as these units. None for Polyak et al.'s training.
+        heard_weight: Of the loss.
         tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation tells the unit edit distance.
         measures: What else validation tells, by name: metrics whose ``update`` takes made and real waveforms (B, N).
     """
@@ -57,8 +56,9 @@ class UnitVocoder(L.LightningModule):
     def __init__(self, generator: Generator, durations: DurationPredictor | None = None, discriminators: nn.Module | None = None,
                  learning_rate: float = 2e-4, betas: tuple[float, float] = (0.8, 0.99), learning_rate_decay: float = 0.999,
                  decay_every_steps: int = 1000, warmup_steps: int = 0, adversarial_from_step: int = 0, micro_batches: int = 1,
-                 clip_norm: float | None = None, ema_decay: float | None = None, mel_windows: tuple[int, ...] = (1024,), mel_weight: float = 45.0, feature_weight: float = 2.0,
-                 duration_weight: float = 1.0, heard_weight: float = 0.0, tokenizer: Any = None, measures: dict[str, Metric] | None = None) -> None:
+                 clip_norm: float | None = None, ema_decay: float | None = None, mel_windows: tuple[int, ...] = (1024,), mel_weight: float = 45.0,
+                 feature_weight: float = 2.0, duration_weight: float = 1.0, heard: nn.Module | None = None, heard_weight: float = 1.0,
+                 tokenizer: Any = None, measures: dict[str, Metric] | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {})).train()
@@ -73,9 +73,7 @@ class UnitVocoder(L.LightningModule):
         self.mel_distance = MelDistance(self.sample_rate)
         self.unit_edit_distance = UnitEditDistance()
         self.measures = nn.ModuleDict(measures or {})
-        if heard_weight and not isinstance(tokenizer, UnitTokenizer):
-            raise ValueError(f"heard_weight {heard_weight:g} needs a tokenizer, whose encoder hears: give tokenizer too")
-        self._encoder = [next(iter(tokenizer.extractors.values())).encoder.requires_grad_(False)] if heard_weight else []
+        self.heard = heard
         self._tokenizer = [tokenizer]  # in a list, so that its weights are not taken for this module's
 
     def setup(self, stage: str) -> None:
@@ -153,8 +151,8 @@ class UnitVocoder(L.LightningModule):
         """
         network = network or self.trained
         losses = {"mel": sum(mel_loss(mel(batch["waveform"]), mel(made)) for mel in self.mels) / len(self.mels)}
-        if self.weights["heard"]:
-            losses["heard"] = F.l1_loss(self.heard(made), self.heard(batch["waveform"]))
+        if self.heard is not None:
+            losses["heard"] = self.heard(made, next(iter(batch["units"].values())))
         if "durations" in network:
             frames = batch["run_frames"]
             predicted = network["durations"](network["generator"].phonetic(batch["run_units"]), frames > 0)
@@ -165,10 +163,6 @@ class UnitVocoder(L.LightningModule):
             judged = self.discriminators(made)
             losses |= {"adversarial": adversarial_loss(judged), "features": feature_loss(real, judged)}
         return losses | {"loss": sum(self.weights[name] * value for name, value in losses.items())}
-
-    def heard(self, waveforms: Tensor) -> Tensor:
-        """Features (B, T, D) of the tokenizer's phonetic encoder for waveforms (B, N)."""
-        return torch.stack(self._encoder[0].to(self.device).batch(list(waveforms.float())))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         network = self.trained if self.averaged is None else self.averaged.module

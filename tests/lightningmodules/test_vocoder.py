@@ -12,7 +12,12 @@ from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_picture
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.vocoder import UnitVocoder
 from tests.toy_speech import RATES, STREAMS, write_hums
-from zoo.vocoder import Discriminators, DurationPredictor, ISTFTGenerator, MultiPeriodDiscriminator, MultiScaleDiscriminator, UnitGenerator, Vocoder
+from zoo.speech.encoders import FilterbankEncoder
+from zoo.speech.kmeans import KMeans
+from zoo.speech.phonetic import PhoneticUnits
+from zoo.tokens.tokenizers import Base
+from zoo.vocoder import (Discriminators, DurationPredictor, HeardUnits, ISTFTGenerator, MultiPeriodDiscriminator, MultiScaleDiscriminator,
+                         UnitGenerator, Vocoder)
 
 SIZES = {stream.prefix: stream.size for stream in STREAMS}
 
@@ -58,6 +63,25 @@ def test_a_few_steps_lower_the_mel_loss(kind, tokens, tmp_path):
     fit.validate(trained, data(tokens), verbose=False)
     assert float(fit.callback_metrics["val/mel_distance"]) < 0.85 * before
     assert fit.callback_metrics["val/mel_distance"].item() == pytest.approx(fit.callback_metrics["val/mel"].item(), abs=1e-4)
+
+
+def test_what_is_heard_can_be_learnt_from(tokens, tmp_path):
+    """Without any other loss, a tokenizer comes to hear the units that speech is made of."""
+    encoder, serving = FilterbankEncoder(), data(tokens)
+    serving.setup("fit")
+    spoken = [serving.rows.segment(row, 0, 25) for row in range(4)]
+    frames = torch.cat([encoder(each["waveform"]) for each in spoken])
+    units = torch.cat([each["units"]["Hu"] for each in spoken])
+    quantizer = KMeans(6, encoder.dim)
+    quantizer.centroids.copy_(torch.stack([frames[units == unit].mean(0) for unit in range(6)]))
+    trained = module("istft", adversarial=False, mel_weight=0.0, heard=HeardUnits(Base(PhoneticUnits(encoder, quantizer))), heard_weight=3.0)
+    fit = trainer(tmp_path, 60, limit_val_batches=1.0)
+    fit.validate(trained, serving, verbose=False)
+    before = float(fit.callback_metrics["val/heard"])
+    fit.fit(trained, serving)
+    fit.validate(trained, serving, verbose=False)
+    assert float(fit.callback_metrics["val/heard"]) < 0.7 * before
+    assert not any("heard" in name for name in trained.state_dict())
 
 
 def test_lightning_counts_generator_steps_once(tokens, tmp_path):

@@ -56,6 +56,10 @@ class KMeans(nn.Module):
         path = cheapest_path(distances, self.switch_price * self.mean_distance.item())
         return torch.from_numpy(path).to(features.device)
 
+    def log_probs(self, features: Tensor) -> Tensor:
+        """Log-probabilities of the units of each frame by itself, in which a change costs ``switch_price`` nats: (..., T, dim) -> (..., T, size)."""
+        return (-torch.cdist(features, self.centroids).square() / self.mean_distance).log_softmax(-1)
+
     def nearest(self, features: Tensor) -> Tensor:
         """The nearest centroid of each frame by itself: (T, dim) -> (T,) int64."""
         return (features @ self.centroids.T - self.centroids.square().sum(1) / 2).argmax(-1)

@@ -97,3 +97,14 @@ def test_the_curve_is_told_as_it_grows():
     frames, told = torch.randn(900, 4, generator=torch.Generator().manual_seed(0)), []
     fit = fit_kmeans(list(frames.split(300)) * 4, 20, on_batch=lambda number, inertia: told.append((number, inertia)))
     assert told == list(enumerate(fit.inertia)) and len(told) == 12 and told[-1][1] < told[0][1]
+
+
+def test_log_probabilities_go_by_squared_distance():
+    quantizer = KMeans(7, 3)
+    quantizer.centroids.copy_(torch.randn(7, 3, generator=torch.Generator().manual_seed(0)))
+    quantizer.mean_distance.fill_(0.5)
+    frames = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(1))
+    log_probs = quantizer.log_probs(frames)
+    assert torch.equal(log_probs.argmax(-1), quantizer.nearest(frames)) and torch.allclose(log_probs.exp().sum(-1), torch.ones(2, 50))
+    squares = (frames.unsqueeze(2) - quantizer.centroids).square().sum(-1)
+    assert torch.allclose(log_probs[..., 0] - log_probs[..., 4], (squares[..., 4] - squares[..., 0]) / 0.5, atol=1e-4)

@@ -1,0 +1,32 @@
+"""Losses of what a speech tokenizer hears in made speech: whether it is the units that the speech was made of."""
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.tokens.tokenizers import UnitTokenizer
+
+
+class HeardUnits(nn.Module):
+    """Cross entropy of the phonetic units that a tokenizer hears, against those that the speech was made of.
+
+    The tokenizer is frozen; its encoder and quantizer pass the gradient on. Blanks of a CTC quantizer are left out of account.
+
+    Args:
+        tokenizer: The one whose units the vocoder speaks.
+    """
+
+    def __init__(self, tokenizer: UnitTokenizer) -> None:
+        super().__init__()
+        extractor = next(iter(tokenizer.extractors.values()))
+        self._parts = [extractor.encoder, extractor.quantizer]  # in a list: not to be trained, nor saved with the vocoder
+        for part in self._parts:
+            part.requires_grad_(False)
+
+    def forward(self, made: Tensor, units: Tensor) -> Tensor:
+        """Nats a unit of made speech (B, N) for its units (B, T)."""
+        encoder, quantizer = (part.to(made.device) for part in self._parts)
+        with torch.autocast(made.device.type, enabled=False):
+            features = torch.stack(encoder.batch(list(made.float())))  # (B, T, dim)
+            log_probs = quantizer.log_probs(features)[..., :quantizer.size].log_softmax(-1)
+        frames = min(log_probs.shape[1], units.shape[1])  # an encoder may have no frame for the very end
+        return F.nll_loss(log_probs[:, :frames].flatten(0, 1), units[:, :frames].flatten(), ignore_index=quantizer.size)
