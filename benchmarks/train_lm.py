@@ -35,7 +35,7 @@ from zoo.tokens.text import train_text_tokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
-STREAMS = (Stream("Hu", 501, 25.0),)
+UNITS, MANY_UNITS = 501, 32_000  # the second for logits as wide as those of Llama
 UTTERANCES, WARMUP = 2000, 3
 
 
@@ -49,7 +49,7 @@ class Shape:
     batch_size: int
 
 
-CPU = Shape(256, 6, 4, 704, 512, 2)
+CPU, MANY_ROWS = Shape(256, 6, 4, 704, 512, 2), Shape(256, 6, 4, 704, 512, 8)
 GPU = {"1B": Shape(2048, 16, 32, 8192, 4096, 4), "7B": Shape(4096, 32, 32, 11008, 4096, 1)}
 
 
@@ -66,7 +66,7 @@ def corpus(folder: Path, vocabulary: Vocabulary) -> Path:
             draw.integers(vocabulary.first_unit, len(vocabulary), count), np.linspace(0, ends[-1], count), ["w"] * words, ends,
             np.r_[0, np.cumsum(pieces)], np.r_[0, np.sort(draw.choice(np.arange(1, count), words - 1, replace=False)), count]))
     for split in ("train", "dev"):
-        write_tokens(folder, split, rows, STREAMS)
+        write_tokens(folder, split, rows, vocabulary.streams)
     return folder
 
 
@@ -146,9 +146,14 @@ def train(model: nn.Module, vocabulary: Vocabulary, data: MixtureDataModule, ste
     return turns
 
 
-def peak_mib(which: str, folder: Path, steps: int) -> float:
+def vocabulary_of(units: int) -> Vocabulary:
+    words = [f"{a}{b}" for a in "abcdefghijklmnopqrst" for b in "abcdefghijklmnopqrst"]
+    return Vocabulary(train_text_tokenizer(words * 10, 600), (Stream("Hu", units, 25.0),))
+
+
+def peak_mib(which: str, folder: Path, units: int, steps: int) -> float:
     """Peak resident memory of one of the loops in a process of its own, in MiB, less that of its beginning."""
-    command = [sys.executable, __file__, "--only", which, "--folder", str(folder), "--steps", str(steps)]
+    command = [sys.executable, __file__, "--only", which, "--folder", str(folder), "--units", str(units), "--steps", str(steps)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
@@ -188,8 +193,12 @@ def on_cpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
     show("tokens/s of ours over bare, of sums", f"{theirs.sum() / ours.sum():.3f}", "0.97")
     show("the same by processor time: median of pairs, of sums", f"{np.median(theirs_cpu / ours_cpu):.3f}, {theirs_cpu.sum() / ours_cpu.sum():.3f}", "0.97")
     show("data alone over what training consumes", f"{alone / consumed:.0f}x", "20x")
-    memory = {which: peak_mib(which, folder, 4) for which in ("ours", "bare")}
-    show("peak memory, ours over bare", f"{memory['ours']:.0f} / {memory['bare']:.0f} MiB = {memory['ours'] / memory['bare']:.2f}")
+    for units in (UNITS, MANY_UNITS):
+        rows = vocabulary_of(units)
+        tokens = folder if units == UNITS else corpus(folder / "many", rows)
+        ours, bare = (peak_mib(which, tokens, units, 4) for which in ("ours", "bare"))
+        shape = CPU if units == UNITS else MANY_ROWS
+        show(f"peak memory with {len(rows)} rows, {shape.batch_size} x {shape.length} tokens, ours over bare", f"{ours:.0f} / {bare:.0f} MiB = {ours / bare:.2f}")
 
 
 def matrix_peak() -> float:
@@ -237,12 +246,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=33)
     parser.add_argument("--only", choices=("ours", "bare"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--units", type=int, default=UNITS, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     warnings.filterwarnings("ignore")
-    words = [f"{a}{b}" for a in "abcdefghijklmnopqrst" for b in "abcdefghijklmnopqrst"]
-    vocabulary = Vocabulary(train_text_tokenizer(words * 10, 600), STREAMS)
+    vocabulary = vocabulary_of(args.units)
     if args.only:
-        only(args.only, args.folder, vocabulary, mixture(args.folder, vocabulary, CPU), args.steps, CPU)
+        shape = CPU if args.units == UNITS else MANY_ROWS
+        only(args.only, args.folder, vocabulary, mixture(args.folder, vocabulary, shape), args.steps, shape)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = corpus(Path(temporary), vocabulary)
