@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tokenizers", nargs="+", metavar="NAME=FOLDER", help="tokenizers, the baseline first")
+    parser.add_argument("tokenizers", nargs="+", metavar="NAME=FOLDER", help="tokenizers, the baseline first; a name again is another seed of it")
     parser.add_argument("--corpus", type=Path, required=True, help="folder filled by a corpus stage")
     parser.add_argument("--split", default="dev", help="of the corpus (default: dev)")
     parser.add_argument("--limit", type=int, help="most utterances (default: all)")
@@ -17,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    folders = {name: Path(folder) for name, _, folder in (one.rpartition("=") for one in args.tokenizers)}
-    if "" in folders or len(folders) < len(args.tokenizers):
-        raise ValueError(f"{' '.join(args.tokenizers)}: want NAME=FOLDER, each name once, such as Base=runs/a/tokenizer/tokenizer")
+    folders: dict[str, list[Path]] = {}
+    for name, _, folder in (one.rpartition("=") for one in args.tokenizers):
+        folders.setdefault(name, []).append(Path(folder))
+    if "" in folders:
+        raise ValueError(f"{' '.join(args.tokenizers)}: want NAME=FOLDER, such as Base=runs/a/tokenizer/tokenizer; a name again for another seed of it")
     if not (args.corpus / "corpus.json").is_file():
         raise FileNotFoundError(f"--corpus {args.corpus}: no corpus.json there; name the folder that a corpus stage filled")
     from recipes.stages.compare import measure_tokenizers

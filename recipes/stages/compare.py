@@ -15,7 +15,7 @@ from zoo.evaluation.preservation import load_moods, spoken, written
 from zoo.evaluation.sentiment import EMOTION_TO_SENTIMENT
 from zoo.evaluation.suites import load_contrasts
 from zoo.evaluation.tokenizer_report.language import Answers, Asked, alignment_rows, answer, interleaving_rows, language_rows, layers
-from zoo.evaluation.tokenizer_report.measure import measure_tokenizer
+from zoo.evaluation.tokenizer_report.measure import Figures, measure_tokenizer
 from zoo.evaluation.tokenizer_report.rows import Row
 from zoo.evaluation.tokenizer_report.spoken_again import Example, Listener, speak_again, write_examples
 from zoo.evaluation.tokenizer_report.unit_rows import spoken_rows, unit_rows
@@ -25,7 +25,7 @@ from zoo.speech.augmentation import Augmentation
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.style import StyleUnits
 from zoo.tokens.contract import require_match
-from zoo.tokens.store import TokenTable
+from zoo.tokens.store import TokenRow, TokenTable
 from zoo.tokens.tally import Tally
 from zoo.tokens.tokenise import readable
 from zoo.tokens.tokenizers import load_tokenizer
@@ -36,32 +36,35 @@ from zoo.vocoder.vocoder import Vocoder
 ROWS = "rows.json"
 
 
-def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, Path], augmentations: dict[str, Augmentation], split: str = "dev",
+def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]], augmentations: dict[str, Augmentation], split: str = "dev",
                        limit: int | None = None, seed: int = 0) -> dict[str, str]:
     """Measure what the units of each tokenizer cost and keep.
 
     Args:
         out: Gets ``rows.json`` and ``units.json``.
         corpus: Folder filled by a corpus stage; figures that need phone times, styles or several speakers are left out where it has none.
-        tokenizers: Folders by name, the baseline first.
+        tokenizers: Folders by name, the baseline first; of each as many as it was trained with seeds, in the same order.
         augmentations: That the units should not hear, by name.
         split: Of the corpus.
         limit: Most utterances; all if None.
         seed: Of draws and bootstraps.
     """
-    figures = {}
-    for name, folder in tokenizers.items():
-        tokenizer = load_tokenizer(folder)
-        heard = ((one, samples) for one, _, samples in readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), f"units of {name}"))
-        figures[name] = measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed)
-    write_text(out / "units.json", json.dumps({name: one.report() for name, one in figures.items()}, indent=2) + "\n")
-    left_out = {f"{what}, {name}": why for name, one in figures.items() for what, why in one.left_out.items()}
-    return write_rows(out, unit_rows(figures, seed), {"left_out": left_out, "utterances": len(next(iter(figures.values())).seconds), "split": split})
+    figures: dict[str, list[Figures]] = {}
+    for name, folders in tokenizers.items():
+        figures[name] = []
+        for number, folder in enumerate(folders):
+            tokenizer = load_tokenizer(folder)
+            heard = ((one, samples) for one, _, samples in readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), f"units of {name}, {number + 1}"))
+            figures[name].append(measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed))
+    write_text(out / "units.json", json.dumps({name: [one.report() for one in of_seeds] for name, of_seeds in figures.items()}, indent=2) + "\n")
+    left_out = {f"{what}, {name}": why for name, of_seeds in figures.items() for one in of_seeds for what, why in one.left_out.items()}
+    utterances = len(next(iter(figures.values()))[0].samples["tokens_per_second"].items)
+    return write_rows(out, unit_rows(figures, seed), {"left_out": left_out, "utterances": utterances, "split": split})
 
 
 def measure_resynthesis(out: Path, tokenizers: dict[str, Path], vocoders: dict[str, Path], data: dict[str, VocoderDataModule], f0: F0Extractor,
-                        judge: Path | None = None, asr: str | None = None, listen: int = 3, seed: int = 0) -> dict[str, str]:
-    """Speak the utterances that training kept for validation again from their raw units, and compare them with themselves.
+                        judge: Path | None = None, asr: str | None = None, listen: int = 3, unseen: str | None = None, seed: int = 0) -> dict[str, str]:
+    """Speak utterances that training kept for validation again from their raw units, and compare them with themselves.
 
     Args:
         out: Gets ``rows.json``, and examples to look at and to listen to.
@@ -72,16 +75,18 @@ def measure_resynthesis(out: Path, tokenizers: dict[str, Path], vocoders: dict[s
         judge: Folder of a style extractor with a classifier; None leaves the style out.
         asr: Name or folder of a transformers recogniser; None leaves the word error rate out.
         listen: Examples.
+        unseen: Split of the tokens whose speakers nobody was trained on, to be spoken in the vocoder's default voice instead of those
+            that training kept; a voice of another register wants ``zoo.speech.f0.Centred`` as ``f0``.
         seed: Of the bootstraps.
 
     Raises:
         ValueError: Where the vocoders kept different utterances.
     """
-    kept = {}
+    rows = {}
     for name, module in data.items():
         require_match(tokenizers[name], vocoders[name])
-        module.setup("fit")
-        kept[name] = [module.rows.table[int(row)].id for row in module.validation]
+        rows[name] = list(TokenTable(module.rows.folder, unseen)) if unseen else _kept(module)
+    kept = {name: [row.id for row in some] for name, some in rows.items()}
     baseline, *others = kept
     for name in others:
         if kept[name] != kept[baseline]:
@@ -89,17 +94,23 @@ def measure_resynthesis(out: Path, tokenizers: dict[str, Path], vocoders: dict[s
     style = StyleJudge(StyleUnits.load(judge)) if judge else None
     values: dict[str, dict[str, np.ndarray]] = {}
     examples: list[Example] = []
-    for name, module in data.items():
+    for name in data:
         tokenizer, vocoder = load_tokenizer(tokenizers[name]), Vocoder.load(vocoders[name])
         listener = Listener(tokenizer, f0, style, PretrainedTranscriber(asr, vocoder.sample_rate) if asr else None)
-        values[name], made = speak_again([module.rows.table[int(row)] for row in module.validation], vocoder, listener, listen, name)
+        values[name], made = speak_again(rows[name], vocoder, listener, listen, name)
         examples = [before | after for before, after in zip(examples, made)] if examples else made
     write_examples(out, examples)
     heard = next(iter(values.values()))
-    notes = {"utterances": len(kept[baseline]), "voices": "trained"}
+    notes = {"utterances": len(kept[baseline]), "voices": "unseen, spoken in the default voice" if unseen else "trained"}
     if "style_accuracy_of_original" in heard:  # none of the utterances may have a style
         notes["style_accuracy_of_the_originals"] = round(float(np.nanmean(heard["style_accuracy_of_original"])), 4)
-    return write_rows(out, spoken_rows(values, seed), notes)
+    return write_rows(out, spoken_rows(values, seed, unseen is not None), notes)
+
+
+def _kept(data: VocoderDataModule) -> list[TokenRow]:
+    """What training kept for validation."""
+    data.setup("fit")
+    return [data.rows.table[int(row)] for row in data.validation]
 
 
 def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict[str, Path], models: dict[str, list[Path]],

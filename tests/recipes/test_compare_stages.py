@@ -11,6 +11,7 @@ from recipes.stages.tokenizer import build_vocabulary
 from recipes.stages.tokens import tokenise_corpus
 from tests.toy_extractors import Loudest, Pitch
 from tests.toy_prosody import write_corpus
+from tests.toy_recogniser import write_recogniser
 from tests.toy_speech import write_hums
 from tests.toy_tokens import tiny_network
 from zoo.corpora import open_corpus, prepare
@@ -53,7 +54,7 @@ def measured(variants):
     folder, corpus, folders = variants
     out = folder / "units"
     out.mkdir()
-    measure_tokenizers(out, corpus, folders, {"noise": Noise(ColouredNoise())})
+    measure_tokenizers(out, corpus, {name: [one, one] for name, one in folders.items()}, {"noise": Noise(ColouredNoise())})
     return out
 
 
@@ -67,6 +68,7 @@ def test_units_of_variants_are_compared_over_the_same_utterances(measured):
     assert list(rate["values"]) == ["Small", "Large"] and rate["values"]["Small"]["n"] == 6
     assert rate["differences"]["Large"]["value"] == pytest.approx(rate["values"]["Large"]["value"] - rate["values"]["Small"]["value"], abs=2e-4)
     assert rate["differences"]["Large"]["is_real"] and "ued_noise_Hu" in rows and "pnmi" not in rows
+    assert rate["seeds"] == 2 and rate["trained"] == "tokenizers" and rate["by_seed"]["Large"] == [rate["values"]["Large"]["value"]] * 2
     assert json.loads((measured / "rows.json").read_text())["notes"]["left_out"]["abx, Large"] == "no phone times"
 
 
@@ -115,6 +117,23 @@ def test_speech_is_spoken_again_by_every_variant_from_the_same_utterances(tmp_pa
     other = {**data, "two": VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2, seed=5)}
     with pytest.raises(ValueError, match="kept different utterances"):
         measure_resynthesis(out, tokenizers, vocoders, other, Autocorrelation())
+
+
+def test_a_recogniser_hears_what_is_spoken_again(tmp_path):
+    """One that hears "b" in everything errs in nothing where "b" was said, and in one of two words where "a b" was."""
+    tokens = write_hums(tmp_path, [30] * 20, texts=["b", "a b"] * 10)
+    tokenizer(6, 0).save(tmp_path / "tokenizer")
+    contract = read_contract(tmp_path / "tokenizer")
+    write_contract(tokens, contract)
+    generator = ISTFTGenerator({"Hu": 6}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
+    Vocoder(generator, tokenizer(6, 0).streams, DurationPredictor(4, 8), ["bob", "ann"], contract=contract).save(tmp_path / "one")
+    recogniser = write_recogniser(tmp_path / "recogniser", "b")
+    out = tmp_path / "out"
+    out.mkdir()
+    measure_resynthesis(out, {"one": tmp_path / "tokenizer"}, {"one": tmp_path / "one"}, {"one": VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2)}, Autocorrelation(),
+                        asr=str(recogniser), listen=0, unseen="train")
+    row = rows_of(out)["word_error_rate_unseen"]
+    assert row["values"]["one"]["n"] == 20 and row["values"]["one"]["value"] == pytest.approx(0.25)
 
 
 def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path):

@@ -1,6 +1,7 @@
 """Speech corpora as Lhotse CutSets: opened from wherever they are, checked, and prepared once for all readers."""
 from zoo.corpora.demo import DemoCorpus as DemoCorpus
 from zoo.corpora.folder import FolderCorpus as FolderCorpus
+from zoo.corpora.left_out import SpeakersLeftOut as SpeakersLeftOut
 from zoo.corpora.lhotse_corpus import LhotseCorpus as LhotseCorpus
 from zoo.corpora.lhotse_corpus import LhotseRecipe as LhotseRecipe
 from zoo.corpora.opening import corpus_or as corpus_or

@@ -48,6 +48,28 @@ class F0Extractor(nn.Module, ABC):
         """Arguments that make this extractor again."""
 
 
+class Centred(F0Extractor):
+    """Another extractor's F0, moved so that the geometric mean of its voiced frames is ``centre_hz``: to compare melodies of different voices.
+
+    Args:
+        extractor: The other.
+        centre_hz: Hz.
+    """
+
+    def __init__(self, extractor: F0Extractor, centre_hz: float = 150.0) -> None:
+        super().__init__()
+        self.extractor, self.centre_hz, self.sample_rate, self.frame_rate = extractor, centre_hz, extractor.sample_rate, extractor.frame_rate
+
+    def forward(self, waveform: Tensor) -> F0Track:
+        track = self.extractor(waveform)
+        if not track.voiced.any():
+            return track
+        return F0Track(track.frequency * (self.centre_hz / track.frequency[track.voiced].log().mean().exp()), track.voiced)
+
+    def config(self) -> dict[str, Any]:
+        return {"extractor": self.extractor.config(), "centre_hz": self.centre_hz}
+
+
 class FCPE(F0Extractor):
     """The pitch estimator that Spirit LM tokenises with (Luo et al. 2025), with the weights that torchfcpe carries.
 

@@ -1,10 +1,9 @@
-import json
-
 import pytest
 import torch
-from transformers import (BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, Wav2Vec2Config, Wav2Vec2CTCTokenizer,
-                          Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification, Wav2Vec2Processor)
+from transformers import (BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, Wav2Vec2Config, Wav2Vec2FeatureExtractor,
+                          Wav2Vec2ForSequenceClassification)
 
+from tests.toy_recogniser import write_recogniser
 from tests.toy_tokens import words_vocabulary
 from zoo.evaluation.judges import PretrainedSpeechClassifier, PretrainedTextClassifier, PretrainedTranscriber, StyleJudge
 from zoo.speech.style import StyleClassifier, StyleUnits
@@ -45,15 +44,8 @@ def test_a_speech_classifier(tmp_path, speech_config):
     assert PretrainedSpeechClassifier(str(tmp_path), {"happy": "positive"})(torch.randn(16000), 16000) == "positive"
 
 
-def test_a_transcriber(tmp_path, speech_config):
-    (tmp_path / "vocab.json").write_text(json.dumps({"<pad>": 0, "a": 1, "b": 2, "|": 3, "<unk>": 4}))
-    Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), Wav2Vec2CTCTokenizer(tmp_path / "vocab.json")).save_pretrained(tmp_path)
-    model = Wav2Vec2ForCTC(speech_config)
-    with torch.no_grad():
-        model.lm_head.weight.zero_()
-        model.lm_head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))
-    model.save_pretrained(tmp_path)
-    assert PretrainedTranscriber(str(tmp_path))(torch.randn(16000)) == "b"
+def test_a_transcriber(tmp_path):
+    assert PretrainedTranscriber(str(write_recogniser(tmp_path, "b")))(torch.randn(16000)) == "b"
 
 
 def test_a_style_classifier_of_ours():

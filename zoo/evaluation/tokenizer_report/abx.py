@@ -7,13 +7,14 @@ time warping, averaged over its steps.
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from zoo.corpora.utterance import Interval
 from zoo.evaluation.intervals import Estimate, mean
+from zoo.evaluation.tokenizer_report.joint import Sample, sum_over_sum
 from zoo.evaluation.tokenizer_report.phones import plain
 
 
@@ -41,10 +42,12 @@ class ABX:
     Args:
         within: All three by one speaker; None where the corpus has no such triples.
         across: X by another speaker; None likewise.
+        samples: The errors of both, of pairs of phones in a context: to be drawn again together with another tokenizer's.
     """
 
     within: Estimate | None
     across: Estimate | None
+    samples: dict[str, Sample] = field(repr=False, default_factory=dict)
 
     def report(self) -> dict[str, Any]:
         return {name: one.named("error") for name, one in (("within", self.within), ("across", self.across)) if one is not None}
@@ -78,37 +81,51 @@ def measure_abx(spoken: Sequence[Triphone], most_of_a_kind: int = 5, most_pairs:
         by_context[context].append(phone)
     few = lambda context, phone, speaker: _few(kinds[context, phone].get(speaker, []), most_of_a_kind, f"{seed} {context} {phone} {speaker}")
     pairs = [(context, a, b) for context, phones in sorted(by_context.items()) for a in phones for b in phones if a != b]
-    within = [(few(context, a, s), few(context, b, s), None) for context, a, b in pairs for s in kinds[context, a]
+    within = [Cell((context, a, b, s, s), few(context, a, s), few(context, b, s), None) for context, a, b in pairs for s in kinds[context, a]
               if s in kinds[context, b] and len(kinds[context, a][s]) > 1]
-    across = [(few(context, a, s), few(context, b, s), few(context, a, other)) for context, a, b in pairs for s in kinds[context, a]
+    across = [Cell((context, a, b, s, other), few(context, a, s), few(context, b, s), few(context, a, other)) for context, a, b in pairs for s in kinds[context, a]
               for other in kinds[context, a] if s in kinds[context, b] and other != s]
-    estimates = [_estimate(draw.sample(cells, min(most_pairs, len(cells))), seed) for cells in (within, across)]
-    if estimates == [None, None]:
+    found = {}
+    for name, cells in (("within", within), ("across", across)):
+        chosen = draw.sample(cells, min(most_pairs, len(cells)))
+        if chosen:
+            found[name] = [cell.name for cell in chosen], _errors(chosen)
+    if not found:
         raise ValueError("no two triphones differ in the middle phone alone: ABX needs more phone-aligned speech")
-    return ABX(*estimates)
+    return ABX(*(mean(found[name][1], seed) if name in found else None for name in ("within", "across")),
+               {name: sum_over_sum(*one) for name, one in found.items()})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is compared of one pair of phones: A's and B's by one speaker, X's by another; the A's themselves where they are None."""
+
+    name: tuple
+    first: list[np.ndarray]
+    other: list[np.ndarray]
+    probes: list[np.ndarray] | None
 
 
 def _few(tokens: list[np.ndarray], most: int, seed: str) -> list[np.ndarray]:
     return tokens if len(tokens) <= most else random.Random(seed).sample(tokens, most)
 
 
-def _estimate(cells: Sequence[tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray] | None]], seed: int) -> Estimate | None:
-    """Mean over cells (A's, B's, X's; the A's themselves where the X's are None) of the error of all triples."""
+def _errors(cells: Sequence[Cell]) -> np.ndarray:
+    """The error of all triples of each cell, (cells,)."""
     wanted: list[tuple[np.ndarray, np.ndarray]] = []
-    for first, other, probes in cells:
-        for x in first if probes is None else probes:
-            wanted += [(one, x) for one in (*first, *other)]
-    if not wanted:
-        return None
+    for cell in cells:
+        for x in cell.first if cell.probes is None else cell.probes:
+            wanted += [(one, x) for one in (*cell.first, *cell.other)]
     distances, at, errors = dtw(wanted), 0, []
-    for first, other, probes in cells:
-        probed = first if probes is None else probes
-        table = distances[at:at + len(probed) * (len(first) + len(other))].reshape(len(probed), -1)
+    for cell in cells:
+        first = cell.first
+        probed = first if cell.probes is None else cell.probes
+        table = distances[at:at + len(probed) * (len(first) + len(cell.other))].reshape(len(probed), -1)
         at += table.size
         to_a, to_b = table[:, :len(first)], table[:, len(first):]
         wrong = (to_a[:, :, None] > to_b[:, None]) + 0.5 * (to_a[:, :, None] == to_b[:, None])
-        errors.append(wrong[~np.eye(len(first), dtype=bool)].mean() if probes is None else wrong.mean())
-    return mean(np.array(errors), seed)
+        errors.append(wrong[~np.eye(len(first), dtype=bool)].mean() if cell.probes is None else wrong.mean())
+    return np.array(errors)
 
 
 def dtw(pairs: Sequence[tuple[np.ndarray, np.ndarray]], batch: int = 4096) -> np.ndarray:

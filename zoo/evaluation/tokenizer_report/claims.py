@@ -38,6 +38,8 @@ CLAIMS = (
     Claim("Expressive preserves style in resynthesis better than Base", "style_accuracy", 1),
     Claim("Expressive has the lower F0 frame error in resynthesis", "f0_frame_error", -1),
     Claim("Expressive has the lower log-F0 error in resynthesis", "log_f0_error", -1),
+    Claim("Expressive has the lower F0 frame error in resynthesis of an unseen speaker", "f0_frame_error_unseen", -1),
+    Claim("Expressive has the lower log-F0 error in resynthesis of an unseen speaker", "log_f0_error_unseen", -1),
     Claim("Expressive units tell more of the style", "probe_style", 1),
     Claim("Expressive takes more tokens a second", "tokens_per_second", 1),
     Claim("Interleaving lifts the cloze from speech to text", "interleaving_S->T", 1),

@@ -1,21 +1,20 @@
 """All figures of one tokenizer on one corpus, in a form that those of another on the same utterances can be paired with."""
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from zoo.corpora.utterance import Utterance
-from zoo.evaluation.intervals import Estimate, difference, statistic
 from zoo.evaluation.tokenizer_report.abx import ABX, measure_abx, triphones
+from zoo.evaluation.tokenizer_report.joint import Sample, sum_over_sum
 from zoo.evaluation.tokenizer_report.phones import Purity, measure_purity
 from zoo.evaluation.tokenizer_report.probes import Probe, probe, unit_shares
 from zoo.evaluation.tokenizer_report.rates import Rates, measure_rates
 from zoo.evaluation.tokenizer_report.robustness import measure_robustness
 from zoo.speech.augmentation import Augmentation
 from zoo.tokens.tokenizers import SpeechTokenizer
-from zoo.tokens.units import merge
 
 
 @dataclass(frozen=True)
@@ -28,23 +27,21 @@ class Figures:
         abx: Of the first stream; None without phone times.
         robustness: Unit edit distance by augmentation and stream.
         probes: By what is told: ``speaker`` and ``style``; those that the corpus has no labels for are left out.
-        lengths: Merged tokens of each utterance, (n,), and
-        seconds: of speech in each, (n,): what rates are paired by.
+        samples: All of them by key, of utterances or pairs of phones by name: what figures of two tokenizers are paired by.
         left_out: What could not be measured, and why.
     """
 
     rates: Rates
     purity: Purity | None
     abx: ABX | None
-    robustness: dict[str, dict[str, Estimate]]
+    robustness: dict[str, dict[str, Sample]]
     probes: dict[str, Probe]
-    lengths: np.ndarray = field(repr=False)
-    seconds: np.ndarray = field(repr=False)
+    samples: dict[str, Sample] = field(repr=False)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def report(self) -> dict[str, Any]:
         return {**self.rates.report(), "purity": self.purity and self.purity.report(), "abx": self.abx and self.abx.report(),
-                "unit_edit_distance": {name: {prefix: one.named("distance") for prefix, one in streams.items()} for name, streams in self.robustness.items()},
+                "unit_edit_distance": {name: {prefix: one.estimate().named("distance") for prefix, one in streams.items()} for name, streams in self.robustness.items()},
                 "probes": {name: one.report() for name, one in self.probes.items()}, "left_out": self.left_out}
 
 
@@ -68,25 +65,18 @@ def measure_tokenizer(tokenizer: SpeechTokenizer, spoken: Iterable[tuple[Utteran
     seconds = np.array([len(wave) / tokenizer.sample_rate for wave in waves])
     left_out: dict[str, str] = {}
     purity, abx = _phonetic(tokenizer, utterances, units, left_out, seed)
-    return Figures(measure_rates(units, seconds, tokenizer.streams, seed), purity, abx,
-                   measure_robustness(tokenizer, waves, augmentations or {}, seed), _probes(tokenizer, utterances, units, left_out),
-                   np.array([len(merge(one, tokenizer.streams)) for one in units]), seconds, left_out)
+    rates, changes = measure_rates(units, seconds, tokenizer.streams, seed), measure_robustness(tokenizer, waves, augmentations or {}, seed)
+    probes, ids = _probes(tokenizer, utterances, units, left_out), [one.id for one in utterances]
+    samples = rates.samples | {f"ued_{kind}_{prefix}": one for kind, streams in changes.items() for prefix, one in streams.items()}
+    samples = _of(ids, samples) | _of([one.id for one in utterances if one.phonemes], purity.samples if purity else {})
+    samples |= {f"abx_{name}": one for name, one in (abx.samples if abx else {}).items()}
+    samples |= {f"probe_{kind}": sum_over_sum(ids, one.hits) for kind, one in probes.items()}
+    return Figures(rates, purity, abx, changes, probes, samples, left_out)
 
 
-def compare(first: Figures, second: Figures, seed: int = 0) -> dict[str, Any]:
-    """Second minus first, of the same utterances, each difference with the interval of a paired bootstrap.
-
-    Args:
-        first: Such as Base.
-        second: Such as Expressive.
-        seed: Of the bootstraps.
-    """
-    def rate_gap(drawn: np.ndarray) -> float:
-        return (second.lengths[drawn].sum() - first.lengths[drawn].sum()) / first.seconds[drawn].sum()
-
-    found = {"tokens_per_second": statistic(rate_gap, len(first.lengths), seed)}
-    found |= {f"{name} probe": difference(second.probes[name].hits, first.probes[name].hits, seed) for name in first.probes if name in second.probes}
-    return {name: {**one.named("difference"), "is_real": bool(one.low > 0 or one.high < 0)} for name, one in found.items()}
+def _of(ids: Sequence[str], samples: Mapping[str, Sample]) -> dict[str, Sample]:
+    """Samples of utterances by number as samples of utterances by name."""
+    return {key: replace(one, items=ids) for key, one in samples.items()}
 
 
 def _phonetic(tokenizer: SpeechTokenizer, utterances: Sequence[Utterance], units: Sequence[Mapping[str, np.ndarray]], left_out: dict[str, str],

@@ -1,12 +1,13 @@
 """Which phone is spoken at each frame, and how well the units tell it: purity and mutual information, as HuBERT."""
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from zoo.corpora.utterance import Interval
 from zoo.evaluation.intervals import Estimate, statistic
+from zoo.evaluation.tokenizer_report.joint import Sample
 
 STRESS = "ˈˌ"
 
@@ -19,11 +20,13 @@ class Purity:
         phone_purity: Accuracy of naming the likeliest phone of each unit.
         unit_purity: Accuracy of naming the likeliest unit of each phone.
         pnmi: Share of the phones' entropy that the units explain.
+        samples: The same figures, of utterances by number: to be drawn again together with another tokenizer's.
     """
 
     phone_purity: Estimate
     unit_purity: Estimate
     pnmi: Estimate
+    samples: dict[str, Sample] = field(repr=False, default_factory=dict)
 
     def report(self) -> dict[str, Any]:
         return {**{name: getattr(self, name).named(name) for name in ("phone_purity", "unit_purity", "pnmi")}}
@@ -64,8 +67,11 @@ def measure_purity(units: Sequence[np.ndarray], phones: Sequence[Sequence[Interv
     for number, (row, names) in enumerate(zip(units, named)):
         frames = [frame for frame, phone in enumerate(names) if phone]
         np.add.at(joint[number], ([kinds[names[frame]] for frame in frames], row[frames]), 1)
-    over = lambda figure: statistic(lambda drawn: figure(joint[drawn].sum(0)), len(units), seed)
-    return Purity(over(lambda table: table.max(0).sum() / table.sum()), over(lambda table: table.max(1).sum() / table.sum()), over(pnmi))
+    figures = {"phone_purity": lambda table: table.max(0).sum() / table.sum(), "unit_purity": lambda table: table.max(1).sum() / table.sum(), "pnmi": pnmi}
+    over = {name: statistic(lambda drawn, figure=figure: figure(joint[drawn].sum(0)), len(units), seed) for name, figure in figures.items()}
+    items, flat = range(len(units)), joint.reshape(len(units), -1)
+    return Purity(**over, samples={name: Sample(items, lambda times, figure=figure: float(figure((times @ flat).reshape(joint.shape[1:]))))
+                                   for name, figure in figures.items()})
 
 
 def pnmi(joint: np.ndarray) -> float:

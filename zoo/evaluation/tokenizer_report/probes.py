@@ -58,12 +58,12 @@ def probe(features: np.ndarray, labels: Sequence[str], groups: Sequence[str], fo
         fold = np.array([fold_of[group] for group in groups])
         for number in np.unique(fold):
             tested = fold == number
-            hits[seed, tested] = _fit_and_test(features[~tested], target[~tested], features[tested], len(kinds), penalty) == target[tested]
+            hits[seed, tested] = fit_and_test(features[~tested], target[~tested], features[tested], len(kinds), penalty) == target[tested]
     common = np.bincount(target).max() / len(target)
     return Probe(proportion(hits.mean(0)), float(common), hits.mean(0))
 
 
-def _fit_and_test(features: np.ndarray, target: np.ndarray, tested: np.ndarray, num_labels: int, penalty: float) -> np.ndarray:
+def fit_and_test(features: np.ndarray, target: np.ndarray, tested: np.ndarray, num_labels: int, penalty: float) -> np.ndarray:
     """Labels of the tested features, by weights that are the one optimum of a convex loss."""
     centre, spread = features.mean(0), features.std(0).max() + 1e-9
     inputs, goal = torch.from_numpy((features - centre) / spread), torch.from_numpy(target)

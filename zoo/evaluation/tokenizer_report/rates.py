@@ -1,11 +1,12 @@
 """How many tokens and bits a second of speech takes, and how much of the codebooks is used."""
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from zoo.evaluation.intervals import Estimate, ratio, statistic
+from zoo.evaluation.tokenizer_report.joint import Sample, sum_over_sum
 from zoo.tokens.units import Stream, merge
 
 
@@ -36,12 +37,14 @@ class Rates:
         bits_per_second: Of the merged tokens, by the measured entropy of each stream and its tokens in a second.
         code_bits_per_second: The same, each token taking the logarithm of the size of its codebook.
         usage: By stream.
+        samples: The same figures, and the share of each codebook in use, of utterances by number: to be drawn again together with another tokenizer's.
     """
 
     tokens_per_second: Estimate
     bits_per_second: Estimate
     code_bits_per_second: Estimate
     usage: dict[str, Usage]
+    samples: dict[str, Sample] = field(repr=False, default_factory=dict)
 
     def report(self) -> dict[str, Any]:
         return {"tokens_per_second": self.tokens_per_second.named("tokens_per_second"), "bits_per_second": self.bits_per_second.named("bits_per_second"),
@@ -64,12 +67,18 @@ def measure_rates(units: Sequence[Mapping[str, np.ndarray]], seconds: np.ndarray
     lengths = np.array([len(one) for one in tokens])
     code_bits = sum(counts[stream.prefix].sum(1) * np.log2(stream.size) for stream in streams)
 
-    def bits(drawn: np.ndarray) -> float:
-        totals = [counts[stream.prefix][drawn].sum(0) for stream in streams]
-        return float(sum(entropy_bits(total) * total.sum() for total in totals) / seconds[drawn].sum())
+    def bits(times: np.ndarray) -> float:
+        totals = [times @ counts[stream.prefix] for stream in streams]
+        return float(sum(entropy_bits(total) * total.sum() for total in totals) / (times @ seconds))
 
-    return Rates(ratio(lengths, seconds, seed), statistic(bits, len(tokens), seed), ratio(code_bits, seconds, seed),
-                 {prefix: _usage(one, seed) for prefix, one in counts.items()})
+    items = range(len(tokens))
+    samples = {"tokens_per_second": sum_over_sum(items, lengths, seconds), "bits_per_second": Sample(items, bits),
+               "code_bits_per_second": sum_over_sum(items, code_bits, seconds)}
+    for prefix, one in counts.items():
+        samples |= {f"entropy_{prefix}": Sample(items, lambda times, one=one: entropy_bits(times @ one)),
+                    f"used_{prefix}": Sample(items, lambda times, one=one: float(np.mean(times @ one > 0)))}
+    drawn_bits = statistic(lambda drawn: bits(np.bincount(drawn, minlength=len(tokens)).astype(float)), len(tokens), seed)
+    return Rates(ratio(lengths, seconds, seed), drawn_bits, ratio(code_bits, seconds, seed), {prefix: _usage(one, seed) for prefix, one in counts.items()}, samples)
 
 
 def entropy_bits(counts: np.ndarray) -> float:
@@ -81,5 +90,3 @@ def entropy_bits(counts: np.ndarray) -> float:
 def _usage(counts: np.ndarray, seed: int) -> Usage:
     whole = statistic(lambda drawn: entropy_bits(counts[drawn].sum(0)), len(counts), seed)
     return Usage(float(np.mean(counts.sum(0) > 0)), 2.0 ** whole.value, whole)
-
-

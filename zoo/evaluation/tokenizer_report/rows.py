@@ -1,5 +1,5 @@
 """Figures of several tokenizers side by side, as a report shows them: one row a measure, with how each differs from the first."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 from zoo.evaluation.intervals import Estimate
 
 RATES, CODEBOOKS, PHONETIC, ROBUSTNESS, PROBES = "Rates", "Codebooks", "What the phonetic units tell", "Robustness", "What else the units tell"
+UNSEEN, RESYNTHESIS_UNSEEN = "Speakers left out of all training, in turn", "Resynthesis of a speaker left out of all training"
+TOKENIZERS, VOCODERS, MODELS = "tokenizers", "vocoders", "language models"
 RESYNTHESIS, LANGUAGE, INTERLEAVING, ALIGNMENT = "Resynthesis", "Equal-budget language models", "With and without interleaving", "Alignment of speech and text"
 
 
@@ -24,6 +26,8 @@ class Row:
         better: ``higher``, ``lower``, or nothing where neither is.
         seeds: Trained models that the figures are a mean over.
         chance: What guessing reaches, where there is such a thing.
+        by_seed: The figure of each trained model, by variant.
+        trained: What there is one of for each seed.
     """
 
     key: str
@@ -34,9 +38,12 @@ class Row:
     better: str = ""
     seeds: int = 1
     chance: float | None = None
+    by_seed: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    trained: str = ""
 
     def report(self) -> dict[str, Any]:
-        told = {"key": self.key, "section": self.section, "measure": self.measure, "better": self.better, "seeds": self.seeds,
+        told = {"key": self.key, "section": self.section, "measure": self.measure, "better": self.better, "seeds": self.seeds, "trained": self.trained,
+                "by_seed": {name: [round(float(one), 4) for one in values] for name, values in self.by_seed.items()},
                 "values": {name: one.named("value") for name, one in self.values.items()},
                 "differences": {name: {**one.named("value"), "is_real": is_real(one)} for name, one in self.differences.items()}}
         return told | ({} if self.chance is None else {"chance": round(self.chance, 4)})
@@ -73,7 +80,7 @@ def crossed(values: np.ndarray, sizes: np.ndarray | None = None, seed: int = 0, 
 
 
 def crossed_row(key: str, section: str, measure: str, values: Mapping[str, np.ndarray], sizes: np.ndarray | None = None, better: str = "higher",
-                chance: float | None = None, seed: int = 0) -> Row:
+                chance: float | None = None, seed: int = 0, trained: str = MODELS) -> Row:
     """A row of figures of several trained models for each variant: (models, items) by variant, the items the same for all."""
     (_, baseline), *others = values.items()
     if any(one.shape[1] != baseline.shape[1] for _, one in others):
@@ -81,5 +88,6 @@ def crossed_row(key: str, section: str, measure: str, values: Mapping[str, np.nd
     # Models of two variants with the same seed see the same documents in the same order where the corpus is the same: they are a pair.
     paired = {name: crossed(one - baseline if len(one) == len(baseline) else one.mean(0, keepdims=True) - baseline.mean(0, keepdims=True), sizes, seed)
               for name, one in others}
+    whole = len(baseline.T) if sizes is None else sizes.sum()
     return Row(key, section, measure, {name: crossed(one, sizes, seed) for name, one in values.items()}, paired, better,
-               min(len(one) for one in values.values()), chance)
+               min(len(one) for one in values.values()), chance, {name: (one.sum(1) / whole).tolist() for name, one in values.items()}, trained)

@@ -1,63 +1,75 @@
 """The figures of tokenizers, and of speech spoken again from their units, as rows of a report."""
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from zoo.evaluation.intervals import Estimate, difference, mean
-from zoo.evaluation.tokenizer_report.measure import Figures, compare
-from zoo.evaluation.tokenizer_report.rows import CODEBOOKS, PHONETIC, PROBES, RATES, RESYNTHESIS, ROBUSTNESS, Row
+from zoo.evaluation.tokenizer_report.joint import joint_row
+from zoo.evaluation.tokenizer_report.measure import Figures
+from zoo.evaluation.tokenizer_report.rows import CODEBOOKS, PHONETIC, PROBES, RATES, RESYNTHESIS, RESYNTHESIS_UNSEEN, ROBUSTNESS, TOKENIZERS, VOCODERS, Row
 
+# Section, measure, whether higher or lower is better.
+UNITS = {"tokens_per_second": (RATES, "tokens a second", "lower"), "bits_per_second": (RATES, "bits a second, by entropy", ""),
+         "code_bits_per_second": (RATES, "bits a second, by codebook size", "")}
+PHONES = {"phone_purity": (PHONETIC, "phone purity", "higher"), "unit_purity": (PHONETIC, "unit purity", "higher"), "pnmi": (PHONETIC, "PNMI", "higher"),
+          "abx_within": (PHONETIC, "ABX error within speakers", "lower"), "abx_across": (PHONETIC, "ABX error across speakers", "lower")}
 # Measure, whether higher or lower is better.
 SPOKEN_AGAIN = {"mel_distance": ("mel distance", "lower"), "unit_edit_distance": ("unit edit distance of what is heard again", "lower"),
                 "f0_frame_error": ("F0 frame error", "lower"), "log_f0_error": ("log-F0 error, octaves", "lower"),
                 "style_accuracy": ("style that a classifier hears", "higher"), "word_error_rate": ("word error rate of a recogniser", "lower")}
 
 
-def unit_rows(figures: Mapping[str, Figures], seed: int = 0) -> list[Row]:
-    """Rows of variants by name, the baseline first; a variant that lacks a figure is left out of its row."""
-    (baseline, first), *others = figures.items()
-    paired = {name: compare(first, one, seed) for name, one in others}
-
-    def row(key: str, section: str, measure: str, of: Callable[[Figures], Estimate | None], better: str = "", pair: str = "", chance: float | None = None,
-            seeds: int = 1) -> Row:
-        values = {name: value for name, one in figures.items() if (value := of(one)) is not None}
-        return Row(key, section, measure, values, {name: _estimate(found[pair]) for name, found in paired.items() if pair in found}, better, seeds, chance)
-
-    rows = [row("tokens_per_second", RATES, "tokens a second", lambda one: one.rates.tokens_per_second, "lower", "tokens_per_second"),
-            row("bits_per_second", RATES, "bits a second, by entropy", lambda one: one.rates.bits_per_second, pair="bits_per_second"),
-            row("code_bits_per_second", RATES, "bits a second, by codebook size", lambda one: one.rates.code_bits_per_second, pair="code_bits_per_second")]
-    for prefix in dict.fromkeys(prefix for one in figures.values() for prefix in one.rates.usage):
-        rows.append(row(f"entropy_{prefix}", CODEBOOKS, f"{prefix}: entropy of a token, bits",
-                        lambda one: one.rates.usage[prefix].entropy_bits if prefix in one.rates.usage else None))
-    for name, label in (("phone_purity", "phone purity"), ("unit_purity", "unit purity"), ("pnmi", "PNMI")):
-        rows.append(row(name, PHONETIC, label, lambda one: one.purity and getattr(one.purity, name), "higher", name))
-    for name in ("within", "across"):
-        rows.append(row(f"abx_{name}", PHONETIC, f"ABX error {name} speakers", lambda one: one.abx and getattr(one.abx, name), "lower", f"abx_{name}", 0.5))
-    for kind in first.robustness:
-        for prefix in dict.fromkeys(prefix for one in figures.values() for prefix in one.robustness.get(kind, {})):
-            rows.append(row(f"ued_{kind}_{prefix}", ROBUSTNESS, f"unit edit distance of {prefix}, {kind}", lambda one: one.robustness.get(kind, {}).get(prefix), "lower"))
-    for kind in dict.fromkeys(kind for one in figures.values() for kind in one.probes):
-        rows.append(row(f"probe_{kind}", PROBES, f"{kind} told by a linear probe", lambda one: one.probes[kind].accuracy if kind in one.probes else None, "",
-                        f"{kind} probe", first.probes[kind].chance if kind in first.probes else None, 3))
-    return [one for one in rows if one.values]
+def unit_rows(figures: Mapping[str, Sequence[Figures]], seed: int = 0) -> list[Row]:
+    """Rows of variants by name, the baseline first, each trained with as many seeds; a variant that lacks a figure is left out of its row."""
+    every = [one for of_seeds in figures.values() for one in of_seeds]
+    keys = dict.fromkeys(key for one in every for key in one.samples)
+    chances = {f"probe_{kind}": one.chance for found in every for kind, one in found.probes.items()} | {"abx_within": 0.5, "abx_across": 0.5}
+    rows = []
+    for key, (section, measure, better) in _named(keys).items():
+        there = {name: [one.samples[key] for one in of_seeds] for name, of_seeds in figures.items() if all(key in one.samples for one in of_seeds)}
+        if there:
+            rows.append(replace(joint_row(key, section, measure, there, better, chances.get(key), seed), trained=TOKENIZERS))
+    return rows
 
 
-def spoken_rows(values: Mapping[str, Mapping[str, np.ndarray]], seed: int = 0) -> list[Row]:
-    """Rows of speech spoken again: measures (utterances,) by name, by variant, the baseline first; NaN where an utterance has none."""
+def _named(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """Section, measure and what is better of each figure, in the order of the page."""
+    keys, told = list(keys), dict(UNITS)
+    for key in keys:
+        kind, _, of = key.partition("_")
+        if kind == "entropy":
+            told[key] = (CODEBOOKS, f"{of}: entropy of a token, bits", "")
+            told[f"used_{of}"] = (CODEBOOKS, f"{of}: share of the units in use", "higher")
+    told |= PHONES
+    for key in keys:
+        kind, _, of = key.partition("_")
+        if kind == "ued":
+            augmentation, _, prefix = of.rpartition("_")
+            told[key] = (ROBUSTNESS, f"unit edit distance of {prefix}, {augmentation}", "lower")
+        elif kind == "probe":
+            told[key] = (PROBES, f"{of} told by a linear probe", "")
+    return {key: one for key, one in told.items() if key in keys}
+
+
+def spoken_rows(values: Mapping[str, Mapping[str, np.ndarray]], seed: int = 0, unseen: bool = False) -> list[Row]:
+    """Rows of speech spoken again.
+
+    Args:
+        values: Measures (utterances,) by name, by variant, the baseline first; NaN where an utterance has none.
+        seed: Of the bootstraps.
+        unseen: Whether nothing was trained on the speakers; keys then end in ``_unseen``.
+    """
     (_, first), *others = values.items()
     rows = []
     for key, (measure, better) in SPOKEN_AGAIN.items():
         heard = {name: one[key] for name, one in values.items() if key in one and not np.isnan(one[key]).all()}
         if key in first and heard:
-            rows.append(Row(key, RESYNTHESIS, measure, {name: mean(one[~np.isnan(one)], seed) for name, one in heard.items()},
-                            {name: _paired(one[key], first[key], seed) for name, one in others if key in one}, better))
+            rows.append(Row(f"{key}_unseen" if unseen else key, RESYNTHESIS_UNSEEN if unseen else RESYNTHESIS, measure, {name: mean(one[~np.isnan(one)], seed) for name, one in heard.items()},
+                            {name: _paired(one[key], first[key], seed) for name, one in others if key in one}, better, trained=VOCODERS))
     return rows
 
 
 def _paired(one: np.ndarray, baseline: np.ndarray, seed: int) -> Estimate:
     both = ~np.isnan(one) & ~np.isnan(baseline)
     return difference(one[both], baseline[both], seed)
-
-
-def _estimate(named: Mapping[str, float | list[float] | int]) -> Estimate:
-    return Estimate(named["difference"], *named["interval"], named["n"])

@@ -4,7 +4,8 @@ import torch
 
 from tests.toy_speech import hum
 from zoo.corpora.utterance import Utterance
-from zoo.evaluation.tokenizer_report.measure import compare, measure_tokenizer
+from zoo.evaluation.tokenizer_report.measure import measure_tokenizer
+from zoo.evaluation.tokenizer_report.unit_rows import unit_rows
 from zoo.speech.augmentation import Unchanged
 from zoo.tokens.tokenizers import SpeechTokenizer
 from zoo.tokens.units import Stream
@@ -46,9 +47,13 @@ def test_two_tokenizers_side_by_side():
     assert base.purity.phone_purity.value > 0.95 and base.abx.within.value < 0.05 and base.abx.across.value < 0.05
     assert expressive.probes["style"].accuracy.value == 1 > 0.8 > base.probes["style"].accuracy.value
     assert base.robustness["unchanged"]["Hu"].value == 0 and set(expressive.robustness["unchanged"]) == {"Hu", "St"}
-    gaps = compare(base, expressive)
-    assert gaps["tokens_per_second"]["is_real"] and gaps["tokens_per_second"]["difference"] == pytest.approx(3 / 2.88, abs=0.01)
-    assert gaps["style probe"]["is_real"] and gaps["style probe"]["interval"][0] > 0 and not compare(base, base)["style probe"]["is_real"]
+    rows = {row.key: row.report() for row in unit_rows({"Base": [base], "Expressive": [expressive]})}
+    gaps = {key: row["differences"]["Expressive"] for key, row in rows.items() if row["differences"]}
+    assert gaps["tokens_per_second"]["is_real"] and gaps["tokens_per_second"]["value"] == pytest.approx(3 / 2.88, abs=0.01)
+    assert gaps["probe_style"]["is_real"] and gaps["probe_style"]["interval"][0] > 0
+    for key in ("phone_purity", "pnmi", "abx_across", "entropy_Hu", "used_Hu", "ued_unchanged_Hu"):  # the phonetic units are the same
+        assert gaps[key]["value"] == 0 and gaps[key]["interval"] == [0, 0] and not gaps[key]["is_real"]
+    assert "entropy_St" in rows and "entropy_St" not in gaps
     assert base.report()["abx"].keys() == {"within", "across"} and base.left_out == {}
 
 
