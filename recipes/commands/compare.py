@@ -31,6 +31,6 @@ def main(args: argparse.Namespace) -> None:
     units = args.out / "units"
     units.mkdir(parents=True, exist_ok=True)
     augmentations = {"noise": Noise(ColouredNoise()), "pitch shift": PitchShift(), "time stretch": TimeStretch()}
-    lines = measure_tokenizers(units, args.corpus, folders, augmentations, args.split, args.limit, args.seed)
+    lines = measure_tokenizers(units, args.corpus, folders, augmentations, (args.split,), args.limit, args.seed)
     lines |= write_comparison(units, args.out, args.corpus, " and ".join(folders), {"units": units})
     print(*(f"{name}: {line}" for name, line in lines.items()), sep="\n")

@@ -1,7 +1,7 @@
 """Tokenizer variants measured side by side; each stage leaves ``rows.json``, which the report gathers."""
 import json
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ from zoo.vocoder.vocoder import Vocoder
 ROWS = "rows.json"
 
 
-def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]], augmentations: dict[str, Augmentation], split: str = "dev",
-                       limit: int | None = None, seed: int = 0) -> dict[str, str]:
+def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]], augmentations: dict[str, Augmentation],
+                       splits: tuple[str, ...] = ("dev",), limit: int | None = None, seed: int = 0) -> dict[str, str]:
     """Measure what the units of each tokenizer cost and keep.
 
     Args:
@@ -45,7 +45,7 @@ def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]
         corpus: Folder filled by a corpus stage; figures that need phone times, styles or several speakers are left out where it has none.
         tokenizers: Folders by name, the baseline first; of each as many as it was trained with seeds, in the same order.
         augmentations: That the units should not hear, by name.
-        split: Of the corpus.
+        splits: Of the corpus, one after another.
         limit: Most utterances; all if None.
         seed: Of draws and bootstraps.
     """
@@ -54,12 +54,14 @@ def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]
         figures[name] = []
         for number, folder in enumerate(folders):
             tokenizer = load_tokenizer(folder)
-            heard = ((one, samples) for one, _, samples in readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), f"units of {name}, {number + 1}"))
+            title = f"units of {name}, {number + 1}"
+            cuts = chain.from_iterable(readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), title) for split in splits)
+            heard = ((one, samples) for one, _, samples in cuts)
             figures[name].append(measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed))
     write_text(out / "units.json", json.dumps({name: [one.report() for one in of_seeds] for name, of_seeds in figures.items()}, indent=2) + "\n")
     left_out = {f"{what}, {name}": why for name, of_seeds in figures.items() for one in of_seeds for what, why in one.left_out.items()}
     utterances = len(next(iter(figures.values()))[0].samples["tokens_per_second"].items)
-    return write_rows(out, unit_rows(figures, seed), {"left_out": left_out, "utterances": utterances, "split": split})
+    return write_rows(out, unit_rows(figures, seed), {"left_out": left_out, "utterances": utterances, "splits": ", ".join(splits)})
 
 
 def measure_resynthesis(out: Path, tokenizers: dict[str, Path], vocoders: dict[str, Path], data: dict[str, VocoderDataModule], f0: F0Extractor,

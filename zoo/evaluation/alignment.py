@@ -24,6 +24,7 @@ class Layer:
         margin: How much the same word is the more alike, paired.
         retrieval: Share of spoken words whose nearest written one, among as many utterances' words, is the same word.
         margins: Of each word, (words,); to be paired with those of another layer or network.
+        similarities: Likewise.
     """
 
     similarity: Estimate
@@ -31,6 +32,7 @@ class Layer:
     margin: Estimate
     retrieval: Estimate
     margins: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
+    similarities: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
 
     def report(self) -> dict[str, Any]:
         return {**self.similarity.named("similarity"), "other_words": self.other_words.named("similarity"),
@@ -86,7 +88,7 @@ def measure_alignment(network: PreTrainedModel, vocabulary: Vocabulary, table: T
     same, other = (np.concatenate([getattr(one, kind) for one in found], axis=1) for kind in ("same", "other"))
     text, speech = (torch.cat([getattr(one, kind) for one in found], dim=1) for kind in ("text", "speech"))
     hits, chance = _retrieve(words, text, speech)
-    layers = [Layer(mean(a, seed), mean(b, seed), difference(a, b, seed), mean(hit, seed), a - b) for a, b, hit in zip(same, other, hits)]
+    layers = [Layer(mean(a, seed), mean(b, seed), difference(a, b, seed), mean(hit, seed), a - b, a) for a, b, hit in zip(same, other, hits)]
     return Alignment(layers, chance)
 
 

@@ -44,7 +44,8 @@ CLAIMS = (
     Claim("Expressive takes more tokens a second", "tokens_per_second", 1),
     Claim("Interleaving lifts the cloze from speech to text", "interleaving_S->T", 1),
     Claim("Interleaving lifts the cloze from text to speech", "interleaving_T->S", 1),
-    Claim("Speech and text are more alike in the middle layers than at the embedding", "alignment_by_depth", 1),
+    Claim("The same word's speech and text are more alike in the middle layers than at the embedding", "similarity_by_depth", 1),
+    Claim("The same, beyond what two words are alike", "alignment_by_depth", 1),
     Claim("Interleaving aligns the middle layers", "interleaving_alignment", 1),
 )
 

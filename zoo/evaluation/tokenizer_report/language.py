@@ -12,7 +12,7 @@ from zoo.evaluation.contrast import Contrast, accuracies
 from zoo.evaluation.likelihood import log_likelihoods
 from zoo.evaluation.preservation import Mood, preserve
 from zoo.evaluation.sentiment import SENTIMENTS
-from zoo.evaluation.tokenizer_report.rows import ALIGNMENT, INTERLEAVING, LANGUAGE, Row, crossed, crossed_row
+from zoo.evaluation.tokenizer_report.rows import ALIGNMENT, INTERLEAVING, LANGUAGE, MODELS, Row, crossed, crossed_row
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -54,11 +54,10 @@ class Answers:
     seconds: dict[str, float]
     alignment: Alignment
 
-    @property
-    def depths(self) -> tuple[np.ndarray, np.ndarray]:
-        """Margins of each word at the embedding, and averaged over the layers between it and the last: (words,) twice."""
-        margins = [layer.margins for layer in self.alignment.layers]
-        return margins[0], np.mean(margins[1:-1] or margins[-1:], axis=0)
+    def depths(self, figure: str = "margins") -> tuple[np.ndarray, np.ndarray]:
+        """Margins, or similarities, of each word at the embedding, and averaged over the layers between it and the last: (words,) twice."""
+        layers = [getattr(layer, figure) for layer in self.alignment.layers]
+        return layers[0], np.mean(layers[1:-1] or layers[-1:], axis=0)
 
 
 def answer(network: PreTrainedModel, vocabulary: Vocabulary, asked: Asked, seed: int) -> Answers:
@@ -91,17 +90,19 @@ def interleaving_rows(name: str, without: Sequence[Answers], with_it: Sequence[A
     stacked = lambda each: {label: np.array([each(one) for one in models]) for label, models in pairs.items()}
     rows = [crossed_row(f"interleaving_{way}", INTERLEAVING, f"cloze accuracy, {way}", stacked(lambda one: one.cloze[way]), chance=0.5, seed=seed)
             for way in with_it[0].cloze]
-    return rows + [crossed_row("interleaving_alignment", INTERLEAVING, "alignment margin of the middle layers", stacked(lambda one: one.depths[1]), seed=seed)]
+    return rows + [crossed_row("interleaving_alignment", INTERLEAVING, "alignment margin of the middle layers", stacked(lambda one: one.depths()[1]), seed=seed)]
 
 
 def alignment_rows(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> list[Row]:
-    """For each variant how much more alike a word's speech and text are than two words', at the embedding and in the middle layers."""
+    """For each variant how alike a word's speech and text are, and how much more alike than two words', at the embedding and in the middle layers."""
     rows = []
     for number, (name, models) in enumerate(answers.items()):
-        outer, middle = (np.array([one.depths[depth] for one in models]) for depth in (0, 1))
-        values = {"embedding": crossed(outer, seed=seed), "middle layers": crossed(middle, seed=seed)}
-        rows.append(Row("alignment_by_depth" + (f"_{name}" if number else ""), ALIGNMENT, f"margin of the same word, {name}", values,
-                        {"middle layers": crossed(middle - outer, seed=seed)}, "higher", len(models)))
+        for key, figure, measure in (("similarity_by_depth", "similarities", "similarity of the same word, as the paper's"),
+                                     ("alignment_by_depth", "margins", "margin of the same word over another")):
+            outer, middle = (np.array([one.depths(figure)[depth] for one in models]) for depth in (0, 1))
+            values = {"embedding": crossed(outer, seed=seed), "middle layers": crossed(middle, seed=seed)}
+            rows.append(Row(key + (f"_{name}" if number else ""), ALIGNMENT, f"{measure}, {name}", values, {"middle layers": crossed(middle - outer, seed=seed)},
+                            "higher", len(models), None, {"embedding": outer.mean(1).tolist(), "middle layers": middle.mean(1).tolist()}, MODELS))
     return rows
 
 

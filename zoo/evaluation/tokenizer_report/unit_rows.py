@@ -17,7 +17,7 @@ PHONES = {"phone_purity": (PHONETIC, "phone purity", "higher"), "unit_purity": (
 # Measure, whether higher or lower is better.
 SPOKEN_AGAIN = {"mel_distance": ("mel distance", "lower"), "unit_edit_distance": ("unit edit distance of what is heard again", "lower"),
                 "f0_frame_error": ("F0 frame error", "lower"), "log_f0_error": ("log-F0 error, octaves", "lower"),
-                "style_accuracy": ("style that a classifier hears", "higher"), "word_error_rate": ("word error rate of a recogniser", "lower")}
+                "style_accuracy": ("style that a classifier hears", "higher"), "word_error_rate": ("word error rate of a recogniser, mean over utterances", "lower")}
 
 
 def unit_rows(figures: Mapping[str, Sequence[Figures]], seed: int = 0) -> list[Row]:
