@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+import torch
 
 from recipes.engine import cli
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary, write_sentences
@@ -60,6 +61,14 @@ def test_sentiment_and_toxicity_with_what_the_suites_bring(run, capsys):
     assert moods["model"]["T->T"]["shots"] == 3 and len(moods["model"]["T->T"]["runs"]) == 2 and moods["unigram"]["T->T"]["accuracy"] == 0.3333
     assert toxic["model"]["T->T"]["words"]["n"] == 4 and set(toxic["left_out"]) == {"S->S", "S->T", "T->S"}
     assert "left out S->S: no classifier of speech" in capsys.readouterr().out
+
+
+def test_weights_may_be_bfloat16_and_are_not_taken_for_the_others(run, capsys, monkeypatch):
+    precisions, whole = [], tasks.log_likelihoods
+    monkeypatch.setattr(tasks, "log_likelihoods", lambda network, candidates: precisions.append(network.dtype) or whole(network, candidates))
+    evaluate(run, "--suite", "swuggy")
+    evaluate(run, "--suite", "swuggy", "--precision", "bf16-true")
+    assert set(precisions) == {torch.float32, torch.bfloat16} and "before" not in capsys.readouterr().out
 
 
 def test_what_is_evaluated_already_is_not_evaluated_again(run, capsys, monkeypatch):
