@@ -46,9 +46,8 @@ class UnitVocoder(L.LightningModule):
         mel_weight: Of the loss.
         feature_weight: Of the loss.
         duration_weight: Of the loss.
-        heard: Loss of made speech (B, N) and its phonetic units (B, T), such as ``HeardUnits``: in few steps it makes speech that
-            is heard as these units. None for Polyak et al.'s training.
-        heard_weight: Of the loss.
+        further_losses: By the name they are logged by, such as ``HeardUnits``; each has a ``weight`` and maps made speech (B, N) and the
+            batch to a loss. None for Polyak et al.'s training.
         tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation tells the unit edit distance.
         measures: What else validation tells, by name: metrics whose ``update`` takes made and real waveforms (B, N).
     """
@@ -57,7 +56,7 @@ class UnitVocoder(L.LightningModule):
                  learning_rate: float = 2e-4, betas: tuple[float, float] = (0.8, 0.99), learning_rate_decay: float = 0.999,
                  decay_every_steps: int = 1000, warmup_steps: int = 0, adversarial_from_step: int = 0, micro_batches: int = 1,
                  clip_norm: float | None = None, ema_decay: float | None = None, mel_windows: tuple[int, ...] = (1024,), mel_weight: float = 45.0,
-                 feature_weight: float = 2.0, duration_weight: float = 1.0, heard: nn.Module | None = None, heard_weight: float = 1.0,
+                 feature_weight: float = 2.0, duration_weight: float = 1.0, further_losses: dict[str, nn.Module] | None = None,
                  tokenizer: Any = None, measures: dict[str, Metric] | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -67,13 +66,14 @@ class UnitVocoder(L.LightningModule):
         self.learning_rate, self.betas, self.warmup_steps = learning_rate, tuple(betas), warmup_steps
         self.learning_rate_decay, self.decay_every_steps = learning_rate_decay, decay_every_steps
         self.adversarial_from_step, self.micro_batches, self.clip_norm = adversarial_from_step, micro_batches, clip_norm
-        self.weights = {"mel": mel_weight, "duration": duration_weight, "adversarial": 1.0, "features": feature_weight, "heard": heard_weight}
+        self.weights = {"mel": mel_weight, "duration": duration_weight, "adversarial": 1.0, "features": feature_weight}
         self.sample_rate, self.steps = generator.sample_rate, 0
         self.mels = nn.ModuleList(LogMel(self.sample_rate, min(80, size // 8), size, size // 4) for size in mel_windows)
         self.mel_distance = MelDistance(self.sample_rate)
         self.unit_edit_distance = UnitEditDistance()
         self.measures = nn.ModuleDict(measures or {})
-        self.heard = heard
+        self.further_losses = nn.ModuleDict(further_losses or {})
+        self.weights |= {name: loss.weight for name, loss in self.further_losses.items()}
         self._tokenizer = [tokenizer]  # in a list, so that its weights are not taken for this module's
 
     def setup(self, stage: str) -> None:
@@ -151,8 +151,7 @@ class UnitVocoder(L.LightningModule):
         """
         network = network or self.trained
         losses = {"mel": sum(mel_loss(mel(batch["waveform"]), mel(made)) for mel in self.mels) / len(self.mels)}
-        if self.heard is not None:
-            losses["heard"] = self.heard(made, next(iter(batch["units"].values())))
+        losses |= {name: loss(made, batch) for name, loss in self.further_losses.items()}
         if "durations" in network:
             frames = batch["run_frames"]
             predicted = network["durations"](network["generator"].phonetic(batch["run_units"]), frames > 0)

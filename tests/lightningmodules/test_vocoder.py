@@ -74,7 +74,8 @@ def test_what_is_heard_can_be_learnt_from(tokens, tmp_path):
     units = torch.cat([each["units"]["Hu"] for each in spoken])
     quantizer = KMeans(6, encoder.dim)
     quantizer.centroids.copy_(torch.stack([frames[units == unit].mean(0) for unit in range(6)]))
-    trained = module("istft", adversarial=False, mel_weight=0.0, heard=HeardUnits(Base(PhoneticUnits(encoder, quantizer))), heard_weight=3.0)
+    trained = module("istft", adversarial=False, mel_weight=0.0,
+                     further_losses={"heard": HeardUnits(Base(PhoneticUnits(encoder, quantizer)))})
     fit = trainer(tmp_path, 60, limit_val_batches=1.0)
     fit.validate(trained, serving, verbose=False)
     before = float(fit.callback_metrics["val/heard"])
