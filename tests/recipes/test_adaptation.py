@@ -2,7 +2,9 @@ import json
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from recipes.engine.recipe import load
 from recipes.stages.adaptation import check_fit, compare_languages
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
 from zoo.language.adapters import lora, save_language_model
@@ -70,3 +72,19 @@ def test_other_tokens_and_equal_names_are_refused(run):
         compare(run)
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
         check_fit(run / "fit", run / "other", run / "english", run / "vocabulary")
+
+
+def test_the_recipes_train_alike_and_replay_as_they_say(tmp_path):
+    given = {"adapt/demo": [], **dict.fromkeys(("adapt/new_language_lora", "adapt/new_language_compare"), [f"run={tmp_path}", f"corpus={tmp_path}", "language=xx"])}
+    found = [OmegaConf.to_container(load(name, overrides).config, resolve=False) for name, overrides in given.items()]
+    for one in found:
+        assert one["data"]["weights"] == found[0]["data"]["weights"] and one["data"]["streams"].keys() == found[0]["data"]["streams"].keys()
+        lora, wanted = one["stages"]["lora"]["model"], found[0]["stages"]["lora"]["model"]
+        assert {name: value for name, value in lora.items() if name != "network"} == {name: value for name, value in wanted.items() if name != "network"}
+        assert (one["max_steps"], one["batch_size"], one["sequence_length"]) == (found[0]["max_steps"], found[0]["batch_size"], found[0]["sequence_length"])
+        assert one["stages"]["report"]["row_length"] == one["data"]["sequence_length"] == "${sequence_length}"
+    weights = found[0]["data"]["weights"]
+    old, new = ({name.removeprefix(f"{kind}_"): share for name, share in weights.items() if name.startswith(kind)} for kind in ("old", "new"))
+    assert sum(weights.values()) == pytest.approx(1.0) and sum(old.values()) == pytest.approx(0.55)
+    text_first = [side["text"] + side["synthesis"] + side.get("interleaved", 0.0) / 2 for side in (old, new)]
+    assert text_first[0] / sum(text_first) == pytest.approx(2 / 3, abs=0.02)
