@@ -120,3 +120,16 @@ def test_the_network_is_left_in_the_mode_it_was_in(network):
 def test_an_empty_side_is_an_error(prompt, continuation):
     with pytest.raises(ValueError, match="at least one token each"):
         Candidate(np.array(prompt), np.array(continuation))
+
+
+def test_several_cores_score_as_one_does_and_are_left_as_they_were(network):
+    items, threads = [Candidate(np.array([0, 1, n]), np.arange(2, 6 + n % 3)) for n in range(40)], torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found.append(log_likelihoods(network, items, batch_tokens=64))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(*found, rtol=1e-5)
