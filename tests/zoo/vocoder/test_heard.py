@@ -6,7 +6,7 @@ from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.phonetic import PhoneticUnits
 from zoo.tokens.tokenizers import Base
-from zoo.vocoder.heard import HeardPeriods, HeardUnits
+from zoo.vocoder.heard import HeardUnits
 
 
 def tones(hertz: list[float], seconds: float = 0.4) -> torch.Tensor:
@@ -58,27 +58,3 @@ def test_frames_that_stayed_blank_tell_nothing():
     blank[:, 8:] = quantizer.size
     assert hears(spoken, {"units": {"Hu": blank}}).item() == pytest.approx(-log_probs[:8].gather(1, units[0, :8, None]).mean().item(), rel=1e-4)
     assert not any(weight.requires_grad for weight in quantizer.parameters())
-
-
-def hum(hertz: float, seed: int = 0) -> torch.Tensor:
-    """Harmonics in phases of their own, (1, 16000)."""
-    phases = 6 * torch.rand(5, 1, generator=torch.Generator().manual_seed(seed))
-    return 0.05 * torch.sin(2 * torch.pi * hertz * torch.arange(1, 6)[:, None] * torch.arange(16000) / 16000 + phases).sum(0, keepdim=True)
-
-
-def test_periods_are_heard_whatever_the_phase_and_the_loudness():
-    hears = HeardPeriods()
-    loss = lambda made, real: hears(made, {"waveform": real}).item()
-    assert loss(hum(150), 3 * hum(150, seed=1)) < 0.03
-    noise = 0.1 * torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
-    assert loss(hum(150), hum(190)) > 0.2 and loss(hum(150), noise) > 0.2
-    assert loss(torch.zeros(1, 16000), torch.zeros(1, 16000)) == 0
-
-
-def test_the_period_is_where_the_autocorrelation_is_one():
-    hears = HeardPeriods()
-    periods = hears.periods(hum(160))[0, 5]  # lags of 32 samples and more
-    assert hears.lags.start == 32 and periods.argmax().item() + 32 in (100, 200, 300) and periods.max() == pytest.approx(1.0, abs=0.03)
-    assert periods[68] > 0.97 and periods[18:60].max() < 0.9
-    with pytest.raises(ValueError, match="min_hz 10 and max_hz 500"):
-        HeardPeriods(min_hz=10.0)
