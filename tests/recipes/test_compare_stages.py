@@ -87,7 +87,10 @@ def test_the_report_is_a_page_a_table_and_scalars(variants, measured, tmp_path):
 
 def test_the_command_compares_tokenizers(variants, tmp_path, capsys):
     _, corpus, folders = variants
-    main(["compare", *(f"{name}={folder}" for name, folder in folders.items()), "--corpus", str(corpus), "--limit", "2", "--out", str(tmp_path / "page")])
+    given = [f"{name}={folder}" for name, folder in folders.items()]
+    main(["compare", *given, given[1], "--corpus", str(corpus), "--limit", "2", "--out", str(tmp_path / "page")])
+    row = rows_of(tmp_path / "page" / "units")["tokens_per_second"]
+    assert [len(one) for one in row["by_seed"].values()] == [1, 2] and not row["differences"]  # other numbers of seeds are not paired
     assert "tokens a second: Small" in capsys.readouterr().out and (tmp_path / "page" / "report.html").is_file()
     with pytest.raises(SystemExit):
         main(["compare", "nameless", "--corpus", str(corpus)])
