@@ -91,6 +91,10 @@ def statistic(compute: Callable[[np.ndarray], float], n: int, seed: int = 0, res
         raise ValueError("no items to score")
     draw = np.random.default_rng(seed)
     values = [compute(draw.integers(n, size=n)) for _ in range(resamples)]
-    value = float(compute(np.arange(n)))
-    low, high = np.nanquantile(values, [0.025, 0.975]) + value - np.nanmean(values)
+    return centred(float(compute(np.arange(n))), np.array(values), n)
+
+
+def centred(value: float, drawn: np.ndarray, n: int) -> Estimate:
+    """A figure of n items with the interval of its resamples (resamples,), moved so that their mean lies on it."""
+    low, high = np.nanquantile(drawn, [0.025, 0.975]) + value - np.nanmean(drawn)
     return Estimate(value, float(low), float(high), n)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.evaluation.intervals import Estimate
+from zoo.evaluation.intervals import Estimate, centred
 from zoo.evaluation.tokenizer_report.rows import Row
 
 
@@ -26,7 +26,7 @@ class Sample:
 
     def estimate(self, seed: int = 0, resamples: int = 1000) -> Estimate:
         """The figure with the interval of a bootstrap over its items."""
-        return _centred(self.value, _drawn([self], seed, resamples), len(self.items))
+        return centred(self.value, _drawn([self], seed, resamples), len(self.items))
 
 
 def sum_over_sum(items: Sequence[Hashable], numerators: np.ndarray, denominators: np.ndarray | None = None) -> Sample:
@@ -63,9 +63,9 @@ def joint_row(key: str, section: str, measure: str, samples: Mapping[str, Sequen
     drawn = {name: _drawn(of_seeds, seed, resamples) for name, of_seeds in samples.items()}
     values = {name: float(np.mean([one.value for one in of_seeds])) for name, of_seeds in samples.items()}
     baseline = next(iter(samples))
-    paired = {name: _centred(values[name] - values[baseline], drawn[name] - drawn[baseline], len(first[0].items))
+    paired = {name: centred(values[name] - values[baseline], drawn[name] - drawn[baseline], len(first[0].items))
               for name, one in others if one[0].items == first[0].items and len(one) == len(first)}
-    return Row(key, section, measure, {name: _centred(values[name], drawn[name], len(one[0].items)) for name, one in samples.items()}, paired, better,
+    return Row(key, section, measure, {name: centred(values[name], drawn[name], len(one[0].items)) for name, one in samples.items()}, paired, better,
                min(len(one) for one in samples.values()), chance, {name: [one.value for one in of_seeds] for name, of_seeds in samples.items()})
 
 
@@ -75,8 +75,3 @@ def _drawn(of_seeds: Sequence[Sample], seed: int, resamples: int) -> np.ndarray:
     weights = draw.multinomial(models, np.full(models, 1 / models), resamples)
     counts = draw.multinomial(items, np.full(items, 1 / items), resamples)
     return np.array([sum(w * one.compute(count) for w, one in zip(weight, of_seeds) if w) / models for weight, count in zip(weights, counts)])
-
-
-def _centred(value: float, drawn: np.ndarray, n: int) -> Estimate:
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) + value - np.nanmean(drawn)
-    return Estimate(value, float(low), float(high), n)
