@@ -113,21 +113,19 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         clean, augmented = (self._rows(batch[name], batch[f"{name}_samples"]) for name in ("clean", "augmented"))
         features, frames = self.features(augmented)
         log_probs, units = self.quantizer.log_probs(features, frames), self.taught(clean)
-        weighted = self.aligned_losses(log_probs, frames, units, always=True) if self.global_step < self.aligned_steps else {
-            "loss": (1.0, self.loss(log_probs, frames, self.targets(units))), **self.aligned_losses(log_probs, frames, units),
-            **self.invariance_losses(log_probs, frames, clean)}
+        if self.global_step < self.aligned_steps:
+            weighted: Weighted = {"aligned_loss": (1.0, aligned_loss(log_probs, frames, units))}
+        else:
+            weighted = {"loss": (1.0, self.loss(log_probs, frames, self.targets(units))), **self.further_losses(log_probs, frames, units, clean)}
         for name, (_, loss) in weighted.items():
             self.log(f"train/{name}", loss, prog_bar=name.endswith("loss"), batch_size=len(clean))
         return torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
 
-    def aligned_losses(self, log_probs: Tensor, frames: Tensor, units: list[Tensor], always: bool = False) -> Weighted:
-        """Of the teacher's units frame by frame, where it has a weight; or ``always``, for the first steps."""
-        weight = 1.0 if always else self.aligned_weight
-        return {"aligned_loss": (weight, aligned_loss(log_probs, frames, units))} if weight else {}
-
-    def invariance_losses(self, log_probs: Tensor, frames: Tensor, clean: list[Tensor]) -> Weighted:
-        """Of agreement with the quantizer's own reading of clean waveforms (N,) each, and of the use of units; where they have a weight."""
-        losses = {}
+    def further_losses(self, log_probs: Tensor, frames: Tensor, units: list[Tensor], clean: list[Tensor]) -> Weighted:
+        """What stands beside CTC and has a weight, from the teacher's units (N,) each and the clean waveforms (N,) that they were heard in."""
+        losses: Weighted = {}
+        if self.aligned_weight:
+            losses["aligned_loss"] = (self.aligned_weight, aligned_loss(log_probs, frames, units))
         if self.consistency_weight:
             features, clean_frames = self.features(clean)
             self.quantizer.eval()  # without dropout

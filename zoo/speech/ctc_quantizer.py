@@ -69,7 +69,7 @@ class CTCQuantizer(nn.Module):
         """Units of log-probabilities (B, T, size + 1): (B, T) int64."""
         if not self.switch_price:
             return replace_blanks(log_probs.argmax(-1), self.size)
-        costs = -log_probs[..., :-1].detach().float().log_softmax(-1).cpu().numpy()
+        costs = -unit_log_probs(log_probs.detach()).cpu().numpy()
         paths = [torch.from_numpy(cheapest_path(row, self.switch_price)) for row in costs]
         return torch.stack(paths).to(log_probs.device)
 
@@ -145,6 +145,11 @@ class ContextBlock(nn.Module):
         deviation = (((seen - mean).square() * inside).sum(1, keepdim=True) / count + 1e-4).sqrt()
         around = self.convolution(seen.transpose(1, 2)).transpose(1, 2) + self.statistics(torch.cat([mean, deviation], dim=-1))
         return x + self.linear(F.gelu(around))
+
+
+def unit_log_probs(log_probs: Tensor) -> Tensor:
+    """Log-probabilities (..., size) of the units, given that it is not the blank: of (..., size + 1)."""
+    return log_probs[..., :-1].float().log_softmax(-1)
 
 
 def replace_blanks(units: Tensor, blank: int) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.speech.ctc_quantizer import unit_log_probs
+
 
 def aligned_loss(log_probs: Tensor, frames: Tensor, units: list[Tensor]) -> Tensor:
     """Cross entropy of each frame's unit, in nats per frame.
@@ -53,11 +55,6 @@ def imbalance(log_probs: Tensor, frames: Tensor) -> Tensor:
     inside = (torch.arange(log_probs.shape[1], device=log_probs.device) < frames[:, None]).unsqueeze(-1)
     shares = (unit_log_probs(log_probs).exp() * inside).sum(1) / frames[:, None]  # (B, size)
     return math.log(shares.shape[1]) - torch.special.entr(shares).sum(1).mean()
-
-
-def unit_log_probs(log_probs: Tensor) -> Tensor:
-    """Log-probabilities (B, T, size) of the units, given that it is not the blank."""
-    return log_probs[..., :-1].float().log_softmax(-1)
 
 
 def _places(count: int, whole: int, device: torch.device) -> Tensor:
