@@ -1,4 +1,5 @@
 """PESQ and STOI, where their packages are installed."""
+from abc import abstractmethod
 from importlib.util import find_spec
 
 import torch
@@ -32,9 +33,9 @@ class SpeechQuality(Metric):
         for name in ("total", "count", "left_out"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
+    @abstractmethod
     def judge(self, made: Tensor, real: Tensor) -> float | None:
         """Score of one utterance, (N,) beside (N,); None where it cannot be heard."""
-        raise NotImplementedError
 
     def update(self, made: Tensor, real: Tensor) -> None:
         """Add waveforms (B, N) of one length."""
