@@ -1,10 +1,10 @@
 """How much faster items are scored in token trees than one at a time; all ways must give the same sums.
 
-    python benchmarks/score.py [--items 40] [--run runs/quickstart]
+    python benchmarks/score.py [--items 40] [--rounds 5] [--run runs/quickstart]
 
 With ``--run``, the model of a run and its own cloze in all four directions. Then items are those of a 4-way cloze as long as StoryCloze: a prompt of four sentences (60 text tokens, or 240 speech tokens, some
-13 seconds) and four endings (12, or 55), in each of the four directions, of random tokens. Ratios of one run: of the time that passed, and of
-the time that the processor worked on it, which says more on a busy machine. The last way has its weights in bfloat16, as
+13 seconds) and four endings (12, or 55), in each of the four directions, of random tokens. Ways take turns, and a ratio is the median of those of
+each round, with the lowest and the highest: of the time that passed, and of the time that the processor worked on it, which says more on a busy machine. The last way has its weights in bfloat16, as
 ``zoo evaluate --precision bf16-true`` has; the number of items is told in which another ending wins by it.
 """
 import argparse
@@ -18,7 +18,8 @@ import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from zoo.evaluation.contrast import accuracies
-from zoo.evaluation.likelihood import Candidate, log_likelihoods
+from zoo.evaluation.likelihood import log_likelihoods
+from zoo.evaluation.token_trees import Candidate
 from zoo.evaluation.suites import load_contrasts
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.tokenizers import load_tokenizer
@@ -98,7 +99,6 @@ def others_win(sums: np.ndarray, base: np.ndarray, choices: int) -> int:
 
 def timed(way: Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray], network: PreTrainedModel, items: Sequence[Candidate]) -> tuple[float, float, np.ndarray]:
     """Seconds that passed, seconds that the processor worked, and the sums."""
-    way(network, items[:4])
     start, worked = time.perf_counter(), time.process_time()
     sums = way(network, items)
     return time.perf_counter() - start, time.process_time() - worked, sums
@@ -113,29 +113,33 @@ def of_run(run: Path, limit: int) -> tuple[PreTrainedModel, list[Candidate]]:
     return network, found
 
 
-def compare(name: str, network: PreTrainedModel, items: Sequence[Candidate], choices: int) -> None:
+def compare(name: str, network: PreTrainedModel, items: Sequence[Candidate], choices: int, rounds: int) -> None:
     ways = {"one at a time": one_at_a_time, "padded batches": padded_batches, "cached prompts": cached_prompts, "token trees (ours)": log_likelihoods,
             "one at a time, bfloat16": in_bfloat16(one_at_a_time), "token trees, bfloat16": in_bfloat16(log_likelihoods)}
-    print(f"\n{name}; {len(items)} candidates, {torch.get_num_threads()} threads")
-    base = None
-    for way, run in ways.items():
-        seconds, worked, sums = timed(run, network, items)
-        base = base or (seconds, worked, sums)
-        print(f"  {way:<24} {seconds:8.2f} s   {base[0] / seconds:5.1f} x   processor {worked:8.2f} s   {base[1] / worked:5.1f} x   "
-              f"largest difference {np.abs(sums - base[2]).max():.1e} nats of {np.abs(sums).mean():.0f}; "
-              f"another wins in {others_win(sums, base[2], choices)} of {len(sums) // choices}", flush=True)
+    print(f"\n{name}; {len(items)} candidates, {torch.get_num_threads()} threads, {rounds} rounds")
+    for way in ways.values():
+        way(network, items[:16])
+    found = [{way: timed(run, network, items) for way, run in ways.items()} for _ in range(rounds)]
+    base = found[0]["one at a time"][2]
+    for way in ways:
+        passed, worked = ([turn["one at a time"][clock] / turn[way][clock] for turn in found] for clock in (0, 1))
+        seconds, sums = np.median([turn[way][0] for turn in found]), found[0][way][2]
+        print(f"  {way:<24} {seconds:8.2f} s   {np.median(passed):5.1f} x ({min(passed):.1f} to {max(passed):.1f})   processor {np.median(worked):5.1f} x   "
+              f"largest difference {np.abs(sums - base).max():.1e} nats of {np.abs(sums).mean():.0f}; "
+              f"another wins in {others_win(sums, base, choices)} of {len(sums) // choices}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=40, help="each is 16 candidates, or 8 of --run")
+    parser.add_argument("--items", type=int, default=40, help="each is 16 candidates, or 8 of --run; a fifth of them for the larger network")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--run", type=Path, help="a run whose model and cloze are taken as well")
     args = parser.parse_args()
     if args.run:
-        compare(f"{args.run}, its cloze", *of_run(args.run, args.items), choices=2)
+        compare(f"{args.run}, its cloze", *of_run(args.run, args.items), choices=2, rounds=args.rounds)
     for name, config in NETWORKS.items():
         torch.manual_seed(0)
-        compare(name, LlamaForCausalLM(config).eval(), cloze(args.items, config.vocab_size), choices=4)
+        compare(name, LlamaForCausalLM(config).eval(), cloze(args.items if config.vocab_size < 1000 else max(1, args.items // 5), config.vocab_size), choices=4, rounds=args.rounds)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from zoo.evaluation.contrast import Contrast
-from zoo.evaluation.likelihood import Candidate
+from zoo.evaluation.token_trees import Candidate
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 

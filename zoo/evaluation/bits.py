@@ -5,7 +5,8 @@ import numpy as np
 from torch import nn
 
 from zoo.evaluation.intervals import Estimate, ratio
-from zoo.evaluation.likelihood import Candidate, log_likelihoods
+from zoo.evaluation.likelihood import log_likelihoods
+from zoo.evaluation.token_trees import Candidate
 from zoo.tokens.store import TokenRow, TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -7,7 +7,8 @@ import numpy as np
 from torch import nn
 
 from zoo.evaluation.intervals import Estimate, proportion
-from zoo.evaluation.likelihood import Candidate, log_likelihoods, per_token
+from zoo.evaluation.likelihood import log_likelihoods, per_token
+from zoo.evaluation.token_trees import Candidate
 from zoo.tokens.vocabulary import Vocabulary
 
 TEXT_TO_TEXT, SPEECH_TO_SPEECH, SPEECH_TO_TEXT, TEXT_TO_SPEECH = "T->T", "S->S", "S->T", "T->S"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.evaluation.likelihood import Candidate
+from zoo.evaluation.token_trees import Candidate
 from zoo.files import whole_file, write_text
 
 BLOCK = 2048

@@ -5,7 +5,7 @@ import torch
 from tests.toy_tokens import STREAMS, sentences, spoken, tiny_network, words_vocabulary, write_sentences
 from zoo.evaluation.bits import LATER_TEXT, SPEECH, SPEECH_GIVEN_TEXT, SPEECH_IN_ROW, TEXT, TEXT_GIVEN_SPEECH, TEXT_IN_ROW, bits, in_rows
 from zoo.evaluation.fit import Fit, fit_of, misfits
-from zoo.evaluation.likelihood import Candidate
+from zoo.evaluation.token_trees import Candidate
 from zoo.tokens.store import TokenRow, TokenTable, write_tokens
 
 VOCABULARY = words_vocabulary()
