@@ -1,6 +1,7 @@
 """Tokenizer variants measured side by side; each stage leaves ``rows.json``, which the report gathers."""
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from datamodules.vocoder import VocoderDataModule
 from zoo.corpora.preparation import read_cuts
 from zoo.evaluation.judges import PretrainedTranscriber, StyleJudge, WordsClassifier
 from zoo.evaluation.pairs import paired_items
-from zoo.evaluation.preservation import load_moods, spoken, written
+from zoo.evaluation.preservation import load_moods, own_continuations, spoken, written
 from zoo.evaluation.sentiment import EMOTION_TO_SENTIMENT
 from zoo.evaluation.suites import load_contrasts
 from zoo.evaluation.tokenizer_report.language import Answers, Asked, alignment_rows, answer, interleaving_rows, language_rows, layers
@@ -21,6 +22,7 @@ from zoo.evaluation.tokenizer_report.spoken_again import Example, Listener, spea
 from zoo.evaluation.tokenizer_report.unit_rows import spoken_rows, unit_rows
 from zoo.files import write_text
 from zoo.language.speech_text_model import load_language_model
+from zoo.processes import in_processes
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.style import StyleUnits
@@ -37,7 +39,7 @@ ROWS = "rows.json"
 
 
 def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]], augmentations: dict[str, Augmentation],
-                       splits: tuple[str, ...] = ("dev",), limit: int | None = None, seed: int = 0) -> dict[str, str]:
+                       splits: tuple[str, ...] = ("dev",), limit: int | None = None, seed: int = 0, num_processes: int = 1) -> dict[str, str]:
     """Measure what the units of each tokenizer cost and keep.
 
     Args:
@@ -48,6 +50,7 @@ def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]
         splits: Of the corpus, one after another.
         limit: Most utterances; all if None.
         seed: Of draws and bootstraps.
+        num_processes: That listen at once.
     """
     figures: dict[str, list[Figures]] = {}
     for name, folders in tokenizers.items():
@@ -57,7 +60,7 @@ def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]
             title = f"units of {name}, {number + 1}"
             cuts = chain.from_iterable(readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), title) for split in splits)
             heard = ((one, samples) for one, _, samples in cuts)
-            figures[name].append(measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed))
+            figures[name].append(measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed, num_processes))
     write_text(out / "units.json", json.dumps({name: [one.report() for one in of_seeds] for name, of_seeds in figures.items()}, indent=2) + "\n")
     left_out = {f"{what}, {name}": why for name, of_seeds in figures.items() for one in of_seeds for what, why in one.left_out.items()}
     utterances = len(next(iter(figures.values()))[0].samples["tokens_per_second"].items)
@@ -118,7 +121,7 @@ def _kept(data: VocoderDataModule) -> list[TokenRow]:
 def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict[str, Path], models: dict[str, list[Path]],
                             without_interleaving: dict[str, list[Path]] = {}, cloze: Path | None = None, moods: Path | None = None,
                             mood_words: Path | None = None, vocoders: dict[str, Path] = {}, judge: Path | None = None, split: str = "dev",
-                            limit: int | None = None, seed: int = 0) -> dict[str, str]:
+                            limit: int | None = None, seed: int = 0, num_processes: int = 1) -> dict[str, str]:
     """Ask language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
 
     Args:
@@ -135,9 +138,11 @@ def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict
         split: Of the tokens.
         limit: Most items of a suite; all if None.
         seed: Of the bootstraps.
+        num_processes: Models that are asked at once.
     """
     answers: dict[str, list[Answers]] = {}
     ablated: dict[str, list[Answers]] = {}
+    owned: dict[str, dict[str, np.ndarray]] = {}
     for name, folders in models.items():
         style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT) if judge and name in vocoders else None
         for folder in [*folders, *without_interleaving.get(name, []), tokens[name]]:
@@ -148,17 +153,23 @@ def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict
         shots, asked = load_moods(moods, speech, vocabulary, limit) if moods else ([], [])
         judges = _judges(vocabulary, vocoders.get(name), style, mood_words)
         wanted = Asked(table, contrasts, shots, asked, judges)
-        answers[name] = _answers(folders, wanted)
-        ablated |= {name: _answers(without_interleaving[name], Asked(table, contrasts))} if name in without_interleaving else {}
-    rows = language_rows(answers, seed) + alignment_rows(answers, seed)
+        answers[name] = _answers(folders, wanted, num_processes)
+        ablated |= {name: _answers(without_interleaving[name], Asked(table, contrasts), num_processes)} if name in without_interleaving else {}
+        owned[name] = {to: own_continuations(asked, to, judge) for to, judge in judges.items()} if asked else {}
+    rows = language_rows(answers, owned, seed) + alignment_rows(answers, seed)
     for name, without in ablated.items():
         rows += interleaving_rows(name, without, answers[name], seed)
     shown = answers | {f"{name}, without interleaving": found for name, found in ablated.items()}
     return write_rows(out, rows, {"layers": layers(shown, seed), "models": {name: len(found) for name, found in shown.items()}})
 
 
-def _answers(folders: Sequence[Path], asked: Asked) -> list[Answers]:
-    return [answer(*load_language_model(folder), asked, number) for number, folder in enumerate(folders)]
+def _answers(folders: Sequence[Path], asked: Asked, num_processes: int) -> list[Answers]:
+    return list(in_processes(partial(_answer, asked), enumerate(folders), num_processes))
+
+
+def _answer(asked: Asked, model: tuple[int, Path]) -> Answers:
+    number, folder = model
+    return answer(*load_language_model(folder), asked, number)
 
 
 def _judges(vocabulary: Vocabulary, vocoder: Path | None, style: StyleJudge | None, words: Path | None) -> dict[str, Any]:

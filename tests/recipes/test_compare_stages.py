@@ -158,7 +158,7 @@ def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path)
     models = [tmp_path / f"model_{seed}" for seed in range(2)]
     out = tmp_path / "out"
     out.mkdir()
-    measure_language_models(out, {"Base": tmp_path / "tokenizer"}, {"Base": tmp_path / "tokens"}, {"Base": models}, {"Base": models[::-1]})
+    measure_language_models(out, {"Base": tmp_path / "tokenizer"}, {"Base": tmp_path / "tokens"}, {"Base": models}, {"Base": models[::-1]}, num_processes=2)
     found = rows_of(out)
     assert found["bits_per_second_of_speech"]["values"]["Base"]["n"] == 4 and found["cloze_S->T"]["seeds"] == 2 and "stsp_S->S" not in found
     same = found["interleaving_S->T"]  # the same two models in the other order: no difference on average

@@ -1,17 +1,15 @@
 """Many lines spoken into files by several processes."""
-import multiprocessing
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from zoo import audio
 from zoo.corpora.espeak import Synthesiser, Voice
+from zoo.processes import in_processes
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,8 @@ def speak_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[L
         num_processes: That speak at once; the result does not depend on it.
     """
     lines = list(dict.fromkeys(lines))
-    # Workers are forked where possible: spawned ones import the caller's main module, which scripts seldom guard.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    # One thread each: more would fight for the cores, and inherited ones do not survive a fork.
-    with ProcessPoolExecutor(num_processes, context, torch.set_num_threads, (1,)) as pool:
-        rows = pool.map(partial(_speak, folder=folder), lines, chunksize=4)
-        return dict(zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None)))
+    rows = in_processes(partial(_speak, folder=folder), lines, num_processes, chunk=4)
+    return dict(zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None)))
 
 
 def _speak(line: Line, folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Sampling
 from zoo.tokens.vocabulary import Vocabulary
 
-PROMPTS_AT_A_TIME = 32
+MOST_PROMPTS, CACHE_BYTES = 128, 1 << 33  # at a time
 
 
 class _Stops(StoppingCriteria):
@@ -47,11 +47,20 @@ def continuations(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Seq
     """
     found, training = [], network.training
     network.eval()
-    for start in tqdm(range(0, len(prompts), PROMPTS_AT_A_TIME), desc=title, unit="batch", mininterval=1.0, delay=2.0):
-        batch = prompts[start:start + PROMPTS_AT_A_TIME]
+    size = _prompts_at_a_time(network, max(map(len, prompts), default=0) + sampling.max_new_tokens)
+    for start in tqdm(range(0, len(prompts), size), desc=title, unit="batch", mininterval=1.0, delay=2.0):
+        batch = prompts[start:start + size]
         found += _batch(network, vocabulary, batch, to, replace(sampling, seed=sampling.seed + 1000 * start), list(stop))
     network.train(training)
     return found
+
+
+def _prompts_at_a_time(network: PreTrainedModel, length: int) -> int:
+    """As many as have room for keys and values of so many tokens; told by the model's sizes alone, so that any machine draws the same."""
+    config = network.config
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return max(1, min(MOST_PROMPTS, CACHE_BYTES // (4 * config.num_hidden_layers * heads * width * length)))
 
 
 def _batch(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence[np.ndarray], to: str, sampling: Sampling, stop: list[int]) -> list[np.ndarray]:

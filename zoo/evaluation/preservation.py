@@ -150,6 +150,15 @@ def spoken(vocabulary: Vocabulary, speaks: Callable[[Tokens], Tensor], sample_ra
     return judge
 
 
+def own_continuations(asked: Sequence[Mood], to: str, judge: Callable[[np.ndarray], str]) -> np.ndarray:
+    """Hits (1, items) of what the speakers themselves went on with in a modality, ``T`` or ``S``: hardly any model does better.
+
+    Speech is heard as its units tell it, so that this is what the judge and the vocoder leave to be had.
+    """
+    there = [one for one in asked if one.generation is not None and one.generation.of(to) is not None and any(way[-1] == to for way in one.directions)]
+    return np.array([[judge(one.generation.of(to)) == one.sentiment for one in there]], dtype=float)
+
+
 def unigram_preservation(asked: Sequence[Mood], direction: str) -> Estimate:
     """What always answering the commonest sentiment would reach."""
     sentiments = [one.sentiment for one in asked if _serves(one, direction)]

@@ -1,9 +1,7 @@
 """F0 tracks of a corpus on disk: computed once, read memory-mapped."""
 import json
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -19,6 +17,7 @@ from tqdm import tqdm
 from zoo.audio import AudioError
 from zoo.corpora.utterance import utterance, waveform
 from zoo.files import whole_file
+from zoo.processes import in_processes
 from zoo.speech.f0 import F0Extractor, F0Track
 
 SUFFIX, INDEX = ".f0", ".jsonl"  # of the values, float32 in Hz, and of the list of utterances
@@ -104,7 +103,7 @@ def write_f0(folder: Path, split: str, cuts: CutSet, extractor: F0Extractor, num
         done = _done(part, values)
         with part.open("a") as lines, values.open("ab") as file:
             start = done[-1].start + done[-1].frames if done else 0
-            found = _computed(islice(cuts, len(done), None), extractor, num_processes)
+            found = in_processes(partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk=4)
             for cut_id, speaker, track in tqdm(found, f"F0 {split}", unit=" utterances", delay=3, disable=None):
                 row = _row(cut_id, speaker, start, track)
                 if row.frames:
@@ -133,19 +132,6 @@ def _row(cut_id: str, speaker: str, start: int, track: np.ndarray | str) -> F0Ro
         return F0Row(cut_id, speaker, start, 0, 0.0, track)
     voiced = track[track > 0]
     return F0Row(cut_id, speaker, start, len(track), float(voiced.mean(dtype=np.float64)) if len(voiced) else 0.0)
-
-
-def _computed(cuts: Iterable[Cut], extractor: F0Extractor, num_processes: int) -> Iterator[tuple[str, str, np.ndarray | str]]:
-    compute = partial(_compute, extractor=extractor)
-    if num_processes == 1:
-        yield from map(compute, cuts)
-        return
-    # Forked where possible: spawned processes import the caller's main module, which scripts seldom guard.
-    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
-    # One thread each: more would fight for the cores, and inherited ones do not survive a fork.
-    with ProcessPoolExecutor(num_processes, context, torch.set_num_threads, (1,)) as pool:
-        while block := list(islice(cuts, 64 * num_processes)):
-            yield from pool.map(compute, block, chunksize=4)
 
 
 def _compute(cut: Cut, extractor: F0Extractor) -> tuple[str, str, np.ndarray | str]:

@@ -1,18 +1,13 @@
 """Where the jobs of tokenising run: the processes of this machine, or one accelerator. On several machines: ``zoo.tokens.ray_engine``."""
 import ctypes
-import multiprocessing
 import os
-import signal
-import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-import torch
-
+from zoo.processes import be_a_worker, start_method, usable_cores
 from zoo.tokens.jobs import Job, Part, Work, Worker
 
 JOBS_AHEAD = 2  # for each worker, so that none waits
@@ -40,12 +35,11 @@ class LocalProcesses(Engine):
     def __init__(self, num_processes: int | None = None) -> None:
         if num_processes is not None and num_processes < 1:
             raise ValueError(f"num_processes must be 1 or more, got {num_processes}")
-        self.num_processes = num_processes or _usable_cores()
+        self.num_processes = num_processes or usable_cores()
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
-        # Forked processes share the weights; spawned ones import the caller's main module, which scripts seldom guard.
-        is_forked = "fork" in multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if is_forked else "spawn")
+        context = start_method()
+        is_forked = context.get_start_method() == "fork"
         stop = context.RawValue("b", 0)  # no lock that a killed process may take with it
         first = (work.worker("cpu") if is_forked else None, work, os.getpid(), stop)
         with ProcessPoolExecutor(self.num_processes, context, _begin, first) as pool:
@@ -88,22 +82,9 @@ _worker: Worker | None = None  # of a process that does jobs
 
 def _begin(worker: Worker | None, work: Work, parent: int, stop: ctypes.c_byte) -> None:
     global _worker
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and says stop
-    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    be_a_worker(parent, stop)
     _worker = worker or work.worker("cpu")
 
 
 def _do(job: Job) -> Part:
     return _worker(job)
-
-
-def _watch(parent: int, stop: ctypes.c_byte) -> None:
-    """End in the middle of a job when told so, or when the parent was killed; else this process would wait for ever."""
-    while os.getppid() == parent and not stop.value:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation import decoding, few_shot
@@ -157,8 +160,17 @@ def test_a_prompt_without_room_is_an_error(network):
         continuations(network, VOCABULARY, [np.zeros(128, np.int64)], "text", Sampling(5))
 
 
+def test_as_many_prompts_at_a_time_as_their_keys_and_values_have_room():
+    sizes = lambda **config: SimpleNamespace(config=LlamaConfig(**config))
+    assert decoding._prompts_at_a_time(sizes(hidden_size=128, num_hidden_layers=3, num_attention_heads=2), 500) == 128
+    llama_7b = sizes(hidden_size=4096, num_hidden_layers=32, num_attention_heads=32)
+    assert decoding._prompts_at_a_time(llama_7b, 500) == 32  # of half a MiB a token each, 8 GiB in all
+    shared = sizes(hidden_size=4096, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8)
+    assert decoding._prompts_at_a_time(shared, 500) == 128 and decoding._prompts_at_a_time(llama_7b, 1 << 20) == 1
+
+
 def test_draws_of_a_chunk_do_not_depend_on_others(network, monkeypatch):
-    monkeypatch.setattr(decoding, "PROMPTS_AT_A_TIME", 2)
+    monkeypatch.setattr(decoding, "MOST_PROMPTS", 2)
     prompts = [np.array([BOS, T, 5 + n, 7]) for n in range(5)]
     sample = lambda some: [one.tolist() for one in continuations(network, VOCABULARY, some, "speech", Sampling(6, seed=3))]
     assert sample(prompts)[:2] == sample(prompts[:2]) and sample(prompts) == sample(prompts)

@@ -8,7 +8,7 @@ from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation import preservation
 from zoo.evaluation.contrast import DIRECTIONS, Both
 from zoo.evaluation.judges import WordsClassifier
-from zoo.evaluation.preservation import NEW_TOKENS, Mood, load_moods, mood_prompt, preserve, spoken, unigram_preservation, written
+from zoo.evaluation.preservation import Mood, NEW_TOKENS, load_moods, mood_prompt, own_continuations, preserve, spoken, unigram_preservation, written
 from zoo.evaluation.sentiment import SENTIMENTS, draw_shots
 
 VOCABULARY = words_vocabulary()
@@ -120,3 +120,11 @@ def test_suites_are_read(tmp_path):
         path.write_text("".join(json.dumps(row) + "\n" for row in (rows[0], rows[1] | change)))
         with pytest.raises(ValueError, match=says):
             load_moods(path, None, VOCABULARY)
+
+
+def test_a_judge_of_the_speakers_own_continuations_tells_what_is_to_be_had():
+    negative = lambda ids: "negative"
+    hits = own_continuations(MOODS, "S", negative)
+    assert hits.shape == (1, 9) and hits.mean() == pytest.approx(1 / 3)
+    only_text = [Mood("a", "negative", both("tom"), both("ida"), ("S->T",)), Mood("b", "negative", both("tom"))]
+    assert own_continuations(only_text, "S", negative).size == 0 and own_continuations(only_text, "T", negative).tolist() == [[1.0]]

@@ -12,7 +12,7 @@ from zoo.evaluation.contrast import Contrast, accuracies
 from zoo.evaluation.likelihood import log_likelihoods
 from zoo.evaluation.preservation import Mood, preserve
 from zoo.evaluation.sentiment import SENTIMENTS
-from zoo.evaluation.tokenizer_report.rows import ALIGNMENT, INTERLEAVING, LANGUAGE, MODELS, Row, crossed, crossed_row
+from zoo.evaluation.tokenizer_report.rows import ALIGNMENT, INTERLEAVING, LANGUAGE, MODELS, VOCODERS, Row, crossed, crossed_row
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -70,8 +70,14 @@ def answer(network: PreTrainedModel, vocabulary: Vocabulary, asked: Asked, seed:
                    measure_alignment(network, vocabulary, asked.table))
 
 
-def language_rows(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> list[Row]:
-    """Rows of variants by name, the baseline first; several models of each."""
+def language_rows(answers: Mapping[str, Sequence[Answers]], owned: Mapping[str, Mapping[str, np.ndarray]] = {}, seed: int = 0) -> list[Row]:
+    """Rows of variants by name, the baseline first; several models of each.
+
+    Args:
+        answers: What they gave.
+        owned: Hits (1, items) of the speakers' own continuations, by variant and modality.
+        seed: Of the bootstraps.
+    """
     first, rows = next(iter(answers.values()))[0], []
     shared = sorted(set.intersection(*(set(one.bits) for models in answers.values() for one in models)))
     stacked = lambda each: {name: np.array([each(one) for one in models]) for name, models in answers.items()}
@@ -81,6 +87,10 @@ def language_rows(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> li
     rows += [crossed_row(f"cloze_{way}", LANGUAGE, f"cloze accuracy, {way}", stacked(lambda one: one.cloze[way]), chance=0.5, seed=seed) for way in first.cloze]
     rows += [crossed_row(f"stsp_{way}", LANGUAGE, f"sentiment preserved, {way}", stacked(lambda one: one.sentiment[way]), chance=1 / len(SENTIMENTS), seed=seed)
              for way in first.sentiment]
+    for to, kind, trained in (("S", "spoken again", VOCODERS), ("T", "written", "")):
+        hits = {name: found[to] for name, found in owned.items() if to in found and found[to].size}
+        rows += [crossed_row(f"stsp_own_{to}", LANGUAGE, f"sentiment of the speaker's own continuation, {kind}: the most to be had", hits,
+                             chance=1 / len(SENTIMENTS), seed=seed, trained=trained)] if hits else []
     return rows
 
 

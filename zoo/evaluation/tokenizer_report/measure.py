@@ -12,7 +12,7 @@ from zoo.evaluation.tokenizer_report.joint import Sample, sum_over_sum
 from zoo.evaluation.tokenizer_report.phones import Purity, measure_purity
 from zoo.evaluation.tokenizer_report.probes import Probe, probe, unit_shares
 from zoo.evaluation.tokenizer_report.rates import Rates, measure_rates
-from zoo.evaluation.tokenizer_report.robustness import measure_robustness
+from zoo.evaluation.tokenizer_report.robustness import hear, unit_edit_distance
 from zoo.speech.augmentation import Augmentation
 from zoo.tokens.tokenizers import SpeechTokenizer
 
@@ -46,7 +46,7 @@ class Figures:
 
 
 def measure_tokenizer(tokenizer: SpeechTokenizer, spoken: Iterable[tuple[Utterance, Tensor]], augmentations: Mapping[str, Augmentation] | None = None,
-                      seed: int = 0) -> Figures:
+                      seed: int = 0, num_processes: int = 1) -> Figures:
     """Tokenise a corpus and measure what the units keep.
 
     Args:
@@ -54,18 +54,22 @@ def measure_tokenizer(tokenizer: SpeechTokenizer, spoken: Iterable[tuple[Utteran
         spoken: Utterances with their waveforms (N,) at the tokenizer's rate; those too short for a unit are left out.
         augmentations: By name; none if None.
         seed: Of draws and bootstraps.
+        num_processes: That listen at once.
 
     Raises:
         ValueError: Where no utterance has a unit.
     """
-    heard = [(one, wave, units) for one, wave in spoken if len((units := tokenizer.encode(wave))[tokenizer.streams[0].prefix])]
-    if not heard:
+    utterances, waves = zip(*spoken)
+    units, changed = hear(tokenizer, waves, augmentations or {}, seed, num_processes)
+    kept = [number for number, one in enumerate(units) if len(one[tokenizer.streams[0].prefix])]
+    if not kept:
         raise ValueError("no utterance is long enough for a unit: nothing to measure")
-    utterances, waves, units = zip(*heard)
+    utterances, waves, units = ([some[number] for number in kept] for some in (utterances, waves, units))
     seconds = np.array([len(wave) / tokenizer.sample_rate for wave in waves])
     left_out: dict[str, str] = {}
     purity, abx = _phonetic(tokenizer, utterances, units, left_out, seed)
-    rates, changes = measure_rates(units, seconds, tokenizer.streams, seed), measure_robustness(tokenizer, waves, augmentations or {}, seed)
+    rates = measure_rates(units, seconds, tokenizer.streams, seed)
+    changes = {name: unit_edit_distance(units, [some[number] for number in kept]) for name, some in changed.items()}
     probes, ids = _probes(tokenizer, utterances, units, left_out), [one.id for one in utterances]
     samples = rates.samples | {f"ued_{kind}_{prefix}": one for kind, streams in changes.items() for prefix, one in streams.items()}
     samples = _of(ids, samples) | _of([one.id for one in utterances if one.phonemes], purity.samples if purity else {})

@@ -1,5 +1,6 @@
 """How much the units change when the sound changes and what is said does not (Gat et al. 2023)."""
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -7,9 +8,13 @@ from torch import Tensor
 
 from zoo.evaluation.tokenizer_report.joint import Sample, sum_over_sum
 from zoo.metrics.unit_edit_distance import edit_distance
+from zoo.processes import in_processes
 from zoo.speech.augmentation import Augmentation
 from zoo.tokens.tokenizers import SpeechTokenizer
 from zoo.tokens.units import runs
+
+Units = dict[str, np.ndarray]
+BLOCK = 16  # waveforms that are encoded together
 
 
 def measure_robustness(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int = 0) -> dict[str, dict[str, Sample]]:
@@ -24,12 +29,23 @@ def measure_robustness(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], 
     Returns:
         By augmentation and stream, of utterances by number.
     """
-    plain = tokenizer.encode_batch(waveforms)
-    result = {}
-    for name, augmentation in augmentations.items():
-        changed = [augmentation(wave, torch.Generator().manual_seed(seed + number)) for number, wave in enumerate(waveforms)]
-        result[name] = unit_edit_distance(plain, tokenizer.encode_batch(changed))
-    return result
+    plain, changed = hear(tokenizer, waveforms, augmentations, seed)
+    return {name: unit_edit_distance(plain, units) for name, units in changed.items()}
+
+
+def hear(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int = 0,
+         num_processes: int = 1) -> tuple[list[Units], dict[str, list[Units]]]:
+    """Raw units of each waveform as it is, and under each augmentation; as above, by ``num_processes`` at once."""
+    blocks = [range(start, min(start + BLOCK, len(waveforms))) for start in range(0, len(waveforms), BLOCK)]
+    heard = list(in_processes(partial(_hear, tokenizer, waveforms, augmentations, seed), blocks, num_processes))
+    plain, *changed = ([units for block in heard for units in block[kind]] for kind in range(1 + len(augmentations)))
+    return plain, dict(zip(augmentations, changed))
+
+
+def _hear(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int, numbers: Sequence[int]) -> list[list[Units]]:
+    kinds = [[waveforms[number] for number in numbers]]
+    kinds += [[augmentation(waveforms[number], torch.Generator().manual_seed(seed + number)) for number in numbers] for augmentation in augmentations.values()]
+    return [tokenizer.encode_batch(waves) for waves in kinds]
 
 
 def unit_edit_distance(plain: Sequence[Mapping[str, np.ndarray]], changed: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Sample]:

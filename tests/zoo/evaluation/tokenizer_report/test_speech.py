@@ -5,7 +5,8 @@ import torch
 
 from tests.toy_speech import STREAMS, hum
 from zoo.evaluation.tokenizer_report.resynthesis import f0_frame_errors, measure_resynthesis, report
-from zoo.evaluation.tokenizer_report.robustness import measure_robustness, unit_edit_distance
+from zoo.evaluation.tokenizer_report import robustness
+from zoo.evaluation.tokenizer_report.robustness import hear, measure_robustness, unit_edit_distance
 from zoo.speech.augmentation import Augmentation, Unchanged
 from zoo.speech.f0 import F0Track
 from zoo.tokens.tokenizers import SpeechTokenizer
@@ -43,6 +44,14 @@ WAVES = [hum(np.array(units), 0.5) for units in ([0, 0, 1, 2], [3, 1, 1, 4, 5])]
 def test_units_that_do_not_change_have_no_distance():
     found = measure_robustness(Crossings(), WAVES, {"unchanged": Unchanged(), "quieter": Times(0.3), "backwards": Backwards()})
     assert found["unchanged"]["Hu"].value == found["quieter"]["Hu"].value == 0 < found["backwards"]["Hu"].value
+
+
+def test_several_processes_hear_what_one_hears(monkeypatch):
+    monkeypatch.setattr(robustness, "BLOCK", 1)
+    augmentations = {"quieter": Times(0.3), "backwards": Backwards()}
+    (plain, changed), (same, too) = (hear(Crossings(), WAVES, augmentations, num_processes=count) for count in (1, 2))
+    assert [row["Hu"].tolist() for row in plain] == [row["Hu"].tolist() for row in same] and len(plain) == 2
+    assert [row["Hu"].tolist() for row in changed["backwards"]] == [row["Hu"].tolist() for row in too["backwards"]]
 
 
 def test_edits_worked_by_hand():

@@ -1,0 +1,51 @@
+import os
+import signal
+
+import pytest
+import torch
+
+from zoo.processes import in_processes
+
+
+def threads(_):
+    return torch.get_num_threads()
+
+
+def fail_at_three(number):
+    if number == 3:
+        raise ValueError("three is too many")
+    return number
+
+
+def die_at_three(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("num_processes", [1, 3])
+def test_results_come_in_order_from_a_lazy_stream(num_processes):
+    factor = 2  # a closure, which no pickle takes, goes with the fork
+    assert list(in_processes(lambda number: factor * number, iter(range(500)), num_processes, chunk=7)) == list(range(0, 1000, 2))
+
+
+def test_a_stream_is_not_run_through_before_it_is_needed():
+    taken = []
+    found = in_processes(fail_at_three, (taken.append(number) or number for number in range(10_000, 20_000)), 2)
+    assert next(found) == 10_000 and len(taken) < 1000
+    found.close()
+
+
+def test_processes_have_one_thread_each():
+    assert set(in_processes(threads, range(4), 2)) == {1}
+
+
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_an_error_is_the_one_of_the_work(num_processes):
+    with pytest.raises(ValueError, match="three is too many"):
+        list(in_processes(fail_at_three, range(10), num_processes))
+
+
+def test_a_killed_process_is_told_of():
+    with pytest.raises(ChildProcessError, match="set a lower num_processes"):
+        list(in_processes(die_at_three, range(10), 2))

@@ -1,0 +1,87 @@
+"""Work on several cores at once: processes of one thread each, which are faster than many threads where each piece of work is small."""
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partialmethod
+from itertools import islice
+from multiprocessing.context import BaseContext
+from typing import Any, TypeVar
+
+import torch
+from tqdm import tqdm
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+AHEAD = 64  # items for each process, so that a long stream is never held whole
+
+
+def in_processes(do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk: int = 1) -> Iterator[Result]:
+    """Yield what is made of each item, in their order.
+
+    Args:
+        do: Makes it; what it makes is sent back by pickle.
+        items: Taken from a lazy stream as they are needed.
+        num_processes: That work at once; 1 stays in this one.
+        chunk: Items that are sent together.
+
+    Raises:
+        ChildProcessError: Where a process was killed. Other errors are those of ``do``.
+    """
+    if num_processes == 1:
+        yield from map(do, items)
+        return
+    context, items = start_method(), iter(items)
+    stop = context.RawValue("b", 0)  # no lock that a killed process may take with it
+    with ProcessPoolExecutor(num_processes, context, _begin, (do, os.getpid(), stop)) as pool:
+        try:
+            while block := list(islice(items, AHEAD * num_processes)):
+                yield from pool.map(_do, block, chunksize=chunk)
+        except BrokenProcessPool as error:
+            stop.value = 1
+            raise ChildProcessError(f"one of {num_processes} processes was killed, mostly for want of memory: "
+                                    "set a lower num_processes and run again") from error
+        except BaseException:
+            stop.value = 1
+            raise
+
+
+def start_method() -> BaseContext:
+    """Forked processes share the weights; spawned ones, where there is no fork, import the caller's main module, which scripts seldom guard."""
+    return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
+
+
+def be_a_worker(parent: int, stop: ctypes.c_byte) -> None:
+    """Let this process have one thread, show no bars, leave interrupts to its parent, and end when told so or when its parent was killed."""
+    torch.set_num_threads(1)  # inherited ones do not survive a fork
+    tqdm.__init__ = partialmethod(tqdm.__init__, disable=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _watch(parent: int, stop: ctypes.c_byte) -> None:
+    """End in the middle of the work; else this process would finish it, or wait for ever."""
+    while os.getppid() == parent and not stop.value:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+_work: Callable[[Any], Any] | None = None  # of a process that works
+
+
+def _begin(do: Callable[[Any], Any], parent: int, stop: ctypes.c_byte) -> None:
+    global _work
+    be_a_worker(parent, stop)
+    _work = do
+
+
+def _do(item: Any) -> Any:
+    return _work(item)
