@@ -35,7 +35,7 @@ from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.vocoder import Vocoder
 
-ROWS = "rows.json"
+ROWS, WITHOUT = "rows.json", ", without interleaving"
 
 
 def measure_tokenizers(out: Path, corpus: Path, tokenizers: dict[str, list[Path]], augmentations: dict[str, Augmentation],
@@ -140,36 +140,39 @@ def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict
         seed: Of the bootstraps.
         num_processes: Models that are asked at once.
     """
-    answers: dict[str, list[Answers]] = {}
-    ablated: dict[str, list[Answers]] = {}
+    asked: dict[str, list[tuple[int, Path, Asked]]] = {}
     owned: dict[str, dict[str, np.ndarray]] = {}
     for name, folders in models.items():
         style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT) if judge and name in vocoders else None
-        for folder in [*folders, *without_interleaving.get(name, []), tokens[name]]:
+        ablated = without_interleaving.get(name, [])
+        for folder in [*folders, *ablated, tokens[name]]:
             require_match(tokenizers[name], folder)
         speech, vocabulary = load_tokenizer(tokenizers[name]), load_language_model(folders[0])[1]
         table = TokenTable(tokens[name], split)
         contrasts = load_contrasts(cloze, speech, vocabulary, limit) if cloze else paired_items(table, limit=limit)
-        shots, asked = load_moods(moods, speech, vocabulary, limit) if moods else ([], [])
+        shots, tested = load_moods(moods, speech, vocabulary, limit) if moods else ([], [])
         judges = _judges(vocabulary, vocoders.get(name), style, mood_words)
-        wanted = Asked(table, contrasts, shots, asked, judges)
-        answers[name] = _answers(folders, wanted, num_processes)
-        ablated |= {name: _answers(without_interleaving[name], Asked(table, contrasts), num_processes)} if name in without_interleaving else {}
-        owned[name] = {to: own_continuations(asked, to, judge) for to, judge in judges.items()} if asked else {}
+        asked[name] = [(number, folder, Asked(table, contrasts, shots, tested, judges)) for number, folder in enumerate(folders)]
+        asked |= {name + WITHOUT: [(number, folder, Asked(table, contrasts)) for number, folder in enumerate(ablated)]} if ablated else {}
+        owned[name] = {to: own_continuations(tested, to, one) for to, one in judges.items()} if tested else {}
+    shown = _answers(asked, num_processes)
+    answers = {name: shown[name] for name in models}
     rows = language_rows(answers, owned, seed) + alignment_rows(answers, seed)
-    for name, without in ablated.items():
-        rows += interleaving_rows(name, without, answers[name], seed)
-    shown = answers | {f"{name}, without interleaving": found for name, found in ablated.items()}
+    for name in answers:
+        rows += interleaving_rows(name, shown[name + WITHOUT], answers[name], seed) if name + WITHOUT in shown else []
     return write_rows(out, rows, {"layers": layers(shown, seed), "models": {name: len(found) for name, found in shown.items()}})
 
 
-def _answers(folders: Sequence[Path], asked: Asked, num_processes: int) -> list[Answers]:
-    return list(in_processes(partial(_answer, asked), enumerate(folders), num_processes))
+def _answers(asked: dict[str, list[tuple[int, Path, Asked]]], num_processes: int) -> dict[str, list[Answers]]:
+    """Of all models by name, those that are asked most first, so that no process is left waiting for another at the end."""
+    order = sorted(((name, number) for name, models in asked.items() for number in range(len(models))), key=lambda one: -len(asked[one[0]][0][2].judges))
+    found = dict(zip(order, in_processes(partial(_answer, asked), order, num_processes)))
+    return {name: [found[name, number] for number in range(len(models))] for name, models in asked.items()}
 
 
-def _answer(asked: Asked, model: tuple[int, Path]) -> Answers:
-    number, folder = model
-    return answer(*load_language_model(folder), asked, number)
+def _answer(asked: dict[str, list[tuple[int, Path, Asked]]], which: tuple[str, int]) -> Answers:
+    number, folder, wanted = asked[which[0]][which[1]]
+    return answer(*load_language_model(folder), wanted, number)
 
 
 def _judges(vocabulary: Vocabulary, vocoder: Path | None, style: StyleJudge | None, words: Path | None) -> dict[str, Any]:
