@@ -30,8 +30,11 @@ def in_processes(do: Callable[[Item], Result], items: Iterable[Item], num_proces
         chunk: Items that are sent together.
 
     Raises:
-        ChildProcessError: Where a process was killed. Other errors are those of ``do``.
+        ValueError: Where there is to be no process.
+        ChildProcessError: Where one was killed. Other errors are those of ``do``.
     """
+    if num_processes < 1:
+        raise ValueError(f"num_processes must be 1 or more, got {num_processes}")
     if num_processes == 1:
         yield from map(do, items)
         return

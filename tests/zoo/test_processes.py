@@ -49,3 +49,8 @@ def test_an_error_is_the_one_of_the_work(num_processes):
 def test_a_killed_process_is_told_of():
     with pytest.raises(ChildProcessError, match="set a lower num_processes"):
         list(in_processes(die_at_three, range(10), 2))
+
+
+def test_no_process_at_all_is_an_error():
+    with pytest.raises(ValueError, match="num_processes must be 1 or more, got 0"):
+        list(in_processes(fail_at_three, range(10), 0))
