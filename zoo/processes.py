@@ -2,13 +2,14 @@
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partialmethod
 from itertools import islice
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ AHEAD = 64  # items for each process, so that a long stream is never held whole
 
 
 def in_processes(do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk: int = 1) -> Iterator[Result]:
-    """Yield what is made of each item, in their order.
+    """Yield what is made of each item, in their order. Whoever may stop before the end closes it, so that the processes end at once.
 
     Args:
         do: Makes it; what it makes is sent back by pickle.
@@ -61,7 +62,8 @@ def start_method() -> BaseContext:
 def be_a_worker(parent: int, stop: ctypes.c_byte) -> None:
     """Let this process have one thread, show no bars, leave interrupts to its parent, and end when told so or when its parent was killed."""
     torch.set_num_threads(1)  # inherited ones do not survive a fork
-    tqdm.__init__ = partialmethod(tqdm.__init__, disable=True)
+    shown = tqdm.__init__
+    tqdm.__init__ = lambda bar, *given, **named: shown(bar, *given, **named | {"disable": True})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
 
@@ -87,4 +89,18 @@ def _begin(do: Callable[[Any], Any], parent: int, stop: ctypes.c_byte) -> None:
 
 
 def _do(item: Any) -> Any:
-    return _work(item)
+    try:
+        return _work(item)
+    except Exception as error:
+        if _can_be_sent(error):
+            raise
+        raise RuntimeError("".join(traceback.format_exception(error))) from None
+
+
+def _can_be_sent(error: Exception) -> bool:
+    """Some errors of libraries cannot be made again from what they hold, which would look as if this process had been killed."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True

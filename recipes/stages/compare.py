@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from datamodules.vocoder import VocoderDataModule
 from zoo.corpora.preparation import read_cuts
@@ -166,7 +167,8 @@ def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict
 def _answers(asked: dict[str, list[tuple[int, Path, Asked]]], num_processes: int) -> dict[str, list[Answers]]:
     """Of all models by name, those that are asked most first, so that no process is left waiting for another at the end."""
     order = sorted(((name, number) for name, models in asked.items() for number in range(len(models))), key=lambda one: -len(asked[one[0]][0][2].judges))
-    found = dict(zip(order, in_processes(partial(_answer, asked), order, num_processes)))
+    done = in_processes(partial(_answer, asked), order, num_processes)
+    found = dict(zip(order, tqdm(done, "language models", len(order), unit="model"), strict=True))
     return {name: [found[name, number] for number in range(len(models))] for name, models in asked.items()}
 
 

@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -17,10 +18,24 @@ def fail_at_three(number):
     return number
 
 
+def slowly(number):
+    time.sleep(0.2)
+    return number
+
+
 def die_at_three(number):
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+class Unsendable(Exception):
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+def fail_unsendably(number):
+    raise Unsendable("number", "odd")
 
 
 @pytest.mark.parametrize("num_processes", [1, 3])
@@ -54,3 +69,16 @@ def test_a_killed_process_is_told_of():
 def test_no_process_at_all_is_an_error():
     with pytest.raises(ValueError, match="num_processes must be 1 or more, got 0"):
         list(in_processes(fail_at_three, range(10), 0))
+
+
+def test_an_error_that_cannot_be_sent_is_told_in_words():
+    with pytest.raises(RuntimeError, match="Unsendable: number: odd"):
+        list(in_processes(fail_unsendably, range(4), 2))
+
+
+def test_closed_early_it_ends_at_once():
+    found = in_processes(slowly, range(200), 2)
+    started = time.monotonic()
+    assert next(found) == 0
+    found.close()
+    assert time.monotonic() - started < 5  # all of it would take 20 s

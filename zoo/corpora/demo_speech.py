@@ -47,7 +47,7 @@ def speak_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[L
     """
     lines = list(dict.fromkeys(lines))
     rows = in_processes(partial(_speak, folder=folder), lines, num_processes, chunk=4)
-    return dict(zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None)))
+    return dict(zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None), strict=True))
 
 
 def _speak(line: Line, folder: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+from transformers import PreTrainedConfig
 
 from zoo.evaluation.blocked_attention import attention_in_blocks
+from zoo.evaluation.decoding import evaluating
 from zoo.evaluation.token_trees import Candidate, Tree, batch_trees, grow_trees
 
 LOGITS_IN_MEMORY, LOGITS_IN_CACHE = 1 << 26, 1 << 18
@@ -29,20 +31,18 @@ def log_likelihoods(network: nn.Module, candidates: Sequence[Candidate], batch_t
         title: Of the progress bar.
 
     Raises:
-        ValueError: Where a candidate is longer than the network's context.
+        ValueError: Where a candidate is longer than the network's context, or than the window of some of its layers.
     """
     _check_lengths(network, candidates)
-    first, training = next(network.parameters()), network.training
-    network.eval()
+    first = next(network.parameters())
     result, rows = np.zeros(len(candidates)), network.config.vocab_size
     batch_tokens = batch_tokens or (8192 if first.device.type != "cpu" else 1024 if rows < 16_384 else 512)
     batches = list(batch_trees(list(grow_trees(candidates)), min(batch_tokens, LOGITS_IN_MEMORY // rows)))
-    with attention_in_blocks(network), tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as bar:
+    with evaluating(network), attention_in_blocks(network), tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as bar:
         for found in _side_by_side(partial(_score, network, candidates, first.device, first.dtype), batches, first.device):
             for number, value in found.items():
                 result[number] = value
             bar.update(len(found))
-    network.train(training)
     return result
 
 
@@ -65,9 +65,12 @@ def per_token(sums: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
 
 
 def _check_lengths(network: nn.Module, candidates: Sequence[Candidate]) -> None:
-    limit = network.config.max_position_embeddings
+    config = network.config
+    limit, window = getattr(config, "max_position_embeddings", None), _window(config)
     longest = max((len(c.prompt) + len(c.continuation) for c in candidates), default=0)
-    if longest > limit:
+    if window and longest > window:
+        raise ValueError(f"an item has {longest} tokens, but some layers of this model see only the last {window}, which token trees cannot show them: leave it out")
+    if limit and longest > limit:
         raise ValueError(f"an item has {longest} tokens, but this model reads at most {limit}: leave it out, or use a model of a longer context")
 
 
@@ -100,8 +103,15 @@ def _score(network: nn.Module, candidates: Sequence[Candidate], device: torch.de
     return {number: sums[number] for tree in trees for number in tree.paths}
 
 
+def _window(config: PreTrainedConfig) -> int | None:
+    """How many tokens the layers with a sliding window see; None where no layer has one in use."""
+    kinds = getattr(config, "layer_types", None)
+    is_used = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
+    return getattr(config, "sliding_window", None) if is_used else None
+
+
 def _losses(logits: Tensor, rows: Tensor, kept: Tensor, targets: Tensor) -> np.ndarray:
     """Of each target at its place in the logits (B, K, V), (N,) float64; by parts, because a copy of all would not stay in the cache."""
-    size = max(1, LOGITS_IN_CACHE // logits.shape[-1])
+    size = max(1, (LOGITS_IN_CACHE if logits.device.type == "cpu" else LOGITS_IN_MEMORY) // logits.shape[-1])
     parts = zip(rows.split(size), kept.split(size), targets.split(size), strict=True)
     return torch.cat([nn.functional.cross_entropy(logits[row, place].float(), target, reduction="none") for row, place, target in parts]).double().cpu().numpy()

@@ -151,9 +151,12 @@ def spoken(vocabulary: Vocabulary, speaks: Callable[[Tokens], Tensor], sample_ra
 
 
 def own_continuations(asked: Sequence[Mood], to: str, judge: Callable[[np.ndarray], str]) -> np.ndarray:
-    """Hits (1, items) of what the speakers themselves went on with in a modality, ``T`` or ``S``: hardly any model does better.
+    """Hits (1, items) of what the speakers themselves went on with: at chance, the judge tells nothing of a model either.
 
-    Speech is heard as its units tell it, so that this is what the judge and the vocoder leave to be had.
+    Args:
+        asked: Those without a continuation of their own in the modality are left out.
+        to: Modality, ``T`` or ``S``.
+        judge: Sentiment of a continuation (N,); speech is heard as its units tell it.
     """
     there = [one for one in asked if one.generation is not None and one.generation.of(to) is not None and any(way[-1] == to for way in one.directions)]
     return np.array([[judge(one.generation.of(to)) == one.sentiment for one in there]], dtype=float)

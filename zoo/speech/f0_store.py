@@ -1,7 +1,7 @@
 """F0 tracks of a corpus on disk: computed once, read memory-mapped."""
 import json
 import os
-from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -103,15 +103,15 @@ def write_f0(folder: Path, split: str, cuts: CutSet, extractor: F0Extractor, num
         done = _done(part, values)
         with part.open("a") as lines, values.open("ab") as file:
             start = done[-1].start + done[-1].frames if done else 0
-            found = in_processes(partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk=4)
-            for cut_id, speaker, track in tqdm(found, f"F0 {split}", unit=" utterances", delay=3, disable=None):
-                row = _row(cut_id, speaker, start, track)
-                if row.frames:
-                    file.write(track.tobytes())
-                    file.flush()
-                lines.write(json.dumps(asdict(row)) + "\n")
-                lines.flush()
-                start += row.frames
+            with closing(in_processes(partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk=4)) as found:
+                for cut_id, speaker, track in tqdm(found, f"F0 {split}", unit=" utterances", delay=3, disable=None):
+                    row = _row(cut_id, speaker, start, track)
+                    if row.frames:
+                        file.write(track.tobytes())
+                        file.flush()
+                    lines.write(json.dumps(asdict(row)) + "\n")
+                    lines.flush()
+                    start += row.frames
         os.replace(part, index)
     return F0Store(folder, split)
 

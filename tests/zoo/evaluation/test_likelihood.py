@@ -3,12 +3,14 @@ import copy
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.evaluation.likelihood import log_likelihoods, per_token
 from zoo.evaluation.token_trees import Candidate, batch_trees, grow_trees
 
 VOCABULARY = words_vocabulary()
+TINY = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 24}
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +135,27 @@ def test_several_cores_score_as_one_does_and_are_left_as_they_were(network):
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("config", [MistralConfig(sliding_window=16, **TINY), Qwen2Config(use_sliding_window=True, sliding_window=16, max_window_layers=1, **TINY)])
+def test_an_item_beyond_a_sliding_window_is_refused_and_others_are_right(config):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    short, long = (Candidate(np.arange(length), np.arange(4)) for length in (12, 13))
+    with torch.inference_mode():
+        assert log_likelihoods(model, [short]) == pytest.approx([reference(model, short)], rel=1e-4)
+    with pytest.raises(ValueError, match="has 17 tokens, but some layers of this model see only the last 16"):
+        log_likelihoods(model, [long])
+
+
+def test_a_window_that_is_not_in_use_refuses_nothing():
+    model = AutoModelForCausalLM.from_config(Qwen2Config(use_sliding_window=False, sliding_window=16, **TINY)).eval()
+    log_likelihoods(model, [Candidate(np.arange(30), np.arange(4))])
+
+
+def test_a_failure_leaves_the_mode_and_the_attention_as_they_were(network):
+    network.train()
+    with pytest.raises(IndexError):
+        log_likelihoods(network, [Candidate(np.array([1, 10**6]), np.array([2, 3]))])
+    assert network.training and network.config._attn_implementation == "sdpa"
+    network.eval()

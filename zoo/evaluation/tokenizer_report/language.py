@@ -24,8 +24,8 @@ class Asked:
     Args:
         table: Held-out utterances.
         contrasts: Of a cloze.
-        shots: Moods that may be shown, and
-        moods: that are asked; none leaves sentiment preservation out.
+        shots: Moods that may be shown.
+        moods: Moods that are asked; none leaves sentiment preservation out.
         judges: Sentiment of a continuation (N,) by the modality it is in, ``T`` and ``S``.
     """
 
@@ -87,9 +87,9 @@ def language_rows(answers: Mapping[str, Sequence[Answers]], owned: Mapping[str, 
     rows += [crossed_row(f"cloze_{way}", LANGUAGE, f"cloze accuracy, {way}", stacked(lambda one: one.cloze[way]), chance=0.5, seed=seed) for way in first.cloze]
     rows += [crossed_row(f"stsp_{way}", LANGUAGE, f"sentiment preserved, {way}", stacked(lambda one: one.sentiment[way]), chance=1 / len(SENTIMENTS), seed=seed)
              for way in first.sentiment]
-    for to, kind, trained in (("S", "spoken again", VOCODERS), ("T", "written", "")):
+    for to, judged, trained in (("S", "as the judge hears it spoken again", VOCODERS), ("T", "as its words tell", "")):
         hits = {name: found[to] for name, found in owned.items() if to in found and found[to].size}
-        rows += [crossed_row(f"stsp_own_{to}", LANGUAGE, f"sentiment of the speaker's own continuation, {kind}: the most to be had", hits,
+        rows += [crossed_row(f"stsp_own_{to}", LANGUAGE, f"sentiment of the speaker's own continuation, {judged}", hits,
                              chance=1 / len(SENTIMENTS), seed=seed, trained=trained)] if hits else []
     return rows
 

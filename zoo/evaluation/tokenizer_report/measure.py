@@ -59,7 +59,8 @@ def measure_tokenizer(tokenizer: SpeechTokenizer, spoken: Iterable[tuple[Utteran
     Raises:
         ValueError: Where no utterance has a unit.
     """
-    utterances, waves = zip(*spoken)
+    spoken = [(one, wave) for one, wave in spoken if len(wave)]
+    utterances, waves = [one for one, _ in spoken], [wave for _, wave in spoken]
     units, changed = hear(tokenizer, waves, augmentations or {}, seed, num_processes)
     kept = [number for number, one in enumerate(units) if len(one[tokenizer.streams[0].prefix])]
     if not kept:

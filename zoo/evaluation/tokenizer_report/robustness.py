@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from zoo.evaluation.tokenizer_report.joint import Sample, sum_over_sum
 from zoo.metrics.unit_edit_distance import edit_distance
@@ -35,9 +36,21 @@ def measure_robustness(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], 
 
 def hear(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int = 0,
          num_processes: int = 1) -> tuple[list[Units], dict[str, list[Units]]]:
-    """Raw units of each waveform as it is, and under each augmentation; as above, by ``num_processes`` at once."""
+    """Raw units of each waveform as it is, and under each augmentation.
+
+    Args:
+        tokenizer: Hears both.
+        waveforms: (N,) each, at the tokenizer's rate, none of them empty.
+        augmentations: By name.
+        seed: Of what they draw, waveform by waveform.
+        num_processes: That listen at once.
+
+    Returns:
+        (T,) by prefix, of each waveform; the same by augmentation.
+    """
     blocks = [range(start, min(start + BLOCK, len(waveforms))) for start in range(0, len(waveforms), BLOCK)]
-    heard = list(in_processes(partial(_hear, tokenizer, waveforms, augmentations, seed), blocks, num_processes))
+    done = in_processes(partial(_hear, tokenizer, waveforms, augmentations, seed), blocks, num_processes)
+    heard = list(tqdm(done, "hear", len(blocks), unit="block", mininterval=1.0, delay=2.0))
     plain, *changed = ([units for block in heard for units in block[kind]] for kind in range(1 + len(augmentations)))
     return plain, dict(zip(augmentations, changed))
 

@@ -63,3 +63,6 @@ def test_what_cannot_be_measured_is_named():
     assert found.purity is None and set(found.left_out) == {"purity", "abx", "speaker probe", "style probe"}
     with pytest.raises(ValueError, match="no utterance is long enough"):
         measure_tokenizer(Ears(False), [(rows[0][0], torch.zeros(100))])
+    for nothing in ([], [(rows[0][0], torch.zeros(0))]):
+        with pytest.raises(ValueError, match="no utterance is long enough"):
+            measure_tokenizer(Ears(False), nothing, {"unchanged": Unchanged()})
