@@ -29,7 +29,7 @@ NETWORKS = {
     "larger: 8 layers of 512, 32512 rows": LlamaConfig(vocab_size=32_512, hidden_size=512, num_hidden_layers=8, num_attention_heads=8, intermediate_size=1376),
 }
 
-copies: dict[int, PreTrainedModel] = {}
+copies: dict[PreTrainedModel, PreTrainedModel] = {}
 
 
 def cloze(num_items: int, rows: int) -> list[Candidate]:
@@ -89,7 +89,7 @@ def cached_prompts(network: PreTrainedModel, items: Sequence[Candidate]) -> np.n
 
 def in_bfloat16(way: Callable[..., np.ndarray]) -> Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray]:
     """The same with the weights in bfloat16."""
-    return lambda network, items: way(copies.setdefault(id(network), copy.deepcopy(network).bfloat16()), items)
+    return lambda network, items: way(copies[network] if network in copies else copies.setdefault(network, copy.deepcopy(network).bfloat16()), items)
 
 
 def others_win(sums: np.ndarray, base: np.ndarray, choices: int) -> int:
