@@ -11,6 +11,7 @@ import argparse
 import copy
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrained
 
 from zoo.evaluation.contrast import accuracies
 from zoo.evaluation.likelihood import log_likelihoods
-from zoo.evaluation.token_trees import Candidate
 from zoo.evaluation.suites import load_contrasts
+from zoo.evaluation.token_trees import Candidate
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.tokenizers import load_tokenizer
 
@@ -28,8 +29,6 @@ NETWORKS = {
     "quickstart: 3 layers of 128, 640 rows": LlamaConfig(vocab_size=640, hidden_size=128, num_hidden_layers=3, num_attention_heads=2, intermediate_size=352),
     "larger: 8 layers of 512, 32512 rows": LlamaConfig(vocab_size=32_512, hidden_size=512, num_hidden_layers=8, num_attention_heads=8, intermediate_size=1376),
 }
-
-copies: dict[PreTrainedModel, PreTrainedModel] = {}
 
 
 def cloze(num_items: int, rows: int) -> list[Candidate]:
@@ -87,9 +86,14 @@ def cached_prompts(network: PreTrainedModel, items: Sequence[Candidate]) -> np.n
     return sums
 
 
+@cache
+def _bfloat16(network: PreTrainedModel) -> PreTrainedModel:
+    return copy.deepcopy(network).bfloat16()
+
+
 def in_bfloat16(way: Callable[..., np.ndarray]) -> Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray]:
     """The same with the weights in bfloat16."""
-    return lambda network, items: way(copies[network] if network in copies else copies.setdefault(network, copy.deepcopy(network).bfloat16()), items)
+    return lambda network, items: way(_bfloat16(network), items)
 
 
 def others_win(sums: np.ndarray, base: np.ndarray, choices: int) -> int:

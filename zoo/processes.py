@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
@@ -39,16 +40,35 @@ def in_processes(do: Callable[[Item], Result], items: Iterable[Item], num_proces
     if num_processes == 1:
         yield from map(do, items)
         return
-    context, items = start_method(), iter(items)
+    items = iter(items)
+    with workers(num_processes, _begin, do) as pool:
+        while block := list(islice(items, AHEAD * num_processes)):
+            yield from pool.map(_do, block, chunksize=chunk)
+
+
+@contextmanager
+def workers(num_processes: int, begin: Callable[..., None], *given: Any, whose: str = "", kept: str = "") -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes that ends in the middle of its work at any error, such as an interrupt, and with its parent.
+
+    Args:
+        num_processes: That work at once.
+        begin: Called in each of them, with ``given``.
+        given: Goes with the fork where there is one, so that it need not be pickled.
+        whose: More of the processes, for the error.
+        kept: What is left after it, likewise.
+
+    Raises:
+        ChildProcessError: Where one was killed.
+    """
+    context = start_method()
     stop = context.RawValue("b", 0)  # no lock that a killed process may take with it
-    with ProcessPoolExecutor(num_processes, context, _begin, (do, os.getpid(), stop)) as pool:
+    with ProcessPoolExecutor(num_processes, context, _be_a_worker, (os.getpid(), stop, begin, given)) as pool:
         try:
-            while block := list(islice(items, AHEAD * num_processes)):
-                yield from pool.map(_do, block, chunksize=chunk)
+            yield pool
         except BrokenProcessPool as error:
             stop.value = 1
-            raise ChildProcessError(f"one of {num_processes} processes was killed, mostly for want of memory: "
-                                    "set a lower num_processes and run again") from error
+            raise ChildProcessError(f"one of {num_processes} processes{whose} was killed, mostly for want of memory: "
+                                    f"set a lower num_processes and run again{kept}") from error
         except BaseException:
             stop.value = 1
             raise
@@ -59,13 +79,14 @@ def start_method() -> BaseContext:
     return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
 
 
-def be_a_worker(parent: int, stop: ctypes.c_byte) -> None:
+def _be_a_worker(parent: int, stop: ctypes.c_byte, begin: Callable[..., None], given: tuple[Any, ...]) -> None:
     """Let this process have one thread, show no bars, leave interrupts to its parent, and end when told so or when its parent was killed."""
     torch.set_num_threads(1)  # inherited ones do not survive a fork
     shown = tqdm.__init__
     tqdm.__init__ = lambda bar, *given, **named: shown(bar, *given, **named | {"disable": True})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    begin(*given)
 
 
 def usable_cores() -> int:
@@ -82,9 +103,8 @@ def _watch(parent: int, stop: ctypes.c_byte) -> None:
 _work: Callable[[Any], Any] | None = None  # of a process that works
 
 
-def _begin(do: Callable[[Any], Any], parent: int, stop: ctypes.c_byte) -> None:
+def _begin(do: Callable[[Any], Any]) -> None:
     global _work
-    be_a_worker(parent, stop)
     _work = do
 
 

@@ -148,7 +148,7 @@ def measure_language_models(out: Path, tokenizers: dict[str, Path], tokens: dict
         ablated = without_interleaving.get(name, [])
         for folder in [*folders, *ablated, tokens[name]]:
             require_match(tokenizers[name], folder)
-        speech, vocabulary = load_tokenizer(tokenizers[name]), load_language_model(folders[0])[1]
+        speech, vocabulary = load_tokenizer(tokenizers[name]), Vocabulary.load(folders[0])
         table = TokenTable(tokens[name], split)
         contrasts = load_contrasts(cloze, speech, vocabulary, limit) if cloze else paired_items(table, limit=limit)
         shots, tested = load_moods(moods, speech, vocabulary, limit) if moods else ([], [])

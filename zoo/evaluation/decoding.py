@@ -1,16 +1,15 @@
 """Continuations of many prompts of ids, for the tasks that are scored on what a model writes or says."""
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from zoo.language.constraint import ModalityConstraint
-from zoo.language.generation import Sampling
+from zoo.language.generation import Sampling, evaluating
 from zoo.tokens.vocabulary import Vocabulary
 
 MOST_PROMPTS, CACHED_NUMBERS = 128, 1 << 32  # at a time; in bfloat16 they take 8 GiB
@@ -54,17 +53,6 @@ def continuations(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Seq
             batch = prompts[start:start + size]
             found += _batch(network, vocabulary, batch, to, replace(sampling, seed=sampling.seed + 1000 * start), list(stop))
     return found
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and back into its own whatever happens."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
 
 
 def _prompts_at_a_time(network: PreTrainedModel, length: int) -> int:

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from transformers import PreTrainedConfig
 
 from zoo.evaluation.blocked_attention import attention_in_blocks
-from zoo.evaluation.decoding import evaluating
 from zoo.evaluation.token_trees import Candidate, Tree, batch_trees, grow_trees
+from zoo.language.generation import evaluating
 
 LOGITS_IN_MEMORY, LOGITS_IN_CACHE = 1 << 26, 1 << 18
 

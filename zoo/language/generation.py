@@ -1,10 +1,11 @@
 """Prompts of text and speech in any order, and what a language model makes of them."""
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from zoo.language.constraint import ModalityConstraint
@@ -90,16 +91,25 @@ def generate(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence
     limit = room(network, ids.shape[1], sampling)
     chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {"do_sample": False}
     seconds = SpeechSeconds(vocabulary, ids.shape[1], sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
-    training = network.training
-    with torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
+    with evaluating(network), torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
         torch.manual_seed(sampling.seed)
-        output = network.eval().generate(
+        output = network.generate(
             input_ids=ids.to(network.device), attention_mask=mask.to(network.device), max_new_tokens=limit,
             logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]), stopping_criteria=StoppingCriteriaList([seconds] if seconds else []),
             bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=vocabulary.eos, **chosen)
-    network.train(training)
     stopped = seconds.stopped.tolist() if seconds else [False] * len(ids)
     return [_continuation(vocabulary, row, cut) for row, cut in zip(output[:, ids.shape[1]:].cpu().numpy(), stopped)]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode, and back into its own whatever happens."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def room(network: PreTrainedModel, prompt_length: int, sampling: Sampling) -> int:

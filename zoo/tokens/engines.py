@@ -1,13 +1,10 @@
 """Where the jobs of tokenising run: the processes of this machine, or one accelerator. On several machines: ``zoo.tokens.ray_engine``."""
-import ctypes
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from zoo.processes import be_a_worker, start_method, usable_cores
+from zoo.processes import start_method, usable_cores, workers
 from zoo.tokens.jobs import Job, Part, Work, Worker
 
 JOBS_AHEAD = 2  # for each worker, so that none waits
@@ -38,20 +35,9 @@ class LocalProcesses(Engine):
         self.num_processes = num_processes or usable_cores()
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
-        context = start_method()
-        is_forked = context.get_start_method() == "fork"
-        stop = context.RawValue("b", 0)  # no lock that a killed process may take with it
-        first = (work.worker("cpu") if is_forked else None, work, os.getpid(), stop)
-        with ProcessPoolExecutor(self.num_processes, context, _begin, first) as pool:
-            try:
-                yield from self._parts(pool, iter(jobs))
-            except BrokenProcessPool as error:
-                stop.value = 1
-                raise ChildProcessError(f"one of {self.num_processes} processes that tokenise was killed, mostly for want of memory: "
-                                        "set a lower num_processes and run again; what is done is kept") from error
-            except BaseException:
-                stop.value = 1
-                raise
+        worker = work.worker("cpu") if start_method().get_start_method() == "fork" else None
+        with workers(self.num_processes, _begin, worker, work, whose=" that tokenise", kept="; what is done is kept") as pool:
+            yield from self._parts(pool, iter(jobs))
 
     def _parts(self, pool: ProcessPoolExecutor, jobs: Iterator[Job]) -> Iterator[Part]:
         waiting: set[Future[Part]] = set()
@@ -80,9 +66,8 @@ class OneDevice(Engine):
 _worker: Worker | None = None  # of a process that does jobs
 
 
-def _begin(worker: Worker | None, work: Work, parent: int, stop: ctypes.c_byte) -> None:
+def _begin(worker: Worker | None, work: Work) -> None:
     global _worker
-    be_a_worker(parent, stop)
     _worker = worker or work.worker("cpu")
 
 

@@ -8,7 +8,7 @@ from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation import preservation
 from zoo.evaluation.contrast import DIRECTIONS, Both
 from zoo.evaluation.judges import WordsClassifier
-from zoo.evaluation.preservation import Mood, NEW_TOKENS, load_moods, mood_prompt, own_continuations, preserve, spoken, unigram_preservation, written
+from zoo.evaluation.preservation import NEW_TOKENS, Mood, load_moods, mood_prompt, own_continuations, preserve, spoken, unigram_preservation, written
 from zoo.evaluation.sentiment import SENTIMENTS, draw_shots
 
 VOCABULARY = words_vocabulary()

@@ -18,22 +18,6 @@ Units = dict[str, np.ndarray]
 BLOCK = 16  # waveforms that are encoded together
 
 
-def measure_robustness(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int = 0) -> dict[str, dict[str, Sample]]:
-    """Unit edit distance (UED) of each stream under each augmentation: edits per deduplicated unit.
-
-    Args:
-        tokenizer: Hears both.
-        waveforms: (N,) each, at the tokenizer's rate.
-        augmentations: By name.
-        seed: Of what they draw, waveform by waveform.
-
-    Returns:
-        By augmentation and stream, of utterances by number.
-    """
-    plain, changed = hear(tokenizer, waveforms, augmentations, seed)
-    return {name: unit_edit_distance(plain, units) for name, units in changed.items()}
-
-
 def hear(tokenizer: SpeechTokenizer, waveforms: Sequence[Tensor], augmentations: Mapping[str, Augmentation], seed: int = 0,
          num_processes: int = 1) -> tuple[list[Units], dict[str, list[Units]]]:
     """Raw units of each waveform as it is, and under each augmentation.
