@@ -1,8 +1,12 @@
 """Training stages: a LightningModule, its data and a Trainer in; a model folder out."""
+import atexit
+import gc
 import json
+import time
 from pathlib import Path
 
 import lightning as L
+import torch.distributed as dist
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 
@@ -19,11 +23,20 @@ from zoo.tokens.contract import read_contract, require_match
 from zoo.tokens.units import Stream
 
 
+def leave_process_group() -> None:
+    """Let the threads of the process group end before Python does: one of gloo's that lets go of a tensor during the shutdown aborts the process."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+        gc.collect()  # joins the threads of every group that nothing refers to any more
+        time.sleep(0.2)  # DTensor's caches keep theirs for good: those finish what was awaited already
+
+
 def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, trainer: L.Trainer, checkpoint_every: int) -> dict[str, float]:
     """Train from the last checkpoint, or from the start where there is none, and return the last metrics."""
     last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
     trainer.callbacks += [SeededSteps(), last]
+    atexit.register(leave_process_group)
     trainer.fit(model, data, ckpt_path=last.found, weights_only=True)
     last.save(trainer)
     trainer.validate(model, data, verbose=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
+import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from torch import nn
 
@@ -70,6 +71,8 @@ def two_processes(folder: Path, tokens: Path) -> None:
     network = pretrained_once(str(folder / "checkpoint"), VOCABULARY)
     assert all(weight.is_meta == (os.environ["RANK"] == "1") for weight in network.parameters())
     train(folder / "once", tokens, 2, 2, sharded(), network=network)
+    for _ in range(50):  # under way when the process ends, which must not abort it
+        dist.all_reduce(torch.ones(50000), async_op=True)
 
 
 if __name__ == "__main__":
