@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+_bars = True
 AHEAD = 64  # items for each process, so that a long stream is never held whole
 
 
@@ -81,21 +82,38 @@ def start_method() -> BaseContext:
 
 def _be_a_worker(parent: int, stop: ctypes.c_byte, begin: Callable[..., None], given: tuple[Any, ...]) -> None:
     """Let this process have one thread, show no bars, leave interrupts to its parent, and end when told so or when its parent was killed."""
-    torch.set_num_threads(1)  # inherited ones do not survive a fork
-    shown = tqdm.__init__
-    tqdm.__init__ = lambda bar, *given, **named: shown(bar, *given, **named | {"disable": True})
+    follow_parent(parent, 1, lambda: stop.value)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
     begin(*given)
+
+
+def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Let this process have so many threads, show no bars, and end in the middle of its work when it ``is_over`` or its parent was killed.
+
+    Args:
+        parent: Its process number.
+        num_threads: For torch; inherited ones do not survive a fork.
+        is_over: Asked twice a second.
+    """
+    global _bars
+    torch.set_num_threads(num_threads)
+    _bars, shown = False, tqdm.__init__
+    tqdm.__init__ = lambda bar, *given, **named: shown(bar, *given, **named | {"disable": True})
+    threading.Thread(target=_watch, args=(parent, is_over), daemon=True).start()
+
+
+def shows_bars() -> bool:
+    """Whether this process may draw progress bars: those of several at once would draw over each other."""
+    return _bars
 
 
 def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _watch(parent: int, stop: ctypes.c_byte) -> None:
+def _watch(parent: int, is_over: Callable[[], bool]) -> None:
     """End in the middle of the work; else this process would finish it, or wait for ever."""
-    while os.getppid() == parent and not stop.value:
+    while os.getppid() == parent and not is_over():
         time.sleep(0.5)
     os._exit(1)
 

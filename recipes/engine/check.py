@@ -92,6 +92,8 @@ class _Checker:
         folders = {name: stage.get("out") for name, stage in stages.items()}
         if isinstance(resolved.get("seed"), bool) or not isinstance(resolved.get("seed"), int):
             self.problems.append(f"seed={shown(resolved.get('seed'))}: want int")
+        if isinstance(jobs := resolved.get("jobs", 1), bool) or not isinstance(jobs, int) or jobs < 1:
+            self.problems.append(f"jobs={shown(jobs)}: want a whole number of 1 or more")
         for place, (name, folder) in enumerate(folders.items()):
             for other in list(folders)[:place]:
                 if folder == folders[other]:

@@ -5,6 +5,9 @@ arguments. ``${name}`` alone as a value is the very object built at ``name``; in
 
 A recipe that differs from a complete one in a few values names it as its ``base`` and lists them below ``set``, by the
 dotted paths that the command line takes; ``zoo show`` writes it out whole.
+
+Beside its stages a recipe may say ``seed``, ``out`` (the folder of its stages' folders) and ``jobs`` (how many stages run at
+once, each as soon as what it reads is done, sharing the cores; 1 if not said).
 """
 import sys
 from collections.abc import Sequence
@@ -65,9 +68,7 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     path = shipped.find(source)
     file = path.name if path.is_relative_to(shipped.ROOT) else str(path)
     content = _over_base(_read(path, file), path.stem, file)
-    content.setdefault("name", path.stem)
-    content.setdefault("seed", 0)
-    content.setdefault("out", "runs/${name}")
+    _set_defaults(content, path.stem)
     problems = override(content, overrides)
     problems += _problems_of_stages(content)
     if problems:
@@ -109,10 +110,16 @@ def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
     base = _read(path, path.name)
     if "base" in base and "stages" not in base:
         raise RecipeError(f"{file}: base={content['base']} is itself over {base['base']}: name that one, so that a reader has two files to read and no more")
+    _set_defaults(base, path.stem)
     problems = assign(base, changes)
     if problems:
         raise RecipeError(*(f"{file}: {problem}" for problem in problems))
     return base | {"name": content.get("name", stem)}
+
+
+def _set_defaults(content: dict[str, Any], name: str) -> None:
+    for key, value in {"name": name, "seed": 0, "out": "runs/${name}", "jobs": 1}.items():
+        content.setdefault(key, value)
 
 
 def _problems_of_stages(content: dict[str, Any]) -> list[str]:

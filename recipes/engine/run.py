@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -15,11 +16,12 @@ from recipes.engine.builder import Builder
 from recipes.engine.check import TARGET
 from recipes.engine.errors import RecipeError
 from recipes.engine.faults import is_disk_full, is_interrupt, one_line
-from recipes.engine.folder import Record, clear, now
+from recipes.engine.folder import Record, clear, now, read
 from recipes.engine.journal import journal
 from recipes.engine.locks import locked
 from recipes.engine.plan import Action, State, Step, plan, refuse
 from recipes.engine.recipe import Recipe
+from recipes.engine.side_by_side import side_by_side
 from zoo.files import write_text
 
 HEARTBEAT_SECONDS = 2.0
@@ -33,6 +35,9 @@ class StageInterrupted(KeyboardInterrupt):
 
 def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Record]:
     """Run what is not done yet; return the record of every stage of the recipe that was started by now.
+
+    With ``jobs`` above 1 in the recipe, stages are forked from this process: it must not have computed with torch on several
+    threads, or on a GPU, before.
 
     Args:
         recipe: A checked recipe.
@@ -49,7 +54,23 @@ def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[R
     with locked([recipe.folder(name) for name in wanted]):
         steps = plan(recipe, stage, again)
         refuse(recipe, steps)
+        to_do = [step for step in steps if step.action not in (Action.SKIP, Action.LEAVE)]
+        if recipe.config.jobs > 1 and len(to_do) > 1:
+            return _at_once(recipe, steps)
         return [record for step in steps if (record := _take(recipe, step)) is not None]
+
+
+def _at_once(recipe: Recipe, steps: list[Step]) -> list[Record]:
+    for step in steps:
+        if step.action is Action.SKIP:
+            _take(recipe, step)
+    _seed(recipe)  # here, so that Lightning is imported once and not by each process
+    try:
+        side_by_side(partial(_take, recipe), steps, recipe.config.jobs)
+    except KeyboardInterrupt:
+        raise StageInterrupted("interrupted; run the same command to go on") from None
+    records = (step.record if step.action is Action.LEAVE else read(step.folder) for step in steps)
+    return [record for record in records if record is not None]
 
 
 def _take(recipe: Recipe, step: Step) -> Record | None:

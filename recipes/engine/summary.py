@@ -22,7 +22,7 @@ def summary(records: Sequence[Record]) -> str:
     """What stages point out, after all of them have run; empty where nothing is."""
     rows = [(label, text) for record in records for label, text in record.highlights.items()]
     seconds, peak = sum(r.seconds for r in records), max((r.peak_memory_gib for r in records), default=0.0)
-    total = f"{len(records)} stages took {seconds:.0f} s in all and at most {peak:.1f} GiB of memory"
+    total = f"{len(records)} stages, {seconds:.0f} s of work, at most {peak:.1f} GiB of memory each"
     return "\n".join(["", *([_aligned(rows)] if rows else []), total]) if records else ""
 
 

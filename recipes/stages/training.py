@@ -19,6 +19,7 @@ from lightningmodules.vocoder import UnitVocoder
 from zoo.files import whole_folder, write_text
 from zoo.language.adapters import save_language_model
 from zoo.language.sharding import whole_state
+from zoo.processes import shows_bars
 from zoo.tokens.contract import read_contract, require_match
 from zoo.tokens.units import Stream
 
@@ -36,6 +37,8 @@ def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, traine
     last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
     trainer.callbacks += [SeededSteps(), last]
+    if trainer.progress_bar_callback and not shows_bars():
+        trainer.progress_bar_callback.disable()
     atexit.register(leave_process_group)
     trainer.fit(model, data, ckpt_path=last.found, weights_only=True)
     last.save(trainer)

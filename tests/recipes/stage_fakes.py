@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 CALLS: list[str] = []
 NETWORKS: list["Network"] = []
 FAULTS: dict[str, BaseException] = {}
@@ -86,6 +88,25 @@ def train(out: Path, network: Network, trainer: Trainer, data: Path, schedule: S
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(float(os.environ.get("STEP_SECONDS", "0")))
     return {"listen": out / "count"}
+
+
+def meet(out: Path, other: str, data: Path, fault: str = "") -> dict[str, str]:
+    """Wait until the stage ``other``, which is not read, is at work as well."""
+    assert data.is_dir()
+    (out / "here").touch()
+    until = time.monotonic() + 20
+    while not (out.parent / other / "here").exists():
+        if time.monotonic() > until:
+            raise TimeoutError(f"{other} did not come")
+        time.sleep(0.01)
+    if fault == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "waits":
+        time.sleep(60)
+    if fault:
+        raise ValueError(fault)
+    (out / "count").write_text(str(torch.get_num_threads()))
+    return {"met": other}
 
 
 def report(out: Path, network: Network, run: Path) -> None:

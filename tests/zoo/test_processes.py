@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from zoo.processes import in_processes
+from zoo.processes import in_processes, shows_bars
 
 
 def threads(_):
@@ -53,6 +53,10 @@ def test_a_stream_is_not_run_through_before_it_is_needed():
 
 def test_processes_have_one_thread_each():
     assert set(in_processes(threads, range(4), 2)) == {1}
+
+
+def test_only_a_process_that_is_alone_draws_bars():
+    assert shows_bars() and not any(in_processes(lambda _: shows_bars(), range(4), 2))
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])
