@@ -52,6 +52,10 @@ class Step:
     record: Record | None = None
     problem: str = ""
 
+    @property
+    def is_to_run(self) -> bool:
+        return self.action not in (Action.SKIP, Action.LEAVE)
+
 
 def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Step]:
     """Decide on every stage of a recipe.

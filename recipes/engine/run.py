@@ -54,29 +54,27 @@ def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[R
     with locked([recipe.folder(name) for name in wanted]):
         steps = plan(recipe, stage, again)
         refuse(recipe, steps)
-        to_do = [step for step in steps if step.action not in (Action.SKIP, Action.LEAVE)]
-        if recipe.config.jobs > 1 and len(to_do) > 1:
+        if recipe.config.jobs > 1 and sum(step.is_to_run for step in steps) > 1:
             return _at_once(recipe, steps)
         return [record for step in steps if (record := _take(recipe, step)) is not None]
 
 
 def _at_once(recipe: Recipe, steps: list[Step]) -> list[Record]:
     for step in steps:
-        if step.action is Action.SKIP:
+        if not step.is_to_run:
             _take(recipe, step)
     _seed(recipe)  # here, so that Lightning is imported once and not by each process
     try:
         side_by_side(partial(_take, recipe), steps, recipe.config.jobs)
     except KeyboardInterrupt:
         raise StageInterrupted("interrupted; run the same command to go on") from None
-    records = (step.record if step.action is Action.LEAVE else read(step.folder) for step in steps)
-    return [record for record in records if record is not None]
+    return [record for step in steps if (record := read(step.folder)) is not None]
 
 
 def _take(recipe: Recipe, step: Step) -> Record | None:
     if step.action is Action.SKIP:
         print(f"{step.name}: done before ({step.record.seconds:.0f} s), in {step.folder}", flush=True)
-    if step.action in (Action.SKIP, Action.LEAVE):
+    if not step.is_to_run:
         return step.record
     fresh = step.record is None or step.action is Action.CLEAR
     record = Record(step.name, False, step.fingerprint, started=now()) if fresh else step.record

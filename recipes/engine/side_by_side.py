@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 
 from recipes.engine.errors import RecipeError
 from recipes.engine.faults import is_interrupt
-from recipes.engine.plan import Action, Step
+from recipes.engine.plan import Step
 from zoo.processes import follow_parent, start_method, usable_cores
 
 
@@ -45,7 +45,7 @@ def side_by_side(take: Callable[[Step], object], steps: Sequence[Step], jobs: in
         KeyboardInterrupt: The user or the cluster stopped them.
     """
     behind = _behind(steps)
-    waiting = [step for step in steps if step.action not in (Action.SKIP, Action.LEAVE)]
+    waiting = [step for step in steps if step.is_to_run]
     running: list[Running] = []
     with _stopped_by_sigterm():
         try:
