@@ -3,6 +3,7 @@ import contextlib
 import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -154,18 +155,28 @@ class Autocorrelation(F0Extractor):
         """Frequency and strength of the highest peaks (T, K), and strength of being unvoiced (T,), of frames (T, L)."""
         heights = self.correlate(frames)  # (T, lags)
         first = int(self.sample_rate / self.f0_max)
-        left, middle, right = heights[:, first - 1:-2], heights[:, first:-1], heights[:, first + 1:]
-        is_peak = (middle > left) & (middle >= right)
+        middle = heights[:, first:-1]
+        row, lag = ((middle > heights[:, first - 1:-2]) & (middle >= heights[:, first + 1:])).nonzero(as_tuple=True)
+        left, middle, right = (heights[row, lag + first + step] for step in (-1, 0, 1))
         bend = (left - 2 * middle + right).clamp(max=-1e-9)
         shift = (0.5 * (left - right) / bend).clamp(-0.5, 0.5)  # of the parabola's top
         top = (middle - 0.25 * (left - right) * shift).clamp(max=1.0)
-        frequency = self.sample_rate / (torch.arange(first, heights.shape[1] - 1, device=frames.device) + shift)
-        strength = torch.where(is_peak & (frequency >= self.f0_min) & (frequency <= self.f0_max),
+        frequency = self.sample_rate / (lag + first + shift)
+        strength = torch.where((frequency >= self.f0_min) & (frequency <= self.f0_max),
                                top - self.octave_cost * torch.log2(self.f0_max / frequency), float("-inf"))
-        strength, index = strength.topk(self.num_candidates, dim=1)
         loudness = frames.abs().amax(1) / peak
         silence = (2 - loudness * (1 + self.voicing_threshold) / self.silence_threshold).clamp(min=0)
-        return frequency.gather(1, index), strength, self.voicing_threshold + silence
+        return *self._highest(row, frequency, strength, len(frames)), self.voicing_threshold + silence
+
+    def _highest(self, row: Tensor, frequency: Tensor, strength: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+        """Of peaks (N,), sorted by their ``row``, the strongest of each row: frequency and strength (T, K), strongest first."""
+        count = torch.bincount(row, minlength=num_rows)
+        place = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
+        width = max(self.num_candidates, int(count.max()))
+        table = torch.stack([torch.full((num_rows, width), fill, device=row.device) for fill in (self.f0_max, float("-inf"))])
+        table[:, row, place] = torch.stack([frequency, strength])
+        strength, index = table[1].topk(self.num_candidates, dim=1)
+        return table[0].gather(1, index), strength
 
     def _best_path(self, frequencies: np.ndarray, strengths: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
         """Frequency of each frame (T,), 0 where unvoiced, by Viterbi's algorithm."""
@@ -204,7 +215,7 @@ class NormalizedAutocorrelation(nn.Module):
         super().__init__()
         self.size = 2 * round(1.5 * sample_rate / f0_min)
         self.lags = int(sample_rate / f0_min) + 3
-        self.fft_size = 1 << (self.size + self.lags).bit_length()
+        self.fft_size = fast_fft_size(self.size + self.lags)
         self.register_buffer("window", torch.hann_window(self.size), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -216,6 +227,12 @@ class NormalizedAutocorrelation(nn.Module):
     def _correlation(self, frames: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(frames, self.fft_size)
         return torch.fft.irfft(spectrum.real.square() + spectrum.imag.square(), self.fft_size)[..., : self.lags]
+
+
+def fast_fft_size(at_least: int) -> int:
+    """The smallest even number from ``at_least`` with no other prime factors than 2, 3 and 5: half the work of the next power of 2, at best."""
+    powers = [[base**power for power in range(at_least.bit_length() + 1)] for base in (2, 3, 5)]
+    return min(size for two, three, five in product(*powers) if (size := two * three * five) >= at_least and two > 1)
 
 
 def frames_of(waveform: Tensor, size: int, hop: int = HOP_SAMPLES) -> Tensor:
