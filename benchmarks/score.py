@@ -1,11 +1,13 @@
 """How much faster items are scored in token trees than one at a time; all ways must give the same sums.
 
-    python benchmarks/score.py [--items 40] [--rounds 5] [--run runs/quickstart]
+    python benchmarks/score.py [--items 40] [--rounds 5] [--run runs/quickstart] [--device cuda]
 
 With ``--run``, the model of a run and its own cloze in all four directions. Then items are those of a 4-way cloze as long as StoryCloze: a prompt of four sentences (60 text tokens, or 240 speech tokens, some
 13 seconds) and four endings (12, or 55), in each of the four directions, of random tokens. Ways take turns, and a ratio is the median of those of
 each round, with the lowest and the highest: of the time that passed, and of the time that the processor worked on it, which says more on a busy machine. The last way has its weights in bfloat16, as
 ``zoo evaluate --precision bf16-true`` has; the number of items is told in which another ending wins by it.
+
+On a GPU a network as large as Llama of 1B parameters is scored as well, and nothing in float32 is rounded to TF32.
 """
 import argparse
 import copy
@@ -31,6 +33,9 @@ NETWORKS = {
 }
 
 
+ON_GPU = {"of a billion: 16 layers of 2048, 32512 rows": LlamaConfig(vocab_size=32_512, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32, intermediate_size=8192)}
+
+
 def cloze(num_items: int, rows: int) -> list[Candidate]:
     """Both prompts of an item, text and speech, go on in text and in speech, with four continuations each."""
     draw, items = np.random.default_rng(0), []
@@ -45,12 +50,13 @@ def cloze(num_items: int, rows: int) -> list[Candidate]:
 
 
 def _sum(logits: torch.Tensor, targets: np.ndarray) -> float:
-    return torch.log_softmax(logits.float(), -1)[torch.arange(len(targets)), torch.from_numpy(targets)].double().sum().item()
+    wanted = torch.from_numpy(targets).to(logits.device)
+    return torch.log_softmax(logits.float(), -1).gather(1, wanted[:, None]).double().sum().item()
 
 
 @torch.inference_mode()
 def one_at_a_time(network: PreTrainedModel, items: Sequence[Candidate]) -> np.ndarray:
-    return np.array([_sum(network(torch.from_numpy(item.ids)[None], use_cache=False).logits[0, len(item.prompt) - 1:-1], item.continuation) for item in items])
+    return np.array([_sum(network(torch.from_numpy(item.ids)[None].to(network.device), use_cache=False).logits[0, len(item.prompt) - 1:-1], item.continuation) for item in items])
 
 
 @torch.inference_mode()
@@ -60,7 +66,7 @@ def padded_batches(network: PreTrainedModel, items: Sequence[Candidate], batch_t
     size = max(1, min(batch_tokens, (1 << 26) // network.config.vocab_size) // max(len(item.ids) for item in items))
     for start in range(0, len(order), size):
         batch = order[start:start + size]
-        ids = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].ids) for i in batch], batch_first=True)
+        ids = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].ids) for i in batch], batch_first=True).to(network.device)
         logits = network(ids, use_cache=False).logits
         for row, i in enumerate(batch):
             sums[i] = _sum(logits[row, len(items[i].prompt) - 1:len(items[i].ids) - 1], items[i].continuation)
@@ -76,9 +82,9 @@ def cached_prompts(network: PreTrainedModel, items: Sequence[Candidate]) -> np.n
     sums = np.zeros(len(items))
     for numbers in groups.values():
         cache = DynamicCache(config=network.config)
-        first = network(torch.from_numpy(items[numbers[0]].prompt)[None], past_key_values=cache, logits_to_keep=1).logits[0]
+        first = network(torch.from_numpy(items[numbers[0]].prompt)[None].to(network.device), past_key_values=cache, logits_to_keep=1).logits[0]
         cache.batch_repeat_interleave(len(numbers))
-        ends = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].continuation) for i in numbers], batch_first=True)
+        ends = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].continuation) for i in numbers], batch_first=True).to(network.device)
         logits = network(ends, past_key_values=cache).logits
         for row, i in enumerate(numbers):
             length = len(items[i].continuation)
@@ -120,7 +126,8 @@ def of_run(run: Path, limit: int) -> tuple[PreTrainedModel, list[Candidate]]:
 def compare(name: str, network: PreTrainedModel, items: Sequence[Candidate], choices: int, rounds: int) -> None:
     ways = {"one at a time": one_at_a_time, "padded batches": padded_batches, "cached prompts": cached_prompts, "token trees (ours)": log_likelihoods,
             "one at a time, bfloat16": in_bfloat16(one_at_a_time), "token trees, bfloat16": in_bfloat16(log_likelihoods)}
-    print(f"\n{name}; {len(items)} candidates, {torch.get_num_threads()} threads, {rounds} rounds")
+    place = torch.cuda.get_device_name() if network.device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"\n{name}; {len(items)} candidates, {place}, {rounds} rounds")
     for way in ways.values():
         way(network, items[:16])
     found = [{way: timed(run, network, items) for way, run in ways.items()} for _ in range(rounds)]
@@ -137,13 +144,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=40, help="each is 16 candidates, or 8 of --run; a fifth of them for the larger network")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="such as cuda (default: %(default)s)")
     parser.add_argument("--run", type=Path, help="a run whose model and cloze are taken as well")
     args = parser.parse_args()
     if args.run:
-        compare(f"{args.run}, its cloze", *of_run(args.run, args.items), choices=2, rounds=args.rounds)
-    for name, config in NETWORKS.items():
+        network, items = of_run(args.run, args.items)
+        compare(f"{args.run}, its cloze", network.to(args.device), items, choices=2, rounds=args.rounds)
+    for name, config in (NETWORKS | (ON_GPU if torch.device(args.device).type == "cuda" else {})).items():
         torch.manual_seed(0)
-        compare(name, LlamaForCausalLM(config).eval(), cloze(args.items if config.vocab_size < 1000 else max(1, args.items // 5), config.vocab_size), choices=4, rounds=args.rounds)
+        with torch.device(args.device):
+            network = LlamaForCausalLM(config).eval()
+        compare(name, network, cloze(args.items if config.vocab_size < 1000 else max(1, args.items // 5), config.vocab_size), choices=4, rounds=args.rounds)
 
 
 if __name__ == "__main__":

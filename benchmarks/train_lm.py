@@ -4,9 +4,10 @@ Rows are of synthetic tokens, of the lengths that real utterances have. Our step
 the same machine. With a GPU: 1B- and 7B-shaped networks in bf16, all weights and LoRA, compiled or not, and the share of the
 measured matrix peak that they reach.
 
-    python benchmarks/train_lm.py
+    python benchmarks/train_lm.py [--device cuda] [--steps 33]
 """
 import argparse
+import gc
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -224,14 +226,15 @@ def flops_per_token(model: nn.Module, shape: Shape) -> float:
 def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
     peak = matrix_peak()
     show("measured bf16 matrix peak", f"{peak / 1e12:.0f} TFLOP/s")
-    for name, way, is_compiled in (("1B", "full", False), ("1B", "full", True), ("1B", "lora", False), ("1B", "lora", True), ("7B", "lora", False), ("7B", "lora", True)):
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+    for is_compiled, (name, way) in product((False, True), (("1B", "full"), ("1B", "lora"), ("7B", "lora"))):
         shape = GPU[name]
         with torch.device("cuda"):
             model = checkpointed(network(vocabulary, shape))
         model = lora(model.to(torch.bfloat16), rank=16, new_rows=vocabulary) if way == "lora" else model
         model = compiled(model) if is_compiled else model
+        gc.collect()  # the trainer of the network before
+        torch.cuda.empty_cache()  # the float32 weights that this one was made from
+        torch.cuda.reset_peak_memory_stats()
         turns = train(model, vocabulary, mixture(folder, vocabulary, shape), steps, "cuda", None, folder)
         speed = shape.length * shape.batch_size / np.median(np.array(turns.ours[WARMUP:])[:, 0])
         share = speed * flops_per_token(model, shape) / peak
@@ -244,6 +247,7 @@ def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=33)
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="measure on this alone; on both if not said")
     parser.add_argument("--only", choices=("ours", "bare"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--units", type=int, default=UNITS, help=argparse.SUPPRESS)
@@ -256,11 +260,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = corpus(Path(temporary), vocabulary)
-        on_cpu(folder, vocabulary, args.steps)
-        if torch.cuda.is_available():
+        if args.device != "cuda":
+            on_cpu(folder, vocabulary, args.steps)
+        if args.device != "cpu" and torch.cuda.is_available():
             on_gpu(folder, vocabulary, args.steps)
         else:
-            show("on a GPU", "not run: there is none")
+            show("on a GPU", "not run: not asked for" if args.device == "cpu" else "not run: there is none")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; synthetic tokens")
 
 

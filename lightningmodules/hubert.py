@@ -11,6 +11,7 @@ from transformers import HubertModel
 
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.codebook import CodebookPerplexity
+from zoo.seeds import seeded
 from zoo.speech.hubert import UnitPredictor, labels_of_frames, mask_spans, receptive_field
 from zoo.speech.phonetic import PhoneticUnits
 
@@ -70,7 +71,9 @@ class HubertPretraining(L.LightningModule):
         """The teacher's units at the middles of the network's frames: (B, N) -> (B, frames)."""
         encoder = self.teacher.encoder
         centres = (np.arange(frames) * self.hop + self.field / 2) / SAMPLE_RATE
-        rows = [labels_of_frames(units, encoder.first_seconds, encoder.frame_rate, centres) for units in self.teacher.encode_batch(list(waveforms))]
+        with torch.autocast(waveforms.device.type, enabled=False):  # the units that the teacher gives anywhere else
+            units = self.teacher.encode_batch(list(waveforms))
+        rows = [labels_of_frames(each, encoder.first_seconds, encoder.frame_rate, centres) for each in units]
         return torch.from_numpy(np.stack(rows)).to(waveforms.device)
 
     def logits(self, waveforms: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,8 +112,7 @@ class HubertPretraining(L.LightningModule):
         self.label_counts = torch.zeros(self.predictor.units.shape[0], dtype=torch.int64, device=self.device)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        with torch.random.fork_rng(devices=[]):  # the same spans at every validation, and training draws on as if there were none
-            torch.manual_seed(batch_idx)
+        with seeded(batch_idx):  # the same spans at every validation, and training draws on as if there were none
             hidden = self._spans(batch["waveform"])
         logits, hidden, _ = self.logits(batch["waveform"], hidden)
         labels, predicted = self.labels(batch["waveform"], logits.shape[1]), logits.argmax(-1)

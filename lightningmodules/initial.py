@@ -1,6 +1,7 @@
 """Other initial weights for a network that is there."""
-import torch
 from torch import nn
+
+from zoo.seeds import seeded
 
 
 def redraw(network: nn.Module, seed: int) -> None:
@@ -10,8 +11,7 @@ def redraw(network: nn.Module, seed: int) -> None:
         network: Of layers with ``reset_parameters``, as PyTorch's are; anything else in it keeps its values.
         seed: Of the draw; the state of torch's generator is left as it was.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed, next((weight.device for weight in network.parameters()), "cpu")):
         for layer in network.modules():
             if callable(getattr(layer, "reset_parameters", None)):
                 zeros = [weight for weight in layer.parameters(recurse=False) if not weight.any()]

@@ -35,7 +35,8 @@ class SpeechTextLM(L.LightningModule):
                  final_learning_rate: float = 0.0, gradient_clip: float | None = 1.0, weight_decay: float = 0.1,
                  positions: Positions = RowPositions(), chunk_tokens: int = 1024) -> None:
         super().__init__()
-        self.next_token, self.vocabulary = NextTokenLoss(network, positions, chunk_tokens), vocabulary
+        # A checkpoint comes in evaluation mode, in which activations are not checkpointed.
+        self.next_token, self.vocabulary = NextTokenLoss(network.train(), positions, chunk_tokens), vocabulary
         self.learning_rate, self.warmup_steps, self.final_learning_rate = learning_rate, warmup_steps, final_learning_rate
         self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
         self.losses = nn.ModuleDict({name: ModalityLoss() for name in ("text", "speech")})

@@ -181,7 +181,8 @@ class UnitVocoder(L.LightningModule):
 
     def on_validation_start(self) -> None:
         if isinstance(self._tokenizer[0], nn.Module):
-            self._tokenizer[0].to(self.device)
+            with torch.inference_mode(False):  # a loss may learn through the same weights
+                self._tokenizer[0].to(self.device)
 
     def on_validation_epoch_end(self) -> None:
         for name, metric in self.measures.items():

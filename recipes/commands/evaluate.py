@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shots", type=int, help="examples in a prompt (default: those of the paper; 0 for sentiment)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("32-true", "bf16-true"), default="32-true", help="of the model's weights; bf16-true is faster where the hardware multiplies bfloat16")
+    parser.add_argument("--device", default="cpu", help="where models compute, such as cuda (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="of sentiment preservation")
     parser.add_argument("--asr", metavar="CHECKPOINT", help="a recogniser that hears the speech that is made")
     parser.add_argument("--text-classifier", metavar="CHECKPOINT", help="of sentiment; a .json of words by sentiment serves too")

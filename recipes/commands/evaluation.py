@@ -116,9 +116,9 @@ class Evaluation:
                 require_match(part, self.model)
         network, vocabulary = load_language_model(self.model)
         network = network.bfloat16() if self.args.precision == "bf16-true" else network
-        voice = Vocoder.load(self.vocoder) if self.vocoder else None
-        return Subject(network, vocabulary, load_tokenizer(self.tokenizer) if self.tokenizer else None, voice,
-                       voice.sample_rate if voice else 16000, self.tokens)
+        voice = Vocoder.load(self.vocoder).to(self.args.device) if self.vocoder else None
+        hears = load_tokenizer(self.tokenizer).to(self.args.device) if self.tokenizer else None
+        return Subject(network.to(self.args.device), vocabulary, hears, voice, voice.sample_rate if voice else 16000, self.tokens)
 
     def _settings(self, task: str, words: Path | None) -> Settings:
         """Judges are loaded for the tasks that they judge."""

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest token")
     parser.add_argument("--top-p", type=float, default=0.95)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="where it computes, such as cuda (default: %(default)s)")
     parser.add_argument("--adapter", help="put an adapter on the language model: its `model` folder, or the name of the run's stage that trained it")
     for part in ("language-model", "tokenizer", "vocoder"):
         parser.add_argument(f"--{part}", type=Path, help=f"folder of another {part.replace('-', ' ')} than the run's")
@@ -57,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     if not args.run.is_dir():
         raise FileNotFoundError(f"--run {args.run}: no such folder; `zoo run quickstart` makes runs/quickstart")
     sampling = Sampling(args.max_new_tokens, args.temperature, args.top_p, args.seed, args.seconds)
-    model = SpeechTextModel.load(args.run, args.language_model, args.tokenizer, args.vocoder, _adapter(args.run, args.adapter))
+    model = SpeechTextModel.load(args.run, args.language_model, args.tokenizer, args.vocoder, _adapter(args.run, args.adapter)).to(args.device)
     prompt = [content if kind == "TEXT" else audio.read(Path(content), model.tokenizer.sample_rate) for kind, content in args.prompt or []]
     if args.out and model.vocoder is None and args.to != "text":
         raise ValueError(f"nothing was spoken, so {args.out} is not written: the run has no vocoder")

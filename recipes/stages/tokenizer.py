@@ -64,7 +64,7 @@ def train_base_tokenizer(out: Path, corpus: Path, encoder: SpeechEncoder, num_cl
             "inertia": f"tensorboard --logdir {out / 'logs'}"}
 
 
-@torch.inference_mode()
+@torch.no_grad()  # weights that are moved in inference mode could never be trained again
 def _listen(corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int, tally: Tally, seed: int, frames: FrameSpool) -> None:
     """Append features of utterances drawn from the train split, in a random order."""
     draw, seconds = random.Random(seed), 0.0

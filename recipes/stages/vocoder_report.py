@@ -17,6 +17,7 @@ from zoo.files import write_text
 from zoo.metrics.f0_of_speech import F0Errors
 from zoo.metrics.speech_quality import InstalledQuality
 from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.seeds import seeded
 from zoo.speech.f0 import F0Extractor
 from zoo.tokens.contract import require_match
 from zoo.tokens.tokenizers import SpeechTokenizer, load_tokenizer
@@ -86,8 +87,7 @@ def _speaks(vocoder: Vocoder, data: VocoderDataModule) -> Speak:
 
 
 def _untrained(like: Vocoder, seed: int) -> Vocoder:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Vocoder(type(like.generator)(**like.generator.config), like.streams, speakers=like.speakers)
 
 

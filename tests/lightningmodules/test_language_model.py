@@ -225,3 +225,8 @@ def test_the_rate_warms_up_and_falls_to_its_end():
 def test_matrices_decay_and_norms_do_not():
     groups = adamw_with_warmup(tiny_network(VOCABULARY), 0.1, 4, 20, weight_decay=0.3)["optimizer"].param_groups
     assert {(p.ndim > 1, group["weight_decay"]) for group in groups for p in group["params"]} == {(True, 0.3), (False, 0.0)}
+
+
+def test_a_checkpoint_is_trained_in_training_mode():
+    network = tiny_network(VOCABULARY).eval()  # as transformers loads it; its layers are checkpointed in training mode only
+    assert all(part.training for part in module(network=network).modules())

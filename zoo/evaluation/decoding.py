@@ -10,6 +10,7 @@ from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteria,
 
 from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Sampling, evaluating
+from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
 MOST_PROMPTS, CACHED_NUMBERS = 128, 1 << 32  # at a time; in bfloat16 they take 8 GiB
@@ -73,8 +74,7 @@ def _batch(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence[n
     constraint = ModalityConstraint(vocabulary, to)
     constraint.forbidden[stop] = False
     chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {"do_sample": False}
-    with torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
-        torch.manual_seed(sampling.seed)
+    with seeded(sampling.seed, network.device):
         output = network.generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=min(room, sampling.max_new_tokens), logits_processor=LogitsProcessorList([constraint]),
             stopping_criteria=StoppingCriteriaList([_Stops(stop)] if stop else []),

@@ -10,6 +10,7 @@ from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaL
 
 from zoo.language.constraint import ModalityConstraint
 from zoo.language.stopping import Lasting, SpeechSeconds, shortest_seconds
+from zoo.seeds import seeded
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -91,8 +92,7 @@ def generate(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence
     limit = room(network, ids.shape[1], sampling)
     chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {"do_sample": False}
     seconds = SpeechSeconds(vocabulary, ids.shape[1], sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
-    with evaluating(network), torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
-        torch.manual_seed(sampling.seed)
+    with evaluating(network), seeded(sampling.seed, network.device):
         output = network.generate(
             input_ids=ids.to(network.device), attention_mask=mask.to(network.device), max_new_tokens=limit,
             logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]), stopping_criteria=StoppingCriteriaList([seconds] if seconds else []),

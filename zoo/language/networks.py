@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, L
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from zoo.language.rows import NormalRows, RowInitialiser
+from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
 
@@ -39,8 +40,7 @@ def llama(vocabulary: Vocabulary, hidden_size: int, num_layers: int, num_heads: 
         attn_implementation="sdpa")
     if seed is None:
         return LlamaForCausalLM(config)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed, torch.get_default_device()):
         return LlamaForCausalLM(config)
 
 

@@ -48,7 +48,7 @@ class UnitMelTable(nn.Module):
         spectrum = torch.stft(waveform, self.fft_size, self.hop, window=self.window, return_complex=True).abs()
         mel = (self.bands @ spectrum).clamp(min=FLOOR).log().T[:len(at)]  # (frames, M)
         self.total.index_add_(0, at[:len(mel)], mel.double())
-        self.count.index_add_(0, at[:len(mel)], torch.ones(len(mel), dtype=torch.float64))
+        self.count.index_add_(0, at[:len(mel)], torch.ones(len(mel), dtype=torch.float64, device=mel.device))
 
     @torch.no_grad()
     def forward(self, units: Tensor) -> Tensor:

@@ -34,7 +34,8 @@ class HeardUnits(nn.Module):
             batch: Has ``units`` by prefix (B, T), the phonetic ones first.
         """
         units = next(iter(batch["units"].values()))
-        encoder, quantizer = (part.to(made.device) for part in self._parts)
+        with torch.inference_mode(False):  # weights that a validation had moved could not be learnt through
+            encoder, quantizer = (part.to(made.device) for part in self._parts)
         with torch.autocast(made.device.type, enabled=False):
             features = torch.stack(encoder.batch(list(made.float())))  # (B, T, dim)
             log_probs = quantizer.log_probs(features)[..., :quantizer.size].log_softmax(-1)

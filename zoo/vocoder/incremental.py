@@ -45,7 +45,7 @@ class IncrementalVocoder:
         first = self.vocoder.streams[0].prefix
         certain = len(self.tokens.of(first)) - (0 if ends else self._later_units())
         if certain <= 0 or not all(len(self.tokens.of(s.prefix)) for s in self.vocoder.streams if not ends):
-            return torch.zeros(0)
+            return torch.zeros(0, device=self.vocoder.device)
         return self._speak(certain, ends)
 
     def _later_units(self) -> int:
@@ -59,7 +59,7 @@ class IncrementalVocoder:
         known = int(self.vocoder.predicted(units)[:certain].sum())
         until = known if ends else known - reach
         if until <= self.spoken:
-            return torch.zeros(0)
+            return torch.zeros(0, device=self.vocoder.device)
         start = max(0, self.spoken - reach)
         window = {prefix: row[start:min(until + reach, known)].unsqueeze(0) for prefix, row in frames.items()}
         waveform = self.vocoder.generator(window, *self.vocoder._choices([self.speaker], [None]))[0]

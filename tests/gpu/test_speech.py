@@ -1,0 +1,178 @@
+"""Speech becomes the same units on a GPU, up to what rounding turns, and units the same speech."""
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from recipes.stages.tokens import tokenise_corpus
+from tests.toy_corpus import melody, write_tones
+from tests.toy_prosody import hum
+from tests.toy_tokens import words_vocabulary
+from tests.zoo.vocoder.test_vocoder import SIZES, STREAMS, make
+from zoo.language.stopping import spoken_seconds
+from zoo.metrics.f0_of_speech import F0Errors
+from zoo.metrics.mel_distance import MelDistance
+from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
+from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
+from zoo.speech.f0 import FCPE, Autocorrelation
+from zoo.speech.hubert import hubert
+from zoo.speech.kmeans import fit_kmeans
+from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.pitch_units import PitchUnits
+from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.style import StyleClassifier, StyleClusters, StyleUnits
+from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
+from zoo.speech.vtln import VTLNFilterbankEncoder
+from zoo.tokens.contract import write_contract
+from zoo.tokens.engines import LocalProcesses, OneDevice
+from zoo.tokens.store import TokenTable
+from zoo.tokens.tokenizers import Base, Expressive
+from zoo.tokens.units import parse
+from zoo.tokens.vocabulary import Vocabulary
+from zoo.vocoder.griffin_lim import UnitMelTable
+from zoo.vocoder.incremental import IncrementalVocoder
+
+SOUNDS = [hum(pitch, style, 2.5, seed) for seed, (pitch, style) in enumerate([(110.0, "calm"), (190.0, "glad"), (230.0, "calm"), (150.0, "glad")])]
+SOUNDS += [melody(seed, 3.0) for seed in range(8)]
+SMALL = {"hidden_size": 64, "num_layers": 3, "num_heads": 4, "intermediate_size": 128, "conv_dim": 64, "position_kernel": 16, "position_groups": 4}
+
+
+def encoder(kind):
+    torch.manual_seed(0)
+    if kind == "hubert":
+        return HubertEncoder(hubert(**SMALL), 2)
+    made = VTLNFilterbankEncoder() if kind == "vtln" else FilterbankEncoder()
+    made.adapt(SOUNDS)
+    return made
+
+
+def phonetic(kind, quantizer):
+    made = encoder(kind)
+    frames = torch.cat(made.batch(SOUNDS)).detach()
+    if quantizer in ("kmeans", "path"):
+        return PhoneticUnits(made, fit_kmeans([frames] * 5, 20, switch_price=0.5 if quantizer == "path" else 0.0).quantizer)
+    torch.manual_seed(1)
+    net = CTCQuantizer([made.dim, 32, 21]) if quantizer == "ctc" else ContextCTCQuantizer(made.dim, [32, 21], context_dim=24, num_blocks=2)
+    with torch.no_grad():
+        net.layers[-1].weight *= 5
+    return PhoneticUnits(made, net)
+
+
+def expressive():
+    torch.manual_seed(2)
+    sizes = {"dim": 16, "width": 16, "depth": 2}
+    pitch = PitchUnits(Autocorrelation(), PitchVQVAE(PitchEncoder(**sizes), EMACodebook(12, 16), PitchDecoder(**sizes), 30.0))
+    codes = torch.cat([pitch.vqvae.encoder(torch.randn(1, 2, 400) * torch.tensor([[30.0], [1.0]]) / pitch.vqvae.scale)[0].T for _ in range(3)])
+    pitch.vqvae.codebook.trust(codes[:: len(codes) // 12][:12].detach())
+    prosody = ProsodyStyleEncoder(dim=16, depth=2)
+    return Expressive(phonetic("hubert", "kmeans"), pitch, StyleUnits(prosody, StyleClassifier(16, 4, 16)))
+
+
+def share(a, b):
+    """Of units that are equal, over lists of units by prefix."""
+    equal = {prefix: np.concatenate([x[prefix] == y[prefix] for x, y in zip(a, b, strict=True)]) for prefix in a[0]}
+    return {prefix: float(each.mean()) for prefix, each in equal.items()}
+
+
+@pytest.mark.parametrize("quantizer", ["kmeans", "path", "ctc", "context"])
+@pytest.mark.parametrize("kind", ["hubert", "filterbank", "vtln"])
+def test_phonetic_units_are_those_of_the_processor(device, kind, quantizer):
+    here = phonetic(kind, quantizer)
+    want = here.encode_batch(SOUNDS)
+    there = copy.deepcopy(here).to(device)
+    found = there.encode_batch(SOUNDS)
+    assert len(set(np.concatenate(want).tolist())) > 3
+    equal = float(np.mean(np.concatenate(found) == np.concatenate(want)))
+    with torch.backends.cudnn.flags(allow_tf32=True):
+        rounded = float(np.mean(np.concatenate(there.encode_batch(SOUNDS)) == np.concatenate(want)))
+    print(f"equal units, {kind}, {quantizer}: {equal:.4f} in float32, {rounded:.4f} with TF32")
+    assert equal >= 0.99 and rounded >= 0.95
+
+
+def test_streams_of_an_expressive_tokenizer_are_those_of_the_processor(device):
+    here = expressive()
+    want, found = here.encode_batch(SOUNDS), copy.deepcopy(here).to(device).encode_batch(SOUNDS)
+    equal = share(found, want)
+    print("equal units, expressive:", equal)
+    assert min(equal.values()) >= 0.99
+
+
+@pytest.mark.parametrize("kind", ["classifier", "clusters"])
+def test_a_transformer_tells_styles_alike(device, kind):
+    torch.manual_seed(0)
+    network = TransformerStyleEncoder.untrained(hidden_size=32, num_layers=2, num_heads=2, feed_forward=64, conv_dim=16)
+    head = StyleClassifier(32, 4, 16) if kind == "classifier" else StyleClusters(8, 32)
+    if kind == "clusters":
+        with torch.no_grad():
+            points = torch.cat([head.points(network.eval()(sound[None]), 50)[0] for sound in SOUNDS])
+        head.kmeans.centroids.copy_(points[:8])
+    here = StyleUnits(network, head)
+    want, there = [here.encode(sound) for sound in SOUNDS], copy.deepcopy(here).to(device)
+    assert np.mean(np.concatenate([there.encode(sound) for sound in SOUNDS]) == np.concatenate(want)) >= 0.95
+
+
+@pytest.mark.parametrize("kind", ["base", "expressive"])
+def test_a_corpus_tokenised_on_the_device_is_that_of_processes(device, kind, tmp_path):
+    corpus = write_tones(tmp_path, train=8, dev=3)
+    tokenizer = Base(phonetic("hubert", "ctc")) if kind == "base" else expressive()
+    tokenizer.save(tmp_path / "tokenizer")
+    vocabulary = Vocabulary(words_vocabulary().text, tokenizer.streams, multiple=8)
+    vocabulary.save(tmp_path / "vocabulary")
+    write_contract(tmp_path / "vocabulary", {**tokenizer.contract, "vocabulary": vocabulary.contract})
+    for name, engine in (("device", OneDevice(device)), ("processes", LocalProcesses(2))):
+        tokenise_corpus(tmp_path / name, corpus, tmp_path / "tokenizer", tmp_path / "vocabulary", engine=engine)
+    found, want = ([row.units for row in TokenTable(tmp_path / name, "train")] for name in ("device", "processes"))
+    assert len(want) == 8 and min(share(found, want).values()) >= 0.99
+
+
+@pytest.mark.parametrize("extractor", [Autocorrelation, FCPE])
+def test_f0_is_that_of_the_processor(device, extractor):
+    made = extractor()
+    for sound in SOUNDS[:4]:
+        want = made(sound)
+        found = made.to(device)(sound.to(device))
+        assert found.frequency.device.type == found.voiced.device.type == device
+        assert (found.voiced.cpu() == want.voiced).float().mean() >= 0.99
+        both = found.voiced.cpu() & want.voiced
+        off = (found.frequency.cpu()[both] / want.frequency[both]).log2().abs()
+        assert both.any() and (off < 0.01).float().mean() >= 0.98
+        made.cpu()
+
+
+@pytest.mark.parametrize("kind", ["unit", "istft"])
+def test_speech_is_that_of_the_processor(device, kind):
+    here = make(kind=kind)
+    there = copy.deepcopy(here).to(device)
+    units = ["[Hu1][Pi2][Hu5][St3][Hu7][Pi1][Hu2][Hu9]", "[Hu3][Pi1][St1][Hu4]"]
+    want, found = here.batch(units, ["ann", "bob"]), there.batch(units, ["ann", "bob"])
+    for a, b in zip(found, want, strict=True):
+        assert a.device.type == device
+        torch.testing.assert_close(a.cpu(), b, rtol=0, atol=1e-3)
+    torch.testing.assert_close(torch.cat(list(there.stream(units[0], chunk_units=7))).cpu(), here(units[0]), rtol=0, atol=1e-3)
+    tokens = parse(units[0], STREAMS)
+    assert spoken_seconds(there)(tokens) == spoken_seconds(here)(tokens)
+
+
+def test_speaking_bit_by_bit_is_speaking_at_once(device):
+    voice = make(kind="istft", streams=STREAMS[:1]).to(device)
+    parts = ["".join(f"[Hu{n % 20}]" for n in range(start, start + 24, 3)) for start in range(0, 120, 24)]
+    bit_by_bit = IncrementalVocoder(voice)
+    pieces = [bit_by_bit(parse(part, STREAMS[:1]), part is parts[-1]) for part in parts]
+    torch.testing.assert_close(torch.cat(pieces), voice("".join(parts)), rtol=0, atol=1e-3)
+
+
+def test_mean_spectra_and_measures_are_those_of_the_processor(device):
+    here, units = UnitMelTable(SIZES["Hu"], 25.0), torch.arange(40) % 20
+    there = copy.deepcopy(here).to(device)
+    here.add(units, SOUNDS[0][: 40 * 640])
+    there.add(units.to(device), SOUNDS[0][: 40 * 640].to(device))
+    torch.testing.assert_close(there.total.cpu(), here.total, rtol=1e-4, atol=1e-3)
+    assert there(units.to(device)).shape == (40 * 640,)
+    pair = SOUNDS[0][None, :32000], SOUNDS[1][None, :32000]
+    for metric in (MelDistance(), F0Errors(Autocorrelation())):
+        elsewhere = copy.deepcopy(metric).to(device)
+        metric.update(*pair)
+        elsewhere.update(*(sound.to(device) for sound in pair))
+        want, found = ({"value": value} if isinstance(value, torch.Tensor) else value for value in (metric.compute(), elsewhere.compute()))
+        assert all(found[name].item() == pytest.approx(want[name].item(), rel=0.02, abs=1e-3) for name in want)

@@ -1,0 +1,163 @@
+"""What listens and what speaks learns on a GPU what it learns on the processor."""
+import os
+import subprocess
+import sys
+
+import lightning as L
+import pytest
+import torch
+
+from datamodules import F0DataModule, StyleDataModule
+from lightningmodules.callbacks import SpeechSamples
+from recipes.stages.training import fit
+from tests.lightningmodules import test_ctc_quantizer as ctc
+from tests.lightningmodules import test_hubert as hubert
+from tests.lightningmodules import test_pitch_vqvae as pitch
+from tests.lightningmodules import test_style as style
+from tests.lightningmodules import test_vocoder as vocoder
+from tests.toy_corpus import write_tones
+from tests.toy_prosody import write_corpus
+from tests.toy_speech import STREAMS, write_hums
+from zoo.corpora.preparation import read_cuts
+from zoo.metrics.f0_of_speech import F0Errors
+from zoo.speech.encoders import FilterbankEncoder
+from zoo.speech.f0 import FCPE, Autocorrelation
+from zoo.speech.f0_store import write_f0
+from zoo.speech.kmeans import KMeans, fit_kmeans
+from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.style_encoders import TransformerStyleEncoder
+from zoo.tokens.tokenizers import Base
+from zoo.vocoder import HeardUnits
+
+
+def trained(folder, device, model, data, steps=6, **options):
+    """The metrics that training by the function of the stages ends with."""
+    settings = {"max_steps": steps, "num_sanity_val_steps": 0, "val_check_interval": steps, "check_val_every_n_epoch": None, "log_every_n_steps": 1,
+                "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    trainer = L.Trainer(accelerator="gpu" if device == "cuda" else "cpu", devices=1, **settings | options)
+    return fit(folder, model, data, trainer, checkpoint_every=3)
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    return write_tones(tmp_path_factory.mktemp("tones"), train=12, dev=3)
+
+
+@pytest.fixture(scope="module")
+def acted(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("acted"))
+
+
+@pytest.fixture(scope="module")
+def hums(tmp_path_factory):
+    return write_hums(tmp_path_factory.mktemp("hums"), [40, 30, 55, 25, 33, 28, 60, 41, 29, 50, 45, 35])
+
+
+@pytest.fixture
+def teacher(tones):
+    encoder = FilterbankEncoder()
+    pieces = hubert.data(tones).pieces["train"]
+    frames = torch.cat([encoder(pieces.read(row, 0.0)) for row in range(12)])
+    return PhoneticUnits(encoder, fit_kmeans([frames] * 5, hubert.UNITS).quantizer)
+
+
+def tokenizer():
+    encoder, quantizer = FilterbankEncoder(), KMeans(STREAMS[0].size, 26)
+    torch.nn.init.normal_(quantizer.centroids, generator=torch.Generator().manual_seed(0))
+    return Base(PhoneticUnits(encoder, quantizer))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("kind", ["unit", "istft"])
+def test_vocoders_learn_alike(device, hums, tmp_path, kind, precision):
+    found = trained(tmp_path / "device", device, vocoder.module(kind), vocoder.data(hums), precision=precision, callbacks=[SpeechSamples(1)])
+    want = trained(tmp_path / "cpu", "cpu", vocoder.module(kind), vocoder.data(hums))
+    for name in ("val/mel", "val/mel_distance", "val/duration"):
+        assert found[name] == pytest.approx(want[name], rel=0.02 if precision == "32-true" else 0.3), name
+
+
+@pytest.mark.parametrize("f0", [Autocorrelation, FCPE])
+def test_a_vocoder_is_heard_by_its_tokenizer_also_when_it_is_validated_first(device, hums, tmp_path, f0):
+    hears = tokenizer()
+    model = vocoder.module("istft", further_losses={"heard": HeardUnits(hears)}, tokenizer=hears, measures={"f0": F0Errors(f0())}, ema_decay=0.9,
+                           micro_batches=2, clip_norm=100.0, mel_windows=(1024, 256))
+    found = trained(tmp_path, device, model, vocoder.data(hums), num_sanity_val_steps=2)
+    assert {"val/heard", "val/unit_edit_distance", "val/f0_frame_error"} <= found.keys()
+    assert model.vocoder(STREAMS)("[Hu1][Pi1][St1][Hu2]").device.type == "cpu"
+
+
+def test_hubert_learns_alike(device, tones, teacher, tmp_path):
+    def module():
+        made = hubert.module(teacher)
+        made.network.config.layerdrop = 0.0
+        for part in made.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+        return made
+
+    for precision, near in (("32-true", 0.1), ("bf16-mixed", 0.2)):
+        found = trained(tmp_path / f"device{precision}", device, module(), hubert.data(tones), 4, precision=precision)
+        want = trained(tmp_path / f"cpu{precision}", "cpu", module(), hubert.data(tones), 4)
+        assert found["val/loss"] == pytest.approx(want["val/loss"], rel=near)  # training hides other spans on another device
+        assert found["val/label_perplexity"] == pytest.approx(want["val/label_perplexity"], rel=0.02)
+
+
+def test_a_quantizer_learns_alike(device, tones, teacher, tmp_path):
+    options = {"aligned_steps": 2, "aligned_weight": 0.5, "consistency_weight": 0.5, "balance_weight": 0.5}
+
+    def module():
+        made = ctc.module(teacher, **options)
+        made.quantizer.output[1].p = 0.0
+        return made
+
+    found = trained(tmp_path / "device", device, module(), ctc.data(tones))
+    want = trained(tmp_path / "cpu", "cpu", module(), ctc.data(tones))
+    for name in ("val/loss", "val/teacher_ued_noise", "val/teacher_perplexity"):
+        assert found[name] == pytest.approx(want[name], rel=0.05, abs=0.02), name
+
+
+def test_pitch_units_learn_on_the_device(device, acted, tmp_path):
+    for split in ("train", "dev"):
+        write_f0(tmp_path / "f0", split, read_cuts(acted, split), Autocorrelation(), num_processes=2)
+    data = F0DataModule(tmp_path / "f0", segment_samples=7680, batch_size=8)
+    found = trained(tmp_path / "device", device, pitch.module(), data, 30)
+    want = trained(tmp_path / "cpu", "cpu", pitch.module(), data, 30)  # codes are drawn by other chance
+    assert found["val/reconstruction"] == pytest.approx(want["val/reconstruction"], rel=0.5) and found["val/codes_used"] > 2
+
+
+@pytest.mark.parametrize("kind", ["prosody", "transformer"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_styles_learn_on_the_device(device, acted, tmp_path, kind, precision):
+    def module():
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "feed_forward": 64, "conv_dim": 16}
+        return style.module(encoder=TransformerStyleEncoder.untrained(**sizes) if kind == "transformer" else None, learning_rate=1e-3)
+
+    data = StyleDataModule(acted, crop_seconds=1.0, batch_size=6)
+    found = trained(tmp_path / "device", device, module(), data, precision=precision)
+    want = trained(tmp_path / "cpu", "cpu", module(), data)
+    assert found["val/loss"] == pytest.approx(want["val/loss"], rel=0.1)
+
+
+FORKED = """
+import multiprocessing, sys
+import torch
+import recipes.stages.training, recipes.stages.tokens, recipes.engine.run
+from zoo.hardware import precision
+
+def use():
+    print(precision("cpu"), precision(), torch.ones(2, device=sys.argv[1]).sum().item())
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("fork").Process(target=use)
+    process.start()
+    process.join()
+    sys.exit(process.exitcode)
+"""
+
+
+def test_stages_side_by_side_can_use_the_device(device, tmp_path):
+    (tmp_path / "forked.py").write_text(FORKED)
+    done = subprocess.run([sys.executable, str(tmp_path / "forked.py"), device], capture_output=True, text=True, timeout=120,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 0 and done.stdout.split()[-1] == "2.0", done.stderr[-2000:]
