@@ -1,11 +1,11 @@
 """What a training step of each paper-size recipe costs on one GPU, language models apart, which benchmarks/train_lm.py measures.
 
-    python benchmarks/paper_size.py [--only vocoder] [--steps 12] [--tiny]
+    python benchmarks/paper_size.py [--only vocoder] [--steps 12] [--precision bf16-mixed] [--autotune] [--tiny]
 
 Networks, batches, precision and accumulated batches are those of the shipped recipes, read from them. Checkpoints are replaced by the same
 architecture with random weights, batches by noise of their shape that is there already: reading, changing and moving audio is not in these figures,
 nor is validation, nor what several GPUs tell each other. GPU-hours are the recipe's ``max_steps`` at the median step, extrapolated from those
-few, for all of its GPUs together. ``--tiny`` cuts the networks down, to try this file where there is no GPU.
+few, for all of its GPUs together. ``--precision`` is another than the recipe's; ``--autotune`` lets cuDNN try its algorithms. ``--tiny`` cuts the networks down, to try this file where there is no GPU.
 """
 import argparse
 import tempfile
@@ -135,7 +135,7 @@ class Cost:
     memory: float
 
 
-def measure(model: L.LightningModule, stage: dict[str, Any], precision: str, steps: int, is_gpu: bool, folder: Path) -> Cost:
+def measure(model: L.LightningModule, stage: dict[str, Any], precision: str, args: argparse.Namespace, is_gpu: bool, folder: Path) -> Cost:
     batch, audio = batch_of(stage["data"])
     clock, accumulate = Clock(is_gpu), stage["trainer"].get("accumulate_grad_batches", 1)
     sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
@@ -143,7 +143,7 @@ def measure(model: L.LightningModule, stage: dict[str, Any], precision: str, ste
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     trainer = L.Trainer(accelerator="gpu" if is_gpu else "cpu", devices=1, precision=precision, accumulate_grad_batches=accumulate,
-                        max_steps=WARMUP + steps, limit_val_batches=0, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+                        benchmark=args.autotune, max_steps=WARMUP + args.steps, limit_val_batches=0, logger=False, enable_checkpointing=False, enable_progress_bar=False,
                         enable_model_summary=False, default_root_dir=folder, callbacks=[SeededSteps(), clock])
     trainer.fit(model, Data(batch, "StyleDataModule" in stage["data"]["_target_"]))
     return Cost(sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns), np.array(clock.seconds[WARMUP:]), accumulate * audio,
@@ -154,10 +154,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="recipes whose name has this in it")
     parser.add_argument("--steps", type=int, default=12, help="that are measured, after the warm-up")
+    parser.add_argument("--precision")
+    parser.add_argument("--autotune", action="store_true")
     parser.add_argument("--tiny", action="store_true")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     getLogger("lightning.pytorch").setLevel(ERROR)
     is_gpu = torch.cuda.is_available()
     print(f"{torch.cuda.get_device_name() if is_gpu else 'no GPU'}, torch {torch.__version__}; medians of {args.steps} steps, random weights, noise, no reading of data"
@@ -169,18 +172,18 @@ def main() -> None:
         for name, which in STAGES:
             if args.only in name:
                 try:
-                    show(name, which, given + (TINY[name] if args.tiny else []), args.steps, is_gpu, folder)
+                    show(name, which, given + (TINY[name] if args.tiny else []), args, is_gpu, folder)
                 except Exception as error:  # a network that does not fit must not hide what the next one costs
                     print(f"{name}, {which}: {error!r}"[:1000], flush=True)
 
 
-def show(name: str, which: str, overrides: list[str], steps: int, is_gpu: bool, folder: Path) -> None:
+def show(name: str, which: str, overrides: list[str], args: argparse.Namespace, is_gpu: bool, folder: Path) -> None:
     known = OmegaConf.load(find(name)).keys()
     recipe = load(name, [each for each in overrides if each.split(".")[0].split("=")[0] in known])
     stage = OmegaConf.to_container(recipe.config, resolve=True)["stages"][which]
     build = Builder(recipe)
-    precision = build(f"stages.{which}.trainer.precision") if "precision" in stage["trainer"] else "32-true"
-    found = measure(build(f"stages.{which}.model"), stage, precision, steps, is_gpu, folder)
+    precision = args.precision or (build(f"stages.{which}.trainer.precision") if "precision" in stage["trainer"] else "32-true")
+    found = measure(build(f"stages.{which}.model"), stage, precision, args, is_gpu, folder)
     step, gpus = np.median(found.seconds), stage["trainer"].get("devices", 1)
     hours = step * stage["trainer"]["max_steps"] * gpus / 3600
     print(f"{name + ', ' + which:<34} {found.parameters / 1e6:10.2f}M, {found.learning / 1e6:8.2f}M  {found.audio:10.1f} s  "

@@ -1,9 +1,10 @@
 """Tokenising with a HuBERT of base size (random weights): one utterance at a time against batches in processes.
 
 Prints seconds of audio a second, ratios in this same run, the share of the machine's measured matrix-multiply peak, and peak memory for a
-corpus and one four times as long. The sounds are noise: speed does not depend on what is said.
+corpus and one four times as long. The sounds are noise: speed does not depend on what is said. With ``--device cuda``, the same on one GPU,
+where one process does the work; float32 is as PyTorch has it there, convolutions in TF32.
 
-    python benchmarks/tokenize.py [--seconds 240] [--processes 2]
+    python benchmarks/tokenize.py [--seconds 240] [--processes 2] [--device cuda]
 """
 import argparse
 import json
@@ -28,7 +29,7 @@ from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic import PhoneticUnits
 from zoo.tokens import jobs as jobs_module
 from zoo.tokens.contract import write_contract
-from zoo.tokens.engines import LocalProcesses
+from zoo.tokens.engines import Engine, LocalProcesses, OneDevice
 from zoo.tokens.jobs import Work, jobs
 from zoo.tokens.text import train_text_tokenizer
 from zoo.tokens.tokenizers import Base
@@ -41,14 +42,19 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=240.0, help="of audio, 2 to 16 s an utterance")
     options.add_argument("--processes", type=int, default=os.cpu_count())
+    options.add_argument("--device", default="cpu")
     arguments = options.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    jobs_module.JOB_SECONDS = arguments.seconds / (4 * arguments.processes)
+    if arguments.device == "cpu":
+        jobs_module.JOB_SECONDS = arguments.seconds / (4 * arguments.processes)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         seconds = make_corpus(run, arguments.seconds)
         network = make_tokenizer(run)
+        if arguments.device != "cpu":
+            on_device(run, network, arguments.device)
+            return
         print(f"{os.cpu_count()} cores, {seconds:.0f} s of audio, HuBERT base, random weights\n", flush=True)
         speeds = {"transformers, one at a time, all threads, float32": one_at_a_time(run, network, torch.float32),
                   "transformers, one at a time, all threads, bfloat16": one_at_a_time(run, network, torch.bfloat16),
@@ -84,18 +90,38 @@ def make_tokenizer(run: Path) -> HubertModel:
     return network
 
 
+def on_device(run: Path, network: HubertModel, device: str) -> None:
+    """Seconds of audio a second on one accelerator, and ratios to the first way."""
+    speeds: dict[str, float] = {}
+    for precision, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
+        speeds[f"transformers, one at a time, {precision}"] = one_at_a_time(run, network.to(device), dtype, device)
+        for batch_seconds in (30.0, 300.0):
+            work = Work(run / "tokenizer", run / "vocabulary", precision=precision, batch_seconds=batch_seconds)
+            speeds[f"zoo, OneDevice, batches of {batch_seconds:.0f} s, {precision}"] = by_engine(OneDevice(device), work, run)
+    for name, speed in speeds.items():
+        print(f"{name:52}{speed:8.0f} s/s{speed / next(iter(speeds.values())):8.2f} x")
+
+
+def by_engine(engine: Engine, work: Work, run: Path) -> float:
+    """Seconds of audio a second, without the first job, which warms up."""
+    parts = engine.run(work, jobs(read_cuts(run / "corpus", "train")))
+    next(parts)
+    started = time.perf_counter()
+    return sum(part.seconds for part in parts) / (time.perf_counter() - started)
+
+
 @torch.inference_mode()
-def one_at_a_time(run: Path, network: HubertModel, dtype: torch.dtype) -> float:
+def one_at_a_time(run: Path, network: HubertModel, dtype: torch.dtype, device: str = "cpu") -> float:
     """Seconds of audio a second of what one would write with transformers."""
     torch.set_num_threads(os.cpu_count())
-    centroids, heard, started = torch.randn(500, 768), 0.0, 0.0
+    centroids, heard, started = torch.randn(500, 768, device=device), 0.0, 0.0
     for number, cut in enumerate(read_cuts(run / "corpus", "train")):
         if number == 1:  # the first warms up
             started, heard = time.perf_counter(), 0.0
         samples = waveform(cut)
-        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            features = network(samples[None]).last_hidden_state[0].float()
-        (features @ centroids.T).argmax(1)
+        with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32):
+            features = network(samples[None].to(device)).last_hidden_state[0].float()
+        (features @ centroids.T).argmax(1).cpu()
         heard += cut.duration
     return heard / (time.perf_counter() - started)
 

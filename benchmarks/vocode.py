@@ -1,6 +1,6 @@
 """How fast units become speech at paper size, and how much the LightningModule costs beside a plain training loop.
 
-    python benchmarks/vocode.py [--seconds 4] [--rounds 3] [--steps 40] [--threads 2]
+    python benchmarks/vocode.py [--seconds 4] [--rounds 3] [--steps 40] [--threads 2] [--device cuda]
 
 The plain HiFi-GAN is of the same sizes and weights, written as HiFi-GAN is, with its weight norm left in. Ways take turns, and the
 fastest round of each counts. Ratios of one run; the figures of another machine differ.
@@ -73,24 +73,27 @@ def fastest(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
         for name, way in ways.items():
             start = time.perf_counter()
             way()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             if number:
                 seconds[name].append(time.perf_counter() - start)
     return {name: min(found) for name, found in seconds.items()}
 
 
-def speaking(seconds: float, rounds: int) -> None:
+def speaking(seconds: float, rounds: int, device: str) -> None:
     torch.manual_seed(0)
-    plain, ours, istft = PlainHiFiGAN().eval(), UnitGenerator(**SIZES).eval(), ISTFTGenerator(**SIZES).eval()
+    plain, ours, istft = (network.eval().to(device) for network in (PlainHiFiGAN(), UnitGenerator(**SIZES), ISTFTGenerator(**SIZES)))
     copy_weights(plain, ours)
     ours.remove_weight_norm()
-    units, index = torch.randint(501, (1, round(25 * seconds))), torch.tensor([1])
+    units, index = torch.randint(501, (1, round(25 * seconds)), device=device), torch.tensor([1], device=device)
     with torch.inference_mode():
         difference = (plain(units, index, index) - ours({"Hu": units}, index, index)).abs().max().item()
         found = fastest({"plain HiFi-GAN, weight norm left in": lambda: plain(units, index, index),
                          "unit HiFi-GAN (ours)": lambda: ours({"Hu": units}, index, index),
                          "inverse STFT (ours)": lambda: istft({"Hu": units}, index, index)}, rounds)
     base = found["plain HiFi-GAN, weight norm left in"]
-    print(f"\nspeaking {seconds:g} s at paper size, {torch.get_num_threads()} threads; both HiFi-GANs differ by {difference:.0e}")
+    where = f"{torch.get_num_threads()} threads" if device == "cpu" else device
+    print(f"\nspeaking {seconds:g} s at paper size, {where}; both HiFi-GANs differ by {difference:.0e}")
     for (name, took), network in zip(found.items(), (plain, ours, istft)):
         millions = sum(p.numel() for p in network.parameters()) / 1e6
         print(f"  {name:<38} {millions:5.1f} M   real-time factor {took / seconds:7.4f}   {base / took:6.2f} x")
@@ -184,9 +187,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40, help="of training; 0 for none")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="that speaks; training is on the processor")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    speaking(args.seconds, args.rounds)
+    speaking(args.seconds, args.rounds, args.device)
     if args.steps:
         training(args.steps, args.rounds)
 
