@@ -1,11 +1,12 @@
 """What a training step of each paper-size recipe costs on one GPU, language models apart, which benchmarks/train_lm.py measures.
 
-    python benchmarks/paper_size.py [--only vocoder] [--steps 12] [--precision bf16-mixed] [--autotune] [--tiny]
+    python benchmarks/paper_size.py [--only vocoder] [--steps 12] [--precision bf16-mixed] [--tiny]
 
 Networks, batches, precision and accumulated batches are those of the shipped recipes, read from them. Checkpoints are replaced by the same
 architecture with random weights, batches by noise of their shape that is there already: reading, changing and moving audio is not in these figures,
 nor is validation, nor what several GPUs tell each other. GPU-hours are the recipe's ``max_steps`` at the median step, extrapolated from those
-few, for all of its GPUs together. ``--precision`` is another than the recipe's; ``--autotune`` lets cuDNN try its algorithms. ``--tiny`` cuts the networks down, to try this file where there is no GPU.
+few, for all of its GPUs together. ``--precision`` is another than the recipe's. ``--tiny`` cuts the networks down, to try this
+file where there is no GPU.
 """
 import argparse
 import tempfile
@@ -143,8 +144,8 @@ def measure(model: L.LightningModule, stage: dict[str, Any], precision: str, arg
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     trainer = L.Trainer(accelerator="gpu" if is_gpu else "cpu", devices=1, precision=precision, accumulate_grad_batches=accumulate,
-                        benchmark=args.autotune, max_steps=WARMUP + args.steps, limit_val_batches=0, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-                        enable_model_summary=False, default_root_dir=folder, callbacks=[SeededSteps(), clock])
+                        max_steps=WARMUP + args.steps, limit_val_batches=0, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+                        default_root_dir=folder, callbacks=[SeededSteps(), clock])
     trainer.fit(model, Data(batch, "StyleDataModule" in stage["data"]["_target_"]))
     return Cost(sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns), np.array(clock.seconds[WARMUP:]), accumulate * audio,
                 torch.cuda.max_memory_allocated() / 2**30 if is_gpu else float("nan"))
@@ -155,7 +156,6 @@ def main() -> None:
     parser.add_argument("--only", default="", help="recipes whose name has this in it")
     parser.add_argument("--steps", type=int, default=12, help="that are measured, after the warm-up")
     parser.add_argument("--precision")
-    parser.add_argument("--autotune", action="store_true")
     parser.add_argument("--tiny", action="store_true")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
