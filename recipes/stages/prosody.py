@@ -13,7 +13,7 @@ from lightningmodules.pitch_vqvae import PitchAutoencoder
 from lightningmodules.style import StyleFinetuning
 from recipes.stages.training import fit
 from zoo.audio import SAMPLE_RATE
-from zoo.corpora.preparation import read_cuts
+from zoo.corpora.preparation import first_hours, read_cuts
 from zoo.corpora.source import SPLITS
 from zoo.corpora.utterance import utterance, waveform
 from zoo.evaluation.prosody import cluster_report, pitch_report, style_report
@@ -28,7 +28,8 @@ from zoo.tokens.tokenise import Tally, readable
 EXTRACTOR = "f0.json"
 
 
-def extract_f0(out: Path, corpus: Path, extractor: F0Extractor, num_processes: int = 1, max_bad_share: float = 0.05) -> dict[str, str]:
+def extract_f0(out: Path, corpus: Path, extractor: F0Extractor, num_processes: int = 1, max_bad_share: float = 0.05,
+               hours: float | None = None) -> dict[str, str]:
     """Compute the F0 of every split of a corpus, once.
 
     Args:
@@ -37,13 +38,14 @@ def extract_f0(out: Path, corpus: Path, extractor: F0Extractor, num_processes: i
         extractor: Waveform to F0.
         num_processes: That compute at once.
         max_bad_share: Of a split, how many utterances may be unreadable.
+        hours: Of training speech that is listened to; all if None.
 
     Raises:
         ValueError: Where more are.
     """
     voiced = []
     for split in (name for name in SPLITS if (corpus / f"{name}.jsonl.gz").is_file()):
-        store = write_f0(out, split, read_cuts(corpus, split), extractor, num_processes)
+        store = write_f0(out, split, first_hours(read_cuts(corpus, split), hours if split == "train" else None), extractor, num_processes)
         if store.num_skipped > max_bad_share * (len(store) + store.num_skipped):
             raise ValueError(f"{store.num_skipped} of {len(store) + store.num_skipped} utterances of {split!r} could not be read, more than "
                              f"max_bad_share={max_bad_share}; the reasons are in {out / split}.jsonl")
@@ -137,10 +139,6 @@ def _styled(cuts: list[Cut], max_seconds: float) -> Iterator[tuple[Tensor, str]]
 
 def _listen(min_samples: int, corpus: Path, split: str, hours: float) -> Iterator[tuple[Tensor, str | None]]:
     """Waveform and style of the first ``hours`` of a split; what is unreadable or too short is passed over."""
-    seconds = 0.0
-    for spoken, _, samples in readable(read_cuts(corpus, split), SAMPLE_RATE, Tally(), f"style {split}"):
+    for spoken, _, samples in readable(first_hours(read_cuts(corpus, split), hours), SAMPLE_RATE, Tally(), f"style {split}"):
         if len(samples) >= min_samples:
             yield samples, spoken.style
-        seconds += spoken.duration
-        if seconds > 3600 * hours:
-            break

@@ -34,7 +34,7 @@ def train_variants(out: Path, corpus: Path, encoder: SpeechEncoder, pitch: Pitch
         num_clusters: Phonetic units.
         num_style_units: Style units.
         switch_price: As ``train_base_tokenizer``.
-        hours: Of speech that phonetic units are clustered of.
+        hours: Of speech that phonetic and style units are clustered of.
         seed: Of initial weights, draws and clusterings; the data take their own.
     """
     redraw(pitch, seed)
@@ -42,7 +42,7 @@ def train_variants(out: Path, corpus: Path, encoder: SpeechEncoder, pitch: Pitch
     told = train_base_tokenizer(out / "phonetic", corpus, encoder, num_clusters, switch_price, hours, seed=seed)
     told |= train_pitch(out / "pitch", pitch, tracks, pitch_trainer)
     told |= train_style(out / "classifier", style, crops, style_trainer)
-    told |= cluster_style(out / "style", corpus, out / "classifier" / "style", num_style_units, seed=seed)
+    told |= cluster_style(out / "style", corpus, out / "classifier" / "style", num_style_units, hours, seed=seed)
     phonetic = PhoneticUnits.load(out / "phonetic" / "tokenizer" / "Hu")
     Base(phonetic).save(out / "base")
     Expressive(phonetic, PitchUnits.load(out / "pitch" / "pitch"), StyleUnits.load(out / "style" / "style")).save(out / "expressive")

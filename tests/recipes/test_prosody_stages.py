@@ -12,6 +12,7 @@ from recipes.engine.recipe import load
 from recipes.stages.prosody import cluster_style, extract_f0, train_pitch, train_style
 from tests.toy_prosody import hum, write_corpus
 from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_store import F0Store
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
 from zoo.speech.style import StyleClassifier, StyleUnits
@@ -78,6 +79,13 @@ def test_too_much_unreadable_audio_stops_the_extraction_by_name(tmp_path):
     with pytest.raises(ValueError, match="2 of 6 utterances of 'train' could not be read"):
         extract_f0(tmp_path / "f0", corpus, Autocorrelation())
     assert extract_f0(tmp_path / "f0", corpus, Autocorrelation(), max_bad_share=0.5)["F0"].startswith("utterances with a voiced frame: train 4 of 4")
+
+
+def test_f0_may_be_of_a_part_of_training_speech_alone(run, tmp_path):
+    extract_f0(tmp_path, run / "corpus", Autocorrelation(f0_max=500), hours=1e-6)
+    few, all_of_them = (F0Store(folder, "train") for folder in (tmp_path, run / "f0"))
+    assert len(few) == 1 < len(all_of_them) and torch.equal(few.track(0).frequency, all_of_them.track(0).frequency)
+    assert len(F0Store(tmp_path, "dev")) == len(F0Store(run / "f0", "dev"))
 
 
 def test_the_pitch_recipe_has_the_networks_of_the_paper():

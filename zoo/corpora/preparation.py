@@ -96,6 +96,16 @@ def read_cuts(folder: Path, split: str) -> CutSet:
     return CutSet.from_jsonl_lazy(path)
 
 
+def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:
+    """Yield cuts until they last so long, the one that passes the limit included; all if None."""
+    seconds = 0.0
+    for cut in cuts:
+        if hours is not None and seconds > 3600 * hours:
+            return
+        yield cut
+        seconds += cut.duration
+
+
 def _write_split(
     items: Iterable[Cut | BadItem], split: str, manifest: TextIO, skipped: TextIO, check_samples: bool,
 ) -> SplitSummary:

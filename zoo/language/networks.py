@@ -15,7 +15,7 @@ from zoo.tokens.vocabulary import Vocabulary
 
 def llama(vocabulary: Vocabulary, hidden_size: int, num_layers: int, num_heads: int, intermediate_size: int | None = None,
           num_key_value_heads: int | None = None, max_positions: int = 4096, rope_theta: float = 100_000.0,
-          tie_embeddings: bool = False, seed: int | None = None) -> LlamaForCausalLM:
+          tie_embeddings: bool = False, initializer_range: float = 0.02, seed: int | None = None) -> LlamaForCausalLM:
     """Return an untrained Llama.
 
     Args:
@@ -28,6 +28,7 @@ def llama(vocabulary: Vocabulary, hidden_size: int, num_layers: int, num_heads: 
         max_positions: Longest sequence, in tokens.
         rope_theta: Base of the rotary positions; Spirit LM raises Llama 2's 10,000 to 100,000.
         tie_embeddings: One matrix for embedding and head.
+        initializer_range: Deviation of the initial weights; a narrow network learns faster from a larger one.
         seed: Of the weights, so that one recipe can train several; the state of torch's generator if None.
     """
     if hidden_size % num_heads:
@@ -36,7 +37,7 @@ def llama(vocabulary: Vocabulary, hidden_size: int, num_layers: int, num_heads: 
         vocab_size=vocabulary.num_rows, hidden_size=hidden_size, num_hidden_layers=num_layers, num_attention_heads=num_heads,
         intermediate_size=intermediate_size or -(-hidden_size * 8 // 96) * 32, num_key_value_heads=num_key_value_heads or num_heads,
         max_position_embeddings=max_positions, rope_parameters={"rope_type": "default", "rope_theta": rope_theta},
-        tie_word_embeddings=tie_embeddings, bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=None,
+        tie_word_embeddings=tie_embeddings, initializer_range=initializer_range, bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=None,
         attn_implementation="sdpa")
     if seed is None:
         return LlamaForCausalLM(config)

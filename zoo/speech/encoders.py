@@ -1,7 +1,7 @@
 """Waveform to a sequence of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +166,21 @@ class HubertEncoder(SpeechEncoder):
             is_large = isinstance(part, nn.Linear) or (isinstance(part, nn.Conv1d) and part.in_channels > 1)
             if is_large and not parametrize.is_parametrized(part):
                 part.to(torch.bfloat16)
+            if isinstance(part, nn.Conv1d) and part.groups > 1 and part.in_channels // part.groups < 16:
+                part.forward = _without_autocast(part.forward)  # oneDNN 3.10 gives wrong sums in bfloat16 with AMX
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.layer, "normalize": self.normalize}
 
     def save_weights(self, folder: Path) -> None:
         self.network.save_pretrained(folder)
+
+
+def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def in_float32(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return forward(x.float())
+    return in_float32
 
 
 def _wants_normalised(source: str, feat_extract_norm: str) -> bool:

@@ -1,6 +1,7 @@
 """F0 tracks of a corpus on disk: computed once, read memory-mapped."""
 import json
 import os
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lhotse import CutSet
 from lhotse.cut import Cut
 from tqdm import tqdm
 
@@ -84,7 +84,7 @@ class F0Store:
         return F0Track(values.abs(), values > 0)
 
 
-def write_f0(folder: Path, split: str, cuts: CutSet, extractor: F0Extractor, num_processes: int = 1) -> F0Store:
+def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extractor, num_processes: int = 1) -> F0Store:
     """Compute the F0 of every utterance of one split; what an interrupted run has done is kept.
 
     The file of values holds Hz as float32, negative where a frame is unvoiced.

@@ -3,7 +3,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from lhotse import CutSet
 from lhotse.cut import Cut
 from torch import Tensor
 from tqdm import tqdm
@@ -21,7 +20,7 @@ BATCH_SECONDS = 30.0
 WAITING_BATCHES = 16  # are read before they are sorted by length
 
 
-def readable(cuts: CutSet, sample_rate: int, tally: Tally, title: str) -> Iterator[tuple[Utterance, Cut, Tensor]]:
+def readable(cuts: Iterable[Cut], sample_rate: int, tally: Tally, title: str) -> Iterator[tuple[Utterance, Cut, Tensor]]:
     """Yield each utterance with its waveform (num_samples,), counting those that cannot be read."""
     for cut in tqdm(cuts, desc=title, unit="utt", mininterval=1.0):
         try:
