@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 HOP_SAMPLES = 80
 FRAME_RATE = 200.0
-PIECE_FRAMES = 512  # looked at at once: what one step leaves is still in the cache at the next
+PIECE_FRAMES = 256  # looked at at once: what one step leaves is still in the cache at the next
 
 
 @dataclass(frozen=True)
