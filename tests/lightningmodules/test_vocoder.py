@@ -13,6 +13,7 @@ from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.vocoder import UnitVocoder
 from tests.toy_speech import RATES, STREAMS, write_hums
 from zoo.speech.encoders import FilterbankEncoder
+from zoo.speech.f0 import Autocorrelation
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic import PhoneticUnits
 from zoo.tokens.tokenizers import Base
@@ -34,7 +35,8 @@ def module(kind: str = "unit", adversarial: bool = True, num_speakers: int = 2, 
         generator = UnitGenerator(**sizes, channels=32, upsample_rates=(8, 8, 10), upsample_kernel_sizes=(16, 16, 20),
                                   resblock_kernel_sizes=(3,), resblock_dilations=((1, 3),))
     else:
-        generator = ISTFTGenerator(**sizes, channels=32, hidden=64, num_blocks=2)
+        generator = ISTFTGenerator(**sizes, channels=32, hidden=64, num_blocks=2, harmonics=40 * (kind == "harmonic"))
+        options = ({"f0": Autocorrelation()} if kind == "harmonic" else {}) | options
     judges = Discriminators([MultiPeriodDiscriminator((2, 3), 4, 16), MultiScaleDiscriminator(1, 4)]) if adversarial else None
     return UnitVocoder(generator, DurationPredictor(16, 16), judges, **({"learning_rate": 2e-3} | options))
 
@@ -63,6 +65,30 @@ def test_a_few_steps_lower_the_mel_loss(kind, tokens, tmp_path):
     fit.validate(trained, data(tokens), verbose=False)
     assert float(fit.callback_metrics["val/mel_distance"]) < 0.85 * before
     assert fit.callback_metrics["val/mel_distance"].item() == pytest.approx(fit.callback_metrics["val/mel"].item(), abs=1e-4)
+
+
+def test_pitch_is_learnt_and_spoken_by(tokens, tmp_path):
+    """Training speaks by the pitch of the speech, validation by what was learnt."""
+    trained, fit = module("harmonic", adversarial=False, micro_batches=2, ema_decay=0.5), trainer(tmp_path, 60, limit_val_batches=1.0)
+    fit.validate(trained, data(tokens), verbose=False)
+    before = {name: float(fit.callback_metrics[f"val/{name}"]) for name in ("f0", "voicing", "mel")}
+    fit.fit(trained, data(tokens))
+    fit.validate(trained, data(tokens), verbose=False)
+    assert all(float(fit.callback_metrics[f"val/{name}"]) < 0.9 * value for name, value in before.items())
+    assert not any(name.startswith("f0") for name in trained.state_dict())
+
+
+def test_pitch_is_learnt_in_bfloat16_against_discriminators(tokens, tmp_path):
+    trained = module("harmonic")
+    trainer(tmp_path, 2, precision="bf16-mixed", limit_val_batches=1.0).fit(trained, data(tokens))
+    assert trained.steps == 2 and all(p.isfinite().all() for p in trained.trained.parameters())
+    assert trained.trained["generator"].pitch.out.weight.grad.abs().sum() > 0
+
+
+def test_a_harmonic_generator_wants_somebody_who_hears_f0():
+    with pytest.raises(ValueError, match="harmonics 40, so its pitch must be learnt .* f0 is not given"):
+        module("harmonic", f0=None)
+    module("istft", f0=None)
 
 
 def test_what_is_heard_can_be_learnt_from(tokens, tmp_path):
@@ -106,23 +132,25 @@ def test_discriminators_wait_for_their_step(tokens, tmp_path):
     assert any(not torch.equal(value, before[name]) for name, value in trained.state_dict().items() if name.startswith("discriminators"))
 
 
-def test_a_resumed_run_ends_with_the_same_weights(tokens, tmp_path):
+@pytest.mark.parametrize("kind", ["unit", "harmonic"])
+def test_a_resumed_run_ends_with_the_same_weights(kind, tokens, tmp_path):
     options = {"adversarial_from_step": 2, "clip_norm": 1.0, "ema_decay": 0.9, "micro_batches": 2, "learning_rate_decay": 0.5, "decay_every_steps": 2}
-    whole = module(**options)
+    whole = module(kind, **options)
     trainer(tmp_path, 6).fit(whole, data(tokens))
-    half, fit = module(**options), trainer(tmp_path, 3)
+    half, fit = module(kind, **options), trainer(tmp_path, 3)
     fit.fit(half, data(tokens))
     fit.save_checkpoint(tmp_path / "last.ckpt")
     torch.manual_seed(99)
-    resumed, fit = module(**options), trainer(tmp_path, 6)
+    resumed, fit = module(kind, **options), trainer(tmp_path, 6)
     fit.fit(resumed, data(tokens), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert resumed.steps == 6
     assert [name for name, value in weights(whole).items() if not torch.equal(value, resumed.state_dict()[name])] == []
 
 
-def test_micro_batches_make_the_same_step(tokens, tmp_path):
+@pytest.mark.parametrize("kind", ["unit", "harmonic"])
+def test_micro_batches_make_the_same_step(kind, tokens, tmp_path):
     def step(micro_batches: int) -> dict:
-        trained = module(micro_batches=micro_batches)
+        trained = module(kind, micro_batches=micro_batches)
         trained.trained["durations"].dropout.p = 0.0
         trainer(tmp_path, 1).fit(trained, data(tokens))
         return {name: p.grad.clone() for name, p in trained.trained.named_parameters() if p.grad is not None}
@@ -161,8 +189,9 @@ def test_too_few_speakers_are_told_before_training(tokens, tmp_path):
         trainer(tmp_path, 1).fit(module(num_speakers=1), data(tokens))
 
 
-def test_what_was_trained_speaks_and_goes_on_training(tokens, tmp_path):
-    trained, serving = module(adversarial=False), data(tokens)
+@pytest.mark.parametrize("kind", ["unit", "harmonic"])
+def test_what_was_trained_speaks_and_goes_on_training(kind, tokens, tmp_path):
+    trained, serving = module(kind, adversarial=False), data(tokens)
     trainer(tmp_path, 2).fit(trained, serving)
     vocoder = trained.vocoder(STREAMS, serving.speakers, serving.styles, contract={"tokenizer": {}})
     vocoder.save(tmp_path / "vocoder")
@@ -170,7 +199,7 @@ def test_what_was_trained_speaks_and_goes_on_training(tokens, tmp_path):
     assert len(spoken) % 640 == 0 and torch.isfinite(spoken).all()
     assert trained.trained.training and not vocoder.training
     finetuned = Vocoder.load(tmp_path / "vocoder", fold_weight_norm=False)
-    again = UnitVocoder(finetuned.generator, finetuned.durations)
+    again = UnitVocoder(finetuned.generator, finetuned.durations, f0=Autocorrelation())
     assert all(part.training for part in again.modules())
     trainer(tmp_path, 1).fit(again, serving)
     assert again.steps == 1

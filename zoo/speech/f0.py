@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 HOP_SAMPLES = 80
 FRAME_RATE = 200.0
+PIECE_FRAMES = 256  # looked at at once: what one step leaves is still in the cache at the next
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ class F0Extractor(nn.Module, ABC):
     @abstractmethod
     def forward(self, waveform: Tensor) -> F0Track:
         """F0 of one waveform (N,); silence has an unvoiced track."""
+
+    def batch(self, waveforms: Tensor, every: int = 1) -> list[F0Track]:
+        """F0 of each of several waveforms (B, N).
+
+        Args:
+            waveforms: Each is heard as if it were alone.
+            every: Only each ``every``-th frame is wanted, from the first; some extractors then do less, and find a little less.
+        """
+        tracks = [self(waveform) for waveform in waveforms]
+        return [F0Track(track.frequency[::every], track.voiced[::every]) for track in tracks]
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -139,20 +150,24 @@ class Autocorrelation(F0Extractor):
         self.octave_cost, self.jump_cost, self.voicing_cost = octave_cost, jump_cost, voicing_cost
         self.correlate = NormalizedAutocorrelation(f0_min, self.sample_rate)
 
-    @torch.no_grad()
     def forward(self, waveform: Tensor) -> F0Track:
-        peak = waveform.abs().max() if len(waveform) else 0.0
-        if peak == 0:
-            return no_pitch(len(waveform), waveform.device)
-        pieces = [self._candidates(piece, peak) for piece in frames_of(waveform, self.correlate.size).split(2000)]
-        frequencies, strengths, unvoiced = (torch.cat(column).cpu().numpy() for column in zip(*pieces))
-        path = torch.from_numpy(self._best_path(frequencies, strengths, unvoiced)).to(waveform.device)
-        if not (path > 0).any():
-            return no_pitch(len(waveform), waveform.device)
-        return F0Track(fill_unvoiced(path, path > 0), path > 0)
+        return self.batch(waveform.unsqueeze(0))[0]
+
+    @torch.no_grad()
+    def batch(self, waveforms: Tensor, every: int = 1) -> list[F0Track]:
+        rows, samples = waveforms.shape
+        silent = no_pitch(samples, waveforms.device, every)
+        if samples == 0:
+            return [silent] * rows
+        frames = frames_of(waveforms, self.correlate.size, HOP_SAMPLES * every).transpose(0, 1)  # (T, B, L), a view
+        peak = waveforms.abs().amax(1)
+        pieces = [self._candidates(piece.flatten(0, 1), peak.repeat(len(piece))) for piece in frames.split(max(1, PIECE_FRAMES // rows))]
+        found = (torch.cat(column).unflatten(0, (-1, rows)).cpu().numpy() for column in zip(*pieces))
+        paths = torch.from_numpy(self._best_paths(*found, 0.01 * self.frame_rate / every)).to(waveforms.device)
+        return [F0Track(fill_unvoiced(path, path > 0), path > 0) if (path > 0).any() else silent for path in paths]
 
     def _candidates(self, frames: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Frequency and strength of the highest peaks (T, K), and strength of being unvoiced (T,), of frames (T, L)."""
+        """Frequency and strength of the highest peaks (T, K), and strength of being unvoiced (T,), of frames (T, L) of waveforms as loud as ``peak``, (T,)."""
         heights = self.correlate(frames)  # (T, lags)
         first = int(self.sample_rate / self.f0_max)
         middle = heights[:, first:-1]
@@ -164,7 +179,7 @@ class Autocorrelation(F0Extractor):
         frequency = self.sample_rate / (lag + first + shift)
         strength = torch.where((frequency >= self.f0_min) & (frequency <= self.f0_max),
                                top - self.octave_cost * torch.log2(self.f0_max / frequency), float("-inf"))
-        loudness = frames.abs().amax(1) / peak
+        loudness = frames.abs().amax(1) / peak.clamp(min=1e-30)
         silence = (2 - loudness * (1 + self.voicing_threshold) / self.silence_threshold).clamp(min=0)
         return *self._highest(row, frequency, strength, len(frames)), self.voicing_threshold + silence
 
@@ -178,24 +193,30 @@ class Autocorrelation(F0Extractor):
         strength, index = table[1].topk(self.num_candidates, dim=1)
         return table[0].gather(1, index), strength
 
-    def _best_path(self, frequencies: np.ndarray, strengths: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
-        """Frequency of each frame (T,), 0 where unvoiced, by Viterbi's algorithm."""
-        scores = np.concatenate([unvoiced[:, None], strengths], axis=1)  # (T, 1 + K), the unvoiced candidate first
-        pitch = np.log2(frequencies)
-        per_frame = 0.01 * self.frame_rate
-        costs = np.full((len(scores) - 1, scores.shape[1], scores.shape[1]), self.voicing_cost * per_frame)
-        costs[:, 0, 0] = 0
-        costs[:, 1:, 1:] = self.jump_cost * per_frame * np.abs(pitch[:-1, :, None] - pitch[1:, None, :])
+    def _best_paths(self, frequencies: np.ndarray, strengths: np.ndarray, unvoiced: np.ndarray, per_frame: float) -> np.ndarray:
+        """Frequency of each frame (B, T), 0 where unvoiced, by Viterbi's algorithm.
+
+        Args:
+            frequencies: Of the candidates, (T, B, K).
+            strengths: Likewise.
+            unvoiced: Strength of being unvoiced, (T, B).
+            per_frame: Factor on costs per 10 ms.
+        """
+        scores = np.concatenate([unvoiced[..., None], strengths], axis=2)  # (T, B, 1 + K), the unvoiced candidate first
+        pitch, rows = np.log2(frequencies), np.arange(scores.shape[1])
+        costs = np.full((len(scores) - 1, *scores.shape[1:], scores.shape[2]), self.voicing_cost * per_frame)
+        costs[..., 0, 0] = 0
+        costs[..., 1:, 1:] = self.jump_cost * per_frame * np.abs(pitch[:-1, ..., None] - pitch[1:, :, None, :])
         total, before = scores[0], np.zeros(scores.shape, dtype=np.int64)
         for frame in range(1, len(scores)):
-            paths = total[:, None] - costs[frame - 1]
-            before[frame] = paths.argmax(0)
-            total = paths.max(0) + scores[frame]
-        chosen, path = int(total.argmax()), np.zeros(len(scores), dtype=np.float32)
+            reached = total[..., None] - costs[frame - 1]
+            before[frame] = reached.argmax(1)
+            total = reached.max(1) + scores[frame]
+        chosen, paths = total.argmax(1), np.zeros(scores.shape[:2], dtype=np.float32)
         for frame in range(len(scores) - 1, -1, -1):
-            path[frame] = frequencies[frame, chosen - 1] if chosen else 0.0
-            chosen = before[frame, chosen]
-        return path
+            paths[frame] = np.where(chosen > 0, frequencies[frame, rows, chosen - 1], 0.0)
+            chosen = before[frame, rows, chosen]
+        return paths.T.copy()
 
     def config(self) -> dict[str, Any]:
         return {"f0_min": self.f0_min, "f0_max": self.f0_max, "voicing_threshold": self.voicing_threshold,
@@ -252,9 +273,9 @@ def fill_unvoiced(frequency: Tensor, voiced: Tensor) -> Tensor:
     return torch.where(voiced, frequency, line)
 
 
-def no_pitch(num_samples: int, device: torch.device | None = None) -> F0Track:
-    """The track of a waveform in which nothing is voiced."""
-    frames = num_samples // HOP_SAMPLES + 1
+def no_pitch(num_samples: int, device: torch.device | None = None, every: int = 1) -> F0Track:
+    """The track of a waveform in which nothing is voiced, each ``every``-th frame of it."""
+    frames = num_samples // (HOP_SAMPLES * every) + 1
     return F0Track(torch.zeros(frames, device=device), torch.zeros(frames, dtype=torch.bool, device=device))
 
 

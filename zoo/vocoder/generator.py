@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from zoo.vocoder.source import Melody
+
 SLOPE, LAST_SLOPE = 0.1, 0.01
 
 
@@ -55,6 +57,7 @@ class Generator(nn.Module):
 
     config: dict[str, Any]
     context_units: int
+    harmonics: int = 0
 
     def __init__(self, streams: dict[str, int], unit_rate: float, embedding_dim: int, num_speakers: int, num_styles: int, sample_rate: int) -> None:
         super().__init__()
@@ -69,6 +72,15 @@ class Generator(nn.Module):
     def phonetic(self, units: Tensor) -> Tensor:
         """Embeddings of the first stream, for the duration predictor: (B, T) -> (B, T, embedding_dim)."""
         return next(iter(self.embed.units.values()))(units)
+
+    def melody(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None,
+               mask: Tensor | None = None) -> Melody | None:
+        """What must be known of all units before a part of them is spoken; None where that is nothing. Arguments as of a call."""
+        return None
+
+    def part(self, units: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, melody: Melody | None, start: int, end: int) -> Tensor:
+        """Speak units ``start`` to ``end`` of (B, T) as they sound with nothing around them, but in the melody of all."""
+        return self({prefix: each[:, start:end] for prefix, each in units.items()}, speaker, style)
 
     def remove_weight_norm(self) -> None:
         """Fold weight norm into the weights: same output, less work; for inference."""

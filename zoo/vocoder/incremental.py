@@ -54,15 +54,17 @@ class IncrementalVocoder:
 
     def _speak(self, certain: int, ends: bool) -> Tensor:
         frames = self.vocoder.frames(self.tokens)
-        units = torch.from_numpy(self.tokens.of(self.vocoder.streams[0].prefix)).to(self.vocoder.device)
+        phonetic = torch.from_numpy(self.tokens.of(self.vocoder.streams[0].prefix)).to(self.vocoder.device)
         reach, samples = self.vocoder.generator.context_units, self.vocoder.generator.samples_per_unit
-        known = int(self.vocoder.predicted(units)[:certain].sum())
+        known = int(self.vocoder.predicted(phonetic)[:certain].sum())
         until = known if ends else known - reach
         if until <= self.spoken:
             return torch.zeros(0, device=self.vocoder.device)
         start = max(0, self.spoken - reach)
-        window = {prefix: row[start:min(until + reach, known)].unsqueeze(0) for prefix, row in frames.items()}
-        waveform = self.vocoder.generator(window, *self.vocoder._choices([self.speaker], [None]))[0]
+        units = {prefix: row[:known].unsqueeze(0) for prefix, row in frames.items()}
+        chosen = self.vocoder._choices([self.speaker], [None])
+        melody = self.vocoder.generator.melody(units, *chosen)
+        waveform = self.vocoder.generator.part(units, *chosen, melody, start, min(until + reach, known))[0]
         piece = waveform[(self.spoken - start) * samples:(until - start) * samples].clone()
         self.spoken = until
         return piece

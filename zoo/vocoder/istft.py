@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.vocoder.generator import Generator
+from zoo.vocoder.source import CENTRE_HZ, HarmonicSource, Melody, PitchHead
 
 
 class ConvNeXtBlock(nn.Module):
@@ -25,6 +26,10 @@ class ConvNeXtBlock(nn.Module):
 class ISTFTGenerator(Generator):
     """ConvNeXt blocks at the unit rate and one head that gives the spectra of all frames of a unit (after Vocos, Siuzdak 2023).
 
+    A network at the unit rate cannot carry the phase of a voice. With ``harmonics``, a small head tells F0 and voicing, tones of
+    that pitch are made, and the network tells what to make of them at each frequency, besides the spectra of its own (a source and
+    a filter, as in Wang et al. 2019, here in the frequency domain).
+
     Args:
         streams: Number of units by prefix; the first is the phonetic one, which durations are predicted from.
         unit_rate: Units per second; every stream comes repeated to this rate.
@@ -38,6 +43,7 @@ class ISTFTGenerator(Generator):
         frames_per_unit: Spectra per unit; they divide its samples.
         overlap: Frames that share a sample: the transform is ``overlap`` hops long.
         sample_rate: Of the waveform, in Hz.
+        harmonics: The most tones in the source; those above half the sample rate are left out. 0 for no source.
 
     Raises:
         ValueError: Where the sizes do not fit each other.
@@ -45,7 +51,7 @@ class ISTFTGenerator(Generator):
 
     def __init__(self, streams: dict[str, int], unit_rate: float, num_speakers: int = 0, num_styles: int = 0, embedding_dim: int = 128,
                  channels: int = 512, hidden: int = 1536, num_blocks: int = 8, kernel_size: int = 7, frames_per_unit: int = 4,
-                 overlap: int = 4, sample_rate: int = 16000) -> None:
+                 overlap: int = 4, sample_rate: int = 16000, harmonics: int = 0) -> None:
         config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
         self.config = config
@@ -53,7 +59,7 @@ class ISTFTGenerator(Generator):
             raise ValueError(f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an even number of "
                              f"samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd kernel_size")
         self.frames_per_unit, self.hop = frames_per_unit, self.samples_per_unit // frames_per_unit
-        self.fft_size = overlap * self.hop
+        self.fft_size, self.frame_rate = overlap * self.hop, sample_rate / self.hop
         self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
         self.first_norm = nn.LayerNorm(channels)
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks))
@@ -62,6 +68,17 @@ class ISTFTGenerator(Generator):
         self._start_in_phase()
         self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
         self.context_units = (num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
+        if harmonics:
+            self._add_source(harmonics, channels, kernel_size)
+
+    def _add_source(self, harmonics: int, channels: int, kernel_size: int) -> None:
+        self.harmonics = harmonics
+        self.pitch = PitchHead(self.embed.width, self.frames_per_unit)
+        self.source = HarmonicSource(harmonics, self.fft_size, self.sample_rate)
+        self.from_pitch = nn.Linear(2 * self.frames_per_unit, channels)
+        self.filter = nn.Linear(channels, self.frames_per_unit * (self.fft_size // 2 + 1))
+        nn.init.constant_(self.filter.bias, -1.0)
+        self.context_units += max(0, self.pitch.reach - kernel_size // 2)
 
     @torch.no_grad()
     def _start_in_phase(self) -> None:
@@ -73,7 +90,8 @@ class ISTFTGenerator(Generator):
         phase.copy_(start + 2 * torch.pi * self.hop / self.fft_size * torch.outer(frames, bins))
         self.head.weight.view(self.frames_per_unit, 2, len(bins), -1)[:, 1].mul_(0.1)
 
-    def forward(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None, mask: Tensor | None = None,
+                melody: Melody | None = None) -> Tensor:
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit).
 
         Args:
@@ -81,15 +99,45 @@ class ISTFTGenerator(Generator):
             speaker: Index, (B,); where there is a choice.
             style: Index, (B,); where there is a choice.
             mask: True where there are units, (B, T); rows come out as if each were alone. None: everywhere.
+            melody: Of every frame, where there is a source; what the units tell if None.
         """
-        x = self.embed(units, speaker, style)  # (B, width, T)
-        keep = x.new_ones(x.shape[0], x.shape[2], 1) if mask is None else mask.unsqueeze(-1).to(x.dtype)
-        x = self.first_norm(self.first(x * keep.transpose(1, 2)).transpose(1, 2)) * keep
+        embedded = self.embed(units, speaker, style)  # (B, width, T)
+        keep = _keep(embedded, mask)
+        x = self.first_norm(self.first(embedded * keep.transpose(1, 2)).transpose(1, 2)) * keep
+        if self.harmonics:
+            melody = self.melody(units, speaker, style, mask) if melody is None else melody
+            x = (x + self.from_pitch(melody.features().unflatten(1, (-1, self.frames_per_unit)).flatten(2).to(x.dtype))) * keep
         for block in self.blocks:
             x = block(x) * keep
-        size, phase = self.head(self.last_norm(x)).float().unflatten(-1, (self.frames_per_unit, 2, -1)).unbind(-2)
-        spectra = torch.polar(size.clamp(max=5.0).exp(), phase) * keep.unsqueeze(2)  # (B, T, frames, fft_size / 2 + 1)
+        x = self.last_norm(x)
+        size, phase = self.head(x).float().unflatten(-1, (self.frames_per_unit, 2, -1)).unbind(-2)
+        spectra = torch.polar(size.clamp(max=5.0).exp(), phase)  # (B, T, frames, fft_size / 2 + 1)
+        if self.harmonics:
+            size = self.filter(x).float().unflatten(-1, (self.frames_per_unit, -1))
+            spectra = spectra + size.clamp(max=5.0).exp() * self.source(melody).unflatten(1, (-1, self.frames_per_unit))
+        spectra = spectra * keep.unsqueeze(2)
         return self._overlap_add(spectra.flatten(1, 2), keep.float().repeat_interleave(self.frames_per_unit, dim=1))
+
+    def told_pitch(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None,
+                   mask: Tensor | None = None, precision: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """Octaves above ``CENTRE_HZ`` and logits of being voiced, (B, T * frames_per_unit) each; arguments as of a call."""
+        embedded = self.embed(units, speaker, style).to(precision)
+        return self.pitch(embedded, _keep(embedded, mask))
+
+    @torch.no_grad()
+    def melody(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None,
+               mask: Tensor | None = None) -> Melody | None:
+        if not self.harmonics:
+            return None
+        # The phase sums up what is told: in single precision, it would tell which other units were worked on at the same time.
+        octaves, logits = self.told_pitch(units, speaker, style, mask, torch.float64)
+        return Melody.of(CENTRE_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
+
+    def part(self, units: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, melody: Melody | None, start: int, end: int) -> Tensor:
+        if melody is None:
+            return super().part(units, speaker, style, melody, start, end)
+        window = {prefix: each[:, start:end] for prefix, each in units.items()}
+        return self(window, speaker, style, melody=melody.part(start * self.frames_per_unit, end * self.frames_per_unit))
 
     def _overlap_add(self, spectra: Tensor, keep: Tensor) -> Tensor:
         """Map spectra (B, F, fft_size / 2 + 1) to samples (B, F * hop); frames with ``keep`` 0, (B, F, 1), count for nothing."""
@@ -99,6 +147,11 @@ class ISTFTGenerator(Generator):
         margin = (self.fft_size - self.hop) // 2
         inside = slice(margin, margin + spectra.shape[1] * self.hop)
         return samples[:, inside] / envelope[:, inside].clamp(min=1e-6)
+
+
+def _keep(x: Tensor, mask: Tensor | None) -> Tensor:
+    """1 where there are units, else 0: (B, T, 1) for x (B, C, T)."""
+    return x.new_ones(x.shape[0], x.shape[2], 1) if mask is None else mask.unsqueeze(-1).to(x.dtype)
 
 
 def _fold(frames: Tensor, hop: int) -> Tensor:

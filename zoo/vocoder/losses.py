@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.vocoder.discriminators import Judgement
+from zoo.vocoder.source import CENTRE_HZ
 
 
 def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
@@ -38,6 +39,19 @@ def duration_loss(predicted: Tensor, frames: Tensor) -> Tensor:
     inner = inner_runs(frames)
     errors = (predicted - frames.to(predicted.dtype).log1p()).square() * inner
     return errors.sum() / inner.sum().clamp(min=1)
+
+
+def pitch_losses(octaves: Tensor, logits: Tensor, frequency: Tensor, voiced: Tensor) -> dict[str, Tensor]:
+    """``f0``, octaves off where voiced, and ``voicing``, a cross entropy, as means over all frames: those of equal parts of a batch are its own.
+
+    Args:
+        octaves: Told, above the middle of voices, (B, F).
+        logits: Of being voiced, (B, F).
+        frequency: Hz, (B, F).
+        voiced: (B, F).
+    """
+    off = (octaves.float() - torch.log2(frequency / CENTRE_HZ)).abs()
+    return {"f0": torch.where(voiced, off, 0.0).mean(), "voicing": F.binary_cross_entropy_with_logits(logits.float(), voiced.float())}
 
 
 def inner_runs(frames: Tensor) -> Tensor:

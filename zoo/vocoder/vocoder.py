@@ -114,7 +114,8 @@ class Vocoder(nn.Module):
                chunk_units: int = 50, rng: random.Random | None = None) -> Iterator[Tensor]:
         """Speak piece by piece; joined, the pieces are what a call returns.
 
-        Each piece is made with as much of its neighbours as the generator can see, so memory does not grow with length.
+        Each piece is made with as much of its neighbours as the generator can see, so memory does not grow with length
+        (a generator with harmonics first looks for the melody of all units, which takes little).
 
         Args:
             units: As for a call, as are the others.
@@ -134,10 +135,11 @@ class Vocoder(nn.Module):
     @torch.inference_mode()
     def _pieces(self, frames: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, chunk_units: int) -> Iterator[Tensor]:
         total, reach, samples = len(next(iter(frames.values()))), self.generator.context_units, self.generator.samples_per_unit
+        units = {prefix: row.unsqueeze(0) for prefix, row in frames.items()}
+        melody = self.generator.melody(units, speaker, style)
         for start in range(0, total, chunk_units):
             end, first = min(start + chunk_units, total), max(0, start - reach)
-            window = {prefix: row[first:end + reach].unsqueeze(0) for prefix, row in frames.items()}
-            waveform = self.generator(window, speaker, style)[0]
+            waveform = self.generator.part(units, speaker, style, melody, first, min(end + reach, total))[0]
             yield waveform[(start - first) * samples:(end - first) * samples].clone()
 
     @torch.inference_mode()

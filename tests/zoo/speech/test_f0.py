@@ -102,6 +102,20 @@ def test_long_audio_is_worked_through_in_pieces_that_do_not_show():
     assert (torch.log2(track.frequency[5:2195] / truth[5:2195]).abs()).max() < 0.03
 
 
+@KINDS
+def test_a_batch_is_heard_as_each_alone(kind, extractors):
+    seconds = torch.arange(8000) / 16000
+    waveforms = torch.stack([torch.sin(2 * torch.pi * 150 * seconds), torch.zeros(8000), 0.1 * torch.sin(2 * torch.pi * 310 * seconds) * (seconds > 0.2)])
+    for heard, waveform in zip(extractors[kind].batch(waveforms), waveforms):
+        alone = extractors[kind](waveform)
+        assert torch.equal(heard.voiced, alone.voiced) and torch.allclose(heard.frequency, alone.frequency, rtol=1e-4)
+    for heard, waveform in zip(extractors[kind].batch(waveforms, every=2), waveforms):
+        alone = extractors[kind](waveform)
+        assert heard.voiced.shape == (51,) and (heard.voiced == alone.voiced[::2]).float().mean() > 0.9
+        both = heard.voiced & alone.voiced[::2]
+        assert torch.allclose(heard.frequency[both], alone.frequency[::2][both], rtol=1e-2)
+
+
 def test_both_extractors_agree_on_a_voice_with_pauses(extractors):
     parts = [np.full(9600, f) if f else np.zeros(4800) for f in (110.0, 0, 140, 0, 210, 180, 0, 95)]
     wave = voice(np.concatenate(parts)) + noise(sum(map(len, parts)), 3e-4)

@@ -21,7 +21,14 @@ def istft_generator(**changes) -> ISTFTGenerator:
     return ISTFTGenerator(**(SMALL | sizes | changes)).eval()
 
 
+def harmonic_generator(**changes) -> ISTFTGenerator:
+    generator = istft_generator(harmonics=50, **changes)
+    torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training
+    return generator
+
+
 both = pytest.mark.parametrize("make", [unit_generator, istft_generator])
+every = pytest.mark.parametrize("make", [unit_generator, istft_generator, harmonic_generator])
 
 
 def inputs(batch: int, length: int) -> tuple[dict, torch.Tensor, torch.Tensor]:
@@ -30,7 +37,7 @@ def inputs(batch: int, length: int) -> tuple[dict, torch.Tensor, torch.Tensor]:
     return units, torch.arange(batch) % 3, torch.arange(batch) % 2
 
 
-@both
+@every
 def test_a_unit_lasts_its_samples(make):
     assert make()(*inputs(2, 5)).shape == (2, 5 * 640)
 
@@ -98,7 +105,19 @@ def test_context_is_as_far_as_a_unit_is_heard(make):
     assert heard.min() == middle - reach or heard.max() == middle + reach
 
 
-@both
+def test_the_future_is_heard_as_far_as_the_context_says_in_a_melody_too():
+    generator = harmonic_generator().double()
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.1)
+    units, speaker, style = inputs(1, 40)
+    changed = {**units, "Hu": units["Hu"].clone()}
+    changed["Hu"][0, 25] = (units["Hu"][0, 25] + 1) % 10
+    with torch.no_grad():
+        heard = (generator(units, speaker, style) - generator(changed, speaker, style)).abs().view(40, -1).amax(dim=1).nonzero()
+    assert 25 - generator.context_units <= heard.min() < 25
+
+
+@every
 def test_rows_of_a_padded_batch_come_out_as_if_alone(make):
     generator = make()
     units, speaker, style = inputs(2, 9)

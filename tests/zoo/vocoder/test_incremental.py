@@ -15,11 +15,13 @@ STREAMS = (Stream("Hu", 9, 25.0), Stream("Pi", 4, 12.5), Stream("St", 3, 1.0, de
 def vocoder(streams, kind):
     torch.manual_seed(0)
     sizes = {stream.prefix: stream.size for stream in streams}
-    if kind == "istft":
-        generator = ISTFTGenerator(sizes, 25.0, 2, embedding_dim=8, channels=16, hidden=24, num_blocks=2, kernel_size=3)
+    if kind in ("istft", "harmonic"):
+        generator = ISTFTGenerator(sizes, 25.0, 2, embedding_dim=8, channels=16, hidden=24, num_blocks=2, kernel_size=3, harmonics=50 * (kind == "harmonic"))
     else:
         generator = UnitGenerator(sizes, 25.0, num_speakers=2, embedding_dim=8, channels=16, upsample_rates=[20, 32], upsample_kernel_sizes=[40, 64],
                                   resblock_kernel_sizes=[3], resblock_dilations=[[1, 3]])
+    if kind == "harmonic":
+        torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training
     durations = DurationPredictor(8, 8)
     durations.out.weight.data.uniform_(-0.2, 0.2)
     durations.out.bias.data.fill_(1.0)
@@ -33,7 +35,7 @@ def said(streams, length, seed):
     return "".join(f"[{name}{draw.integers(sizes[name])}]" for name in names) + "".join(f"[{stream.prefix}1]" for stream in streams)
 
 
-@pytest.mark.parametrize("kind", ["hifigan", "istft"])
+@pytest.mark.parametrize("kind", ["hifigan", "istft", "harmonic"])
 @pytest.mark.parametrize("streams", [STREAMS[:1], STREAMS], ids=["base", "expressive"])
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_pieces_joined_are_the_whole_and_come_before_the_end(kind, streams, chunk):

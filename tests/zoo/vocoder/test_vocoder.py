@@ -1,3 +1,4 @@
+import json
 import random
 from dataclasses import replace
 
@@ -23,17 +24,19 @@ def make(streams: tuple[Stream, ...] = STREAMS, kind: str = "unit", **arguments)
         for parameter in generator.parameters():
             torch.nn.init.normal_(parameter, 0.0, 0.3)
     else:
-        generator = ISTFTGenerator(**sizes, channels=16, hidden=32, num_blocks=2)
+        generator = ISTFTGenerator(**sizes, channels=16, hidden=32, num_blocks=2, harmonics=50 * (kind == "harmonic"))
+    if kind == "harmonic":
+        torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training
     durations = DurationPredictor(4, 8)
     torch.nn.init.constant_(durations.out.bias, 1.2)
     defaults = {"durations": durations, "speakers": ["ann", "bob"], "styles": ["calm", "gay", "sad"], "missing": {"St": [3, 1]}}
     return Vocoder(generator, streams, **(defaults | arguments))
 
 
-both = pytest.mark.parametrize("kind", ["unit", "istft"])
+each_kind = pytest.mark.parametrize("kind", ["unit", "istft", "harmonic"])
 
 
-@both
+@each_kind
 def test_streaming_equals_a_call(kind):
     vocoder = make(kind=kind)
     units = {"Hu": np.arange(90) % 20, "Pi": np.arange(45) % 8, "St": np.arange(4) % 4}
@@ -45,7 +48,7 @@ def test_streaming_equals_a_call(kind):
         assert torch.allclose(torch.cat(pieces), whole, atol=1e-4)
 
 
-@both
+@each_kind
 def test_a_batch_equals_calls(kind):
     vocoder = make(kind=kind)
     several = ["[St1][Pi2][Hu3][Hu4]", "[St1][Pi2][Hu5]", "[Pi1][Hu3][Hu4][Pi7][Hu6][Hu9]"]
@@ -53,7 +56,7 @@ def test_a_batch_equals_calls(kind):
         assert torch.allclose(waveform, vocoder(units, speaker), atol=1e-5)
 
 
-@both
+@each_kind
 def test_saving_and_loading_give_the_same_voice(kind, tmp_path):
     vocoder = make(kind=kind, contract={"tokenizer": {"checksum": "x"}}, default_speaker=1)
     vocoder.save(tmp_path)
@@ -65,6 +68,15 @@ def test_saving_and_loading_give_the_same_voice(kind, tmp_path):
     assert Vocoder.load(tmp_path, fold_weight_norm=False).state_dict().keys() == vocoder.state_dict().keys()
     again.save(tmp_path / "folded")
     assert torch.equal(Vocoder.load(tmp_path / "folded")("[Pi2][Hu3]"), again("[Pi2][Hu3]"))
+
+
+def test_a_vocoder_saved_before_there_were_harmonics_is_loaded(tmp_path):
+    vocoder = make(kind="istft")
+    vocoder.save(tmp_path)
+    config = json.loads((tmp_path / "vocoder.json").read_text())
+    del config["generator"]["harmonics"]
+    (tmp_path / "vocoder.json").write_text(json.dumps(config))
+    assert torch.equal(Vocoder.load(tmp_path)("[Pi2][Hu3]"), vocoder("[Pi2][Hu3]"))
 
 
 def test_its_contract_is_compared_with_that_of_tokens(tmp_path):
