@@ -29,6 +29,9 @@ stages:
 @pytest.fixture(autouse=True)
 def recipe(workshop):
     Path("r.yaml").write_text(RECIPE)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that was put in the background has it ignored
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def go(*overrides):
