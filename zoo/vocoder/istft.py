@@ -134,10 +134,8 @@ class ISTFTGenerator(Generator):
         return Melody.of(CENTRE_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
 
     def part(self, units: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, melody: Melody | None, start: int, end: int) -> Tensor:
-        if melody is None:
-            return super().part(units, speaker, style, melody, start, end)
         window = {prefix: each[:, start:end] for prefix, each in units.items()}
-        return self(window, speaker, style, melody=melody.part(start * self.frames_per_unit, end * self.frames_per_unit))
+        return self(window, speaker, style, melody=melody and melody.part(start * self.frames_per_unit, end * self.frames_per_unit))
 
     def _overlap_add(self, spectra: Tensor, keep: Tensor) -> Tensor:
         """Map spectra (B, F, fft_size / 2 + 1) to samples (B, F * hop); frames with ``keep`` 0, (B, F, 1), count for nothing."""
