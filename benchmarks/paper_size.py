@@ -8,6 +8,7 @@ nor is validation, nor what several GPUs tell each other. GPU-hours are the reci
 few, for all of its GPUs together. ``--precision`` is another than the recipe's. ``--tiny`` cuts the networks down, to try this
 file where there is no GPU.
 """
+
 import argparse
 import tempfile
 import time
@@ -27,25 +28,56 @@ from transformers.utils import logging
 
 from lightningmodules.callbacks import SeededSteps
 from recipes.engine.builder import Builder
+from recipes.engine.bundled import find
 from recipes.engine.recipe import load
-from recipes.engine.shipped import find
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
-from zoo.speech.hubert import hubert
+from zoo.speech.hubert_pretraining import hubert
 from zoo.speech.kmeans import KMeans
-from zoo.speech.phonetic import PhoneticUnits
-from zoo.tokens.tokenizers import Base
+from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.tokenizers.speech_tokenizer import Base
 
 WARMUP, RATE = 3, 16000
-STAGES = [("units/hubert_pretraining", "stage_1"), ("units/hubert_pretraining", "stage_2"), ("units/ctc_quantizer", "round_1"), ("prosody/pitch", "pitch"),
-          ("prosody/style", "classifier"), ("vocoder/base", "vocoder"), ("vocoder/expressive", "vocoder"), ("vocoder/base_istft", "vocoder")]
-SMALL = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 64, "conv_dim": 16, "position_kernel": 16, "position_groups": 2}
+STAGES = [
+    ("units/hubert_pretraining", "stage_1"),
+    ("units/hubert_pretraining", "stage_2"),
+    ("units/ctc_quantizer", "round_1"),
+    ("prosody/pitch", "pitch"),
+    ("prosody/style", "classifier"),
+    ("vocoder/base", "vocoder"),
+    ("vocoder/expressive", "vocoder"),
+    ("vocoder/base_istft", "vocoder"),
+]
+SMALL = {
+    "hidden_size": 32,
+    "num_layers": 2,
+    "num_heads": 2,
+    "intermediate_size": 64,
+    "conv_dim": 16,
+    "position_kernel": 16,
+    "position_groups": 2,
+}
 MODEL = "stages.vocoder.model"
-FEW = ["stages.vocoder.data.batch_size=2", f"{MODEL}.discriminators.families.0.channels=4", f"{MODEL}.discriminators.families.1.channels=16"]
+FEW = [
+    "stages.vocoder.data.batch_size=2",
+    f"{MODEL}.discriminators.families.0.channels=4",
+    f"{MODEL}.discriminators.families.1.channels=16",
+]
 TINY = {
-    "units/hubert_pretraining": ["data.batch_seconds=8", "data.max_seconds=2", *(f"network.{name}={value}" for name, value in SMALL.items())],
-    "units/ctc_quantizer": ["data.batch_seconds=8", "data.max_seconds=2", "layer=2", "quantizer.widths=[32, 24, 16, 501]"],
-    "prosody/pitch": [], "prosody/style": ["stages.classifier.data.batch_size=2", "stages.classifier.model.head.dim=32"],
-    "vocoder/base": [*FEW, f"{MODEL}.generator.channels=32"], "vocoder/expressive": [*FEW, f"{MODEL}.generator.channels=32"],
+    "units/hubert_pretraining": [
+        "data.batch_seconds=8",
+        "data.max_seconds=2",
+        *(f"network.{name}={value}" for name, value in SMALL.items()),
+    ],
+    "units/ctc_quantizer": [
+        "data.batch_seconds=8",
+        "data.max_seconds=2",
+        "layer=2",
+        "quantizer.widths=[32, 24, 16, 501]",
+    ],
+    "prosody/pitch": [],
+    "prosody/style": ["stages.classifier.data.batch_size=2", "stages.classifier.model.head.dim=32"],
+    "vocoder/base": [*FEW, f"{MODEL}.generator.channels=32"],
+    "vocoder/expressive": [*FEW, f"{MODEL}.generator.channels=32"],
     "vocoder/base_istft": [*FEW, f"{MODEL}.generator.channels=32", f"{MODEL}.generator.hidden=64"],
 }
 
@@ -54,16 +86,37 @@ def stand_ins(folder: Path, tiny: bool) -> list[str]:
     """Write what the recipes read, with random weights; the overrides that name it."""
     sizes, layer = (SMALL, 2) if tiny else ({}, 11)
     hubert(**sizes).save_pretrained(folder / "hubert")
-    wav2vec = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64, "conv_dim": (16,) * 7} if tiny else {}
+    wav2vec = (
+        {
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "conv_dim": (16,) * 7,
+        }
+        if tiny
+        else {}
+    )
     Wav2Vec2Model(Wav2Vec2Config(**wav2vec)).save_pretrained(folder / "wav2vec2")
-    for place, encoder, units in (("filterbank_units/tokenizer", FilterbankEncoder(), 100), ("run/tokenizer/tokenizer", FilterbankEncoder(), 500),
-                                  ("stage_1_units/tokenizer", HubertEncoder(str(folder / "hubert"), 2 if tiny else 6), 500),
-                                  ("kmeans", HubertEncoder(str(folder / "hubert"), layer), 500)):
+    for place, encoder, units in (
+        ("filterbank_units/tokenizer", FilterbankEncoder(), 100),
+        ("run/tokenizer/tokenizer", FilterbankEncoder(), 500),
+        ("stage_1_units/tokenizer", HubertEncoder(str(folder / "hubert"), 2 if tiny else 6), 500),
+        ("kmeans", HubertEncoder(str(folder / "hubert"), layer), 500),
+    ):
         quantizer = KMeans(units, encoder.dim)
         torch.nn.init.normal_(quantizer.centroids)
         Base(PhoneticUnits(encoder, quantizer)).save(folder / place)
-    named = {"corpus": "none", "hubert": folder / "hubert", "kmeans": folder / "kmeans", "noises": "none", "rooms": "none",
-             "checkpoint": folder / "wav2vec2", "run": folder / "run", "out": folder}
+    named = {
+        "corpus": "none",
+        "hubert": folder / "hubert",
+        "kmeans": folder / "kmeans",
+        "noises": "none",
+        "rooms": "none",
+        "checkpoint": folder / "wav2vec2",
+        "run": folder / "run",
+        "out": folder,
+    }
     return [f"{name}={value}" for name, value in named.items()]
 
 
@@ -73,19 +126,38 @@ def batch_of(data: dict[str, Any]) -> tuple[dict[str, Any], float]:
     if kind in ("WaveformDataModule", "AugmentedDataModule"):
         rows, samples = int(data["batch_seconds"] / data["max_seconds"]), round(data["max_seconds"] * RATE)
         sounds, lengths = 0.1 * torch.randn(rows, samples), torch.full((rows,), samples)
-        batch = {"waveform": sounds} if kind == "WaveformDataModule" else {
-            "clean": sounds, "clean_samples": lengths, "augmented": sounds + 0.02 * torch.randn_like(sounds), "augmented_samples": lengths}
+        batch = (
+            {"waveform": sounds}
+            if kind == "WaveformDataModule"
+            else {
+                "clean": sounds,
+                "clean_samples": lengths,
+                "augmented": sounds + 0.02 * torch.randn_like(sounds),
+                "augmented_samples": lengths,
+            }
+        )
         return batch, rows * samples / RATE
     rows = data["batch_size"]
     if kind == "F0DataModule":
-        tracks = torch.stack([30 * torch.randn(rows, data["segment_samples"] // 80), torch.ones(rows, data["segment_samples"] // 80)], 1)
+        tracks = torch.stack(
+            [30 * torch.randn(rows, data["segment_samples"] // 80), torch.ones(rows, data["segment_samples"] // 80)], 1
+        )
         return {"tracks": tracks, "mean_hz": torch.full((rows, 1), 150.0)}, rows * data["segment_samples"] / RATE
     if kind == "StyleDataModule":
-        return {"waveform": 0.1 * torch.randn(rows, round(data["crop_seconds"] * RATE)), "style": torch.arange(rows) % 26}, rows * data["crop_seconds"]
+        return {
+            "waveform": 0.1 * torch.randn(rows, round(data["crop_seconds"] * RATE)),
+            "style": torch.arange(rows) % 26,
+        }, rows * data["crop_seconds"]
     units, phonetic = data["segment_units"], next(iter(data["rates"].values()))
     made = {prefix: torch.randint(64, (rows, units)) for prefix in data["rates"]}
-    return {"waveform": 0.1 * torch.randn(rows, round(units * RATE / phonetic)), "units": made, "speaker": torch.arange(rows) % 4,
-            "style": torch.zeros(rows, dtype=torch.int64), "run_units": torch.randint(500, (rows, 250)), "run_frames": torch.full((rows, 250), 2)}, rows * units / phonetic
+    return {
+        "waveform": 0.1 * torch.randn(rows, round(units * RATE / phonetic)),
+        "units": made,
+        "speaker": torch.arange(rows) % 4,
+        "style": torch.zeros(rows, dtype=torch.int64),
+        "run_units": torch.randint(500, (rows, 250)),
+        "run_frames": torch.full((rows, 250), 2),
+    }, rows * units / phonetic
 
 
 class Same(IterableDataset):
@@ -100,7 +172,12 @@ class Same(IterableDataset):
 class Data(L.LightningDataModule):
     """One batch again and again, with what modules ask a data module for."""
 
-    styles, style_seconds, augmentations, speakers = [f"style {n}" for n in range(26)], torch.ones(26), {}, ["a", "b", "c", "d"]
+    styles, style_seconds, augmentations, speakers = (
+        [f"style {n}" for n in range(26)],
+        torch.ones(26),
+        {},
+        ["a", "b", "c", "d"],
+    )
 
     def __init__(self, batch: dict[str, Any], is_styled: bool) -> None:
         super().__init__()
@@ -116,7 +193,9 @@ class Clock(L.Callback):
     def __init__(self, is_gpu: bool) -> None:
         self.is_gpu, self.seconds, self.since = is_gpu, [], time.perf_counter()
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         if self.is_gpu:
@@ -136,19 +215,42 @@ class Cost:
     memory: float
 
 
-def measure(model: L.LightningModule, stage: dict[str, Any], precision: str, args: argparse.Namespace, is_gpu: bool, folder: Path) -> Cost:
+def measure(
+    model: L.LightningModule,
+    stage: dict[str, Any],
+    precision: str,
+    args: argparse.Namespace,
+    is_gpu: bool,
+    folder: Path,
+) -> Cost:
     batch, audio = batch_of(stage["data"])
     clock, accumulate = Clock(is_gpu), stage["trainer"].get("accumulate_grad_batches", 1)
     sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
     if is_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    trainer = L.Trainer(accelerator="gpu" if is_gpu else "cpu", devices=1, precision=precision, accumulate_grad_batches=accumulate,
-                        max_steps=WARMUP + args.steps, limit_val_batches=0, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-                        default_root_dir=folder, callbacks=[SeededSteps(), clock])
+    trainer = L.Trainer(
+        accelerator="gpu" if is_gpu else "cpu",
+        devices=1,
+        precision=precision,
+        accumulate_grad_batches=accumulate,
+        max_steps=WARMUP + args.steps,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[SeededSteps(), clock],
+    )
     trainer.fit(model, Data(batch, "StyleDataModule" in stage["data"]["_target_"]))
-    return Cost(sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns), np.array(clock.seconds[WARMUP:]), accumulate * audio,
-                torch.cuda.max_memory_allocated() / 2**30 if is_gpu else float("nan"))
+    return Cost(
+        sum(size for size, _ in sizes),
+        sum(size for size, learns in sizes if learns),
+        np.array(clock.seconds[WARMUP:]),
+        accumulate * audio,
+        torch.cuda.max_memory_allocated() / 2**30 if is_gpu else float("nan"),
+    )
 
 
 def main() -> None:
@@ -163,9 +265,13 @@ def main() -> None:
     logging.set_verbosity_error()
     getLogger("lightning.pytorch").setLevel(ERROR)
     is_gpu = torch.cuda.is_available()
-    print(f"{torch.cuda.get_device_name() if is_gpu else 'no GPU'}, torch {torch.__version__}; medians of {args.steps} steps, random weights, noise, no reading of data"
-          f"{'; tiny networks' if args.tiny else ''}\n")
-    print(f"{'recipe, stage':<34} {'parameters, learning':>22}  {'audio a step':>12}  {'s a step (range)':>24}  {'audio s/s':>9}  {'GiB':>5}  {'steps x GPUs':>12}  GPU-hours")
+    print(
+        f"{torch.cuda.get_device_name() if is_gpu else 'no GPU'}, torch {torch.__version__}; medians of {args.steps} steps, random weights, noise, no reading of data"
+        f"{'; tiny networks' if args.tiny else ''}\n"
+    )
+    print(
+        f"{'recipe, stage':<34} {'parameters, learning':>22}  {'audio a step':>12}  {'s a step (range)':>24}  {'audio s/s':>9}  {'GiB':>5}  {'steps x GPUs':>12}  GPU-hours"
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         given = stand_ins(folder, args.tiny)
@@ -182,13 +288,18 @@ def show(name: str, which: str, overrides: list[str], args: argparse.Namespace, 
     recipe = load(name, [each for each in overrides if each.split(".")[0].split("=")[0] in known])
     stage = OmegaConf.to_container(recipe.config, resolve=True)["stages"][which]
     build = Builder(recipe)
-    precision = args.precision or (build(f"stages.{which}.trainer.precision") if "precision" in stage["trainer"] else "32-true")
+    precision = args.precision or (
+        build(f"stages.{which}.trainer.precision") if "precision" in stage["trainer"] else "32-true"
+    )
     found = measure(build(f"stages.{which}.model"), stage, precision, args, is_gpu, folder)
     step, gpus = np.median(found.seconds), stage["trainer"].get("devices", 1)
     hours = step * stage["trainer"]["max_steps"] * gpus / 3600
-    print(f"{name + ', ' + which:<34} {found.parameters / 1e6:10.2f}M, {found.learning / 1e6:8.2f}M  {found.audio:10.1f} s  "
-          f"{f'{step:.4f} ({found.seconds.min():.4f} to {found.seconds.max():.4f})':>24}  {found.audio / step:9.0f}  {found.memory:5.1f}  "
-          f"{stage['trainer']['max_steps']:>8} x {gpus}  {hours:9.1f}", flush=True)
+    print(
+        f"{name + ', ' + which:<34} {found.parameters / 1e6:10.2f}M, {found.learning / 1e6:8.2f}M  {found.audio:10.1f} s  "
+        f"{f'{step:.4f} ({found.seconds.min():.4f} to {found.seconds.max():.4f})':>24}  {found.audio / step:9.0f}  {found.memory:5.1f}  "
+        f"{stage['trainer']['max_steps']:>8} x {gpus}  {hours:9.1f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ measured matrix peak that they reach.
 
     python benchmarks/train_lm.py [--device cuda] [--steps 33]
 """
+
 import argparse
 import gc
 import json
@@ -33,7 +34,7 @@ from lightningmodules.optimizers import adamw_with_warmup
 from zoo.language.adapters import lora
 from zoo.language.networks import checkpointed, compiled, llama
 from zoo.tokens.store import TokenRow, write_tokens
-from zoo.tokens.text import train_text_tokenizer
+from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -63,10 +64,26 @@ def corpus(folder: Path, vocabulary: Vocabulary) -> Path:
         ends = np.cumsum(draw.uniform(0.2, 0.6, words))
         count = int(ends[-1] * 17.5)
         pieces = draw.integers(1, 3, words)
-        rows.append(TokenRow(
-            str(number), "", 0.0, float(ends[-1]), "", "en", "", None, {}, draw.integers(2, vocabulary.num_text, pieces.sum()),
-            draw.integers(vocabulary.first_unit, len(vocabulary), count), np.linspace(0, ends[-1], count), ["w"] * words, ends,
-            np.r_[0, np.cumsum(pieces)], np.r_[0, np.sort(draw.choice(np.arange(1, count), words - 1, replace=False)), count]))
+        rows.append(
+            TokenRow(
+                str(number),
+                "",
+                0.0,
+                float(ends[-1]),
+                "",
+                "en",
+                "",
+                None,
+                {},
+                draw.integers(2, vocabulary.num_text, pieces.sum()),
+                draw.integers(vocabulary.first_unit, len(vocabulary), count),
+                np.linspace(0, ends[-1], count),
+                ["w"] * words,
+                ends,
+                np.r_[0, np.cumsum(pieces)],
+                np.r_[0, np.sort(draw.choice(np.arange(1, count), words - 1, replace=False)), count],
+            )
+        )
     for split in ("train", "dev"):
         write_tokens(folder, split, rows, vocabulary.streams)
     return folder
@@ -74,12 +91,21 @@ def corpus(folder: Path, vocabulary: Vocabulary) -> Path:
 
 def mixture(tokens: Path, vocabulary: Vocabulary, shape: Shape) -> MixtureDataModule:
     streams = {"text": TextStream(tokens), "speech": SpeechStream(tokens), "interleaved": InterleavedStream(tokens)}
-    return MixtureDataModule(vocabulary, streams, dict.fromkeys(streams, 1.0), shape.length, shape.batch_size, val_batches=1)
+    return MixtureDataModule(
+        vocabulary, streams, dict.fromkeys(streams, 1.0), shape.length, shape.batch_size, val_batches=1
+    )
 
 
 def network(vocabulary: Vocabulary, shape: Shape) -> nn.Module:
     torch.manual_seed(0)
-    return llama(vocabulary, shape.hidden_size, shape.num_layers, shape.num_heads, shape.intermediate_size, max_positions=shape.length)
+    return llama(
+        vocabulary,
+        shape.hidden_size,
+        shape.num_layers,
+        shape.num_heads,
+        shape.intermediate_size,
+        max_positions=shape.length,
+    )
 
 
 def data_speed(data: MixtureDataModule, num_tokens: int = 4_000_000) -> float:
@@ -127,7 +153,9 @@ class Turns(L.Callback):
     def __init__(self, bare: Bare | None) -> None:
         self.bare, self.ours, self.theirs, self.since = bare, [], [], clock()
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: torch.Tensor, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: torch.Tensor, batch_idx: int
+    ) -> None:
         if batch.is_cuda:
             torch.cuda.synchronize()
         now = clock()
@@ -138,12 +166,30 @@ class Turns(L.Callback):
         self.since = clock()
 
 
-def train(model: nn.Module, vocabulary: Vocabulary, data: MixtureDataModule, steps: int, device: str, bare: Bare | None, folder: Path) -> Turns:
+def train(
+    model: nn.Module,
+    vocabulary: Vocabulary,
+    data: MixtureDataModule,
+    steps: int,
+    device: str,
+    bare: Bare | None,
+    folder: Path,
+) -> Turns:
     turns = Turns(bare)
     trainer = L.Trainer(
-        accelerator=device, devices=1, max_steps=steps, precision="bf16-mixed" if device == "cuda" else "32-true", enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0, limit_val_batches=0, log_every_n_steps=10,
-        default_root_dir=folder, callbacks=[SeededSteps(), TokenLedger(), turns])
+        accelerator=device,
+        devices=1,
+        max_steps=steps,
+        precision="bf16-mixed" if device == "cuda" else "32-true",
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        log_every_n_steps=10,
+        default_root_dir=folder,
+        callbacks=[SeededSteps(), TokenLedger(), turns],
+    )
     trainer.fit(SpeechTextLM(model, vocabulary, 1e-4, 10), data)
     return turns
 
@@ -155,7 +201,18 @@ def vocabulary_of(units: int) -> Vocabulary:
 
 def peak_mib(which: str, folder: Path, units: int, steps: int) -> float:
     """Peak resident memory of one of the loops in a process of its own, in MiB, less that of its beginning."""
-    command = [sys.executable, __file__, "--only", which, "--folder", str(folder), "--units", str(units), "--steps", str(steps)]
+    command = [
+        sys.executable,
+        __file__,
+        "--only",
+        which,
+        "--folder",
+        str(folder),
+        "--units",
+        str(units),
+        "--steps",
+        str(steps),
+    ]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
@@ -173,7 +230,9 @@ def only(which: str, folder: Path, vocabulary: Vocabulary, data: MixtureDataModu
 
 def most_kib() -> int:
     """Most memory that this program has held; what ``resource`` tells counts the program that started it, too."""
-    return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return next(
+        int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
 
 
 def show(what: str, found: str, wanted: str = "") -> None:
@@ -184,23 +243,35 @@ def on_cpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
     data = mixture(folder, vocabulary, CPU)
     alone = data_speed(data)
     show("data alone, tokens/s of one core", f"{alone / 1e6:.1f}M", "2M")
-    turns = train(network(vocabulary, CPU), vocabulary, data, steps, "cpu", Bare(network(vocabulary, CPU), "cpu", steps), folder)
+    turns = train(
+        network(vocabulary, CPU), vocabulary, data, steps, "cpu", Bare(network(vocabulary, CPU), "cpu", steps), folder
+    )
     ours, theirs = (np.array(times[WARMUP:]) for times in (turns.ours, turns.theirs))
     ours, theirs, ours_cpu, theirs_cpu = ours[:, 0], theirs[:, 0], ours[:, 1], theirs[:, 1]
     consumed = CPU.length * CPU.batch_size / np.median(ours)
     size = sum(weight.numel() for weight in network(vocabulary, CPU).parameters()) / 1e6
-    show(f"training step, median of {len(ours)}: {size:.1f}M parameters, {CPU.batch_size} x {CPU.length} tokens", f"{np.median(ours):.3f} s")
+    show(
+        f"training step, median of {len(ours)}: {size:.1f}M parameters, {CPU.batch_size} x {CPU.length} tokens",
+        f"{np.median(ours):.3f} s",
+    )
     show("bare step", f"{np.median(theirs):.3f} s")
     show("tokens/s of ours over bare, median of pairs", f"{np.median(theirs / ours):.3f}", "0.97")
     show("tokens/s of ours over bare, of sums", f"{theirs.sum() / ours.sum():.3f}", "0.97")
-    show("the same by processor time: median of pairs, of sums", f"{np.median(theirs_cpu / ours_cpu):.3f}, {theirs_cpu.sum() / ours_cpu.sum():.3f}", "0.97")
+    show(
+        "the same by processor time: median of pairs, of sums",
+        f"{np.median(theirs_cpu / ours_cpu):.3f}, {theirs_cpu.sum() / ours_cpu.sum():.3f}",
+        "0.97",
+    )
     show("data alone over what training consumes", f"{alone / consumed:.0f}x", "20x")
     for units in (UNITS, MANY_UNITS):
         rows = vocabulary_of(units)
         tokens = folder if units == UNITS else corpus(folder / "many", rows)
         ours, bare = (peak_mib(which, tokens, units, 4) for which in ("ours", "bare"))
         shape = CPU if units == UNITS else MANY_ROWS
-        show(f"peak memory with {len(rows)} rows, {shape.batch_size} x {shape.length} tokens, ours over bare", f"{ours:.0f} / {bare:.0f} MiB = {ours / bare:.2f}")
+        show(
+            f"peak memory with {len(rows)} rows, {shape.batch_size} x {shape.length} tokens, ours over bare",
+            f"{ours:.0f} / {bare:.0f} MiB = {ours / bare:.2f}",
+        )
 
 
 def matrix_peak() -> float:
@@ -220,7 +291,9 @@ def flops_per_token(model: nn.Module, shape: Shape) -> float:
     """Of a training step, recomputation left out (Chowdhery et al. 2022); weights that do not learn need no gradient of their own."""
     learns = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     total = sum(weight.numel() for name, weight in model.named_parameters() if "embed_tokens" not in name)
-    return 4 * total + 2 * min(learns, total) + 6 * shape.num_layers * shape.hidden_size * shape.length  # causal attention
+    return (
+        4 * total + 2 * min(learns, total) + 6 * shape.num_layers * shape.hidden_size * shape.length
+    )  # causal attention
 
 
 def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
@@ -239,8 +312,11 @@ def on_gpu(folder: Path, vocabulary: Vocabulary, steps: int) -> None:
         speed = shape.length * shape.batch_size / np.median(np.array(turns.ours[WARMUP:])[:, 0])
         share = speed * flops_per_token(model, shape) / peak
         memory = torch.cuda.max_memory_allocated() / 2**30
-        show(f"{name} {way}{', compiled' if is_compiled else ''}: tokens/s, share of the peak, GiB", f"{speed:.0f}, {share:.1%}, {memory:.1f}",
-             "50%" if (name, way) == ("1B", "full") else "")
+        show(
+            f"{name} {way}{', compiled' if is_compiled else ''}: tokens/s, share of the peak, GiB",
+            f"{speed:.0f}, {share:.1%}, {memory:.1f}",
+            "50%" if (name, way) == ("1B", "full") else "",
+        )
         del model, turns
 
 

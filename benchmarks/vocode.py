@@ -5,6 +5,7 @@
 The plain HiFi-GAN is of the same sizes and weights, written as HiFi-GAN is, with its weight norm left in. Ways take turns, and the
 fastest round of each counts. Ratios of one run; the figures of another machine differ.
 """
+
 import argparse
 import os
 import time
@@ -20,7 +21,14 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader, IterableDataset
 
 from lightningmodules.vocoder import UnitVocoder
-from zoo.vocoder import Discriminators, DurationPredictor, ISTFTGenerator, MultiPeriodDiscriminator, MultiScaleDiscriminator, UnitGenerator
+from zoo.vocoder import (
+    Discriminators,
+    DurationPredictor,
+    HiFiGANGenerator,
+    ISTFTGenerator,
+    MultiPeriodDiscriminator,
+    MultiScaleDiscriminator,
+)
 from zoo.vocoder.losses import adversarial_loss, discriminator_loss, duration_loss, feature_loss, mel_loss
 from zoo.vocoder.mel import LogMel
 
@@ -35,23 +43,38 @@ class PlainHiFiGAN(nn.Module):
     def __init__(self, channels: int = 512, dim: int = 128) -> None:
         super().__init__()
         self.units, self.speaker, self.style = nn.Embedding(501, dim), nn.Embedding(4, dim), nn.Embedding(26, dim)
-        self.pre, self.ups, self.blocks = weight_norm(nn.Conv1d(3 * dim, channels, 7, padding=3)), nn.ModuleList(), nn.ModuleList()
+        self.pre, self.ups, self.blocks = (
+            weight_norm(nn.Conv1d(3 * dim, channels, 7, padding=3)),
+            nn.ModuleList(),
+            nn.ModuleList(),
+        )
         for i, (rate, kernel) in enumerate(zip(RATES, KERNELS)):
-            wide, narrow = channels // 2 ** i, channels // 2 ** (i + 1)
+            wide, narrow = channels // 2**i, channels // 2 ** (i + 1)
             self.ups.append(weight_norm(nn.ConvTranspose1d(wide, narrow, kernel, rate, padding=(kernel - rate) // 2)))
             for size in BLOCKS:
-                dilated = [weight_norm(nn.Conv1d(narrow, narrow, size, dilation=d, padding=d * (size // 2))) for d in DILATIONS]
+                dilated = [
+                    weight_norm(nn.Conv1d(narrow, narrow, size, dilation=d, padding=d * (size // 2))) for d in DILATIONS
+                ]
                 plain = [weight_norm(nn.Conv1d(narrow, narrow, size, padding=size // 2)) for _ in DILATIONS]
                 self.blocks.append(nn.ModuleList([nn.ModuleList(dilated), nn.ModuleList(plain)]))
         self.post = weight_norm(nn.Conv1d(channels // 2 ** len(RATES), 1, 7, padding=3))
 
     def forward(self, units: Tensor, speaker: Tensor, style: Tensor) -> Tensor:
         x = self.units(units)
-        x = torch.cat([x, *(table(index).unsqueeze(1).expand_as(x) for table, index in ((self.speaker, speaker), (self.style, style)))], dim=2)
+        x = torch.cat(
+            [
+                x,
+                *(
+                    table(index).unsqueeze(1).expand_as(x)
+                    for table, index in ((self.speaker, speaker), (self.style, style))
+                ),
+            ],
+            dim=2,
+        )
         x = self.pre(x.transpose(1, 2))
         for i, up in enumerate(self.ups):
             x, total = up(F.leaky_relu(x, 0.1)), None
-            for block in self.blocks[i * len(BLOCKS):(i + 1) * len(BLOCKS)]:
+            for block in self.blocks[i * len(BLOCKS) : (i + 1) * len(BLOCKS)]:
                 y = x
                 for dilated, plain in zip(*block):
                     y = y + plain(F.leaky_relu(dilated(F.leaky_relu(y, 0.1)), 0.1))
@@ -60,7 +83,7 @@ class PlainHiFiGAN(nn.Module):
         return torch.tanh(self.post(F.leaky_relu(x, 0.01))).squeeze(1)
 
 
-def copy_weights(plain: PlainHiFiGAN, ours: UnitGenerator) -> None:
+def copy_weights(plain: PlainHiFiGAN, ours: HiFiGANGenerator) -> None:
     """Both networks name the same tensors in the same order."""
     state, values = ours.state_dict(), list(plain.state_dict().values())
     ours.load_state_dict(dict(zip(state, values, strict=True)))
@@ -82,15 +105,22 @@ def fastest(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
 
 def speaking(seconds: float, rounds: int, device: str) -> None:
     torch.manual_seed(0)
-    plain, ours, istft = (network.eval().to(device) for network in (PlainHiFiGAN(), UnitGenerator(**SIZES), ISTFTGenerator(**SIZES)))
+    plain, ours, istft = (
+        network.eval().to(device) for network in (PlainHiFiGAN(), HiFiGANGenerator(**SIZES), ISTFTGenerator(**SIZES))
+    )
     copy_weights(plain, ours)
     ours.remove_weight_norm()
     units, index = torch.randint(501, (1, round(25 * seconds)), device=device), torch.tensor([1], device=device)
     with torch.inference_mode():
         difference = (plain(units, index, index) - ours({"Hu": units}, index, index)).abs().max().item()
-        found = fastest({"plain HiFi-GAN, weight norm left in": lambda: plain(units, index, index),
-                         "unit HiFi-GAN (ours)": lambda: ours({"Hu": units}, index, index),
-                         "inverse STFT (ours)": lambda: istft({"Hu": units}, index, index)}, rounds)
+        found = fastest(
+            {
+                "plain HiFi-GAN, weight norm left in": lambda: plain(units, index, index),
+                "unit HiFi-GAN (ours)": lambda: ours({"Hu": units}, index, index),
+                "inverse STFT (ours)": lambda: istft({"Hu": units}, index, index),
+            },
+            rounds,
+        )
     base = found["plain HiFi-GAN, weight norm left in"]
     where = f"{torch.get_num_threads()} threads" if device == "cpu" else device
     print(f"\nspeaking {seconds:g} s at paper size, {where}; both HiFi-GANs differ by {difference:.0e}")
@@ -104,11 +134,21 @@ class Batches(IterableDataset):
 
     def __init__(self, count: int = 4, size: int = 8, length: int = 14) -> None:
         draw = torch.Generator().manual_seed(0)
+
         def index(high: int, *shape: int) -> Tensor:
             return torch.randint(high, shape, generator=draw)
-        self.batches = [{"waveform": torch.randn(size, 640 * length, generator=draw) * 0.1, "units": {"Hu": index(100, size, length)},
-                         "speaker": index(4, size), "style": index(1, size), "run_units": index(100, size, 80),
-                         "run_frames": 1 + index(4, size, 80)} for _ in range(count)]
+
+        self.batches = [
+            {
+                "waveform": torch.randn(size, 640 * length, generator=draw) * 0.1,
+                "units": {"Hu": index(100, size, length)},
+                "speaker": index(4, size),
+                "style": index(1, size),
+                "run_units": index(100, size, 80),
+                "run_frames": 1 + index(4, size, 80),
+            }
+            for _ in range(count)
+        ]
 
     def __iter__(self) -> Iterator[dict]:
         while True:
@@ -117,7 +157,14 @@ class Batches(IterableDataset):
 
 def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
     torch.manual_seed(0)
-    generator = UnitGenerator(**SMALL, channels=64, upsample_rates=(20, 32), upsample_kernel_sizes=(40, 64), resblock_kernel_sizes=(3,), resblock_dilations=((1,),))
+    generator = HiFiGANGenerator(
+        **SMALL,
+        channels=64,
+        upsample_rates=(20, 32),
+        upsample_kernel_sizes=(40, 64),
+        resblock_kernel_sizes=(3,),
+        resblock_dilations=((1,),),
+    )
     judges = Discriminators([MultiPeriodDiscriminator((3, 5, 11), 4, 32), MultiScaleDiscriminator(1, 16)])
     return generator, DurationPredictor(32), judges
 
@@ -142,7 +189,12 @@ def plain_loop(steps: int) -> float:
             real = judges(batch["waveform"])
         judged, frames = judges(made), batch["run_frames"]
         predicted = durations(generator.phonetic(batch["run_units"]), frames > 0)
-        (45 * mel_loss(mel(batch["waveform"]), mel(made)) + duration_loss(predicted, frames) + adversarial_loss(judged) + 2 * feature_loss(real, judged)).backward()
+        (
+            45 * mel_loss(mel(batch["waveform"]), mel(made))
+            + duration_loss(predicted, frames)
+            + adversarial_loss(judged)
+            + 2 * feature_loss(real, judged)
+        ).backward()
         first.step()
     return time.perf_counter() - start
 
@@ -164,8 +216,15 @@ class _Data(L.LightningDataModule):
 def lightning_loop(steps: int) -> float:
     """Seconds of so many steps of the LightningModule."""
     clock = _Clock()
-    trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-                        max_steps=steps + 5, callbacks=[clock])
+    trainer = L.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        max_steps=steps + 5,
+        callbacks=[clock],
+    )
     trainer.fit(UnitVocoder(*networks()), _Data())
     return clock.seconds
 

@@ -1,4 +1,5 @@
 """Text-only, speech-only and interleaved rows for a language model, and their mixture."""
+
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +18,7 @@ ENDLESS = 1 << 40
 
 @dataclass(frozen=True)
 class TokenStream:
-    """One kind of document made of a tokenised corpus.
+    """One kind of document made of a tokenized corpus.
 
     Args:
         tokens: Folder filled by a tokens stage.
@@ -34,7 +35,7 @@ class TokenStream:
         return self.form_class(vocabulary, self.table(split))
 
     def table(self, split: str) -> TokenTable:
-        """The tokenised utterances.
+        """The tokenized utterances.
 
         Raises:
             ValueError: Where the speech of a shard has more or fewer tokens per second than expected.
@@ -44,8 +45,10 @@ class TokenStream:
             low, high = self.expected_rate
             for path, rate in table.speech_rates().items():
                 if not low <= rate <= high:
-                    raise ValueError(f"{path}: {rate:.1f} speech tokens per second, expected_rate is [{low:g}, {high:g}]: "
-                                     "look whether tokenizer and audio are the ones meant, or widen the range")
+                    raise ValueError(
+                        f"{path}: {rate:.1f} speech tokens per second, expected_rate is [{low:g}, {high:g}]: "
+                        "look whether tokenizer and audio are the ones meant, or widen the range"
+                    )
         return table
 
 
@@ -123,14 +126,26 @@ class MixtureDataModule(L.LightningDataModule):
         seed: Of everything drawn.
     """
 
-    def __init__(self, vocabulary: Vocabulary, streams: dict[str, TokenStream], weights: dict[str, float], sequence_length: int,
-                 batch_size: int, val_batches: int = 8, num_workers: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        streams: dict[str, TokenStream],
+        weights: dict[str, float],
+        sequence_length: int,
+        batch_size: int,
+        val_batches: int = 8,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.vocabulary, self.streams, self.weights = vocabulary, streams, weights
         self.sequence_length, self.batch_size, self.val_batches = sequence_length, batch_size, val_batches
         self.num_workers, self.seed = num_workers, seed
         self.packed: dict[tuple[str, str], PackedStream] = {}
-        self.first, self.begun = 0, 0  # the batch that training starts with, and how many each process had been given before
+        self.first, self.begun = (
+            0,
+            0,
+        )  # the batch that training starts with, and how many each process had been given before
 
     def state_dict(self) -> dict[str, int]:
         """Which batch comes next, counted over all processes: a resumed run may have another number of them."""
@@ -157,14 +172,18 @@ class MixtureDataModule(L.LightningDataModule):
     def mixture(self, split: str, batches: range) -> Mixture:
         """The batches themselves, without a Trainer."""
         if self.streams.keys() != self.weights.keys():
-            raise ValueError(f"streams {sorted(self.streams)} and weights {sorted(self.weights)} must have the same names")
+            raise ValueError(
+                f"streams {sorted(self.streams)} and weights {sorted(self.weights)} must have the same names"
+            )
         packed = {name: self._packed(name, split) for name in self.streams if self.weights[name]}
         return Mixture(packed, {name: self.weights[name] for name in packed}, self.batch_size, batches, self.seed)
 
     def _packed(self, name: str, split: str) -> PackedStream:
         if (name, split) not in self.packed:
             form = self.streams[name].form(self.vocabulary, split)
-            self.packed[name, split] = PackedStream(form, self.sequence_length, self.seed + list(self.streams).index(name))
+            self.packed[name, split] = PackedStream(
+                form, self.sequence_length, self.seed + list(self.streams).index(name)
+            )
         return self.packed[name, split]
 
 
@@ -179,8 +198,12 @@ class TextDataModule(MixtureDataModule):
         seed: Of the order.
     """
 
-    def __init__(self, vocabulary: Vocabulary, tokens: Path, sequence_length: int, batch_size: int, seed: int = 0) -> None:
-        super().__init__(vocabulary, {"text": TextStream(tokens)}, {"text": 1.0}, sequence_length, batch_size, seed=seed)
+    def __init__(
+        self, vocabulary: Vocabulary, tokens: Path, sequence_length: int, batch_size: int, seed: int = 0
+    ) -> None:
+        super().__init__(
+            vocabulary, {"text": TextStream(tokens)}, {"text": 1.0}, sequence_length, batch_size, seed=seed
+        )
 
 
 class SpeechDataModule(MixtureDataModule):
@@ -194,8 +217,12 @@ class SpeechDataModule(MixtureDataModule):
         seed: Of the order.
     """
 
-    def __init__(self, vocabulary: Vocabulary, tokens: Path, sequence_length: int, batch_size: int, seed: int = 0) -> None:
-        super().__init__(vocabulary, {"speech": SpeechStream(tokens)}, {"speech": 1.0}, sequence_length, batch_size, seed=seed)
+    def __init__(
+        self, vocabulary: Vocabulary, tokens: Path, sequence_length: int, batch_size: int, seed: int = 0
+    ) -> None:
+        super().__init__(
+            vocabulary, {"speech": SpeechStream(tokens)}, {"speech": 1.0}, sequence_length, batch_size, seed=seed
+        )
 
 
 class InterleavedDataModule(MixtureDataModule):
@@ -210,7 +237,20 @@ class InterleavedDataModule(MixtureDataModule):
         seed: Of the order and the switches.
     """
 
-    def __init__(self, vocabulary: Vocabulary, tokens: Path, sequence_length: int, batch_size: int,
-                 spans: SpanSampler = UniformSpans(), seed: int = 0) -> None:
-        super().__init__(vocabulary, {"interleaved": InterleavedStream(tokens, spans)}, {"interleaved": 1.0},
-                         sequence_length, batch_size, seed=seed)
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokens: Path,
+        sequence_length: int,
+        batch_size: int,
+        spans: SpanSampler = UniformSpans(),
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            vocabulary,
+            {"interleaved": InterleavedStream(tokens, spans)},
+            {"interleaved": 1.0},
+            sequence_length,
+            batch_size,
+            seed=seed,
+        )

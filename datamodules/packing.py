@@ -1,4 +1,5 @@
 """Rows of token ids: documents one after another, and rows drawn from several streams by weight."""
+
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
@@ -19,7 +20,7 @@ class PackedStream:
     The documents of an epoch stand in a random order that is cut into rows by their expected lengths. A row begins
     with the first document that begins in it, and its last one is cut off at the row's end.
 
-    Of a corpus larger than ``GROUP``, blocks of neighbours are shuffled first and then the documents of ``GROUP`` at a time, so
+    Of a corpus larger than ``GROUP``, blocks of neighbors are shuffled first and then the documents of ``GROUP`` at a time, so
     that no order of the whole corpus is ever in memory.
 
     Args:
@@ -52,8 +53,17 @@ class PackedStream:
     def _shuffled(self, epoch: int, group: int) -> tuple[np.ndarray, np.ndarray]:
         """The documents of a group in order, and where each starts in the epoch's ids."""
         groups, starts = self._blocks(epoch)
-        members = np.concatenate([np.arange(block * BLOCK, min((block + 1) * BLOCK, len(self.form.rows))) for block in groups[group].tolist()])
-        order = members[np.random.default_rng([self.seed, epoch, group] if self.num_groups > 1 else [self.seed, epoch]).permutation(len(members))]
+        members = np.concatenate(
+            [
+                np.arange(block * BLOCK, min((block + 1) * BLOCK, len(self.form.rows)))
+                for block in groups[group].tolist()
+            ]
+        )
+        order = members[
+            np.random.default_rng([self.seed, epoch, group] if self.num_groups > 1 else [self.seed, epoch]).permutation(
+                len(members)
+            )
+        ]
         lengths = self.form.lengths[order]
         return self.form.rows[order], starts[group] + np.cumsum(lengths) - lengths
 
@@ -87,7 +97,14 @@ class Mixture(IterableDataset):
         seed: Of the order of the streams.
     """
 
-    def __init__(self, streams: Mapping[str, PackedStream], weights: Mapping[str, float], batch_size: int, batches: range, seed: int) -> None:
+    def __init__(
+        self,
+        streams: Mapping[str, PackedStream],
+        weights: Mapping[str, float],
+        batch_size: int,
+        batches: range,
+        seed: int,
+    ) -> None:
         if streams.keys() != weights.keys():
             raise ValueError(f"streams {sorted(streams)} and weights {sorted(weights)} must have the same names")
         share = np.array([weights[name] for name in streams])
@@ -100,7 +117,9 @@ class Mixture(IterableDataset):
         self._pattern = lru_cache(maxsize=4)(self._shuffled)
 
     def _shuffled(self, period: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, period, PERIOD]).permutation(np.repeat(np.arange(len(self.streams)), self.counts))
+        return np.random.default_rng([self.seed, period, PERIOD]).permutation(
+            np.repeat(np.arange(len(self.streams)), self.counts)
+        )
 
     def locate(self, number: int) -> tuple[int, int]:
         """Of row ``number`` of the mixture: which stream, and which row of that stream."""
@@ -113,7 +132,9 @@ class Mixture(IterableDataset):
         """How often each stream has been read when so many rows of the mixture have been, by name."""
         period, place = divmod(rows, PERIOD)
         read = period * self.counts + np.bincount(self._pattern(period)[:place], minlength=len(self.streams))
-        return {name: float(count / stream.rows_per_epoch) for name, stream, count in zip(self.names, self.streams, read)}
+        return {
+            name: float(count / stream.rows_per_epoch) for name, stream, count in zip(self.names, self.streams, read)
+        }
 
     def batch(self, number: int) -> Tensor:
         """Token ids (B, T) of one batch."""

@@ -1,4 +1,5 @@
 """F0 segments, to train a pitch VQ-VAE; crops of styled speech, to train a style encoder."""
+
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -43,13 +44,31 @@ class F0DataModule(L.LightningDataModule):
         ValueError: Where a segment is not a whole number of units.
     """
 
-    def __init__(self, tracks: Path, segment_samples: int = 16640, batch_size: int = 16, normalize: bool = True, frames_per_unit: int = 16,
-                 split: str = "train", validation_split: str = "dev", num_validation: int = 500, num_workers: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        tracks: Path,
+        segment_samples: int = 16640,
+        batch_size: int = 16,
+        normalize: bool = True,
+        frames_per_unit: int = 16,
+        split: str = "train",
+        validation_split: str = "dev",
+        num_validation: int = 500,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if segment_samples % (HOP_SAMPLES * frames_per_unit):
-            raise ValueError(f"segment_samples {segment_samples} is no multiple of {HOP_SAMPLES * frames_per_unit}, the samples of one unit")
+            raise ValueError(
+                f"segment_samples {segment_samples} is no multiple of {HOP_SAMPLES * frames_per_unit}, the samples of one unit"
+            )
         self.tracks, self.segment_frames, self.batch_size = Path(tracks), segment_samples // HOP_SAMPLES, batch_size
-        self.normalize, self.frames_per_unit, self.split, self.validation_split = normalize, frames_per_unit, split, validation_split
+        self.normalize, self.frames_per_unit, self.split, self.validation_split = (
+            normalize,
+            frames_per_unit,
+            split,
+            validation_split,
+        )
         self.num_validation, self.num_workers, self.seed = num_validation, num_workers, seed
 
     def setup(self, stage: str) -> None:
@@ -58,19 +77,27 @@ class F0DataModule(L.LightningDataModule):
         self.chosen = np.flatnonzero(frames >= self.segment_frames)
         self.num_left_out = len(frames) - len(self.chosen)
         if not len(self.chosen):
-            raise ValueError(f"{self.tracks}: no utterance of split {self.split!r} has a voiced frame and segment_samples "
-                             f"{self.segment_frames * HOP_SAMPLES}; the longest has {max(frames, default=0) * HOP_SAMPLES}: take shorter segments")
+            raise ValueError(
+                f"{self.tracks}: no utterance of split {self.split!r} has a voiced frame and segment_samples "
+                f"{self.segment_frames * HOP_SAMPLES}; the longest has {max(frames, default=0) * HOP_SAMPLES}: take shorter segments"
+            )
 
     def train_dataloader(self) -> DataLoader:
         rank, world = self.trainer.global_rank, self.trainer.world_size
         # A resumed run goes on with the batch after the last one it trained on.
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
         batches = range(first * world + rank, ENDLESS * world, world)
-        segments = F0Segments(self.training, self.chosen, self.segment_frames, self.batch_size, self.normalize, batches, self.seed)
-        return DataLoader(segments, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0)
+        segments = F0Segments(
+            self.training, self.chosen, self.segment_frames, self.batch_size, self.normalize, batches, self.seed
+        )
+        return DataLoader(
+            segments, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0
+        )
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(F0Utterances(self.validation, self.frames_per_unit, self.normalize, self.num_validation), batch_size=None)
+        return DataLoader(
+            F0Utterances(self.validation, self.frames_per_unit, self.normalize, self.num_validation), batch_size=None
+        )
 
 
 class F0Segments(IterableDataset):
@@ -86,20 +113,34 @@ class F0Segments(IterableDataset):
         seed: Of the draw.
     """
 
-    def __init__(self, store: F0Store, chosen: np.ndarray, segment_frames: int, batch_size: int, normalize: bool, batches: range, seed: int) -> None:
+    def __init__(
+        self,
+        store: F0Store,
+        chosen: np.ndarray,
+        segment_frames: int,
+        batch_size: int,
+        normalize: bool,
+        batches: range,
+        seed: int,
+    ) -> None:
         self.store, self.chosen, self.segment_frames, self.batch_size = store, chosen, segment_frames, batch_size
         self.normalize, self.batches, self.seed = normalize, batches, seed
-        self.ends = np.cumsum([store.rows[row].frames - segment_frames + 1 for row in chosen])  # possible starts, one utterance after another
+        self.ends = np.cumsum(
+            [store.rows[row].frames - segment_frames + 1 for row in chosen]
+        )  # possible starts, one utterance after another
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()  # the DataLoader takes one batch from each worker in turn
-        yield from map(self.batch, self.batches[worker.id::worker.num_workers] if worker else self.batches)
+        yield from map(self.batch, self.batches[worker.id :: worker.num_workers] if worker else self.batches)
 
     def batch(self, n: int) -> dict[str, Tensor]:
         places = np.random.default_rng([self.seed, 1, n]).integers(self.ends[-1], size=self.batch_size)
         rows = np.searchsorted(self.ends, places, side="right")
         starts = places - np.concatenate([[0], self.ends])[rows]
-        items = [segment(self.store, int(self.chosen[row]), int(start), self.segment_frames, self.normalize) for row, start in zip(rows, starts)]
+        items = [
+            segment(self.store, int(self.chosen[row]), int(start), self.segment_frames, self.normalize)
+            for row, start in zip(rows, starts)
+        ]
         return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
@@ -115,7 +156,10 @@ class F0Utterances(Dataset):
 
     def __init__(self, store: F0Store, frames_per_unit: int, normalize: bool, limit: int) -> None:
         self.store, self.frames_per_unit, self.normalize = store, frames_per_unit, normalize
-        fit = np.array([index for index, row in enumerate(store.rows) if row.mean_hz and row.frames >= frames_per_unit], dtype=np.int64)
+        fit = np.array(
+            [index for index, row in enumerate(store.rows) if row.mean_hz and row.frames >= frames_per_unit],
+            dtype=np.int64,
+        )
         self.chosen = fit[np.linspace(0, len(fit) - 1, min(limit, len(fit))).round().astype(np.int64)]
 
     def __len__(self) -> int:
@@ -151,10 +195,26 @@ class StyleDataModule(L.LightningDataModule):
         sample_rate: Of the waveforms, in Hz.
     """
 
-    def __init__(self, corpus: Path, crop_seconds: float = 3.0, batch_size: int = 16, split: str = "train", validation_split: str = "dev",
-                 max_seconds: float = 30.0, num_workers: int = 0, seed: int = 0, sample_rate: int = 16000) -> None:
+    def __init__(
+        self,
+        corpus: Path,
+        crop_seconds: float = 3.0,
+        batch_size: int = 16,
+        split: str = "train",
+        validation_split: str = "dev",
+        max_seconds: float = 30.0,
+        num_workers: int = 0,
+        seed: int = 0,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__()
-        self.corpus, self.crop_seconds, self.batch_size, self.split, self.validation_split = Path(corpus), crop_seconds, batch_size, split, validation_split
+        self.corpus, self.crop_seconds, self.batch_size, self.split, self.validation_split = (
+            Path(corpus),
+            crop_seconds,
+            batch_size,
+            split,
+            validation_split,
+        )
         self.max_seconds, self.num_workers, self.seed, self.sample_rate = max_seconds, num_workers, seed, sample_rate
 
     @cached_property
@@ -182,18 +242,29 @@ class StyleDataModule(L.LightningDataModule):
     def _styled(self, split: str) -> list[Cut]:
         cuts = [cut for cut in read_cuts(self.corpus, split) if utterance(cut).style]
         if not cuts:
-            raise ValueError(f"{self.corpus}: no utterance of split {split!r} has a style; the tables of the corpus need a column 'style'")
+            raise ValueError(
+                f"{self.corpus}: no utterance of split {split!r} has a style; the tables of the corpus need a column 'style'"
+            )
         return cuts
 
     def train_dataloader(self) -> DataLoader:
         rank, world = self.trainer.global_rank, self.trainer.world_size
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        crops = StyleCrops(self.training, self.styles, self.crop_seconds, self.batch_size, range(first * world + rank, ENDLESS * world, world),
-                           self.seed, self.sample_rate)
+        crops = StyleCrops(
+            self.training,
+            self.styles,
+            self.crop_seconds,
+            self.batch_size,
+            range(first * world + rank, ENDLESS * world, world),
+            self.seed,
+            self.sample_rate,
+        )
         return DataLoader(crops, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0)
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(StyleUtterances(self.validation, self.styles, self.max_seconds, self.sample_rate), batch_size=None)
+        return DataLoader(
+            StyleUtterances(self.validation, self.styles, self.max_seconds, self.sample_rate), batch_size=None
+        )
 
 
 class StyleCrops(IterableDataset):
@@ -209,14 +280,23 @@ class StyleCrops(IterableDataset):
         sample_rate: Hz.
     """
 
-    def __init__(self, cuts: list[Cut], styles: list[str], crop_seconds: float, batch_size: int, batches: range, seed: int, sample_rate: int) -> None:
+    def __init__(
+        self,
+        cuts: list[Cut],
+        styles: list[str],
+        crop_seconds: float,
+        batch_size: int,
+        batches: range,
+        seed: int,
+        sample_rate: int,
+    ) -> None:
         self.cuts, self.styles, self.crop_seconds, self.batch_size = cuts, styles, crop_seconds, batch_size
         self.batches, self.seed, self.sample_rate = batches, seed, sample_rate
         self.ends = np.cumsum([cut.duration for cut in cuts])
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()  # the DataLoader takes one batch from each worker in turn
-        yield from map(self.batch, self.batches[worker.id::worker.num_workers] if worker else self.batches)
+        yield from map(self.batch, self.batches[worker.id :: worker.num_workers] if worker else self.batches)
 
     def batch(self, n: int) -> dict[str, Tensor]:
         draw = np.random.default_rng([self.seed, 1, n])
@@ -229,7 +309,10 @@ class StyleCrops(IterableDataset):
         """As many samples of an utterance as a crop has, beginning at a ``share`` of what is possible."""
         wanted = round(self.crop_seconds * self.sample_rate)
         start = share * max(0.0, cut.duration - self.crop_seconds)
-        piece = waveform(cut.truncate(offset=start, duration=min(self.crop_seconds, cut.duration - start), preserve_id=True), self.sample_rate)
+        piece = waveform(
+            cut.truncate(offset=start, duration=min(self.crop_seconds, cut.duration - start), preserve_id=True),
+            self.sample_rate,
+        )
         return piece.repeat(-(-wanted // len(piece)))[:wanted]
 
 
@@ -251,5 +334,5 @@ class StyleUtterances(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         cut = self.cuts[index]
-        piece = waveform(cut, self.sample_rate)[:round(self.max_seconds * self.sample_rate)]
+        piece = waveform(cut, self.sample_rate)[: round(self.max_seconds * self.sample_rate)]
         return {"waveform": piece[None], "style": torch.tensor([self.styles.index(utterance(cut).style)])}

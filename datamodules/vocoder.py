@@ -1,4 +1,5 @@
 """Segments of speech and their units, to train a vocoder."""
+
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from zoo.audio import read
 from zoo.tokens.store import TokenTable
 from zoo.tokens.units import runs
-from zoo.vocoder.streams import UNKNOWN, at_rate, in_order
+from zoo.vocoder.unit_inputs import UNKNOWN, at_rate, in_order
 
 ENDLESS = 1 << 40
 
@@ -42,8 +43,20 @@ class VocoderDataModule(L.LightningDataModule):
         sample_rate: Of the waveforms, in Hz.
     """
 
-    def __init__(self, tokens: Path, rates: dict[str, float], segment_units: int, batch_size: int, split: str = "train", num_validation: int = 16,
-                 validation_units: int = 250, duration_units: int = 500, num_workers: int = 0, seed: int = 0, sample_rate: int = 16000) -> None:
+    def __init__(
+        self,
+        tokens: Path,
+        rates: dict[str, float],
+        segment_units: int,
+        batch_size: int,
+        split: str = "train",
+        num_validation: int = 16,
+        validation_units: int = 250,
+        duration_units: int = 500,
+        num_workers: int = 0,
+        seed: int = 0,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__()
         self.rows = UtteranceRows(Path(tokens), split, rates, sample_rate, duration_units)
         self.segment_units, self.batch_size, self.num_validation = segment_units, batch_size, num_validation
@@ -52,11 +65,15 @@ class VocoderDataModule(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         lengths = self.rows.lengths
         if lengths.max() == 0:
-            raise ValueError(f"{self.rows.folder}: no row of split {self.rows.split!r} tells the audio file it came from, which a vocoder learns from")
+            raise ValueError(
+                f"{self.rows.folder}: no row of split {self.rows.split!r} tells the audio file it came from, which a vocoder learns from"
+            )
         fit = np.flatnonzero(lengths >= self.segment_units)
         if not len(fit):
-            raise ValueError(f"{self.rows.folder}: no utterance of split {self.rows.split!r} has segment_units {self.segment_units}; "
-                             f"the longest has {lengths.max()}: take shorter segments")
+            raise ValueError(
+                f"{self.rows.folder}: no utterance of split {self.rows.split!r} has segment_units {self.segment_units}; "
+                f"the longest has {lengths.max()}: take shorter segments"
+            )
         self.num_left_out = len(lengths) - len(fit)
         shuffled = np.random.default_rng([self.seed, 0]).permutation(fit)
         kept = min(self.num_validation, len(fit) // 10 or int(len(fit) > 1))
@@ -78,7 +95,9 @@ class VocoderDataModule(L.LightningDataModule):
         first = self.trainer.global_step * self.trainer.accumulate_grad_batches
         batches = range(first * world + rank, ENDLESS * world, world)
         segments = Segments(self.rows, self.training, self.segment_units, self.batch_size, batches, self.seed)
-        return DataLoader(segments, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0)
+        return DataLoader(
+            segments, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0
+        )
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(Utterances(self.rows, self.validation, self.validation_units), batch_size=None)
@@ -95,7 +114,9 @@ class UtteranceRows:
         duration_units: At most so many go into the runs.
     """
 
-    def __init__(self, folder: Path, split: str, rates: dict[str, float], sample_rate: int, duration_units: int) -> None:
+    def __init__(
+        self, folder: Path, split: str, rates: dict[str, float], sample_rate: int, duration_units: int
+    ) -> None:
         self.folder, self.split, self.rates = folder, split, dict(rates)
         self.sample_rate, self.duration_units = sample_rate, duration_units
         self.phonetic, self.unit_rate = next(iter(self.rates.items()))
@@ -115,12 +136,17 @@ class UtteranceRows:
             ValueError: Where they do not last as long as the audio, so that ``rates`` must be wrong.
         """
         heard = np.array([bool(audio) for audio in self.table.values("audio")])
-        lengths, seconds = np.where(heard, self.table.lengths(self.phonetic), 0), np.array(self.table.values("duration"))
+        lengths, seconds = (
+            np.where(heard, self.table.lengths(self.phonetic), 0),
+            np.array(self.table.values("duration")),
+        )
         off = heard & (np.abs(lengths / self.unit_rate - seconds) > 0.1 + 0.02 * seconds)
         if off.sum() > 0.5 * heard.sum():
             row = int(np.flatnonzero(off)[0])
-            raise ValueError(f"{self.folder}: row {row} has {lengths[row]} {self.phonetic} units in {seconds[row]:.2f} s, "
-                             f"which is not the {self.unit_rate:g} a second of rates.{self.phonetic}")
+            raise ValueError(
+                f"{self.folder}: row {row} has {lengths[row]} {self.phonetic} units in {seconds[row]:.2f} s, "
+                f"which is not the {self.unit_rate:g} a second of rates.{self.phonetic}"
+            )
         return lengths
 
     @cached_property
@@ -147,21 +173,30 @@ class UtteranceRows:
         for row in range(len(self.table)):
             counts = np.bincount(self.table.array(row, prefix))
             found = np.pad(found, (0, max(0, len(counts) - len(found))))
-            found[:len(counts)] += counts
+            found[: len(counts)] += counts
         return [int(unit) for unit in np.argsort(-found, kind="stable")[:count] if found[unit]]
 
     def segment(self, row: int, start: int, length: int) -> dict[str, Any]:
         """Units ``start`` to ``start + length`` of a row: (N,), (T,), (), (), (R,), (R,)."""
         streams = {prefix: self.table.array(row, prefix) for prefix in self.rates}
         total = len(streams[self.phonetic])
-        units = {prefix: torch.from_numpy(at_rate(each, self.rates[prefix], self.unit_rate, total)[start:start + length].astype(np.int64))
-                 for prefix, each in streams.items()}
+        units = {
+            prefix: torch.from_numpy(
+                at_rate(each, self.rates[prefix], self.unit_rate, total)[start : start + length].astype(np.int64)
+            )
+            for prefix, each in streams.items()
+        }
         first = max(0, min(start + length // 2 - self.duration_units // 2, total - self.duration_units))
-        around = streams[self.phonetic][first:first + self.duration_units].astype(np.int64)
+        around = streams[self.phonetic][first : first + self.duration_units].astype(np.int64)
         starts, frames = runs(around)
-        return {"waveform": self._waveform(row, start, length), "units": units, "run_units": torch.from_numpy(around[starts]),
-                "run_frames": torch.from_numpy(frames.astype(np.int64)),
-                "speaker": torch.tensor(self._named["speaker"][1][row]), "style": torch.tensor(self._named["style"][1][row])}
+        return {
+            "waveform": self._waveform(row, start, length),
+            "units": units,
+            "run_units": torch.from_numpy(around[starts]),
+            "run_frames": torch.from_numpy(frames.astype(np.int64)),
+            "speaker": torch.tensor(self._named["speaker"][1][row]),
+            "style": torch.tensor(self._named["style"][1][row]),
+        }
 
     def _waveform(self, row: int, start: int, length: int) -> Tensor:
         """Exactly the samples of those units, (N,); silence where the audio has ended."""
@@ -184,20 +219,27 @@ class Segments(IterableDataset):
         seed: Of the draw.
     """
 
-    def __init__(self, rows: UtteranceRows, chosen: np.ndarray, segment_units: int, batch_size: int, batches: range, seed: int) -> None:
+    def __init__(
+        self, rows: UtteranceRows, chosen: np.ndarray, segment_units: int, batch_size: int, batches: range, seed: int
+    ) -> None:
         self.rows, self.chosen, self.segment_units = rows, chosen, segment_units
         self.batch_size, self.batches, self.seed = batch_size, batches, seed
         self.ends = np.cumsum(rows.lengths[chosen] - segment_units + 1)  # possible starts, one utterance after another
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         worker = get_worker_info()  # the DataLoader takes one batch from each worker in turn
-        yield from map(self.batch, self.batches[worker.id::worker.num_workers] if worker else self.batches)
+        yield from map(self.batch, self.batches[worker.id :: worker.num_workers] if worker else self.batches)
 
     def batch(self, n: int) -> dict[str, Any]:
         places = np.random.default_rng([self.seed, 1, n]).integers(self.ends[-1], size=self.batch_size)
         rows = np.searchsorted(self.ends, places, side="right")
         starts = places - np.concatenate([[0], self.ends])[rows]
-        return collate([self.rows.segment(int(self.chosen[row]), int(start), self.segment_units) for row, start in zip(rows, starts)])
+        return collate(
+            [
+                self.rows.segment(int(self.chosen[row]), int(start), self.segment_units)
+                for row, start in zip(rows, starts)
+            ]
+        )
 
 
 class Utterances(Dataset):
@@ -223,8 +265,11 @@ class Utterances(Dataset):
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack what ``UtteranceRows.segment`` gives; runs are padded with 0."""
     pad = torch.nn.utils.rnn.pad_sequence
-    return {"waveform": torch.stack([item["waveform"] for item in items]),
-            "units": {prefix: torch.stack([item["units"][prefix] for item in items]) for prefix in items[0]["units"]},
-            "run_units": pad([item["run_units"] for item in items], batch_first=True),
-            "run_frames": pad([item["run_frames"] for item in items], batch_first=True),
-            "speaker": torch.stack([item["speaker"] for item in items]), "style": torch.stack([item["style"] for item in items])}
+    return {
+        "waveform": torch.stack([item["waveform"] for item in items]),
+        "units": {prefix: torch.stack([item["units"][prefix] for item in items]) for prefix in items[0]["units"]},
+        "run_units": pad([item["run_units"] for item in items], batch_first=True),
+        "run_frames": pad([item["run_frames"] for item in items], batch_first=True),
+        "speaker": torch.stack([item["speaker"] for item in items]),
+        "style": torch.stack([item["style"] for item in items]),
+    }

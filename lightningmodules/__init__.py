@@ -2,5 +2,5 @@ from lightningmodules.ctc_quantizer import AugmentationInvariantQuantizer as Aug
 from lightningmodules.hubert import HubertPretraining as HubertPretraining
 from lightningmodules.language_model import SpeechTextLM as SpeechTextLM
 from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
-from lightningmodules.style import StyleFinetuning as StyleFinetuning
+from lightningmodules.style_encoder import StyleFinetuning as StyleFinetuning
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder

@@ -1,4 +1,5 @@
 """What happens around training: seeds, and audio and pictures to listen to and look at."""
+
 from typing import Any
 
 import lightning as L
@@ -10,7 +11,9 @@ from torch import Tensor
 from zoo.vocoder.mel import LogMel
 
 # Dark to light, in steps of equal brightness, so that louder is always brighter.
-COLOURS = torch.tensor([[0.0, 0.0, 0.1], [0.25, 0.05, 0.45], [0.65, 0.15, 0.45], [0.95, 0.45, 0.25], [1.0, 0.85, 0.45], [1.0, 1.0, 0.9]])
+COLOURS = torch.tensor(
+    [[0.0, 0.0, 0.1], [0.25, 0.05, 0.45], [0.65, 0.15, 0.45], [0.95, 0.45, 0.25], [1.0, 0.85, 0.45], [1.0, 1.0, 0.9]]
+)
 
 
 class SeededSteps(L.Callback):
@@ -25,7 +28,9 @@ class SeededSteps(L.Callback):
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         accumulate = trainer.accumulate_grad_batches
         number = trainer.global_step * accumulate + batch_idx % accumulate
         torch.manual_seed(int(np.random.SeedSequence([self.seed, number, trainer.global_rank]).generate_state(1)[0]))
@@ -42,7 +47,9 @@ class TokenLedger(L.Callback):
         self.tokens = dict.fromkeys(("text", "speech", "other"), 0)
         self.since: Tensor | None = None
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Tensor, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Tensor, batch_idx: int
+    ) -> None:
         text, speech = pl_module.vocabulary.is_text(batch).sum(), pl_module.vocabulary.is_unit(batch).sum()
         counts = torch.stack([text, speech, batch.numel() - text - speech])
         self.since = counts if self.since is None else self.since + counts
@@ -78,15 +85,31 @@ class SpeechSamples(L.Callback):
     def __init__(self, num_samples: int = 4) -> None:
         self.num_samples = num_samples
 
-    def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
-                                batch_idx: int, dataloader_idx: int = 0) -> None:
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
         logger = trainer.logger
-        if not isinstance(logger, TensorBoardLogger) or batch_idx >= self.num_samples or not outputs or trainer.sanity_checking:
+        if (
+            not isinstance(logger, TensorBoardLogger)
+            or batch_idx >= self.num_samples
+            or not outputs
+            or trainer.sanity_checking
+        ):
             return
         real, made, rate = outputs["real"][0].float().cpu(), outputs["made"][0].float().cpu(), pl_module.sample_rate
         for name, waveform in (("real", real), ("made", made)):
-            logger.experiment.add_audio(f"{batch_idx}/{name}", waveform.clamp(-1, 1).unsqueeze(0), trainer.global_step, rate)
-        logger.experiment.add_image(f"{batch_idx}/real_above_made", mel_picture([real, made], rate), trainer.global_step)
+            logger.experiment.add_audio(
+                f"{batch_idx}/{name}", waveform.clamp(-1, 1).unsqueeze(0), trainer.global_step, rate
+            )
+        logger.experiment.add_image(
+            f"{batch_idx}/real_above_made", mel_picture([real, made], rate), trainer.global_step
+        )
 
 
 def mel_picture(waveforms: list[Tensor], sample_rate: int) -> Tensor:

@@ -1,4 +1,5 @@
 """The last checkpoint of a run, always whole."""
+
 import os
 import shutil
 from pathlib import Path
@@ -24,7 +25,9 @@ class LastCheckpoint(L.Callback):
         """Where to go on from; None where nothing has been saved."""
         return next((path for path in (self.path, self.before) if path.exists()), None)
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if (batch_idx + 1) % (self.every_n_steps * trainer.accumulate_grad_batches) == 0:
             self.save(trainer)
 
@@ -44,7 +47,9 @@ class LastCheckpoint(L.Callback):
         if self.temporary.is_file() and not self.path.is_dir():
             os.replace(self.temporary, self.path)
             return
-        if self.path.exists():  # a folder cannot be replaced at one stroke: the one before stays until the new one stands
+        if (
+            self.path.exists()
+        ):  # a folder cannot be replaced at one stroke: the one before stays until the new one stands
             _remove(self.before)
             os.replace(self.path, self.before)
         os.replace(self.temporary, self.path)

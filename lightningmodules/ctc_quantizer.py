@@ -1,4 +1,5 @@
 """Training of a quantizer whose units stay the same whatever happens to the sound."""
+
 from typing import Any
 
 import lightning as L
@@ -10,10 +11,10 @@ from torch.nn.utils.rnn import pad_sequence
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.codebook import CodebookPerplexity
 from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.speech.augmentation_invariance import aligned_loss, consistency_loss, imbalance
 from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import SpeechEncoder
-from zoo.speech.extractor import UnitExtractor
-from zoo.speech.invariance import aligned_loss, consistency_loss, imbalance
+from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.units import runs
 
 Weighted = dict[str, tuple[float, Tensor]]  # losses by name with their weights
@@ -44,7 +45,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         aligned_weight: Of the same loss beside CTC in the later steps. On little speech CTC alone falls back to blanks; 0 for
             Gat et al.'s training.
         consistency_weight: In the later steps, of agreeing with the quantizer's own reading of the clean speech, and
-        balance_weight: of using units alike in each utterance, without which it would come to agree on few; ``zoo.speech.invariance``. 0 for
+        balance_weight: of using units alike in each utterance, without which it would come to agree on few; ``zoo.speech.augmentation_invariance``. 0 for
             Gat et al.'s training.
         temperature: Of that reading; below 1 it is taken for surer than it is.
         gradient_clip: Largest norm of the gradient.
@@ -54,18 +55,42 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         ValueError: Where quantizer, encoder and teacher do not fit together.
     """
 
-    def __init__(self, quantizer: CTCQuantizer, encoder: SpeechEncoder, teacher: UnitExtractor, learning_rate: float,
-                 warmup_steps: int = 100, aligned_steps: int = 0, aligned_weight: float = 0.0, consistency_weight: float = 0.0,
-                 balance_weight: float = 0.0, temperature: float = 0.5, gradient_clip: float = 1.0, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self,
+        quantizer: CTCQuantizer,
+        encoder: SpeechEncoder,
+        teacher: UnitExtractor,
+        learning_rate: float,
+        warmup_steps: int = 100,
+        aligned_steps: int = 0,
+        aligned_weight: float = 0.0,
+        consistency_weight: float = 0.0,
+        balance_weight: float = 0.0,
+        temperature: float = 0.5,
+        gradient_clip: float = 1.0,
+        weight_decay: float = 0.01,
+    ) -> None:
         super().__init__()
         if quantizer.dim != encoder.dim:
-            raise ValueError(f"quantizer.widths begin with {quantizer.dim}, but the features of the encoder are {encoder.dim} wide")
+            raise ValueError(
+                f"quantizer.widths begin with {quantizer.dim}, but the features of the encoder are {encoder.dim} wide"
+            )
         if teacher.stream.size not in (quantizer.size, quantizer.stream_size):
-            raise ValueError(f"the quantizer has {quantizer.size} units, but the teacher {teacher.stream.size}: "
-                             f"make the last of quantizer.widths {teacher.stream.size + 1}")
-        self.quantizer, self.encoder, self.teacher = quantizer, encoder.requires_grad_(False), teacher.requires_grad_(False)
+            raise ValueError(
+                f"the quantizer has {quantizer.size} units, but the teacher {teacher.stream.size}: "
+                f"make the last of quantizer.widths {teacher.stream.size + 1}"
+            )
+        self.quantizer, self.encoder, self.teacher = (
+            quantizer,
+            encoder.requires_grad_(False),
+            teacher.requires_grad_(False),
+        )
         self.learning_rate, self.warmup_steps, self.aligned_steps = learning_rate, warmup_steps, aligned_steps
-        self.aligned_weight, self.consistency_weight, self.balance_weight = aligned_weight, consistency_weight, balance_weight
+        self.aligned_weight, self.consistency_weight, self.balance_weight = (
+            aligned_weight,
+            consistency_weight,
+            balance_weight,
+        )
         self.temperature, self.gradient_clip, self.weight_decay = temperature, gradient_clip, weight_decay
         self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
         self.perplexity, self.teacher_perplexity = (CodebookPerplexity(quantizer.stream_size) for _ in range(2))
@@ -89,8 +114,15 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         Rows too short for their targets count nothing.
         """
         lengths = torch.tensor([len(target) for target in targets], device=frames.device)
-        losses = F.ctc_loss(log_probs.float().transpose(0, 1), torch.cat(targets), frames, lengths,
-                            blank=self.quantizer.size, reduction="none", zero_infinity=True)
+        losses = F.ctc_loss(
+            log_probs.float().transpose(0, 1),
+            torch.cat(targets),
+            frames,
+            lengths,
+            blank=self.quantizer.size,
+            reduction="none",
+            zero_infinity=True,
+        )
         return losses.sum() / lengths.sum().clamp(min=1)
 
     @torch.no_grad()
@@ -116,7 +148,10 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         if self.global_step < self.aligned_steps:
             weighted: Weighted = {"aligned_loss": (1.0, aligned_loss(log_probs, frames, units))}
         else:
-            weighted = {"loss": (1.0, self.loss(log_probs, frames, self.targets(units))), **self.further_losses(log_probs, frames, units, clean)}
+            weighted = {
+                "loss": (1.0, self.loss(log_probs, frames, self.targets(units))),
+                **self.further_losses(log_probs, frames, units, clean),
+            }
         for name, (_, loss) in weighted.items():
             self.log(f"train/{name}", loss, prog_bar=name.endswith("loss"), batch_size=len(clean))
         return torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
@@ -132,7 +167,10 @@ class AugmentationInvariantQuantizer(L.LightningModule):
             with torch.no_grad():
                 own = self.quantizer.log_probs(features, clean_frames)
             self.quantizer.train()
-            losses["consistency_loss"] = (self.consistency_weight, consistency_loss(log_probs, frames, own, clean_frames, self.temperature))
+            losses["consistency_loss"] = (
+                self.consistency_weight,
+                consistency_loss(log_probs, frames, own, clean_frames, self.temperature),
+            )
         if self.balance_weight:
             losses["imbalance"] = (self.balance_weight, imbalance(log_probs, frames))
         return losses
@@ -143,11 +181,16 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         log_probs, (taught,) = self.quantizer.log_probs(features, frames), self.taught([clean])
         self.log("val/loss", self.loss(log_probs, frames, self.targets([taught])), batch_size=1)
         units = self.units(log_probs)
-        for metric, found, name in ((self.perplexity, units, "perplexity"), (self.teacher_perplexity, taught, "teacher_perplexity")):
+        for metric, found, name in (
+            (self.perplexity, units, "perplexity"),
+            (self.teacher_perplexity, taught, "teacher_perplexity"),
+        ):
             metric.update(found)
             self.log(f"val/{name}", metric, batch_size=1)
         for found, name in ((units, "units_per_second"), (taught, "teacher_units_per_second")):
-            self.log(f"val/{name}", len(runs(found.cpu().numpy())[0]) / len(found) * self.encoder.frame_rate, batch_size=1)
+            self.log(
+                f"val/{name}", len(runs(found.cpu().numpy())[0]) / len(found) * self.encoder.frame_rate, batch_size=1
+            )
         for name, waveform in changed.items():
             self.distances[name].update(self.units(self.quantizer.log_probs(*self.features([waveform]))), units)
             self.log(f"val/ued_{name}", self.distances[name], batch_size=1)
@@ -162,8 +205,13 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         nn.utils.clip_grad_norm_(self.quantizer.parameters(), self.gradient_clip)
 
     def configure_optimizers(self) -> dict:
-        return adamw_with_warmup(self.quantizer, self.learning_rate, self.warmup_steps, int(self.trainer.estimated_stepping_batches),
-                                 weight_decay=self.weight_decay)
+        return adamw_with_warmup(
+            self.quantizer,
+            self.learning_rate,
+            self.warmup_steps,
+            int(self.trainer.estimated_stepping_batches),
+            weight_decay=self.weight_decay,
+        )
 
     def _rows(self, waveforms: Tensor, samples: Tensor) -> list[Tensor]:
         """The rows of a padded batch (B, N), each at its own length, and long enough for a frame."""

@@ -1,4 +1,5 @@
 """Pretraining of a HuBERT: hidden spans of speech are told by their units."""
+
 from typing import Any
 
 import lightning as L
@@ -12,8 +13,8 @@ from transformers import HubertModel
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.codebook import CodebookPerplexity
 from zoo.seeds import seeded
-from zoo.speech.hubert import UnitPredictor, labels_of_frames, mask_spans, receptive_field
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.hubert_pretraining import UnitPredictor, labels_of_frames, mask_spans, receptive_field
+from zoo.speech.phonetic_units import PhoneticUnits
 
 SAMPLE_RATE = 16000
 FEATURE_PENALTY = 10.0
@@ -44,9 +45,21 @@ class HubertPretraining(L.LightningModule):
         weight_decay: Of AdamW.
     """
 
-    def __init__(self, network: HubertModel, teacher: PhoneticUnits, learning_rate: float, warmup_steps: int = 1000, mask_share: float = 0.8,
-                 mask_seconds: float = 0.2, seen_weight: float = 0.0, predictor_dim: int = 256, temperature: float = 0.1,
-                 conv_gradient: float = 0.1, gradient_clip: float = 10.0, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self,
+        network: HubertModel,
+        teacher: PhoneticUnits,
+        learning_rate: float,
+        warmup_steps: int = 1000,
+        mask_share: float = 0.8,
+        mask_seconds: float = 0.2,
+        seen_weight: float = 0.0,
+        predictor_dim: int = 256,
+        temperature: float = 0.1,
+        conv_gradient: float = 0.1,
+        gradient_clip: float = 10.0,
+        weight_decay: float = 0.01,
+    ) -> None:
         super().__init__()
         config, num_units = network.config, teacher.stream.size
         self.network, self.teacher = network, teacher.requires_grad_(False)
@@ -70,10 +83,10 @@ class HubertPretraining(L.LightningModule):
     def labels(self, waveforms: Tensor, frames: int) -> Tensor:
         """The teacher's units at the middles of the network's frames: (B, N) -> (B, frames)."""
         encoder = self.teacher.encoder
-        centres = (np.arange(frames) * self.hop + self.field / 2) / SAMPLE_RATE
+        centers = (np.arange(frames) * self.hop + self.field / 2) / SAMPLE_RATE
         with torch.autocast(waveforms.device.type, enabled=False):  # the units that the teacher gives anywhere else
             units = self.teacher.encode_batch(list(waveforms))
-        rows = [labels_of_frames(each, encoder.first_seconds, encoder.frame_rate, centres) for each in units]
+        rows = [labels_of_frames(each, encoder.first_seconds, encoder.frame_rate, centers) for each in units]
         return torch.from_numpy(np.stack(rows)).to(waveforms.device)
 
     def logits(self, waveforms: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,7 +97,9 @@ class HubertPretraining(L.LightningModule):
             hidden: Frames (B, T) to hide; drawn if None.
         """
         if self.normalize:
-            waveforms = (waveforms - waveforms.mean(1, keepdim=True)) / torch.sqrt(waveforms.var(1, correction=0, keepdim=True) + 1e-7)
+            waveforms = (waveforms - waveforms.mean(1, keepdim=True)) / torch.sqrt(
+                waveforms.var(1, correction=0, keepdim=True) + 1e-7
+            )
         features = self.network.feature_extractor(waveforms).transpose(1, 2)  # (B, T, C)
         penalty = features.float().square().mean()
         features = self.conv_gradient * features + (1 - self.conv_gradient) * features.detach()
@@ -119,7 +134,8 @@ class HubertPretraining(L.LightningModule):
         self.log("val/loss", self.loss(logits, labels, hidden), batch_size=len(labels))
         self.label_counts += torch.bincount(labels[hidden], minlength=len(self.label_counts))
         for metric, name, values in (
-            (self.accuracy, "accuracy", (predicted[hidden], labels[hidden])), (self.perplexity, "perplexity", (predicted[hidden],)),
+            (self.accuracy, "accuracy", (predicted[hidden], labels[hidden])),
+            (self.perplexity, "perplexity", (predicted[hidden],)),
             (self.label_perplexity, "label_perplexity", (labels[hidden],)),
             (self.seen_accuracy, "seen_accuracy", (predicted[~hidden], labels[~hidden])),
         ):
@@ -139,5 +155,11 @@ class HubertPretraining(L.LightningModule):
         nn.utils.clip_grad_norm_([*self.network.parameters(), *self.predictor.parameters()], self.gradient_clip)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        return adamw_with_warmup(nn.ModuleList([self.network, self.predictor]), self.learning_rate, self.warmup_steps,
-                                 int(self.trainer.estimated_stepping_batches), betas=(0.9, 0.98), weight_decay=self.weight_decay)
+        return adamw_with_warmup(
+            nn.ModuleList([self.network, self.predictor]),
+            self.learning_rate,
+            self.warmup_steps,
+            int(self.trainer.estimated_stepping_batches),
+            betas=(0.9, 0.98),
+            weight_decay=self.weight_decay,
+        )

@@ -1,4 +1,5 @@
 """Training of a language model on rows of text and speech tokens."""
+
 from typing import Any
 
 import lightning as L
@@ -31,13 +32,26 @@ class SpeechTextLM(L.LightningModule):
         chunk_tokens: Tokens whose logits are in memory at once.
     """
 
-    def __init__(self, network: nn.Module, vocabulary: Vocabulary, learning_rate: float, warmup_steps: int = 100,
-                 final_learning_rate: float = 0.0, gradient_clip: float | None = 1.0, weight_decay: float = 0.1,
-                 positions: Positions = RowPositions(), chunk_tokens: int = 1024) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        vocabulary: Vocabulary,
+        learning_rate: float,
+        warmup_steps: int = 100,
+        final_learning_rate: float = 0.0,
+        gradient_clip: float | None = 1.0,
+        weight_decay: float = 0.1,
+        positions: Positions = RowPositions(),
+        chunk_tokens: int = 1024,
+    ) -> None:
         super().__init__()
         # A checkpoint comes in evaluation mode, in which activations are not checkpointed.
         self.next_token, self.vocabulary = NextTokenLoss(network.train(), positions, chunk_tokens), vocabulary
-        self.learning_rate, self.warmup_steps, self.final_learning_rate = learning_rate, warmup_steps, final_learning_rate
+        self.learning_rate, self.warmup_steps, self.final_learning_rate = (
+            learning_rate,
+            warmup_steps,
+            final_learning_rate,
+        )
         self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
         self.losses = nn.ModuleDict({name: ModalityLoss() for name in ("text", "speech")})
         self.register_buffer("skipped_steps", torch.zeros((), dtype=torch.int64))
@@ -50,10 +64,16 @@ class SpeechTextLM(L.LightningModule):
     def configure_model(self) -> None:
         if self.device_mesh is not None:
             if self.device_mesh["tensor_parallel"].size() > 1:
-                raise ValueError("language models are trained data-parallel: give ModelParallelStrategy tensor_parallel_size: 1 "
-                                 "and data_parallel_size: devices x num_nodes")
+                raise ValueError(
+                    "language models are trained data-parallel: give ModelParallelStrategy tensor_parallel_size: 1 "
+                    "and data_parallel_size: devices x num_nodes"
+                )
             # bf16: only for the length of a pass; the weights that learn stay in float32.
-            shard(self.next_token, self.device_mesh["data_parallel"], torch.bfloat16 if "bf16" in self.trainer.precision else None)
+            shard(
+                self.next_token,
+                self.device_mesh["data_parallel"],
+                torch.bfloat16 if "bf16" in self.trainer.precision else None,
+            )
 
     def by_modality(self, ids: Tensor) -> dict[str, Tensor]:
         """Masks (B, T - 1) of the predicted tokens of each modality."""
@@ -80,7 +100,9 @@ class SpeechTextLM(L.LightningModule):
         norm = nn.utils.get_total_norm([weight.grad for weight in learning])
         if not norm.isfinite():
             self.skipped_steps += 1
-            for weight in learning:  # the optimizer passes over weights without a gradient, and its averages stay as they are
+            for (
+                weight
+            ) in learning:  # the optimizer passes over weights without a gradient, and its averages stay as they are
                 weight.grad = None
         elif self.gradient_clip is not None:
             nn.utils.clip_grads_with_norm_(learning, self.gradient_clip, norm)
@@ -88,11 +110,23 @@ class SpeechTextLM(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.device_mesh is None:  # a base that does not learn is read from where it came from
-            frozen = {name for name, weight in self.named_parameters(remove_duplicate=False) if not weight.requires_grad}
+            frozen = {
+                name for name, weight in self.named_parameters(remove_duplicate=False) if not weight.requires_grad
+            }
             scales = tuple(f"{name}." for name in frozen)  # of quantized weights
-            kept = {name: value for name, value in checkpoint["state_dict"].items() if name not in frozen and not name.startswith(scales)}
+            kept = {
+                name: value
+                for name, value in checkpoint["state_dict"].items()
+                if name not in frozen and not name.startswith(scales)
+            }
             checkpoint["state_dict"] = kept
 
     def configure_optimizers(self) -> dict:
-        return adamw_with_warmup(self.network, self.learning_rate, self.warmup_steps, int(self.trainer.estimated_stepping_batches),
-                                 final_learning_rate=self.final_learning_rate, weight_decay=self.weight_decay)
+        return adamw_with_warmup(
+            self.network,
+            self.learning_rate,
+            self.warmup_steps,
+            int(self.trainer.estimated_stepping_batches),
+            final_learning_rate=self.final_learning_rate,
+            weight_decay=self.weight_decay,
+        )

@@ -1,6 +1,6 @@
 """Training of a pitch VQ-VAE."""
+
 import lightning as L
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,8 +31,15 @@ class PitchAutoencoder(L.LightningModule):
         ValueError: Where the network has no decoder.
     """
 
-    def __init__(self, network: PitchVQVAE, learning_rate: float = 2e-4, final_learning_rate: float | None = None, warmup_steps: int = 0,
-                 commitment_weight: float = 0.02, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self,
+        network: PitchVQVAE,
+        learning_rate: float = 2e-4,
+        final_learning_rate: float | None = None,
+        warmup_steps: int = 0,
+        commitment_weight: float = 0.02,
+        weight_decay: float = 0.01,
+    ) -> None:
         super().__init__()
         if network.decoder is None:
             raise ValueError("a pitch VQ-VAE without a decoder cannot be trained")
@@ -50,7 +57,10 @@ class PitchAutoencoder(L.LightningModule):
             tracks: (B, 2, T), T a multiple of the network's factor.
         """
         made, quantized = self.network(tracks)
-        losses = {"reconstruction": F.mse_loss(made / self.network.scale, tracks / self.network.scale), "commitment": quantized.commitment}
+        losses = {
+            "reconstruction": F.mse_loss(made / self.network.scale, tracks / self.network.scale),
+            "commitment": quantized.commitment,
+        }
         losses["loss"] = losses["reconstruction"] + self.commitment_weight * losses["commitment"]
         return losses, made, quantized.units, quantized.replaced
 
@@ -60,8 +70,13 @@ class PitchAutoencoder(L.LightningModule):
         self.log("train/loss", losses["loss"].detach(), prog_bar=True)
         self.train_perplexity.reset()
         self.train_perplexity.update(units)
-        self.log_dict({"train/perplexity": self.train_perplexity.compute(), "train/codes_used": float(self.train_perplexity.used),
-                       "train/codes_reseeded": float(replaced)})
+        self.log_dict(
+            {
+                "train/perplexity": self.train_perplexity.compute(),
+                "train/codes_used": float(self.train_perplexity.used),
+                "train/codes_reseeded": float(replaced),
+            }
+        )
         return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -73,14 +88,29 @@ class PitchAutoencoder(L.LightningModule):
         self.frame_error.update(found.frequency, found.voiced, truth.frequency, truth.voiced)
         # Pitch is judged wherever there is one, so that a poor voicing decision hides nothing.
         self.log_error.update(found.frequency, truth.voiced, truth.frequency, truth.voiced)
-        average = (truth.frequency * truth.voiced).sum(-1, keepdim=True) / truth.voiced.sum(-1, keepdim=True).clamp(min=1)
+        average = (truth.frequency * truth.voiced).sum(-1, keepdim=True) / truth.voiced.sum(-1, keepdim=True).clamp(
+            min=1
+        )
         self.mean_log_error.update(average.expand_as(truth.frequency), truth.voiced, truth.frequency, truth.voiced)
-        self.log_dict({"val/f0_frame_error": self.frame_error, "val/log_f0_error": self.log_error, "val/mean_log_f0_error": self.mean_log_error,
-                       "val/perplexity": self.perplexity}, batch_size=len(tracks))
+        self.log_dict(
+            {
+                "val/f0_frame_error": self.frame_error,
+                "val/log_f0_error": self.log_error,
+                "val/mean_log_f0_error": self.mean_log_error,
+                "val/perplexity": self.perplexity,
+            },
+            batch_size=len(tracks),
+        )
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/codes_used", float(self.perplexity.used))
 
     def configure_optimizers(self) -> dict:
-        return adamw_with_warmup(self.network, self.learning_rate, self.warmup_steps, int(self.trainer.estimated_stepping_batches),
-                                 final_learning_rate=self.final_learning_rate, weight_decay=self.weight_decay)
+        return adamw_with_warmup(
+            self.network,
+            self.learning_rate,
+            self.warmup_steps,
+            int(self.trainer.estimated_stepping_batches),
+            final_learning_rate=self.final_learning_rate,
+            weight_decay=self.weight_decay,
+        )

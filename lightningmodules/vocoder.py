@@ -1,4 +1,5 @@
 """Training of a unit vocoder."""
+
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -17,9 +18,17 @@ from zoo.speech.f0 import F0Extractor
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
-from zoo.vocoder.losses import adversarial_loss, discriminator_loss, duration_loss, feature_loss, inner_runs, mel_loss, pitch_losses
+from zoo.vocoder.harmonic_source import F0Contour, frames_of_f0
+from zoo.vocoder.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    duration_loss,
+    feature_loss,
+    inner_runs,
+    mel_loss,
+    pitch_losses,
+)
 from zoo.vocoder.mel import LogMel
-from zoo.vocoder.source import Melody, frames_of_f0
 from zoo.vocoder.vocoder import Vocoder
 
 Batch = dict[str, Any]
@@ -50,7 +59,7 @@ class UnitVocoder(L.LightningModule):
         duration_weight: Of the loss.
         f0: Hears the pitch of speech, which a generator with ``harmonics`` learns to tell, and speaks by in training.
         f0_weight: Of the losses of F0 and voicing.
-        further_losses: By the name they are logged by, such as ``HeardUnits``; each has a ``weight`` and maps made speech (B, N) and the
+        further_losses: By the name they are logged by, such as ``UnitConsistencyLoss``; each has a ``weight`` and maps made speech (B, N) and the
             batch to a loss. None for Polyak et al.'s training.
         tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation tells the unit edit distance.
         measures: What else validation tells, by name: metrics whose ``update`` takes made and real waveforms (B, N).
@@ -59,16 +68,36 @@ class UnitVocoder(L.LightningModule):
         ValueError: Where the generator has ``harmonics`` and nothing hears F0, or at another sample rate.
     """
 
-    def __init__(self, generator: Generator, durations: DurationPredictor | None = None, discriminators: nn.Module | None = None,
-                 learning_rate: float = 2e-4, betas: tuple[float, float] = (0.8, 0.99), learning_rate_decay: float = 0.999,
-                 decay_every_steps: int = 1000, warmup_steps: int = 0, adversarial_from_step: int = 0, micro_batches: int = 1,
-                 clip_norm: float | None = None, ema_decay: float | None = None, mel_windows: tuple[int, ...] = (1024,), mel_weight: float = 45.0,
-                 feature_weight: float = 2.0, duration_weight: float = 1.0, f0: F0Extractor | None = None, f0_weight: float = 10.0,
-                 further_losses: dict[str, nn.Module] | None = None, tokenizer: Any = None, measures: dict[str, Metric] | None = None) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        durations: DurationPredictor | None = None,
+        discriminators: nn.Module | None = None,
+        learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.8, 0.99),
+        learning_rate_decay: float = 0.999,
+        decay_every_steps: int = 1000,
+        warmup_steps: int = 0,
+        adversarial_from_step: int = 0,
+        micro_batches: int = 1,
+        clip_norm: float | None = None,
+        ema_decay: float | None = None,
+        mel_windows: tuple[int, ...] = (1024,),
+        mel_weight: float = 45.0,
+        feature_weight: float = 2.0,
+        duration_weight: float = 1.0,
+        f0: F0Extractor | None = None,
+        f0_weight: float = 10.0,
+        further_losses: dict[str, nn.Module] | None = None,
+        tokenizer: Any = None,
+        measures: dict[str, Metric] | None = None,
+    ) -> None:
         super().__init__()
         if generator.harmonics and (f0 is None or f0.sample_rate != generator.sample_rate):
-            raise ValueError(f"the generator has harmonics {generator.harmonics}, so its pitch must be learnt from speech at {generator.sample_rate} Hz, but f0 "
-                             f"{'is not given' if f0 is None else f'takes {f0.sample_rate} Hz'}: give zoo.speech.f0.Autocorrelation, or harmonics 0")
+            raise ValueError(
+                f"the generator has harmonics {generator.harmonics}, so its pitch must be learned from speech at {generator.sample_rate} Hz, but f0 "
+                f"{'is not given' if f0 is None else f'takes {f0.sample_rate} Hz'}: give zoo.speech.f0.Autocorrelation, or harmonics 0"
+            )
         self.f0 = f0 if generator.harmonics else None
         self.automatic_optimization = False
         self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {})).train()
@@ -77,8 +106,14 @@ class UnitVocoder(L.LightningModule):
         self.learning_rate, self.betas, self.warmup_steps = learning_rate, tuple(betas), warmup_steps
         self.learning_rate_decay, self.decay_every_steps = learning_rate_decay, decay_every_steps
         self.adversarial_from_step, self.micro_batches, self.clip_norm = adversarial_from_step, micro_batches, clip_norm
-        self.weights = {"mel": mel_weight, "duration": duration_weight, "adversarial": 1.0, "features": feature_weight,
-                        "f0": f0_weight, "voicing": f0_weight}
+        self.weights = {
+            "mel": mel_weight,
+            "duration": duration_weight,
+            "adversarial": 1.0,
+            "features": feature_weight,
+            "f0": f0_weight,
+            "voicing": f0_weight,
+        }
         self.sample_rate, self.steps = generator.sample_rate, 0
         self.mels = nn.ModuleList(LogMel(self.sample_rate, min(80, size // 8), size, size // 4) for size in mel_windows)
         self.mel_distance = MelDistance(self.sample_rate)
@@ -90,12 +125,18 @@ class UnitVocoder(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         if self.trainer.precision == "16-mixed":
-            raise ValueError("precision 16-mixed scales gradients, which clipping and two optimizers do not allow for here: take bf16-mixed or 32-true")
+            raise ValueError(
+                "precision 16-mixed scales gradients, which clipping and two optimizers do not allow for here: take bf16-mixed or 32-true"
+            )
         data, generator = self.trainer.datamodule, self.trained["generator"]
-        for kind, names, count in (("speakers", getattr(data, "speakers", []), generator.num_speakers),
-                                   ("styles", getattr(data, "styles", []), generator.num_styles)):
+        for kind, names, count in (
+            ("speakers", getattr(data, "speakers", []), generator.num_speakers),
+            ("styles", getattr(data, "styles", []), generator.num_styles),
+        ):
             if count and len(names) > count:
-                raise ValueError(f"the tokens have {len(names)} {kind}, but the generator has num_{kind} {count}: raise it to at least {len(names)}")
+                raise ValueError(
+                    f"the tokens have {len(names)} {kind}, but the generator has num_{kind} {count}: raise it to at least {len(names)}"
+                )
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         networks = [self.trained] + ([self.discriminators] if self.discriminators else [])
@@ -112,14 +153,18 @@ class UnitVocoder(L.LightningModule):
         for optimizer in optimizers:
             set_learning_rate(optimizer, self.learning_rate_at(self.steps))
         adversarial = self.discriminators is not None and self.steps >= self.adversarial_from_step
-        parts = _parts(self._with_melody(batch), self.micro_batches)
-        made = self.speak(parts[0]) if len(parts) == 1 else None  # one part serves both steps; of several, only one is in memory
+        parts = _parts(self._with_f0_contour(batch), self.micro_batches)
+        made = (
+            self.speak(parts[0]) if len(parts) == 1 else None
+        )  # one part serves both steps; of several, only one is in memory
         if adversarial:
             self._train_discriminators(parts, made, optimizers[1])
         optimizers[0].zero_grad()
         for part in parts:
             losses = self.losses(part, self.speak(part) if made is None else made, adversarial)
-            loss = losses["loss"] + (_share_of_runs(part, parts) - 1) * self.weights["duration"] * losses.get("duration", 0.0)
+            loss = losses["loss"] + (_share_of_runs(part, parts) - 1) * self.weights["duration"] * losses.get(
+                "duration", 0.0
+            )
             self.manual_backward(loss / len(parts))
             self.log_dict({f"train/{name}": value.detach() for name, value in losses.items() if name != "mel"})
             self.log("train/mel", losses["mel"].detach(), prog_bar=True)
@@ -130,7 +175,9 @@ class UnitVocoder(L.LightningModule):
             self.averaged.update_parameters(self.trained)
         self.steps += 1
 
-    def _train_discriminators(self, parts: Sequence[Batch], made: Tensor | None, optimizer: torch.optim.Optimizer) -> None:
+    def _train_discriminators(
+        self, parts: Sequence[Batch], made: Tensor | None, optimizer: torch.optim.Optimizer
+    ) -> None:
         self.discriminators.requires_grad_(True)
         optimizer.zero_grad()
         for part in parts:
@@ -148,7 +195,7 @@ class UnitVocoder(L.LightningModule):
         if self.clip_norm is not None:
             self.log(f"train/{name}_norm", nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm))
 
-    def _with_melody(self, batch: Batch) -> Batch:
+    def _with_f0_contour(self, batch: Batch) -> Batch:
         """The batch with the F0 and voicing of its speech, (B, frames of the generator) each, where the generator learns them."""
         if self.f0 is None:
             return batch
@@ -160,10 +207,12 @@ class UnitVocoder(L.LightningModule):
         generator = (network or self.trained)["generator"]
         if "f0" not in batch:
             return generator(batch["units"], batch["speaker"], batch["style"])
-        melody = Melody.of(batch["f0"], batch["voiced"], generator.frame_rate)
+        melody = F0Contour.of(batch["f0"], batch["voiced"], generator.frame_rate)
         return generator(batch["units"], batch["speaker"], batch["style"], melody=melody)
 
-    def losses(self, batch: Batch, made: Tensor, adversarial: bool, network: nn.Module | None = None) -> dict[str, Tensor]:
+    def losses(
+        self, batch: Batch, made: Tensor, adversarial: bool, network: nn.Module | None = None
+    ) -> dict[str, Tensor]:
         """Losses by name, and their weighted sum as ``loss``; the same in training and validation.
 
         Args:
@@ -180,7 +229,7 @@ class UnitVocoder(L.LightningModule):
             predicted = network["durations"](network["generator"].phonetic(batch["run_units"]), frames > 0)
             losses["duration"] = duration_loss(predicted.float(), frames)
         if "f0" in batch:
-            told = network["generator"].told_pitch(batch["units"], batch["speaker"], batch["style"])
+            told = network["generator"].predicted_pitch(batch["units"], batch["speaker"], batch["style"])
             losses |= pitch_losses(*told, batch["f0"], batch["voiced"])
         if adversarial:
             with torch.no_grad():
@@ -193,7 +242,13 @@ class UnitVocoder(L.LightningModule):
         network = self.trained if self.averaged is None else self.averaged.module
         made = self.speak(batch, network)
         size = len(made)
-        self.log_dict({f"val/{name}": value for name, value in self.losses(self._with_melody(batch), made, False, network).items()}, batch_size=size)
+        self.log_dict(
+            {
+                f"val/{name}": value
+                for name, value in self.losses(self._with_f0_contour(batch), made, False, network).items()
+            },
+            batch_size=size,
+        )
         self.mel_distance.update(made, batch["waveform"])
         self.log("val/mel_distance", self.mel_distance, batch_size=size)
         if self._tokenizer[0] is not None:
@@ -221,8 +276,14 @@ class UnitVocoder(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.steps = checkpoint["generator_steps"]
 
-    def vocoder(self, streams: Sequence[Stream], speakers: Sequence[str] = (), styles: Sequence[str] = (),
-                missing: Mapping[str, Sequence[int]] | None = None, contract: dict[str, Any] | None = None) -> Vocoder:
+    def vocoder(
+        self,
+        streams: Sequence[Stream],
+        speakers: Sequence[str] = (),
+        styles: Sequence[str] = (),
+        missing: Mapping[str, Sequence[int]] | None = None,
+        contract: dict[str, Any] | None = None,
+    ) -> Vocoder:
         """A copy for inference of what is trained, its running mean if there is one; arguments as of ``Vocoder``."""
         network = deepcopy(self.trained if self.averaged is None else self.averaged.module).cpu()
         durations = network["durations"] if "durations" in network else None
@@ -233,7 +294,11 @@ def _share_of_runs(part: Batch, parts: Sequence[Batch]) -> Tensor | float:
     """How many runs of a part the duration loss is a mean of, beside the mean of all parts: their mean is that of the whole batch."""
     if len(parts) == 1:
         return 1.0
-    return len(parts) * inner_runs(part["run_frames"]).sum() / sum(inner_runs(each["run_frames"]).sum() for each in parts).clamp(min=1)
+    return (
+        len(parts)
+        * inner_runs(part["run_frames"]).sum()
+        / sum(inner_runs(each["run_frames"]).sum() for each in parts).clamp(min=1)
+    )
 
 
 def _parts(batch: Batch, count: int) -> list[Batch]:

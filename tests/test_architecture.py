@@ -1,4 +1,5 @@
 """Imports point one way, recipes -> {lightningmodules, datamodules} -> zoo; files and functions stay small; arguments are typed."""
+
 import ast
 from pathlib import Path
 
@@ -18,18 +19,30 @@ each_file = pytest.mark.parametrize("package, path", FILES, ids=[str(path.relati
 
 
 def functions(path):
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
 
 
 @each_file
 def test_imports_point_one_way(package, path):
     for node in ast.walk(ast.parse(path.read_text())):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names = (
+            [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
         tops = {name.split(".")[0] for name in names}
         ours = tops & {*MAY_IMPORT, "tests"}
         assert ours <= MAY_IMPORT[package], f"line {node.lineno} imports {ours}"
         if package == "zoo":
-            assert not {"lightning", "pytorch_lightning", "omegaconf"} & tops, f"line {node.lineno}: zoo is plain PyTorch"
+            assert not {"lightning", "pytorch_lightning", "omegaconf"} & tops, (
+                f"line {node.lineno}: zoo is plain PyTorch"
+            )
 
 
 @each_file

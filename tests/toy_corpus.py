@@ -1,4 +1,5 @@
 """A prepared corpus of tones: each word of it is a pitch of its own, so that there is something quick to learn."""
+
 from pathlib import Path
 
 import lightning as L

@@ -1,11 +1,12 @@
 """Extractors whose units a test can predict."""
+
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from zoo.speech.extractor import UnitExtractor
+from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.units import Stream
 
 

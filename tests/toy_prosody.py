@@ -1,4 +1,5 @@
 """A prepared corpus of acted hums: each style has its own pitch movement and loudness, each speaker their own pitch."""
+
 import json
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def write_corpus(folder: Path, utterances: int = 4) -> Path:
                     seed = len(rows) + 100 * (split == "dev")
                     path = f"audio/{split}_{len(rows)}.wav"
                     write(folder / "source" / path, hum(pitch, style, 1.5 + 0.5 * (number % 4), seed), RATE)
-                    rows.append({"id": f"{split}{len(rows)}", "audio": path, "text": "", "speaker": speaker, "style": style})
+                    rows.append(
+                        {"id": f"{split}{len(rows)}", "audio": path, "text": "", "speaker": speaker, "style": style}
+                    )
         (folder / "source" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     prepare(open_corpus(folder / "source"), folder / "corpus")
     return folder / "corpus"

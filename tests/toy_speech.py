@@ -1,4 +1,5 @@
 """A token store of hums: each unit is a tone of its own, so that a vocoder has something quick to learn."""
+
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,13 @@ def hum(units: np.ndarray, loudness: float) -> torch.Tensor:
     return torch.from_numpy(loudness * np.sin(2 * np.pi * np.cumsum(frequency) / 16000)).float()
 
 
-def write_hums(folder: Path, lengths: list[int], speakers: tuple[str, ...] = ("ann", "bob"), style: str | None = None,
-               texts: list[str] | None = None) -> Path:
+def write_hums(
+    folder: Path,
+    lengths: list[int],
+    speakers: tuple[str, ...] = ("ann", "bob"),
+    style: str | None = None,
+    texts: list[str] | None = None,
+) -> Path:
     """Write utterances of so many units each, spoken by turns, and their tokens; the folder of the tokens."""
     draw, rows = np.random.default_rng(0), []
     for number, length in enumerate(lengths):
@@ -30,7 +36,21 @@ def write_hums(folder: Path, lengths: list[int], speakers: tuple[str, ...] = ("a
         write(path, hum(units, 0.3 + 0.3 * (number % 2)), 16000)
         others = {"Pi": np.arange(-(-length // 2)) % 4, "St": np.arange(-(-length // 25)) % 3}
         empty = np.zeros(0, np.int32)
-        rows.append(TokenRow(f"u{number}", str(path), 0.0, length / 25, texts[number] if texts else "", "en", speakers[number % len(speakers)], style,
-                             {"Hu": units, **others}, empty, empty, empty))
+        rows.append(
+            TokenRow(
+                f"u{number}",
+                str(path),
+                0.0,
+                length / 25,
+                texts[number] if texts else "",
+                "en",
+                speakers[number % len(speakers)],
+                style,
+                {"Hu": units, **others},
+                empty,
+                empty,
+                empty,
+            )
+        )
     write_tokens(folder / "tokens", "train", rows, STREAMS)
     return folder / "tokens"

@@ -1,4 +1,5 @@
 """Official-format phonetic checkpoints of any size and option, with random weights, and what they should give, worked out slowly."""
+
 import math
 from pathlib import Path
 from typing import Any
@@ -7,29 +8,57 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SMALL = {"label_rate": 25.0, "encoder_layers": 3, "encoder_embed_dim": 12, "encoder_ffn_embed_dim": 20, "encoder_attention_heads": 3,
-         "conv_pos": 16, "conv_pos_groups": 4, "conv_feature_layers": "[(8, 10, 5)] + [(8, 3, 2)] * 4 + [(8, 2, 2)] + [(8, 4, 4)]"}
+SMALL = {
+    "label_rate": 25.0,
+    "encoder_layers": 3,
+    "encoder_embed_dim": 12,
+    "encoder_ffn_embed_dim": 20,
+    "encoder_attention_heads": 3,
+    "conv_pos": 16,
+    "conv_pos_groups": 4,
+    "conv_feature_layers": "[(8, 10, 5)] + [(8, 3, 2)] * 4 + [(8, 2, 2)] + [(8, 4, 4)]",
+}
 
 
 def write_hubert(path: Path, seed: int = 0, task: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """Write a fairseq-format HuBERT; its configuration, defaults filled in."""
     config = {**SMALL, **changes}
-    full = {"extractor_mode": "default", "layer_norm_first": False, "conv_bias": False, "activation_fn": "gelu", **config}
+    full = {
+        "extractor_mode": "default",
+        "layer_norm_first": False,
+        "conv_bias": False,
+        "activation_fn": "gelu",
+        **config,
+    }
     draw = torch.Generator().manual_seed(seed)
     weights = {name: scale * torch.randn(shape, generator=draw) + shift for name, shape, scale, shift in _tensors(full)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"task_cfg": {"sample_rate": 16000, "normalize": False, **(task or {})}, "model_cfg": {"_name": "hubert", **config},
-                "model_weight": weights, "dictionaries_symbols": [["0", "1"]]}, path)
+    torch.save(
+        {
+            "task_cfg": {"sample_rate": 16000, "normalize": False, **(task or {})},
+            "model_cfg": {"_name": "hubert", **config},
+            "model_weight": weights,
+            "dictionaries_symbols": [["0", "1"]],
+        },
+        path,
+    )
     return full
 
 
 def _tensors(config: dict[str, Any]) -> list[tuple[str, tuple[int, ...], float, float]]:
     """Name, shape, spread and mean of every tensor."""
     wide, inner, taps = config["encoder_embed_dim"], config["encoder_ffn_embed_dim"], config["conv_pos"]
-    made, before = [("mask_emb", (wide,), 1.0, 0.0), ("final_proj.weight", (5, wide), 1.0, 0.0), ("label_embs_concat", (7, 5), 1.0, 0.0)], 1
+    made, before = (
+        [
+            ("mask_emb", (wide,), 1.0, 0.0),
+            ("final_proj.weight", (5, wide), 1.0, 0.0),
+            ("label_embs_concat", (7, 5), 1.0, 0.0),
+        ],
+        1,
+    )
 
     def linear(name: str, out: int, given: int) -> None:
-        made.extend([(f"{name}.weight", (out, given), given ** -0.5, 0.0), (f"{name}.bias", (out,), 0.3, 0.0)])
+        made.extend([(f"{name}.weight", (out, given), given**-0.5, 0.0), (f"{name}.bias", (out,), 0.3, 0.0)])
 
     def norm(name: str, size: int) -> None:
         made.extend([(f"{name}.weight", (size,), 0.3, 1.0), (f"{name}.bias", (size,), 0.3, 0.0)])
@@ -47,8 +76,11 @@ def _tensors(config: dict[str, Any]) -> list[tuple[str, tuple[int, ...], float, 
     norm("layer_norm", before)
     if before != wide:
         linear("post_extract_proj", wide, before)
-    made += [("encoder.pos_conv.0.weight_g", (1, 1, taps), 0.1, 0.5), ("encoder.pos_conv.0.weight_v", (wide, wide // config["conv_pos_groups"], taps), 1.0, 0.0),
-             ("encoder.pos_conv.0.bias", (wide,), 0.2, 0.0)]
+    made += [
+        ("encoder.pos_conv.0.weight_g", (1, 1, taps), 0.1, 0.5),
+        ("encoder.pos_conv.0.weight_v", (wide, wide // config["conv_pos_groups"], taps), 1.0, 0.0),
+        ("encoder.pos_conv.0.bias", (wide,), 0.2, 0.0),
+    ]
     norm("encoder.layer_norm", wide)
     for n in range(config["encoder_layers"]):
         name = f"encoder.layers.{n}"
@@ -70,11 +102,18 @@ def layers_of(config: dict[str, Any]) -> list[tuple[int, int, int]]:
 def slow_features(path: Path, waveform: Tensor, layer: int | None) -> Tensor:
     """Features (T, D) of a waveform (N,) in float64, tensor by tensor, as fairseq names and uses them."""
     checkpoint = torch.load(path, weights_only=True)
-    config = {"extractor_mode": "default", "layer_norm_first": False, "activation_fn": "gelu", **checkpoint["model_cfg"]}
+    config = {
+        "extractor_mode": "default",
+        "layer_norm_first": False,
+        "activation_fn": "gelu",
+        **checkpoint["model_cfg"],
+    }
     w = {name: tensor.double() for name, tensor in checkpoint["model_weight"].items()}
 
     def norm(x: Tensor, name: str) -> Tensor:
-        return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * w[f"{name}.weight"] + w[f"{name}.bias"]
+        return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt() * w[
+            f"{name}.weight"
+        ] + w[f"{name}.bias"]
 
     def linear(x: Tensor, name: str) -> Tensor:
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
@@ -99,7 +138,9 @@ def slow_features(path: Path, waveform: Tensor, layer: int | None) -> Tensor:
     x = x if first else norm(x, "encoder.layer_norm")
     for n in range(config["encoder_layers"] if layer is None else layer):
         name = f"encoder.layers.{n}"
-        attended = _attention(norm(x, f"{name}.self_attn_layer_norm") if first else x, name, linear, config["encoder_attention_heads"])
+        attended = _attention(
+            norm(x, f"{name}.self_attn_layer_norm") if first else x, name, linear, config["encoder_attention_heads"]
+        )
         x = x + attended if first else norm(x + attended, f"{name}.self_attn_layer_norm")
         inner = linear(norm(x, f"{name}.final_layer_norm") if first else x, f"{name}.fc1")
         inner = linear(inner.relu() if config["activation_fn"] == "relu" else gelu(inner), f"{name}.fc2")
@@ -121,7 +162,7 @@ def _positions(x: Tensor, w: dict[str, Tensor], taps: int, groups: int) -> Tenso
         matrix = g[0, 0, k] * v[:, :, k] / v[:, :, k].square().sum().sqrt()
         for group in range(groups):
             part = slice(group * size, (group + 1) * size)
-            out[:, part] += padded[k:k + frames, part] @ matrix[part].T
+            out[:, part] += padded[k : k + frames, part] @ matrix[part].T
     return out
 
 
@@ -133,20 +174,25 @@ def _attention(x: Tensor, name: str, linear: Any, heads: int) -> Tensor:
     return linear(mixed, f"{name}.self_attn.out_proj")
 
 
-def write_quantizer(path: Path, dim: int, upstream_dim: int, vocab_size: int = 500, seed: int = 0, about: Tensor | None = None) -> None:
+def write_quantizer(
+    path: Path, dim: int, upstream_dim: int, vocab_size: int = 500, seed: int = 0, about: Tensor | None = None
+) -> None:
     """Write an official-format quantizer, whose units are spread over features like those ``about`` (T, D), or unit normal ones."""
     step, draw = upstream_dim - (vocab_size + 1), torch.Generator().manual_seed(seed)
     widths = [dim, dim - math.floor(step / 4), dim - math.floor(step / 2), vocab_size + 1]
     weights = {}
     for i, (before, after) in enumerate(zip(widths, widths[1:])):
-        weights[f"{2 * i}.weight"] = 2 * before ** -0.5 * torch.randn(after, before, generator=draw)
+        weights[f"{2 * i}.weight"] = 2 * before**-0.5 * torch.randn(after, before, generator=draw)
         weights[f"{2 * i}.bias"] = 0.1 * torch.randn(after, generator=draw)
     weights["4.bias"][-1] += 1.0  # so that there are blanks
     if about is not None:
         weights["0.weight"] /= about.float().std(0)
         weights["0.bias"] -= weights["0.weight"] @ about.float().mean(0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model_cfg": {"vocab_size": vocab_size, "dim": dim, "upstream_dim": upstream_dim}, "model_weight": weights}, path)
+    torch.save(
+        {"model_cfg": {"vocab_size": vocab_size, "dim": dim, "upstream_dim": upstream_dim}, "model_weight": weights},
+        path,
+    )
 
 
 def slow_units(path: Path, features: Tensor) -> tuple[list[int], list[int]]:

@@ -1,4 +1,5 @@
 """A language of twenty words, each spoken as one unit of its own, so that a test can read any document back."""
+
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,11 +10,32 @@ from transformers import LlamaForCausalLM
 from zoo.language.networks import llama
 from zoo.tokens.contract import write_contract
 from zoo.tokens.store import TokenRow, write_tokens
-from zoo.tokens.text import train_text_tokenizer
+from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream, merge
 from zoo.tokens.vocabulary import Vocabulary
 
-WORDS = "anna ben carl dora emil fine gus hilda ida jan kim lea max nora otto pia rosa sam tom vera".split()
+WORDS = [
+    "anna",
+    "ben",
+    "carl",
+    "dora",
+    "emil",
+    "fine",
+    "gus",
+    "hilda",
+    "ida",
+    "jan",
+    "kim",
+    "lea",
+    "max",
+    "nora",
+    "otto",
+    "pia",
+    "rosa",
+    "sam",
+    "tom",
+    "vera",
+]
 STREAMS = (Stream("Hu", len(WORDS), 25.0),)
 
 
@@ -29,16 +51,40 @@ def spoken(number: int, words: list[str], aligned: bool = True, seed: int = 0) -
     frames = np.random.default_rng([seed, number]).integers(2, 5, len(words))
     units = {"Hu": np.repeat([WORDS.index(word) for word in words], frames)}
     tokens, pieces = merge(units, STREAMS), vocabulary.text.encode_words(words)
-    alignment = {"words": words, "word_ends": np.cumsum(frames) / 25, "word_text": np.cumsum([0, *map(len, pieces)]),
-                 "word_speech": np.arange(len(words) + 1)} if aligned else {}
-    return TokenRow(f"u{number}", f"{number}.wav", 0.0, len(units["Hu"]) / 25, " ".join(words), "en", f"s{number % 3}",
-                    "happy" if number % 2 else None, units, np.concatenate(pieces), vocabulary.speech_ids(tokens), tokens.time, **alignment)
+    alignment = (
+        {
+            "words": words,
+            "word_ends": np.cumsum(frames) / 25,
+            "word_text": np.cumsum([0, *map(len, pieces)]),
+            "word_speech": np.arange(len(words) + 1),
+        }
+        if aligned
+        else {}
+    )
+    return TokenRow(
+        f"u{number}",
+        f"{number}.wav",
+        0.0,
+        len(units["Hu"]) / 25,
+        " ".join(words),
+        "en",
+        f"s{number % 3}",
+        "happy" if number % 2 else None,
+        units,
+        np.concatenate(pieces),
+        vocabulary.speech_ids(tokens),
+        tokens.time,
+        **alignment,
+    )
 
 
 def sentences(count: int, shortest: int = 4, longest: int = 12, seed: int = 0) -> list[TokenRow]:
     """Utterances of different words in a random order, so that no word follows itself."""
     draw = np.random.default_rng(seed)
-    return [spoken(n, draw.permutation(WORDS)[: draw.integers(shortest, longest + 1)].tolist(), seed=seed) for n in range(count)]
+    return [
+        spoken(n, draw.permutation(WORDS)[: draw.integers(shortest, longest + 1)].tolist(), seed=seed)
+        for n in range(count)
+    ]
 
 
 def write_sentences(folder: Path, train: int = 30, dev: int = 6) -> Path:
@@ -50,7 +96,9 @@ def write_sentences(folder: Path, train: int = 30, dev: int = 6) -> Path:
     return folder
 
 
-def tiny_network(vocabulary: Vocabulary, seed: int = 0, max_positions: int = 128, **changes: object) -> LlamaForCausalLM:
+def tiny_network(
+    vocabulary: Vocabulary, seed: int = 0, max_positions: int = 128, **changes: object
+) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     return llama(vocabulary, hidden_size=16, num_layers=2, num_heads=2, max_positions=max_positions, **changes)
 
@@ -63,5 +111,12 @@ def read_back(ids: np.ndarray, vocabulary: Vocabulary) -> list[tuple[str, list[s
             spans.append(("text" if i == vocabulary.text_marker else "speech", []))
         elif i not in (vocabulary.bos, vocabulary.eos):
             spans[-1][1].append(i)
-    return [(kind, vocabulary.text.decode(part).split() if kind == "text" else [WORDS[u] for u in vocabulary.tokens(np.array(part, dtype=np.int64)).unit])
-            for kind, part in spans]
+    return [
+        (
+            kind,
+            vocabulary.text.decode(part).split()
+            if kind == "text"
+            else [WORDS[u] for u in vocabulary.tokens(np.array(part, dtype=np.int64)).unit],
+        )
+        for kind, part in spans
+    ]

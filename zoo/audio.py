@@ -1,4 +1,5 @@
 """Waveforms in and out of audio files: mono, float32, (num_samples,)."""
+
 import io
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,10 @@ class AudioError(ValueError):
 
 
 def read(
-    path: Path, sample_rate: int = SAMPLE_RATE, start_seconds: float = 0.0, duration_seconds: float | None = None,
+    path: Path,
+    sample_rate: int = SAMPLE_RATE,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
 ) -> Tensor:
     """Read an audio file, average its channels and resample it: (num_samples,), float32.
 
@@ -56,7 +60,9 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
         sample_rate: Hz.
     """
     if path.suffix.lower() not in FORMATS:
-        raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use one of {', '.join(FORMATS)}")
+        raise AudioError(
+            f"{path}: cannot write {path.suffix or 'a file without suffix'}; use one of {', '.join(FORMATS)}"
+        )
     container, subtype = FORMATS[path.suffix.lower()]
     samples = check(waveform, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
     encoded = io.BytesIO()  # libsndfile does not tell a full disk from other trouble; Python does

@@ -1,4 +1,5 @@
 """What this machine is good at."""
+
 import torch
 
 

@@ -1,4 +1,5 @@
 """Work on several cores at once: processes of one thread each, which are faster than many threads where each piece of work is small."""
+
 import ctypes
 import multiprocessing
 import os
@@ -23,7 +24,9 @@ _bars = True
 AHEAD = 64  # items for each process, so that a long stream is never held whole
 
 
-def in_processes(do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk: int = 1) -> Iterator[Result]:
+def in_processes(
+    do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk: int = 1
+) -> Iterator[Result]:
     """Yield what is made of each item, in their order. Whoever may stop before the end closes it, so that the processes end at once.
 
     Args:
@@ -48,7 +51,9 @@ def in_processes(do: Callable[[Item], Result], items: Iterable[Item], num_proces
 
 
 @contextmanager
-def workers(num_processes: int, begin: Callable[..., None], *given: Any, whose: str = "", kept: str = "") -> Iterator[ProcessPoolExecutor]:
+def workers(
+    num_processes: int, begin: Callable[..., None], *given: Any, whose: str = "", kept: str = ""
+) -> Iterator[ProcessPoolExecutor]:
     """A pool of processes that ends in the middle of its work at any error, such as an interrupt, and with its parent.
 
     Args:
@@ -68,8 +73,10 @@ def workers(num_processes: int, begin: Callable[..., None], *given: Any, whose: 
             yield pool
         except BrokenProcessPool as error:
             stop.value = 1
-            raise ChildProcessError(f"one of {num_processes} processes{whose} was killed, mostly for want of memory: "
-                                    f"set a lower num_processes and run again{kept}") from error
+            raise ChildProcessError(
+                f"one of {num_processes} processes{whose} was killed, mostly for want of memory: "
+                f"set a lower num_processes and run again{kept}"
+            ) from error
         except BaseException:
             stop.value = 1
             raise
@@ -93,7 +100,7 @@ def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] = l
     Args:
         parent: Its process number.
         num_threads: For torch; inherited ones do not survive a fork.
-        is_over: Asked twice a second.
+        is_over: EvaluationData twice a second.
     """
     global _bars
     torch.set_num_threads(num_threads)

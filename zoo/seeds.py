@@ -1,4 +1,5 @@
 """Chance that begins at a seed, and leaves all other chance as it was."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -3,16 +3,27 @@
 example: zoo compare Base=runs/a/tokenizer/tokenizer Mine=runs/b/tokenizer/tokenizer --corpus runs/a/corpus
 Vocoders and language models for each are trained and compared by a recipe: zoo run compare/base_vs_expressive
 """
+
 import argparse
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tokenizers", nargs="+", metavar="NAME=FOLDER", help="tokenizers, the baseline first; a name again is another seed of it")
+    parser.add_argument(
+        "tokenizers",
+        nargs="+",
+        metavar="NAME=FOLDER",
+        help="tokenizers, the baseline first; a name again is another seed of it",
+    )
     parser.add_argument("--corpus", type=Path, required=True, help="folder filled by a corpus stage")
     parser.add_argument("--split", default="dev", help="of the corpus (default: dev)")
     parser.add_argument("--limit", type=int, help="most utterances (default: all)")
-    parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="gets report.html and report.json (default: runs/compare)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/compare"),
+        help="gets report.html and report.json (default: runs/compare)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of draws and intervals (default: 0)")
 
 
@@ -21,16 +32,20 @@ def main(args: argparse.Namespace) -> None:
     for name, _, folder in (one.rpartition("=") for one in args.tokenizers):
         folders.setdefault(name, []).append(Path(folder))
     if "" in folders:
-        raise ValueError(f"{' '.join(args.tokenizers)}: want NAME=FOLDER, such as Base=runs/a/tokenizer/tokenizer; a name again for another seed of it")
+        raise ValueError(
+            f"{' '.join(args.tokenizers)}: want NAME=FOLDER, such as Base=runs/a/tokenizer/tokenizer; a name again for another seed of it"
+        )
     if not (args.corpus / "corpus.json").is_file():
-        raise FileNotFoundError(f"--corpus {args.corpus}: no corpus.json there; name the folder that a corpus stage filled")
-    from recipes.stages.compare import measure_tokenizers
-    from recipes.stages.compare_report import write_comparison
-    from zoo.speech.augmentation import ColouredNoise, Noise, PitchShift, TimeStretch
+        raise FileNotFoundError(
+            f"--corpus {args.corpus}: no corpus.json there; name the folder that a corpus stage filled"
+        )
+    from recipes.stages.comparison import measure_tokenizers
+    from recipes.stages.comparison_report import write_comparison
+    from zoo.speech.augmentation import ColoredNoise, Noise, PitchShift, TimeStretch
 
     units = args.out / "units"
     units.mkdir(parents=True, exist_ok=True)
-    augmentations = {"noise": Noise(ColouredNoise()), "pitch shift": PitchShift(), "time stretch": TimeStretch()}
+    augmentations = {"noise": Noise(ColoredNoise()), "pitch shift": PitchShift(), "time stretch": TimeStretch()}
     lines = measure_tokenizers(units, args.corpus, folders, augmentations, (args.split,), args.limit, args.seed)
     lines |= write_comparison(units, args.out, args.corpus, " and ".join(folders), {"units": units})
     print(*(f"{name}: {line}" for name, line in lines.items()), sep="\n")

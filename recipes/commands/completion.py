@@ -3,6 +3,7 @@
 example:
   eval "$(zoo completion bash)"        put this line into ~/.bashrc
 """
+
 import argparse
 
 SCRIPT = """_zoo() {{
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.engine import shipped
-    from recipes.engine.cli import COMMANDS
+    from recipes.commands.cli import COMMANDS
+    from recipes.engine import bundled as shipped
 
     print(SCRIPT.format(commands=" ".join(COMMANDS), recipes=" ".join(shipped.names())))

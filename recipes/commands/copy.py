@@ -4,17 +4,24 @@ examples:
   zoo copy quickstart
   zoo copy lm/base_full my_base.yaml
 """
+
 import argparse
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="a shipped recipe's name (zoo list)")
-    parser.add_argument("destination", nargs="?", type=Path, metavar="DEST", help="file or folder; the recipe's own file name in this folder, if left out")
+    parser.add_argument(
+        "destination",
+        nargs="?",
+        type=Path,
+        metavar="DEST",
+        help="file or folder; the recipe's own file name in this folder, if left out",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.engine import shipped
+    from recipes.engine import bundled as shipped
     from recipes.engine.errors import RecipeError
 
     source = shipped.find(args.name)
@@ -27,5 +34,7 @@ def main(args: argparse.Namespace) -> None:
         with destination.open("x", encoding="utf-8") as file:
             file.write(source.read_text(encoding="utf-8"))
     except FileExistsError:
-        raise RecipeError(f"{destination} is there already and stays as it is; name another file: zoo copy {args.name} OTHER.yaml") from None
+        raise RecipeError(
+            f"{destination} is there already and stays as it is; name another file: zoo copy {args.name} OTHER.yaml"
+        ) from None
     print(f"{destination}: edit it, then: zoo run {destination}")

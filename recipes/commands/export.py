@@ -4,6 +4,7 @@ examples:
   zoo export --run runs/quickstart --to huggingface --out exported
   zoo export --run runs/new_language_lora --language-model runs/new_language_lora/lora/model --merge --to huggingface --out exported
 """
+
 import argparse
 from pathlib import Path
 
@@ -12,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a run, such as runs/quickstart")
     parser.add_argument("--to", choices=("huggingface",), default="huggingface", help="what shall read it")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
-    parser.add_argument("--language-model", type=Path, help="folder of another language model, or of an adapter, than the run's")
+    parser.add_argument(
+        "--language-model", type=Path, help="folder of another language model, or of an adapter, than the run's"
+    )
     parser.add_argument("--merge", action="store_true", help="write an adapter into the weights of its base")
 
 
@@ -21,6 +24,8 @@ def main(args: argparse.Namespace) -> None:
 
     folder = args.language_model or args.run / "language_model" / "model"
     if not (folder / "vocabulary.json").is_file():
-        raise FileNotFoundError(f"no language model in {folder}: run its stage first, or name another with --language-model")
+        raise FileNotFoundError(
+            f"no language model in {folder}: run its stage first, or name another with --language-model"
+        )
     export_language_model(folder, args.out, args.merge)
     print(f"{args.out}: AutoModelForCausalLM, AutoTokenizer and modality.py (docs/export.md)")

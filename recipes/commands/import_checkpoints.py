@@ -7,6 +7,7 @@ examples:
 What spiritlm wants is the folder with speech_tokenizer/ and spiritlm_model/ in it; what is missing there is told and left out.
 Each model becomes a folder in the layout of a run: tokenizer, vocoder, vocabulary, language model.
 """
+
 import argparse
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("release", choices=("spiritlm",), help="whose checkpoints they are")
     parser.add_argument("checkpoints", type=Path, help="their folder")
-    parser.add_argument("--out", type=Path, required=True, help="folder for base/ and expressive/; parts that are there are made again")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for base/ and expressive/; parts that are there are made again"
+    )
 
 
 def main(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 example:
   zoo list
 """
+
 import argparse
 
 
@@ -11,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.engine import shipped
+    from recipes.engine import bundled as shipped
 
     for name in shipped.names():
         if args.names:

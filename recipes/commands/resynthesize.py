@@ -5,6 +5,7 @@ examples:
   zoo resynthesize a.wav --run runs/quickstart --speaker en_m3 --predict-durations --out b.wav
   zoo resynthesize a.wav --tokenizer runs/tokenizer_base/tokenizer/tokenizer --vocoder runs/vocoder_base/vocoder/vocoder --out b.wav
 """
+
 import argparse
 from pathlib import Path
 
@@ -14,19 +15,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, help="folder of a run, such as runs/quickstart")
     for part in ("tokenizer", "vocoder"):
         parser.add_argument(f"--{part}", type=Path, help=f"folder of another {part} than the run's")
-    parser.add_argument("--predict-durations", action="store_true", help="from the deduplicated tokens; without, the timing is that of the speech")
+    parser.add_argument(
+        "--predict-durations",
+        action="store_true",
+        help="from the deduplicated tokens; without, the timing is that of the speech",
+    )
     parser.add_argument("--speaker", help="name or number of a voice")
     parser.add_argument("--style", help="name or number of a style of the whole utterance, where the vocoder has such")
     parser.add_argument("--out", type=Path, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.commands.parts import part_of
+    from recipes.commands.artifacts import part_of
     from recipes.commands.vocode import named_or_numbered
     from zoo import audio
+    from zoo.interop.vocoder_checkpoints import open_vocoder
+    from zoo.tokenizers.speech_tokenizer import load_tokenizer
     from zoo.tokens.contract import FILE, require_match
-    from zoo.tokens.tokenizers import load_tokenizer
-    from zoo.vocoder.pretrained import open_vocoder
 
     heard, spoken = (part_of(args.run, getattr(args, part), part, f"{part}.json") for part in ("tokenizer", "vocoder"))
     tokenizer, vocoder = load_tokenizer(heard), open_vocoder(spoken)
@@ -37,8 +42,12 @@ def main(args: argparse.Namespace) -> None:
     if not all(len(row) for row in units.values()):
         raise ValueError(f"{args.speech}: {len(waveform) / tokenizer.sample_rate:.2f} s is too short for a single unit")
     tokens = tokenizer.tokens(waveform)
-    made = vocoder(tokens if args.predict_durations else units, named_or_numbered(args.speaker, vocoder.speakers),
-                   named_or_numbered(args.style, vocoder.styles), args.predict_durations)
+    made = vocoder(
+        tokens if args.predict_durations else units,
+        named_or_numbered(args.speaker, vocoder.speakers),
+        named_or_numbered(args.style, vocoder.styles),
+        args.predict_durations,
+    )
     audio.write(args.out, made, vocoder.sample_rate)
     print(tokens)
     print(f"{args.out}: {len(made) / vocoder.sample_rate:.2f} s of speech, from {len(tokens)} tokens")

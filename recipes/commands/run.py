@@ -6,16 +6,32 @@ examples:
   zoo run my.yaml out=runs/mine stages.lm.trainer.max_steps=2000
   zoo run my.yaml --stage lm --again
 """
+
 import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="a shipped recipe's name (zoo list), or the path of a .yaml file")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values that replace the recipe's, at any depth: a.b.c=1, a.0.b=[1, 2]")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="values that replace the recipe's, at any depth: a.b.c=1, a.0.b=[1, 2]",
+    )
     parser.add_argument("--stage", metavar="NAME", help="run this stage alone")
-    parser.add_argument("--again", action="store_true", help="with --stage, delete its folder and run it anew; without, those that have changed")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="with --stage, delete its folder and run it anew; without, those that have changed",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check the whole recipe and show what would be done")
-    parser.add_argument("--trust", metavar="PACKAGE", action="append", default=[], help="let the recipe name this package, module or function too")
+    parser.add_argument(
+        "--trust",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="let the recipe name this package, module or function too",
+    )
 
 
 def main(args: argparse.Namespace) -> None:

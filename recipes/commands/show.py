@@ -4,13 +4,22 @@ examples:
   zoo show quickstart
   zoo show quickstart stages.lm.trainer.max_steps=2000
 """
+
 import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="a shipped recipe's name (zoo list), or the path of a .yaml file")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values that replace the recipe's, at any depth")
-    parser.add_argument("--trust", metavar="PACKAGE", action="append", default=[], help="let the recipe name this package, module or function too")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="values that replace the recipe's, at any depth"
+    )
+    parser.add_argument(
+        "--trust",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="let the recipe name this package, module or function too",
+    )
 
 
 def main(args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ examples:
   zoo vocode --run runs/quickstart --units "[Hu12][Hu12][Hu7]" --raw --speaker en_f2 --out out.wav
   zoo vocode --vocoder hifigan_spiritlm_base --units - --out out.wav < units.txt
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -12,22 +13,33 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, help="folder of a run, such as runs/quickstart")
-    parser.add_argument("--vocoder", type=Path, help="folder of another vocoder than the run's, trained here or of the official release")
-    parser.add_argument("--units", required=True, help='such as "[St5][Pi3][Hu12][Hu7]"; - reads them from standard input')
-    parser.add_argument("--raw", action="store_true", help="every phonetic unit lasts one frame; without, durations are predicted")
+    parser.add_argument(
+        "--vocoder", type=Path, help="folder of another vocoder than the run's, trained here or of the official release"
+    )
+    parser.add_argument(
+        "--units", required=True, help='such as "[St5][Pi3][Hu12][Hu7]"; - reads them from standard input'
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help="every phonetic unit lasts one frame; without, durations are predicted"
+    )
     parser.add_argument("--speaker", help="name or number of a voice")
     parser.add_argument("--style", help="name or number of a style of the whole utterance, where the vocoder has such")
     parser.add_argument("--out", type=Path, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.commands.parts import part_of
+    from recipes.commands.artifacts import part_of
     from zoo import audio
-    from zoo.vocoder.pretrained import open_vocoder
+    from zoo.interop.vocoder_checkpoints import open_vocoder
 
     vocoder = open_vocoder(part_of(args.run, args.vocoder, "vocoder", "vocoder.json"))
     units = sys.stdin.read().strip() if args.units == "-" else args.units
-    waveform = vocoder(units, named_or_numbered(args.speaker, vocoder.speakers), named_or_numbered(args.style, vocoder.styles), not args.raw)
+    waveform = vocoder(
+        units,
+        named_or_numbered(args.speaker, vocoder.speakers),
+        named_or_numbered(args.style, vocoder.styles),
+        not args.raw,
+    )
     audio.write(args.out, waveform, vocoder.sample_rate)
     print(f"{args.out}: {len(waveform) / vocoder.sample_rate:.2f} s of speech")
 

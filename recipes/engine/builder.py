@@ -1,4 +1,5 @@
 """Nodes to objects."""
+
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -6,10 +7,10 @@ from omegaconf import OmegaConf
 from recipes.engine.check import TARGET
 from recipes.engine.errors import RecipeError
 from recipes.engine.faults import is_disk_full
-from recipes.engine.hints import Mismatch, convert
 from recipes.engine.recipe import Recipe
 from recipes.engine.resolve import home_of
 from recipes.engine.signatures import signature
+from recipes.engine.type_conversion import Mismatch, convert
 
 
 class Builder:
@@ -20,7 +21,10 @@ class Builder:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.raw, self.resolved = OmegaConf.to_container(recipe.config), OmegaConf.to_container(recipe.config, resolve=True)
+        self.raw, self.resolved = (
+            OmegaConf.to_container(recipe.config),
+            OmegaConf.to_container(recipe.config, resolve=True),
+        )
         self.built: dict[str, Any] = {}
 
     def __call__(self, at: str) -> Any:

@@ -1,4 +1,5 @@
 """The check of a whole recipe before any work, and the writing out of defaults."""
+
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
@@ -6,10 +7,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from recipes.engine.errors import RecipeError, nearest, shown
-from recipes.engine.hints import Made, Mismatch, convert, name_of
 from recipes.engine.resolve import BROKEN, resolve
 from recipes.engine.signatures import made_by, signature
 from recipes.engine.targets import REFUSED_ARGUMENTS, Targets
+from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
 
 TARGET = "_target_"
 
@@ -30,8 +31,14 @@ class _Checker:
     def visit(self, raw: Any, resolved: Any, at: str) -> None:
         """Check every node below; what a reference leads to is checked where it is written."""
         if isinstance(raw, str):
-            if isinstance(resolved, str) and resolved.lstrip().startswith("pipe:") and not self.targets.trusts("lhotse"):
-                self.problems.append(f"{at}={resolved}: runs a shell command and is refused in recipes; if you trust this recipe: --trust lhotse")
+            if (
+                isinstance(resolved, str)
+                and resolved.lstrip().startswith("pipe:")
+                and not self.targets.trusts("lhotse")
+            ):
+                self.problems.append(
+                    f"{at}={resolved}: runs a shell command and is refused in recipes; if you trust this recipe: --trust lhotse"
+                )
             return
         items = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
         for key, value in items:
@@ -52,11 +59,15 @@ class _Checker:
             if key == TARGET:
                 continue
             if key in REFUSED_ARGUMENTS and value and not self.targets.trusts(target.split(".")[0]):
-                self.problems.append(f"{at}.{key}={shown(value)}: runs code from elsewhere and is refused in recipes; if you trust it: --trust {target.split('.')[0]}")
+                self.problems.append(
+                    f"{at}.{key}={shown(value)}: runs code from elsewhere and is refused in recipes; if you trust it: --trust {target.split('.')[0]}"
+                )
             elif key in known.arguments:
                 self._argument(known.arguments[key], value, f"{at}.{key}")
             elif not known.is_open:
-                self.problems.append(f"{at}.{key}={shown(value)}: {target} has no argument {key!r}; {nearest(key, known.arguments)}")
+                self.problems.append(
+                    f"{at}.{key}={shown(value)}: {target} has no argument {key!r}; {nearest(key, known.arguments)}"
+                )
         for name, argument in known.arguments.items():
             if argument.required and name not in node:
                 self.problems.append(f"{at}.{name}: missing; {target} needs it ({name_of(argument.hint)})")
@@ -68,7 +79,9 @@ class _Checker:
             convert(argument.hint, self._made(value))
         except Mismatch as mismatch:
             at = f"{at}.{mismatch.at}" if mismatch.at else at
-            self.problems.append(f"{at}={shown(value)}: {mismatch}" if not isinstance(value, (dict, list)) else f"{at}: {mismatch}")
+            self.problems.append(
+                f"{at}={shown(value)}: {mismatch}" if not isinstance(value, (dict, list)) else f"{at}: {mismatch}"
+            )
 
     def _made(self, value: Any) -> Any:
         """``value`` with every node in it replaced by what stands for its object."""
@@ -97,10 +110,14 @@ class _Checker:
         for place, (name, folder) in enumerate(folders.items()):
             for other in list(folders)[:place]:
                 if folder == folders[other]:
-                    self.problems.append(f"stages.{name}.out={folder}: it is the folder of stages.{other} too; each stage needs its own")
-            for other in list(folders)[place + 1:]:
+                    self.problems.append(
+                        f"stages.{name}.out={folder}: it is the folder of stages.{other} too; each stage needs its own"
+                    )
+            for other in list(folders)[place + 1 :]:
                 if other in reads(stages[name], folders):
-                    self.problems.append(f"stages.{name}: reads {folders[other]}, which stages.{other} makes only after it; move {other} before {name}")
+                    self.problems.append(
+                        f"stages.{name}: reads {folders[other]}, which stages.{other} makes only after it; move {other} before {name}"
+                    )
 
 
 def reads(node: Any, folders: dict[str, str]) -> set[str]:
@@ -114,7 +131,9 @@ def stage_of(text: Any, folders: dict[str, str]) -> str | None:
     """The stage in whose folder the path ``text`` lies; the inner one, where a stage's folder is in another's."""
     if not isinstance(text, str) or not text:
         return None
-    around = [name for name, folder in folders.items() if isinstance(folder, str) and PurePath(text).is_relative_to(folder)]
+    around = [
+        name for name, folder in folders.items() if isinstance(folder, str) and PurePath(text).is_relative_to(folder)
+    ]
     return max(around, key=lambda name: len(PurePath(folders[name]).parts), default=None)
 
 

@@ -1,4 +1,5 @@
 """What a recipe can get wrong, told in its own terms."""
+
 import difflib
 from collections.abc import Iterable
 from typing import Any
@@ -26,5 +27,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """``value`` as a recipe would write it, cut to a line."""
-    text = {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+    text = (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+    )
     return text if len(text) <= 60 else text[:57] + "..."

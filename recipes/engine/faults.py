@@ -1,4 +1,5 @@
 """What went wrong, told in a line."""
+
 import errno
 from collections.abc import Iterator
 
@@ -16,7 +17,10 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether there was no space to write; some writers say so in text only."""
-    return any(getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(t in str(e) for t in DISK_FULL) for e in causes(error))
+    return any(
+        getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(t in str(e) for t in DISK_FULL)
+        for e in causes(error)
+    )
 
 
 def is_interrupt(error: BaseException) -> bool:

@@ -1,4 +1,5 @@
 """What a stage's result depends on: its arguments, the earlier stages it reads, the state of its input data."""
+
 import hashlib
 import json
 import os
@@ -17,7 +18,14 @@ from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
 
 LENGTH = ("max_steps", "max_epochs")
-MAY_CHANGE_ON_RESUME = LENGTH + ("num_workers", "num_processes", "batch_seconds", "devices", "log_every_n_steps", "enable_progress_bar")
+MAY_CHANGE_ON_RESUME = LENGTH + (
+    "num_workers",
+    "num_processes",
+    "batch_seconds",
+    "devices",
+    "log_every_n_steps",
+    "enable_progress_bar",
+)
 MAY_CHANGE_WHOLE = "engine"  # where the work is done
 HASHED_WHOLE_BYTES = 1 << 20
 MANY_FILES = 200_000
@@ -45,7 +53,10 @@ class Fingerprint:
 
     def differences(self, made: "Fingerprint") -> list[str]:
         """Say how a stage ``made`` earlier is another one than this; length does not count."""
-        lines = [f"{key} from {_old(made.arguments, key)} to {_old(self.arguments, key)}" for key in _unequal(made.arguments, self.arguments)]
+        lines = [
+            f"{key} from {_old(made.arguments, key)} to {_old(self.arguments, key)}"
+            for key in _unequal(made.arguments, self.arguments)
+        ]
         lines += [f"{key} has other content" for key in _unequal(made.inputs, self.inputs)]
         return lines + [f"what it reads of stages.{name}" for name in _unequal(made.upstream, self.upstream)]
 
@@ -58,13 +69,21 @@ def fingerprints(recipe: Recipe) -> dict[str, Fingerprint]:
     found: dict[str, Fingerprint] = {}
     for name, node in nodes.items():
         leaves = {key: _relative(value, folders) for key, value in _leaves(node, "")}
-        arguments = {key: value for key, value in leaves.items()
-                     if key.split(".")[-1] not in MAY_CHANGE_ON_RESUME and key.split(".")[0] != MAY_CHANGE_WHOLE}
+        arguments = {
+            key: value
+            for key, value in leaves.items()
+            if key.split(".")[-1] not in MAY_CHANGE_ON_RESUME and key.split(".")[0] != MAY_CHANGE_WHOLE
+        }
         found[name] = Fingerprint(
             arguments | {"${seed}": content["seed"]},
             {other: found[other].hash for other in found if other in reads(node, folders)},
-            {path: state_of(Path(path)) for path in sorted(set(_paths(node, recipe.targets))) if _is_outside(path, folders)},
-            {key: value for key, value in leaves.items() if key.split(".")[-1] in LENGTH})
+            {
+                path: state_of(Path(path))
+                for path in sorted(set(_paths(node, recipe.targets)))
+                if _is_outside(path, folders)
+            },
+            {key: value for key, value in leaves.items() if key.split(".")[-1] in LENGTH},
+        )
     return found
 
 
@@ -95,7 +114,9 @@ def _files(folder: Path, below: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
-    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    items = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
     for key, inner in items:
         yield from _leaves(inner, f"{at}.{key}".lstrip("."))
     if not items:
@@ -105,7 +126,11 @@ def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
 def _relative(value: Any, folders: dict[str, str]) -> Any:
     """Name stage folders by their stage, so that a run that was moved stays what it is."""
     stage = stage_of(value, folders)
-    return value if stage is None else (PurePath(f"${{stages.{stage}.out}}") / PurePath(value).relative_to(folders[stage])).as_posix()
+    return (
+        value
+        if stage is None
+        else (PurePath(f"${{stages.{stage}.out}}") / PurePath(value).relative_to(folders[stage])).as_posix()
+    )
 
 
 def _paths(value: Any, targets: Targets) -> Iterator[str]:
@@ -130,7 +155,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _is_path(hint: Any) -> bool:
-    return (isinstance(hint, type) and issubclass(hint, PurePath)) or any(_is_path(inner) for inner in typing.get_args(hint))
+    return (isinstance(hint, type) and issubclass(hint, PurePath)) or any(
+        _is_path(inner) for inner in typing.get_args(hint)
+    )
 
 
 def _is_outside(path: str, folders: dict[str, str]) -> bool:

@@ -1,9 +1,10 @@
 """The folder of one stage and the record in it, ``stage.json``."""
+
 import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from recipes.engine.errors import RecipeError
@@ -42,7 +43,13 @@ class Record:
     def write(self, folder: Path) -> None:
         content = asdict(self)
         state = "done" if content.pop("is_done") else "interrupted"
-        write_text(folder / RECORD, json.dumps({"stage": content.pop("stage"), "state": state, "hash": self.fingerprint.hash, **content}, indent=2) + "\n")
+        write_text(
+            folder / RECORD,
+            json.dumps(
+                {"stage": content.pop("stage"), "state": state, "hash": self.fingerprint.hash, **content}, indent=2
+            )
+            + "\n",
+        )
 
 
 def read(folder: Path) -> Record | None:
@@ -54,7 +61,9 @@ def read(folder: Path) -> Record | None:
     try:
         content = json.loads((folder / RECORD).read_text())
         content.pop("hash")
-        return Record(is_done=content.pop("state") == "done", fingerprint=Fingerprint(**content.pop("fingerprint")), **content)
+        return Record(
+            is_done=content.pop("state") == "done", fingerprint=Fingerprint(**content.pop("fingerprint")), **content
+        )
     except FileNotFoundError:
         if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise RecipeError(f"{folder} holds files that no stage made; set another out=, or move them away") from None
@@ -80,4 +89,4 @@ def clear(folder: Path) -> None:
 
 
 def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,5 @@
 """One run at a time in a folder."""
+
 import fcntl
 import os
 from collections.abc import Iterator, Sequence

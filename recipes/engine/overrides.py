@@ -1,4 +1,5 @@
 """``key=value`` from the command line into a recipe."""
+
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,7 +54,9 @@ def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
             raise KeyError(f"{at} is {here}, shared with others: override {'.'.join([here[2:-1], *keys[depth:]])}")
         if isinstance(here, list):
             if not key.lstrip("-").isdigit() or not -len(here) <= int(key) < len(here):
-                raise KeyError(f"{at} is a list of {len(here)}: want a number up to {len(here) - 1} in place of {key!r}")
+                raise KeyError(
+                    f"{at} is a list of {len(here)}: want a number up to {len(here) - 1} in place of {key!r}"
+                )
             key = int(key)
         elif not isinstance(here, dict):
             raise KeyError(f"{at} is {shown(here)}, which has no {key!r}")

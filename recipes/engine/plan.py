@@ -1,4 +1,5 @@
 """What a run will do with each stage, decided before any starts."""
+
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -100,14 +101,27 @@ def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, 
     if differences and not record.is_done and is_bare(folder):  # it failed before it made anything: nothing to protect
         return Step(name, folder, State.TO_DO, Action.CLEAR if is_wanted else Action.LEAVE, fingerprint, record)
     state = _state(record, differences, fingerprint)
-    actions = {State.TO_DO: Action.RUN, State.INTERRUPTED: Action.RESUME, State.TO_CONTINUE: Action.RESUME, State.DONE: Action.SKIP,
-               State.CHANGED: Action.CLEAR if again else Action.REFUSE}
+    actions = {
+        State.TO_DO: Action.RUN,
+        State.INTERRUPTED: Action.RESUME,
+        State.TO_CONTINUE: Action.RESUME,
+        State.DONE: Action.SKIP,
+        State.CHANGED: Action.CLEAR if again else Action.REFUSE,
+    }
     action = actions[state] if is_wanted else Action.LEAVE
     if always and record is not None:
         action = Action.CLEAR
     inside = [other for other in recipe.stages if other != name and recipe.folder(other).is_relative_to(folder)]
     if action is Action.CLEAR and inside:
-        return Step(name, folder, state, Action.REFUSE, fingerprint, record, f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand")
+        return Step(
+            name,
+            folder,
+            state,
+            Action.REFUSE,
+            fingerprint,
+            record,
+            f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand",
+        )
     return Step(name, folder, state, action, fingerprint, record, _told(folder, differences))
 
 
@@ -125,8 +139,10 @@ def _told(folder: Path, differences: list[str]) -> str:
     if not differences:
         return ""
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-    return (f"{folder} was made by another recipe (changed: {'; '.join(differences[:3])}{more}): "
-            "set another out=, delete the folder, or add --again to make it anew")
+    return (
+        f"{folder} was made by another recipe (changed: {'; '.join(differences[:3])}{more}): "
+        "set another out=, delete the folder, or add --again to make it anew"
+    )
 
 
 def _with_needs(step: Step, steps: list[Step]) -> Step:
@@ -135,5 +151,12 @@ def _with_needs(step: Step, steps: list[Step]) -> Step:
     if not lacking or step.action in (Action.SKIP, Action.REFUSE):
         return step
     needs = ", ".join(f"stages.{other.name} ({other.state.value})" for other in lacking)
-    return Step(step.name, step.folder, step.state, Action.REFUSE, step.fingerprint, step.record,
-                f"needs {needs} done first: run without --stage, or with --stage {lacking[0].name}")
+    return Step(
+        step.name,
+        step.folder,
+        step.state,
+        Action.REFUSE,
+        step.fingerprint,
+        step.record,
+        f"needs {needs} done first: run without --stage, or with --stage {lacking[0].name}",
+    )

@@ -9,6 +9,7 @@ dotted paths that the command line takes; ``zoo show`` writes it out whole.
 Beside its stages a recipe may say ``seed``, ``out`` (the folder of its stages' folders) and ``jobs`` (how many stages run at
 once, each as soon as what it reads is done, sharing the cores; 1 if not said).
 """
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf, errors
 
-from recipes.engine import shipped
+from recipes.engine import bundled as shipped
 from recipes.engine.check import TARGET, check, complete
 from recipes.engine.errors import RecipeError
 from recipes.engine.overrides import assign, override
@@ -48,7 +49,9 @@ class Recipe:
 
     def completed(self, every: bool = False) -> DictConfig:
         """The recipe with defaults written out: of this project's and of trusted callables, or of ``every`` one."""
-        wanted = (lambda name: True) if every else (lambda name: name.split(".")[0] in PROJECT or self.targets.trusts(name))
+        wanted = (
+            (lambda name: True) if every else (lambda name: name.split(".")[0] in PROJECT or self.targets.trusts(name))
+        )
         return OmegaConf.create(complete(OmegaConf.to_container(self.config), self.targets, wanted))
 
 
@@ -104,12 +107,16 @@ def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
         return content
     changes, strays = content.get("set", {}), content.keys() - {"base", "name", "set"}
     if strays or not isinstance(changes, dict):
-        raise RecipeError(f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); "
-                          f"{f'move {sorted(strays)} below set' if strays else 'set is no mapping'}")
+        raise RecipeError(
+            f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); "
+            f"{f'move {sorted(strays)} below set' if strays else 'set is no mapping'}"
+        )
     path = shipped.find(str(content["base"]))
     base = _read(path, path.name)
     if "base" in base and "stages" not in base:
-        raise RecipeError(f"{file}: base={content['base']} is itself over {base['base']}: name that one, so that a reader has two files to read and no more")
+        raise RecipeError(
+            f"{file}: base={content['base']} is itself over {base['base']}: name that one, so that a reader has two files to read and no more"
+        )
     _set_defaults(base, path.stem)
     problems = assign(base, changes)
     if problems:
@@ -126,5 +133,8 @@ def _problems_of_stages(content: dict[str, Any]) -> list[str]:
     stages = content.get("stages")
     if not isinstance(stages, dict) or not stages:
         return ["stages: missing; a recipe names its stages, each a node with a _target_"]
-    return [f"stages.{name}: want a node with {TARGET}, got {stage!r}" for name, stage in stages.items()
-            if not isinstance(stage, dict) or TARGET not in stage]
+    return [
+        f"stages.{name}: want a node with {TARGET}, got {stage!r}"
+        for name, stage in stages.items()
+        if not isinstance(stage, dict) or TARGET not in stage
+    ]

@@ -1,4 +1,5 @@
 """References in a recipe, ``${...}``, to what they stand for."""
+
 import difflib
 import re
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def home_of(reference: Any, at: str) -> str | None:
         return None
     dots, path = match.groups()
     keys = [key for key in re.split(r"[.\[\]]+", path) if key]
-    return ".".join((at.split(".")[:-len(dots)] if dots else []) + keys)
+    return ".".join((at.split(".")[: -len(dots)] if dots else []) + keys)
 
 
 def _container(node: DictConfig | ListConfig, at: str, problems: list[str], root: DictConfig) -> Any:

@@ -1,4 +1,5 @@
 """Running the stages of a recipe."""
+
 import logging
 import os
 import threading
@@ -17,11 +18,11 @@ from recipes.engine.check import TARGET
 from recipes.engine.errors import RecipeError
 from recipes.engine.faults import is_disk_full, is_interrupt, one_line
 from recipes.engine.folder import Record, clear, now, read
-from recipes.engine.journal import journal
 from recipes.engine.locks import locked
+from recipes.engine.parallel import run_in_parallel
 from recipes.engine.plan import Action, State, Step, plan, refuse
 from recipes.engine.recipe import Recipe
-from recipes.engine.side_by_side import side_by_side
+from recipes.engine.stage_log import stage_log
 from zoo.files import write_text
 
 HEARTBEAT_SECONDS = 2.0
@@ -65,7 +66,7 @@ def _at_once(recipe: Recipe, steps: list[Step]) -> list[Record]:
             _take(recipe, step)
     _seed(recipe)  # here, so that Lightning is imported once and not by each process
     try:
-        side_by_side(partial(_take, recipe), steps, recipe.config.jobs)
+        run_in_parallel(partial(_take, recipe), steps, recipe.config.jobs)
     except KeyboardInterrupt:
         raise StageInterrupted("interrupted; run the same command to go on") from None
     return [record for step in steps if (record := read(step.folder)) is not None]
@@ -85,7 +86,7 @@ def _take(recipe: Recipe, step: Step) -> Record | None:
         step.folder.mkdir(parents=True, exist_ok=True)
         record.write(step.folder)
         print(f"{step.name}: {'going on' if step.action is Action.RESUME else 'started'}, in {step.folder}", flush=True)
-        with journal(step.folder / "log.txt"):
+        with stage_log(step.folder / "log.txt"):
             _run(recipe, step, record)
     except BaseException as error:
         raise _explained(error, step) from error
@@ -95,7 +96,10 @@ def _take(recipe: Recipe, step: Step) -> Record | None:
 
 def _run(recipe: Recipe, step: Step, record: Record) -> None:
     """Call a stage's function and keep its record."""
-    write_text(step.folder / "recipe.yaml", f"# {recipe.file} as stage {step.name} ran it\n{OmegaConf.to_yaml(recipe.completed())}")
+    write_text(
+        step.folder / "recipe.yaml",
+        f"# {recipe.file} as stage {step.name} ran it\n{OmegaConf.to_yaml(recipe.completed())}",
+    )
     os.environ[CURRENT_STAGE] = step.name
     _seed(recipe)
     memory.reset_peak()
@@ -110,7 +114,9 @@ def _run(recipe: Recipe, step: Step, record: Record) -> None:
         raise
     finally:
         os.environ.pop(CURRENT_STAGE, None)
-    record.highlights = {str(label): str(text) for label, text in highlights.items()} if isinstance(highlights, dict) else {}
+    record.highlights = (
+        {str(label): str(text) for label, text in highlights.items()} if isinstance(highlights, dict) else {}
+    )
     record.is_done, record.finished = True, now()
     record.write(step.folder)
 
@@ -165,12 +171,16 @@ def _explained(error: BaseException, step: Step) -> BaseException:
         return StageInterrupted(f"interrupted in stage {step.name}; run the same command to go on")
     if is_disk_full(error):
         written = getattr(error, "filename", None) or step.folder
-        return RecipeError(f"{at}: disk full while writing {written}: free space and run the same command, or set out= to another disk")
+        return RecipeError(
+            f"{at}: disk full while writing {written}: free space and run the same command, or set out= to another disk"
+        )
     if isinstance(error, RecipeError):
         return error
     if isinstance(error, (ValueError, OSError)):
         return RecipeError(f"{at}: {one_line(error)}")
-    return RecipeError(f"{at}: {type(error).__name__}: {one_line(error)} (unexpected; the whole traceback is in {step.folder / 'log.txt'})")
+    return RecipeError(
+        f"{at}: {type(error).__name__}: {one_line(error)} (unexpected; the whole traceback is in {step.folder / 'log.txt'})"
+    )
 
 
 def _rank() -> int:

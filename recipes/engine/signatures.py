@@ -1,4 +1,5 @@
 """What a callable takes and makes: argument names, type hints, defaults."""
+
 import inspect
 import sys
 import typing

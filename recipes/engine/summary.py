@@ -1,4 +1,5 @@
 """What a run shows before and after."""
+
 import inspect
 from collections.abc import Sequence
 

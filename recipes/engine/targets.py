@@ -3,6 +3,7 @@
 A recipe from a stranger must not run arbitrary code. Classes and functions of this project may be named; of the libraries
 below, public classes and their class methods, and few functions. ``--trust`` adds packages, modules or single names.
 """
+
 import inspect
 import pkgutil
 import sys
@@ -14,16 +15,56 @@ from typing import Any
 from recipes.engine.errors import RecipeError, nearest
 
 PROJECT = ("zoo", "datamodules", "lightningmodules", "recipes")
-LIBRARIES = ("lightning", "torch", "torchaudio", "torchmetrics", "transformers", "peft", "lhotse", "tokenizers", "pathlib")
-LIBRARY_FUNCTIONS = ("peft.mapping_func.get_peft_model", "transformers.optimization", "torchmetrics.functional", "torchaudio.functional")
+LIBRARIES = (
+    "lightning",
+    "torch",
+    "torchaudio",
+    "torchmetrics",
+    "transformers",
+    "peft",
+    "lhotse",
+    "tokenizers",
+    "pathlib",
+)
+LIBRARY_FUNCTIONS = (
+    "peft.mapping_func.get_peft_model",
+    "transformers.optimization",
+    "torchmetrics.functional",
+    "torchaudio.functional",
+)
 REFUSED = (
-    "recipes.engine", "recipes.commands",
-    "torch.hub", "torch.package", "torch.jit", "torch.serialization", "torch.multiprocessing", "torch.testing", "torch.fx", "torch.onnx",
-    "torch.utils.cpp_extension", "torch.utils.benchmark", "torch.utils.collect_env", "torch.utils.bottleneck", "torch.utils.model_zoo",
-    "torch.distributed.elastic", "torch.distributed.launcher", "torch.distributed.run", "torch.distributed.launch", "torch.distributed.rpc",
-    "lightning.fabric.cli", "lightning.pytorch.cli", "lightning.fabric.strategies.launchers", "lightning.pytorch.strategies.launchers",
-    "lightning.fabric.utilities.cloud_io", "transformers.dynamic_module_utils", "transformers.testing_utils", "transformers.cli",
-    "transformers.commands", "lhotse.bin", "lhotse.tools", "lhotse.caching",
+    "recipes.engine",
+    "recipes.commands",
+    "torch.hub",
+    "torch.package",
+    "torch.jit",
+    "torch.serialization",
+    "torch.multiprocessing",
+    "torch.testing",
+    "torch.fx",
+    "torch.onnx",
+    "torch.utils.cpp_extension",
+    "torch.utils.benchmark",
+    "torch.utils.collect_env",
+    "torch.utils.bottleneck",
+    "torch.utils.model_zoo",
+    "torch.distributed.elastic",
+    "torch.distributed.launcher",
+    "torch.distributed.run",
+    "torch.distributed.launch",
+    "torch.distributed.rpc",
+    "lightning.fabric.cli",
+    "lightning.pytorch.cli",
+    "lightning.fabric.strategies.launchers",
+    "lightning.pytorch.strategies.launchers",
+    "lightning.fabric.utilities.cloud_io",
+    "transformers.dynamic_module_utils",
+    "transformers.testing_utils",
+    "transformers.cli",
+    "transformers.commands",
+    "lhotse.bin",
+    "lhotse.tools",
+    "lhotse.caching",
 )
 REFUSED_METHODS = ("load_from_checkpoint",)
 REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision")
@@ -67,11 +108,15 @@ class Targets:
             near = nearest(top, PROJECT + LIBRARIES)
             meant = f"{near} Or," if near.startswith("did you mean") else f"those are {', '.join(PROJECT + LIBRARIES)};"
             if path != name:
-                raise RecipeError(f"{path} is {name}, which is outside the packages recipes may use; if you trust this recipe: --trust {path}")
+                raise RecipeError(
+                    f"{path} is {name}, which is outside the packages recipes may use; if you trust this recipe: --trust {path}"
+                )
             raise RecipeError(f"{path} is outside the packages recipes may use; {meant} if you trust it: --trust {top}")
         private = top in LIBRARIES and any(part.startswith("_") for part in path.split("."))
         if private or _within(name, REFUSED) or name.split(".")[-1] in REFUSED_METHODS:
-            raise RecipeError(f"{path} can run arbitrary code and is refused in recipes; if you trust this recipe: --trust {path}")
+            raise RecipeError(
+                f"{path} can run arbitrary code and is refused in recipes; if you trust this recipe: --trust {path}"
+            )
 
     def _admit(self, path: str, found: Any, owner: Any) -> None:
         """Refuse what is no callable, or whose own home recipes may not use."""
@@ -84,13 +129,17 @@ class Targets:
         if inspect.isclass(owner) and not inspect.isclass(found):
             method = inspect.getattr_static(owner, path.split(".")[-1])
             if not isinstance(method, (classmethod, staticmethod)):
-                raise RecipeError(f"{path} is a method of objects: name the class {path.rpartition('.')[0]} or one of its class methods")
+                raise RecipeError(
+                    f"{path} is a method of objects: name the class {path.rpartition('.')[0]} or one of its class methods"
+                )
         home = f"{found.__module__}.{found.__qualname__}"
         self._permit(path, home)
         is_function = not (inspect.isclass(found) or bound)
         if is_function and home.split(".")[0] in LIBRARIES and not _within(home, LIBRARY_FUNCTIONS):
             if not (self.trusts(path) or self.trusts(home)):
-                raise RecipeError(f"{path} is a library's function; recipes may name libraries' classes only (if you trust this recipe: --trust {path})")
+                raise RecipeError(
+                    f"{path} is a library's function; recipes may name libraries' classes only (if you trust this recipe: --trust {path})"
+                )
 
 
 def _within(name: str, prefixes: Sequence[str]) -> bool:
@@ -106,7 +155,7 @@ def _find(path: str) -> tuple[Any, Any]:
         try:
             found = getattr(owner, part)
         except AttributeError:
-            found = _import(".".join(parts[:depth + 1]), path, owner)
+            found = _import(".".join(parts[: depth + 1]), path, owner)
         except ImportError as error:
             raise RecipeError(f"cannot import {path}: {error}") from error
     return found, owner

@@ -1,4 +1,5 @@
 """A new language for a trained model: how well its tokens fit, and what adaptation has brought and cost."""
+
 import json
 import logging
 from pathlib import Path
@@ -6,28 +7,28 @@ from typing import Any
 
 from safetensors import safe_open
 
-from zoo.evaluation.bits import UNITS, bits
-from zoo.evaluation.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, accuracies
-from zoo.evaluation.fit import fit_of, misfits
-from zoo.evaluation.likelihood import log_likelihoods
-from zoo.evaluation.pairs import paired_items
-from zoo.evaluation.suites import load_contrasts
+from zoo.evaluation.scoring.bits import UNITS, bits
+from zoo.evaluation.scoring.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, accuracies
+from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.evaluation.suites.contrast_suite import load_contrasts
+from zoo.evaluation.suites.speech_text_pairs import paired_items
+from zoo.evaluation.tokenizer_check import coverage_warnings, measure_coverage
 from zoo.files import write_text
 from zoo.language.adapters import is_adapter
 from zoo.language.speech_text_model import load_language_model
+from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
-from zoo.tokens.tokenizers import load_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
 
-def check_fit(out: Path, new: Path, old: Path, vocabulary: Path, split: str = "train") -> dict[str, str]:
+def check_tokenizer(out: Path, new: Path, old: Path, vocabulary: Path, split: str = "train") -> dict[str, str]:
     """Compare the tokens of a new language with those of the old one, and warn where they fit badly.
 
     Args:
-        out: Gets ``fit.json``.
+        out: Gets ``tokenizer_check.json``.
         new: Folder filled by a tokens stage, of the new language.
         old: Likewise, of the language that the model knows.
         vocabulary: Folder of the vocabulary of both.
@@ -35,19 +36,38 @@ def check_fit(out: Path, new: Path, old: Path, vocabulary: Path, split: str = "t
     """
     require_match(new, old)
     numbers = Vocabulary.load(vocabulary)
-    fits = {name: fit_of(numbers, TokenTable(folder, split)) for name, folder in (("new", new), ("old", old))}
-    warnings = misfits(fits["new"], fits["old"])
+    fits = {name: measure_coverage(numbers, TokenTable(folder, split)) for name, folder in (("new", new), ("old", old))}
+    warnings = coverage_warnings(fits["new"], fits["old"])
     for warning in warnings:
         log.warning(warning)
-    write_text(out / "fit.json", json.dumps({**{name: one.report() for name, one in fits.items()}, "warnings": warnings}, indent=2) + "\n")
-    shown = {"units": ", ".join(f"{name} {one.unit_entropy:.2f} bits" for name, one in fits.items()),
-             "text": ", ".join(f"{name} {one.text_tokens_per_word:.1f} tokens a word" for name, one in fits.items())}
+    write_text(
+        out / "tokenizer_check.json",
+        json.dumps({**{name: one.report() for name, one in fits.items()}, "warnings": warnings}, indent=2) + "\n",
+    )
+    shown = {
+        "units": ", ".join(f"{name} {one.unit_entropy:.2f} bits" for name, one in fits.items()),
+        "text": ", ".join(f"{name} {one.text_tokens_per_word:.1f} tokens a word" for name, one in fits.items()),
+    }
     return shown | {f"warning {number}": warning for number, warning in enumerate(warnings, 1)}
 
 
-def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, new_tokens: Path, old: str, old_tokens: Path, fit: Path,
-                      row_length: int, tokenizer: Path | None = None, new_suite: Path | None = None, old_suite: Path | None = None, split: str = "dev",
-                      limit: int | None = None, synthetic: bool = False) -> dict[str, str]:
+def compare_languages(
+    out: Path,
+    base: Path,
+    models: dict[str, Path],
+    new: str,
+    new_tokens: Path,
+    old: str,
+    old_tokens: Path,
+    tokenizer_check: Path,
+    row_length: int,
+    tokenizer: Path | None = None,
+    new_suite: Path | None = None,
+    old_suite: Path | None = None,
+    split: str = "dev",
+    limit: int | None = None,
+    synthetic: bool = False,
+) -> dict[str, str]:
     """Score a model before and after adaptation on the new and the old language; write ``report.json`` and ``report.md``.
 
     Args:
@@ -58,7 +78,7 @@ def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, 
         new_tokens: Folder filled by a tokens stage, of the new language.
         old: Name of the language it knew.
         old_tokens: Folder filled by a tokens stage, of the old language.
-        fit: Folder filled by ``check_fit``.
+        tokenizer_check: Folder filled by ``check_tokenizer``.
         row_length: Ids in a row of training: how far back an utterance in a row of its language sees.
         tokenizer: Folder of the speech tokenizer, for suites.
         new_suite: Table of cloze items in the new language.
@@ -74,26 +94,52 @@ def compare_languages(out: Path, base: Path, models: dict[str, Path], new: str, 
         raise ValueError(f"new={new} and old={old}: give the two languages different names")
     if tokenizer is None and (new_suite or old_suite):
         raise ValueError("a suite needs the speech tokenizer: give tokenizer too")
-    report: dict[str, Any] = {"synthetic_speech": synthetic, "split": split, "new": new, "old": old, "fit": json.loads((fit / "fit.json").read_text()), "models": {}}
+    report: dict[str, Any] = {
+        "synthetic_speech": synthetic,
+        "split": split,
+        "new": new,
+        "old": old,
+        "tokenizer_check": json.loads((tokenizer_check / "tokenizer_check.json").read_text()),
+        "models": {},
+    }
     held_out = {new: (new_tokens, new_suite), old: (old_tokens, old_suite)}
     for name, folder in {"before": base, **models}.items():
-        scores = {language: _scores(folder, *where, row_length, tokenizer, split, limit) for language, where in held_out.items()}
+        scores = {
+            language: _scores(folder, *where, row_length, tokenizer, split, limit)
+            for language, where in held_out.items()
+        }
         report["models"][name] = scores | ({} if name == "before" else {"cost": _cost(folder)})
     for name in models:
-        report["models"][name]["change"] = {language: _change(report["models"]["before"][language], report["models"][name][language]) for language in held_out}
+        report["models"][name]["change"] = {
+            language: _change(report["models"]["before"][language], report["models"][name][language])
+            for language in held_out
+        }
     write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
     write_text(out / "report.md", _markdown(report))
     return {"report": str(out / "report.md")} | {name: _summary(report["models"][name], new, old) for name in models}
 
 
-def _scores(folder: Path, tokens: Path, suite: Path | None, row_length: int, tokenizer: Path | None, split: str, limit: int | None) -> dict[str, Any]:
+def _scores(
+    folder: Path,
+    tokens: Path,
+    suite: Path | None,
+    row_length: int,
+    tokenizer: Path | None,
+    split: str,
+    limit: int | None,
+) -> dict[str, Any]:
     require_match(tokens, folder)
     network, vocabulary = load_language_model(folder)
     table = TokenTable(tokens, split)
-    scores: dict[str, Any] = {"bits": {kind: one.report() for kind, one in bits(network, vocabulary, table, limit, row_length).items()}}
+    scores: dict[str, Any] = {
+        "bits": {kind: one.report() for kind, one in bits(network, vocabulary, table, limit, row_length).items()}
+    }
     wanted = {"pairs": (paired_items(table, limit=limit), (SPEECH_TO_TEXT, TEXT_TO_SPEECH))}
     if suite is not None and tokenizer is not None:
-        wanted["cloze"] = (load_contrasts(suite, load_tokenizer(tokenizer), vocabulary, limit), ("T->T", "S->S", SPEECH_TO_TEXT, TEXT_TO_SPEECH))
+        wanted["cloze"] = (
+            load_contrasts(suite, load_tokenizer(tokenizer), vocabulary, limit),
+            ("T->T", "S->S", SPEECH_TO_TEXT, TEXT_TO_SPEECH),
+        )
     for name, (items, ways) in wanted.items():
         found = accuracies(lambda flat: log_likelihoods(network, flat, title=name), vocabulary, items, ways)
         scores[name] = {way: one.report() for way, one in found.items()}
@@ -110,8 +156,12 @@ def _cost(folder: Path) -> dict[str, float]:
     weights = sorted(folder.glob("*.safetensors"))
     record = folder.parent / "stage.json"
     seconds = json.loads(record.read_text())["seconds"] if record.is_file() else float("nan")
-    return {"saved_mib": round(sum(path.stat().st_size for path in weights) / 2**20, 3), "trainable_parameters": sum(map(_parameters, weights)),
-            "adapter": is_adapter(folder), "seconds": seconds}
+    return {
+        "saved_mib": round(sum(path.stat().st_size for path in weights) / 2**20, 3),
+        "trainable_parameters": sum(map(_parameters, weights)),
+        "adapter": is_adapter(folder),
+        "seconds": seconds,
+    }
 
 
 def _parameters(path: Path) -> int:
@@ -128,7 +178,12 @@ def _parameters(path: Path) -> int:
 
 def _summary(model: dict[str, Any], new: str, old: str) -> str:
     change = model["change"]
-    return ", ".join(f"{language} {kind} {change[language][kind]:+.1%}" for language in (new, old) for kind in ("speech", "text") if kind in change[language])
+    return ", ".join(
+        f"{language} {kind} {change[language][kind]:+.1%}"
+        for language in (new, old)
+        for kind in ("speech", "text")
+        if kind in change[language]
+    )
 
 
 def _markdown(report: dict[str, Any]) -> str:
@@ -137,20 +192,38 @@ def _markdown(report: dict[str, Any]) -> str:
     for language in (new, old):
         for kind, unit in UNITS.items():
             if kind in models["before"][language]["bits"]:
-                rows.append([f"{language}: {kind}, {unit}", *(_bits_cell(model, language, kind) for model in models.values())])
+                rows.append(
+                    [f"{language}: {kind}, {unit}", *(_bits_cell(model, language, kind) for model in models.values())]
+                )
         for name in ("pairs", "cloze"):
             for way in models["before"][language].get(name, {}):
-                rows.append([f"{language}: {name} {way}", *(f"{model[language][name][way]['accuracy']:.2f}" for model in models.values())])
-    costs = [("parameters saved", "trainable_parameters", "{:,}"), ("size, MiB", "saved_mib", "{:.2f}"), ("time, s", "seconds", "{:.0f}")]
-    rows += [[label, *(form.format(model["cost"][key]) if "cost" in model else "" for model in models.values())] for label, key, form in costs]
+                rows.append(
+                    [
+                        f"{language}: {name} {way}",
+                        *(f"{model[language][name][way]['accuracy']:.2f}" for model in models.values()),
+                    ]
+                )
+    costs = [
+        ("parameters saved", "trainable_parameters", "{:,}"),
+        ("size, MiB", "saved_mib", "{:.2f}"),
+        ("time, s", "seconds", "{:.0f}"),
+    ]
+    rows += [
+        [label, *(form.format(model["cost"][key]) if "cost" in model else "" for model in models.values())]
+        for label, key, form in costs
+    ]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     table = "\n".join([lines[0], "|" + "-|" * len(rows[0]), *lines[1:]])
-    kind = "speech made by a synthesiser" if report["synthetic_speech"] else "recorded speech"
-    fit = report["fit"]
-    fits = "\n".join(f"- {name}: {', '.join(f'{key} {value}' for key, value in fit[name].items())}" for name in ("new", "old"))
-    warnings = "".join(f"- **Warning**: {warning}.\n" for warning in fit["warnings"])
-    return (f"# {new} for a model of {old}\n\nHeld-out {kind} ({report['split']}). In brackets the change against before; less is better for bits. "
-            f"Chance is 0.50 for pairs and cloze.\n\n{table}\n\n## How the tokens fit\n\n{fits}\n{warnings}")
+    kind = "speech made by a synthesizer" if report["synthetic_speech"] else "recorded speech"
+    check = report["tokenizer_check"]
+    fits = "\n".join(
+        f"- {name}: {', '.join(f'{key} {value}' for key, value in check[name].items())}" for name in ("new", "old")
+    )
+    warnings = "".join(f"- **Warning**: {warning}.\n" for warning in check["warnings"])
+    return (
+        f"# {new} for a model of {old}\n\nHeld-out {kind} ({report['split']}). In brackets the change against before; less is better for bits. "
+        f"Chance is 0.50 for pairs and cloze.\n\n{table}\n\n## How the tokens fit\n\n{fits}\n{warnings}"
+    )
 
 
 def _bits_cell(model: dict[str, Any], language: str, kind: str) -> str:

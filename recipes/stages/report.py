@@ -1,4 +1,5 @@
 """One report of a run, for people and for programs."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,10 @@ def _costs(stages: dict[str, Path]) -> dict[str, Any]:
     folders = sorted({folder.parent for folder in stages.values()})
     records = [_read(path) for folder in folders for path in folder.glob("*/stage.json")]
     done = sorted((record for record in records if record["state"] == "done"), key=lambda record: record["started"])
-    return {"seconds": {record["stage"]: record["seconds"] for record in done},
-            "peak_memory_gib": max((round(record["peak_memory_gib"], 3) for record in done), default=0.0)}
+    return {
+        "seconds": {record["stage"]: record["seconds"] for record in done},
+        "peak_memory_gib": max((round(record["peak_memory_gib"], 3) for record in done), default=0.0),
+    }
 
 
 def _read(path: Path) -> Any:
@@ -65,7 +68,7 @@ def _read(path: Path) -> Any:
 
 
 def _markdown(report: dict[str, Any], stages: dict[str, Path]) -> str:
-    speech = "speech made by a synthesiser" if report["synthetic_speech"] else "recorded speech"
+    speech = "speech made by a synthesizer" if report["synthetic_speech"] else "recorded speech"
     rows = [("measure", "value", "95% interval", "items")]
     for name, title in (("cloze", "accuracy"), ("cloze_without_interleaving", "accuracy without interleaving")):
         for way in DIRECTIONS:
@@ -73,13 +76,25 @@ def _markdown(report: dict[str, Any], stages: dict[str, Path]) -> str:
                 rows.append((f"{title}, {way}", *_estimate(report[name][way], "accuracy")))
     if "word_error_rate" in report:
         rows.append(("word error rate", *_estimate(report["word_error_rate"], "word_error_rate")))
-    rows += [(f"held-out {kind} loss, nats per token", f"{value:.3f}", "", "") for kind, value in report["loss"].items()]
+    rows += [
+        (f"held-out {kind} loss, nats per token", f"{value:.3f}", "", "") for kind, value in report["loss"].items()
+    ]
     rows.append(("speech tokens per second, held out", f"{report['tokens_per_second']:.2f}", "", ""))
-    rows += [(f"vocoder, held-out {title}", f"{report[f'vocoder_{name}']:.3f}", "", "") for name, title in VOCODER.items() if f"vocoder_{name}" in report]
+    rows += [
+        (f"vocoder, held-out {title}", f"{report[f'vocoder_{name}']:.3f}", "", "")
+        for name, title in VOCODER.items()
+        if f"vocoder_{name}" in report
+    ]
     costs = [("stage", "seconds"), *((name, f"{seconds:.0f}") for name, seconds in report["seconds"].items())]
-    audio = f"\nListen to {stages['samples']}/*.wav; samples.json beside them tells what is said.\n" if "samples" in stages else ""
-    return (f"# Report\n\nAll figures are on {speech}; speakers held out from training. Chance is 0.50 for accuracies.\n\n{_table(rows)}\n{audio}\n"
-            f"{_table(costs)}\n\nPeak memory {report['peak_memory_gib']:.1f} GiB.\n")
+    audio = (
+        f"\nListen to {stages['samples']}/*.wav; samples.json beside them tells what is said.\n"
+        if "samples" in stages
+        else ""
+    )
+    return (
+        f"# Report\n\nAll figures are on {speech}; speakers held out from training. Chance is 0.50 for accuracies.\n\n{_table(rows)}\n{audio}\n"
+        f"{_table(costs)}\n\nPeak memory {report['peak_memory_gib']:.1f} GiB.\n"
+    )
 
 
 def _estimate(entry: dict[str, Any], name: str) -> tuple[str, str, str]:

@@ -1,4 +1,5 @@
 """Things to listen to."""
+
 import json
 from pathlib import Path
 
@@ -9,8 +10,18 @@ from zoo.language.speech_text_model import SpeechTextModel
 from zoo.tokens.store import TokenTable
 
 
-def make_samples(out: Path, language_model: Path, tokenizer: Path, vocoder: Path, tokens: Path, split: str = "dev", count: int = 4,
-                 prompt_seconds: float = 3.0, max_new_tokens: int = 150, seed: int = 0) -> dict[str, str]:
+def make_samples(
+    out: Path,
+    language_model: Path,
+    tokenizer: Path,
+    vocoder: Path,
+    tokens: Path,
+    split: str = "dev",
+    count: int = 4,
+    prompt_seconds: float = 3.0,
+    max_new_tokens: int = 150,
+    seed: int = 0,
+) -> dict[str, str]:
     """Speak held-out units again, and let the model go on in every direction.
 
     Args:
@@ -32,14 +43,35 @@ def make_samples(out: Path, language_model: Path, tokenizer: Path, vocoder: Path
     for number, row in enumerate(rows[:: max(1, len(rows) // count)][:count]):
         waveform = read(Path(row.audio), model.tokenizer.sample_rate, row.start, row.duration)
         write(out / f"{number}_original.wav", waveform, model.tokenizer.sample_rate)
-        spoken_again = model.vocoder(row.units, predict_durations=False)
-        write(out / f"{number}_resynthesised.wav", spoken_again, model.vocoder.sample_rate)
-        samples.append({"id": row.id, "text": row.text, "original": f"{number}_original.wav", "resynthesised": f"{number}_resynthesised.wav"})
+        resynthesis = model.vocoder(row.units, predict_durations=False)
+        write(out / f"{number}_resynthesized.wav", resynthesis, model.vocoder.sample_rate)
+        samples.append(
+            {
+                "id": row.id,
+                "text": row.text,
+                "original": f"{number}_original.wav",
+                "resynthesized": f"{number}_resynthesized.wav",
+            }
+        )
         cut = max(1, sum(float(end) <= prompt_seconds for end in row.word_ends))
-        heard, written = waveform[: int(row.word_ends[cut - 1] * model.tokenizer.sample_rate)], " ".join(row.words[:cut])
-        for way, prompt, to in (("T->T", written, "text"), ("T->S", written, "speech"), ("S->T", heard, "text"), ("S->S", heard, "speech")):
+        heard, written = (
+            waveform[: int(row.word_ends[cut - 1] * model.tokenizer.sample_rate)],
+            " ".join(row.words[:cut]),
+        )
+        for way, prompt, to in (
+            ("T->T", written, "text"),
+            ("T->S", written, "speech"),
+            ("S->T", heard, "text"),
+            ("S->S", heard, "speech"),
+        ):
             answer = model.generate([prompt], to, Sampling(max_new_tokens, seed=seed + number))
-            sample = {"id": row.id, "direction": way, "prompt": written, "continuation": " ".join(map(str, answer.pieces)), "ended": answer.ended}
+            sample = {
+                "id": row.id,
+                "direction": way,
+                "prompt": written,
+                "continuation": " ".join(map(str, answer.pieces)),
+                "ended": answer.ended,
+            }
             if answer.waveform is not None:
                 sample["audio"] = f"{number}_{way.replace('->', '_to_')}.wav"
                 write(out / sample["audio"], answer.waveform, answer.sample_rate)

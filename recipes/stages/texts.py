@@ -1,4 +1,5 @@
 """Plain text to tokens, once, for the text-only stream of a language model."""
+
 import json
 from collections.abc import Iterator
 from itertools import count
@@ -7,15 +8,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from zoo.corpora.texts import TextSource
+from zoo.corpora.text_sources import TextSource
 from zoo.files import write_text
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.store import TokenRow, write_tokens
 from zoo.tokens.vocabulary import Vocabulary
 
 
-def tokenise_texts(out: Path, source: TextSource, vocabulary: Path, max_tokens: int = 4000, dev_every: int = 200,
-                   language: str = "en") -> dict[str, str]:
+def tokenize_texts(
+    out: Path, source: TextSource, vocabulary: Path, max_tokens: int = 4000, dev_every: int = 200, language: str = "en"
+) -> dict[str, str]:
     """Write the text ids of every document as Arrow shards, which ``datamodules.TextStream`` reads memory-mapped.
 
     Args:
@@ -35,14 +37,19 @@ def tokenise_texts(out: Path, source: TextSource, vocabulary: Path, max_tokens: 
         rows = _rows(tqdm(chosen, f"text {split}", unit=" documents"), numbering, max_tokens, language, tallies[split])
         write_tokens(out, split, rows, numbering.streams)
         if not tallies[split]["text_tokens"]:
-            raise ValueError(f"no text for the {split} split: the source has fewer than {dev_every} documents, or they are empty" if split == "train"
-                             else "no text for the dev split: the documents set aside for it are empty; choose another dev_every")
+            raise ValueError(
+                f"no text for the {split} split: the source has fewer than {dev_every} documents, or they are empty"
+                if split == "train"
+                else "no text for the dev split: the documents set aside for it are empty; choose another dev_every"
+            )
     write_contract(out, read_contract(vocabulary))
     write_text(out / "tokens.json", json.dumps(tallies, indent=2) + "\n")
     return {"text": f"{tallies['train']['text_tokens']} tokens of {tallies['train']['documents']} documents"}
 
 
-def _rows(documents: Iterator[tuple[int, str]], vocabulary: Vocabulary, max_tokens: int, language: str, tally: dict[str, int]) -> Iterator[TokenRow]:
+def _rows(
+    documents: Iterator[tuple[int, str]], vocabulary: Vocabulary, max_tokens: int, language: str, tally: dict[str, int]
+) -> Iterator[TokenRow]:
     for number, text in documents:
         ids = np.array(vocabulary.text.encode(text), dtype=np.int32)
         tally["documents"] += 1

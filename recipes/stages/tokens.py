@@ -1,4 +1,5 @@
 """A corpus to tokens."""
+
 import json
 import logging
 import time
@@ -10,20 +11,28 @@ from tqdm import tqdm
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.source import SPLITS
 from zoo.files import write_text
+from zoo.tokenizers.engines import Engine, LocalProcesses
+from zoo.tokenizers.jobs import Job, Work, jobs
+from zoo.tokenizers.shards import Parts, remove_parts
+from zoo.tokenizers.tally import Tally, write_skipped
+from zoo.tokenizers.tokenization import BATCH_SECONDS
 from zoo.tokens.contract import checksum, read_contract, require_match, write_contract
-from zoo.tokens.engines import Engine, LocalProcesses
-from zoo.tokens.jobs import Job, Part, Work, jobs
-from zoo.tokens.parts import Parts, remove_parts
-from zoo.tokens.tally import Tally, write_skipped
-from zoo.tokens.tokenise import BATCH_SECONDS
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.2f}/{total:.2f} h [{elapsed}<{remaining}{postfix}]"
 log = logging.getLogger(__name__)
 
 
-def tokenise_corpus(out: Path, corpus: Path, tokenizer: Path, vocabulary: Path, train_speeds: list[float] = [1.0],
-                    max_bad_share: float = 0.05, engine: Engine | None = None, batch_seconds: float = BATCH_SECONDS,
-                    precision: str = "32-true") -> dict[str, str]:
+def tokenize_corpus(
+    out: Path,
+    corpus: Path,
+    tokenizer: Path,
+    vocabulary: Path,
+    train_speeds: list[float] = [1.0],
+    max_bad_share: float = 0.05,
+    engine: Engine | None = None,
+    batch_seconds: float = BATCH_SECONDS,
+    precision: str = "32-true",
+) -> dict[str, str]:
     """Write the units, text ids and word boundaries of every split as Arrow shards.
 
     Args:
@@ -41,17 +50,21 @@ def tokenise_corpus(out: Path, corpus: Path, tokenizer: Path, vocabulary: Path, 
     engine, tallies = engine or LocalProcesses(), {}
     for split in (name for name in SPLITS if (corpus / f"{name}.jsonl.gz").is_file()):
         speeds = tuple(train_speeds) if split == "train" else (1.0,)
-        tallies[split] = _tokenise_split(out, corpus, split, Work(tokenizer, vocabulary, speeds, batch_seconds, precision), engine)
+        tallies[split] = _tokenize_split(
+            out, corpus, split, Work(tokenizer, vocabulary, speeds, batch_seconds, precision), engine
+        )
         write_skipped(out / "skipped.jsonl", tallies.values())
         tallies[split].check(max_bad_share, out / "skipped.jsonl")
     write_contract(out, read_contract(vocabulary))
-    write_text(out / "tokens.json", json.dumps({name: _summary(tally) for name, tally in tallies.items()}, indent=2) + "\n")
+    write_text(
+        out / "tokens.json", json.dumps({name: _summary(tally) for name, tally in tallies.items()}, indent=2) + "\n"
+    )
     remove_parts(out)
     rates = ", ".join(f"{name} {tally.tokens_per_second:.1f}" for name, tally in tallies.items())
     return {"tokens": f"speech tokens per second: {rates}"}
 
 
-def _tokenise_split(out: Path, corpus: Path, split: str, work: Work, engine: Engine) -> Tally:
+def _tokenize_split(out: Path, corpus: Path, split: str, work: Work, engine: Engine) -> Tally:
     """Do the jobs that are not done yet, with a bar that counts hours of audio."""
     manifest = (corpus / f"{split}.jsonl.gz").read_bytes()
     parts = Parts(out, split, checksum([work.key, manifest]))
@@ -64,7 +77,9 @@ def _tokenise_split(out: Path, corpus: Path, split: str, work: Work, engine: Eng
             bar.set_postfix_str(f"{heard / max(time.monotonic() - started, 1e-9):.0f} hours/hour", refresh=False)
             bar.update(part.seconds / 3600)
     if heard:
-        log.info("tokens %s: %.2f h of audio, %.0f hours/hour", split, heard / 3600, heard / (time.monotonic() - started))
+        log.info(
+            "tokens %s: %.2f h of audio, %.0f hours/hour", split, heard / 3600, heard / (time.monotonic() - started)
+        )
     return parts.finish()
 
 
@@ -77,6 +92,12 @@ def _missing(all_jobs: Iterable[Job], parts: Parts, bar: tqdm) -> Iterator[Job]:
 
 
 def _summary(tally: Tally) -> dict[str, float]:
-    return {"utterances": tally.utterances, "seconds": round(tally.seconds, 2), "speech_tokens": tally.speech_tokens,
-            "text_tokens": tally.text_tokens, "tokens_per_second": round(tally.tokens_per_second, 3),
-            "empty": tally.empty, "skipped": len(tally.skipped)}
+    return {
+        "utterances": tally.utterances,
+        "seconds": round(tally.seconds, 2),
+        "speech_tokens": tally.speech_tokens,
+        "text_tokens": tally.text_tokens,
+        "tokens_per_second": round(tally.tokens_per_second, 3),
+        "empty": tally.empty,
+        "skipped": len(tally.skipped),
+    }

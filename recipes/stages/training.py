@@ -1,4 +1,5 @@
 """Training stages: a LightningModule, its data and a Trainer in; a model folder out."""
+
 import atexit
 import gc
 import json
@@ -32,7 +33,9 @@ def leave_process_group() -> None:
         time.sleep(0.2)  # DTensor's caches keep theirs for good: those finish what was awaited already
 
 
-def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, trainer: L.Trainer, checkpoint_every: int) -> dict[str, float]:
+def fit(
+    out: Path, model: L.LightningModule, data: L.LightningDataModule, trainer: L.Trainer, checkpoint_every: int
+) -> dict[str, float]:
     """Train from the last checkpoint, or from the start where there is none, and return the last metrics."""
     last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
@@ -49,8 +52,14 @@ def fit(out: Path, model: L.LightningModule, data: L.LightningDataModule, traine
     return metrics
 
 
-def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule, trainer: L.Trainer, vocabulary: Path,
-                         checkpoint_every: int = 100) -> dict[str, str]:
+def train_language_model(
+    out: Path,
+    model: SpeechTextLM,
+    data: MixtureDataModule,
+    trainer: L.Trainer,
+    vocabulary: Path,
+    checkpoint_every: int = 100,
+) -> dict[str, str]:
     """Train a language model on tokens and save it with its vocabulary and contract: whole, or its adapter where one has learned.
 
     Args:
@@ -65,8 +74,10 @@ def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule
         ValueError: Where the first process alone has read the weights, and the strategy does not hand them on.
     """
     if any(weight.is_meta for weight in model.parameters()) and not isinstance(trainer.strategy, ModelParallelStrategy):
-        raise ValueError("zoo.language.sharding.pretrained_once reads the weights in the first process alone, and only ModelParallelStrategy hands them on: "
-                         "name that as the trainer's strategy, or zoo.language.networks.pretrained as the network")
+        raise ValueError(
+            "zoo.language.sharding.pretrained_once reads the weights in the first process alone, and only ModelParallelStrategy hands them on: "
+            "name that as the trainer's strategy, or zoo.language.networks.from_checkpoint as the network"
+        )
     for stream in data.streams.values():
         require_match(vocabulary, stream.tokens)
     ledger = TokenLedger()
@@ -76,13 +87,19 @@ def train_language_model(out: Path, model: SpeechTextLM, data: MixtureDataModule
     if trainer.is_global_zero:
         write_text(out / "ledger.json", json.dumps(ledger.account(trainer), indent=2) + "\n")
         with whole_folder(out / "model") as folder:
-            weights = None if state is None else {name.removeprefix("network."): weight for name, weight in state.items()}
+            weights = (
+                None if state is None else {name.removeprefix("network."): weight for name, weight in state.items()}
+            )
             save_language_model(model.network, folder, model.vocabulary, read_contract(vocabulary), weights)
-    losses = ", ".join(f"{kind} {metrics[f'val/{kind}_loss']:.2f}" for kind in ("text", "speech") if f"val/{kind}_loss" in metrics)
+    losses = ", ".join(
+        f"{kind} {metrics[f'val/{kind}_loss']:.2f}" for kind in ("text", "speech") if f"val/{kind}_loss" in metrics
+    )
     return {"language model": f"held-out nats per token: {losses}", "curves": f"tensorboard --logdir {out / 'logs'}"}
 
 
-def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, checkpoint_every: int = 100) -> dict[str, str]:
+def train_vocoder(
+    out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, checkpoint_every: int = 100
+) -> dict[str, str]:
     """Train a vocoder on tokens and the audio they were made of, and save it with its contract.
 
     Args:
@@ -101,4 +118,7 @@ def train_vocoder(out: Path, model: UnitVocoder, data: VocoderDataModule, traine
         # Spirit LM, too, lets one of three styles stand in where none is told; a missing pitch is an error there and here.
         missing = {"St": data.rows.commonest("St", 3)} if "St" in data.rows.rates else None
         model.vocoder(streams, data.speakers, data.styles, missing, contract).save(out / "vocoder")
-    return {"vocoder": f"held-out mel distance {metrics['val/mel_distance']:.2f}", "hear it learn": f"tensorboard --logdir {out / 'logs'}"}
+    return {
+        "vocoder": f"held-out mel distance {metrics['val/mel_distance']:.2f}",
+        "hear it learn": f"tensorboard --logdir {out / 'logs'}",
+    }

@@ -6,8 +6,16 @@ import pytest
 import torch
 
 from datamodules import (
-    InterleavedDataModule, InterleavedStream, MixtureDataModule, SpeechDataModule, SpeechStream, SpeechThenTextStream, TextDataModule,
-    TextStream, TextThenSpeechStream, WordTranscriptionStream,
+    InterleavedDataModule,
+    InterleavedStream,
+    MixtureDataModule,
+    SpeechDataModule,
+    SpeechStream,
+    SpeechThenTextStream,
+    TextDataModule,
+    TextStream,
+    TextThenSpeechStream,
+    WordTranscriptionStream,
 )
 from tests.toy_tokens import read_back, words_vocabulary, write_sentences
 from zoo.tokens.interleave import UniformSpans
@@ -23,8 +31,16 @@ def tokens(tmp_path_factory):
 
 def data(tokens, **changes):
     streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
-    return MixtureDataModule(**{"vocabulary": VOCABULARY, "streams": streams, "weights": {"text": 0.3, "interleaved": 0.7},
-                                "sequence_length": 32, "batch_size": 2} | changes)
+    return MixtureDataModule(
+        **{
+            "vocabulary": VOCABULARY,
+            "streams": streams,
+            "weights": {"text": 0.3, "interleaved": 0.7},
+            "sequence_length": 32,
+            "batch_size": 2,
+        }
+        | changes
+    )
 
 
 def attached(module, begun=0, rank=0, world=1):
@@ -74,7 +90,10 @@ def test_each_batch_is_read_once_across_changes_of_the_number_of_processes(token
         shares = [first(module.train_dataloader(), batches) for module in places]
         seen += [shares[number % world][number // world] for number in range(world * batches)]
         begun += batches
-        (state,) = {str(attached(module, begun, rank, world).state_dict()): module.state_dict() for rank, module in enumerate(places)}.values()
+        (state,) = {
+            str(attached(module, begun, rank, world).state_dict()): module.state_dict()
+            for rank, module in enumerate(places)
+        }.values()
     assert state == {"next": 18, "begun": 10} and equal(seen, one)
 
 
@@ -87,19 +106,30 @@ def test_validation_reads_so_many_batches_of_the_other_split(tokens):
     for row in torch.cat(val).numpy():
         start, end = (row == VOCABULARY.bos).nonzero()[0][0], (row == VOCABULARY.eos).nonzero()[0]
         if len(end):
-            assert " ".join(w for _, words in read_back(row[start:end[0] + 1], VOCABULARY) for w in words) in dev
+            assert " ".join(w for _, words in read_back(row[start : end[0] + 1], VOCABULARY) for w in words) in dev
 
 
-@pytest.mark.parametrize("make, markers", [
-    (lambda t: TextDataModule(VOCABULARY, t, 16, 2), "text"), (lambda t: SpeechDataModule(VOCABULARY, t, 16, 2), "speech"),
-    (lambda t: InterleavedDataModule(VOCABULARY, t, 64, 2, UniformSpans((1, 2), (1, 2))), "both")])
+@pytest.mark.parametrize(
+    "make, markers",
+    [
+        (lambda t: TextDataModule(VOCABULARY, t, 16, 2), "text"),
+        (lambda t: SpeechDataModule(VOCABULARY, t, 16, 2), "speech"),
+        (lambda t: InterleavedDataModule(VOCABULARY, t, 64, 2, UniformSpans((1, 2), (1, 2))), "both"),
+    ],
+)
 def test_single_kinds_hold_their_modality(tokens, make, markers):
     ids = torch.cat(first(attached(make(tokens)).train_dataloader(), 20))
-    there = {name for name, marker in (("text", VOCABULARY.text_marker), ("speech", VOCABULARY.speech_marker)) if (ids == marker).any()}
+    there = {
+        name
+        for name, marker in (("text", VOCABULARY.text_marker), ("speech", VOCABULARY.speech_marker))
+        if (ids == marker).any()
+    }
     assert there == ({"text", "speech"} if markers == "both" else {markers})
 
 
-@pytest.mark.parametrize("kind, order", [(SpeechThenTextStream, ["speech", "text"]), (TextThenSpeechStream, ["text", "speech"])])
+@pytest.mark.parametrize(
+    "kind, order", [(SpeechThenTextStream, ["speech", "text"]), (TextThenSpeechStream, ["text", "speech"])]
+)
 def test_orders_of_recognition_and_synthesis(tokens, kind, order):
     module = attached(data(tokens, streams={"a": kind(tokens)}, weights={"a": 1.0}, sequence_length=128))
     row = module.mixture("train", range(1)).batch(0)[0].numpy()
@@ -110,7 +140,12 @@ def test_orders_of_recognition_and_synthesis(tokens, kind, order):
 
 def test_a_prompt_of_the_task_stands_around_the_text(tokens):
     streams = {"asr": SpeechThenTextStream(tokens, template="anna: {text} ben")}
-    row = attached(data(tokens, streams=streams, weights={"asr": 1.0}, sequence_length=128)).mixture("train", range(1)).batch(0)[0].numpy()
+    row = (
+        attached(data(tokens, streams=streams, weights={"asr": 1.0}, sequence_length=128))
+        .mixture("train", range(1))
+        .batch(0)[0]
+        .numpy()
+    )
     (_, said), (_, written) = read_back(row[: (row == VOCABULARY.eos).nonzero()[0][0] + 1], VOCABULARY)
     assert written == ["anna:", *said, "ben"]
     with pytest.raises(ValueError, match=r"template 'say it' must hold \{text\} once"):
@@ -131,17 +166,23 @@ def test_word_transcription_says_and_writes_each_word(tokens):
 
 def test_a_token_rate_out_of_its_range_is_an_error(tokens):
     rate = TokenTable(tokens, "train").speech_rates()
-    (path, found), = rate.items()
+    ((path, found),) = rate.items()
     rows = list(TokenTable(tokens, "train"))
     assert found == pytest.approx(sum(len(row.speech_ids) for row in rows) / sum(row.duration for row in rows))
     SpeechStream(tokens, expected_rate=(found - 1, found + 1)).form(VOCABULARY, "train")
-    with pytest.raises(ValueError, match=rf"train-00000.arrow: {found:.1f} speech tokens per second, expected_rate is \[17, 18\]"):
+    with pytest.raises(
+        ValueError, match=rf"train-00000.arrow: {found:.1f} speech tokens per second, expected_rate is \[17, 18\]"
+    ):
         InterleavedStream(tokens, expected_rate=(17.0, 18.0)).form(VOCABULARY, "train")
 
 
 def test_a_stream_without_weight_is_not_read(tokens, tmp_path):
     streams = {"text": TextStream(tokens), "speech": SpeechStream(tmp_path / "nowhere")}
-    batch = attached(data(tokens, streams=streams, weights={"text": 1.0, "speech": 0.0})).mixture("train", range(1)).batch(0)
+    batch = (
+        attached(data(tokens, streams=streams, weights={"text": 1.0, "speech": 0.0}))
+        .mixture("train", range(1))
+        .batch(0)
+    )
     assert (batch == VOCABULARY.text_marker).any()
 
 
@@ -177,10 +218,22 @@ class Recorder(L.LightningModule):
 @pytest.mark.parametrize("workers, accumulate", [(0, 1), (2, 1), (0, 2), (2, 3)])
 def test_a_resumed_run_goes_on_where_it_stopped(tokens, tmp_path, workers, accumulate):
     def run(steps, resume=None, save=None):
-        module, trainer = Recorder(), L.Trainer(
-            accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-            default_root_dir=tmp_path, max_steps=steps, num_sanity_val_steps=0, accumulate_grad_batches=accumulate,
-            val_check_interval=2 * accumulate, check_val_every_n_epoch=None)
+        module, trainer = (
+            Recorder(),
+            L.Trainer(
+                accelerator="cpu",
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                enable_checkpointing=False,
+                default_root_dir=tmp_path,
+                max_steps=steps,
+                num_sanity_val_steps=0,
+                accumulate_grad_batches=accumulate,
+                val_check_interval=2 * accumulate,
+                check_val_every_n_epoch=None,
+            ),
+        )
         trainer.fit(module, data(tokens, num_workers=workers, val_batches=1), ckpt_path=resume, weights_only=True)
         if save:
             trainer.save_checkpoint(save)

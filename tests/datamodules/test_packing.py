@@ -23,8 +23,11 @@ def stream(table, kind=SpeechOnly, length=64, seed=0, **options):
 
 
 def mixture(table, weights=None, batch_size=4, batches=range(1 << 40), seed=0):
-    streams = {"text": stream(table, TextOnly), "speech": stream(table, SpeechOnly, seed=1),
-               "interleaved": stream(table, Interleaved, seed=2, spans=UniformSpans((1, 3), (1, 3)))}
+    streams = {
+        "text": stream(table, TextOnly),
+        "speech": stream(table, SpeechOnly, seed=1),
+        "interleaved": stream(table, Interleaved, seed=2, spans=UniformSpans((1, 3), (1, 3))),
+    }
     return Mixture(streams, weights or {"text": 0.2, "speech": 0.3, "interleaved": 0.5}, batch_size, batches, seed)
 
 
@@ -88,13 +91,17 @@ def test_a_large_corpus_is_shuffled_by_blocks_and_groups(table, monkeypatch, blo
         assert all(len(row) == 100 for row in made) and np.mean(np.abs(np.diff(read)) == 1) < 0.2
         orders.append(list(dict.fromkeys(read)))
         again = stream(table, length=100)
-        assert [again.row(epoch * rows.rows_per_epoch + place).tolist() for place in reversed(range(rows.rows_per_epoch))] == made[::-1]
+        assert [
+            again.row(epoch * rows.rows_per_epoch + place).tolist() for place in reversed(range(rows.rows_per_epoch))
+        ] == made[::-1]
     assert orders[0] != orders[1]
 
 
 def test_epochs_have_different_orders(table):
     rows = stream(table)
-    first, second = ([tuple(rows.row(e * rows.rows_per_epoch + n)) for n in range(rows.rows_per_epoch)] for e in range(2))
+    first, second = (
+        [tuple(rows.row(e * rows.rows_per_epoch + n)) for n in range(rows.rows_per_epoch)] for e in range(2)
+    )
     assert first != second and sorted(first) != sorted(second)
 
 
@@ -119,12 +126,21 @@ def test_a_document_longer_than_a_row_is_cut_off(table):
 
 def test_a_form_that_no_utterance_can_take_is_an_error(table, tmp_path):
     write_tokens(tmp_path, "train", [spoken(0, ["anna"], aligned=False)], STREAMS)
-    with pytest.raises(ValueError, match="no utterance can be read as Interleaved: it lacks text, speech or word times"):
+    with pytest.raises(
+        ValueError, match="no utterance can be read as Interleaved: it lacks text, speech or word times"
+    ):
         stream(TokenTable(tmp_path, "train"), Interleaved, spans=UniformSpans())
 
 
-@pytest.mark.parametrize("weights, counts", [((0.2, 0.3, 0.5), (200, 300, 500)), ((1, 1, 1), (333, 334, 333)), ((0, 7, 0), (0, 1000, 0)),
-                                             ((0.0333, 1.4, 2.5), (8, 356, 636))])
+@pytest.mark.parametrize(
+    "weights, counts",
+    [
+        ((0.2, 0.3, 0.5), (200, 300, 500)),
+        ((1, 1, 1), (333, 334, 333)),
+        ((0, 7, 0), (0, 1000, 0)),
+        ((0.0333, 1.4, 2.5), (8, 356, 636)),
+    ],
+)
 def test_of_a_thousand_rows_each_stream_has_its_share(table, weights, counts):
     mixed = mixture(table, dict(zip(("text", "speech", "interleaved"), weights)))
     for period in (0, 1, 7):

@@ -68,11 +68,18 @@ def test_a_segment_is_a_piece_of_its_utterance_less_the_mean_of_the_whole(tracks
     for batch in first(loader(data), 5):
         assert batch["tracks"].shape == (3, 2, FRAMES) and batch["mean_hz"].shape == (3, 1)
         for segment, mean in zip(batch["tracks"], batch["mean_hz"]):
-            (row,) = [row for row, each in enumerate(data.training.rows) if each.mean_hz == pytest.approx(mean.item(), rel=1e-6)]
+            (row,) = [
+                row
+                for row, each in enumerate(data.training.rows)
+                if each.mean_hz == pytest.approx(mean.item(), rel=1e-6)
+            ]
             whole = data.training.track(row)
-            starts = [start for start in range(len(whole.voiced) - FRAMES + 1)
-                      if torch.allclose(whole.frequency[start:start + FRAMES] - mean, segment[0], atol=1e-3)]
-            assert any(torch.equal(whole.voiced[start:start + FRAMES].float(), segment[1]) for start in starts)
+            starts = [
+                start
+                for start in range(len(whole.voiced) - FRAMES + 1)
+                if torch.allclose(whole.frequency[start : start + FRAMES] - mean, segment[0], atol=1e-3)
+            ]
+            assert any(torch.equal(whole.voiced[start : start + FRAMES].float(), segment[1]) for start in starts)
     (plain,) = first(loader(f0_module(tracks, normalize=False)), 1)
     assert (plain["mean_hz"] == 0).all() and (plain["tracks"][:, 0] > 60).all()
 
@@ -116,7 +123,7 @@ def contains(sound: torch.Tensor, crop: torch.Tensor) -> bool:
     """Whether the crop occurs in the waveform, sample by sample."""
     place = int(crop.abs().argmax())  # silence occurs often
     starts = (sound == crop[place]).nonzero()[:, 0] - place
-    return any(torch.equal(sound[start:start + len(crop)], crop) for start in starts.tolist() if start >= 0)
+    return any(torch.equal(sound[start : start + len(crop)], crop) for start in starts.tolist() if start >= 0)
 
 
 def test_a_crop_is_a_piece_of_an_utterance_of_its_style(corpus):
@@ -135,7 +142,7 @@ def test_a_short_utterance_is_repeated_to_fill_a_crop(corpus):
     batch = next(iter(loader(data)))
     for crop in batch["waveform"]:
         lengths = [round(cut.duration * 16000) for cut in data.training]
-        assert any(torch.equal(crop[length:], crop[:64000 - length]) for length in set(lengths))
+        assert any(torch.equal(crop[length:], crop[: 64000 - length]) for length in set(lengths))
 
 
 def test_validation_is_on_whole_utterances_of_known_styles(corpus):

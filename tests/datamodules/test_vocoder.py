@@ -38,10 +38,10 @@ def same(a: dict, b: dict) -> bool:
 def test_a_segment_is_exactly_the_sound_of_its_units(tokens):
     for batch in first(loader(module(tokens)), 4):
         assert batch["waveform"].shape == (3, 10 * SAMPLES)
-        assert {prefix: row.shape for prefix, row in batch["units"].items()} == {prefix: (3, 10) for prefix in RATES}
+        assert {prefix: row.shape for prefix, row in batch["units"].items()} == dict.fromkeys(RATES, (3, 10))
         for waveform, units in zip(batch["waveform"], batch["units"]["Hu"]):
             for start, unit in zip(range(0, 10 * SAMPLES, SAMPLES), units):
-                spectrum = torch.fft.rfft(waveform[start:start + SAMPLES]).abs()
+                spectrum = torch.fft.rfft(waveform[start : start + SAMPLES]).abs()
                 assert spectrum.argmax().item() * 25 == 200 * (unit.item() + 1)
 
 
@@ -56,7 +56,10 @@ def test_slower_streams_are_those_of_the_same_time(tokens):
 
 def test_runs_are_those_of_the_whole_utterance(tokens):
     segment = module(tokens).rows.segment(3, 20, 10)
-    assert segment["run_units"].repeat_interleave(segment["run_frames"]).tolist() == TokenTable(tokens, "train").array(3, "Hu").tolist()
+    assert (
+        segment["run_units"].repeat_interleave(segment["run_frames"]).tolist()
+        == TokenTable(tokens, "train").array(3, "Hu").tolist()
+    )
     assert module(tokens, duration_units=20).rows.segment(3, 20, 10)["run_frames"].sum() == 20
 
 
@@ -95,7 +98,9 @@ def test_validation_utterances_are_kept_from_training(tokens):
     assert len(data.validation) == 1 and not set(data.validation) & set(data.training)
     (batch,) = list(data.val_dataloader())
     row = int(data.validation[0])
-    assert torch.allclose(batch["waveform"][0], hum(TokenTable(tokens, "train").array(row, "Hu"), 0.3 + 0.3 * (row % 2)), atol=1e-4)
+    assert torch.allclose(
+        batch["waveform"][0], hum(TokenTable(tokens, "train").array(row, "Hu"), 0.3 + 0.3 * (row % 2)), atol=1e-4
+    )
     assert list(module(tokens, validation_units=12).val_dataloader())[0]["waveform"].shape == (1, 12 * SAMPLES)
 
 
@@ -107,7 +112,9 @@ def test_speakers_and_styles_are_named_in_the_order_of_their_indices(tmp_path):
 
 
 def test_rows_without_audio_are_left_out(tmp_path, tokens):
-    rows = [replace(row, audio="" if number % 2 else row.audio) for number, row in enumerate(TokenTable(tokens, "train"))]
+    rows = [
+        replace(row, audio="" if number % 2 else row.audio) for number, row in enumerate(TokenTable(tokens, "train"))
+    ]
     write_tokens(tmp_path / "half", "train", rows, STREAMS)
     assert all(row % 2 == 0 for row in module(tmp_path / "half").training)
     write_tokens(tmp_path / "none", "train", [replace(row, audio="") for row in rows], STREAMS)

@@ -1,4 +1,5 @@
 """The same work on a GPU and on the processor; without a GPU all of it is skipped."""
+
 import os
 
 import pytest

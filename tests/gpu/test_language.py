@@ -1,4 +1,5 @@
 """A language model on a GPU scores, goes on and is loaded as on the processor."""
+
 import copy
 
 import numpy as np
@@ -7,12 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.toy_tokens import sentences, tiny_network, words_vocabulary, write_sentences
-from zoo.evaluation.alignment import measure_alignment
-from zoo.evaluation.bits import bits
-from zoo.evaluation.decoding import continuations
-from zoo.evaluation.few_shot import FewShot, Utterance
-from zoo.evaluation.likelihood import log_likelihoods
-from zoo.evaluation.token_trees import Candidate
+from zoo.evaluation.generation.continuations import continuations
+from zoo.evaluation.generation.few_shot import FewShot, Utterance
+from zoo.evaluation.representation_alignment import measure_alignment
+from zoo.evaluation.scoring.bits import bits
+from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.interop.huggingface import export_language_model
 from zoo.language.adapters import load_adapted, lora, merged, only_base, save_adapter, save_language_model
 from zoo.language.generation import Sampling, encode_prompt, generate
@@ -23,7 +24,11 @@ from zoo.tokens.units import parse
 
 VOCABULARY = words_vocabulary()
 CONTRACT = {"tokenizer": {"checksum": "toy"}, "vocabulary": VOCABULARY.contract}
-PROMPTS = [["anna tom"], [parse("[Hu3][Hu4][Hu9]", VOCABULARY.streams)], ["ben", parse("[Hu1]", VOCABULARY.streams), "vera sam"]]
+PROMPTS = [
+    ["anna tom"],
+    [parse("[Hu3][Hu4][Hu9]", VOCABULARY.streams)],
+    ["ben", parse("[Hu1]", VOCABULARY.streams), "vera sam"],
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +66,12 @@ def test_greedy_continuations_are_those_of_the_processor(networks, to):
     here, there = networks
     greedy = Sampling(24, temperature=0)
     assert [one.pieces.__repr__() for one in generate(there, VOCABULARY, PROMPTS, to, greedy)] == [
-        one.pieces.__repr__() for one in generate(here, VOCABULARY, PROMPTS, to, greedy)]
+        one.pieces.__repr__() for one in generate(here, VOCABULARY, PROMPTS, to, greedy)
+    ]
     for prompt in PROMPTS:
-        assert list(stream_ids(there, VOCABULARY, prompt, to, greedy)) == list(stream_ids(here, VOCABULARY, prompt, to, greedy))
+        assert list(stream_ids(there, VOCABULARY, prompt, to, greedy)) == list(
+            stream_ids(here, VOCABULARY, prompt, to, greedy)
+        )
 
 
 def test_draws_are_repeated_by_their_seed_and_touch_no_others(networks, device):
@@ -71,7 +79,9 @@ def test_draws_are_repeated_by_their_seed_and_touch_no_others(networks, device):
     torch.manual_seed(5)
     before = torch.rand(2, device=device)
     torch.manual_seed(5)
-    first, again, other = (generate(there, VOCABULARY, PROMPTS, "any", Sampling(40, 1.0, 1.0, seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        generate(there, VOCABULARY, PROMPTS, "any", Sampling(40, 1.0, 1.0, seed)) for seed in (1, 1, 2)
+    )
     assert repr(first) == repr(again) != repr(other)
     assert torch.equal(torch.rand(2, device=device), before)
     one = stream_ids(there, VOCABULARY, PROMPTS[0], "any", Sampling(40, 1.0, 1.0, 1))
@@ -81,13 +91,20 @@ def test_draws_are_repeated_by_their_seed_and_touch_no_others(networks, device):
 def test_speech_ends_after_its_seconds(networks):
     here, there = networks
     sampling = Sampling(60, temperature=0, max_speech_seconds=0.4)
-    assert repr(generate(there, VOCABULARY, PROMPTS, "speech", sampling)) == repr(generate(here, VOCABULARY, PROMPTS, "speech", sampling))
+    assert repr(generate(there, VOCABULARY, PROMPTS, "speech", sampling)) == repr(
+        generate(here, VOCABULARY, PROMPTS, "speech", sampling)
+    )
 
 
 def test_few_shot_answers_and_continuations_are_those_of_the_processor(networks):
     here, there = networks
-    shots, asked = ([Utterance(row.id, row.text, row.speech_ids) for row in sentences(count, seed=seed)] for count, seed in ((6, 0), (4, 1)))
-    found, want = (FewShot(network, VOCABULARY, 2, max_new_tokens=12).recognise(shots, asked) for network in (there, here))
+    shots, asked = (
+        [Utterance(row.id, row.text, row.speech_ids) for row in sentences(count, seed=seed)]
+        for count, seed in ((6, 0), (4, 1))
+    )
+    found, want = (
+        FewShot(network, VOCABULARY, 2, max_new_tokens=12).recognize(shots, asked) for network in (there, here)
+    )
     assert found.rows == want.rows
     prompts = [np.array(encode_prompt(VOCABULARY, prompt, "speech")) for prompt in PROMPTS]
     drawn = [continuations(there, VOCABULARY, prompts, "speech", Sampling(20, 0.8, seed=3)) for _ in range(2)]
@@ -96,10 +113,14 @@ def test_few_shot_answers_and_continuations_are_those_of_the_processor(networks)
 
 def test_alignment_and_bits_are_those_of_the_processor(networks, table):
     here, there = networks
-    for a, b in zip(measure_alignment(there, VOCABULARY, table).layers, measure_alignment(here, VOCABULARY, table).layers):
+    for a, b in zip(
+        measure_alignment(there, VOCABULARY, table).layers, measure_alignment(here, VOCABULARY, table).layers
+    ):
         assert a.similarities == pytest.approx(b.similarities, abs=1e-3)
     found, want = (bits(network, VOCABULARY, table, row_length=256) for network in (there, here))
-    assert {kind: one.rate.value for kind, one in found.items()} == pytest.approx({kind: one.rate.value for kind, one in want.items()}, rel=1e-4)
+    assert {kind: one.rate.value for kind, one in found.items()} == pytest.approx(
+        {kind: one.rate.value for kind, one in want.items()}, rel=1e-4
+    )
 
 
 def test_an_exported_model_and_an_adapter_give_the_same_there(device, tmp_path):

@@ -1,4 +1,5 @@
 """Language models learn on a GPU what they learn on the processor, in every shape of network, and go on after an interrupt."""
+
 import lightning as L
 import pytest
 import torch
@@ -17,7 +18,9 @@ from zoo.tokens.interleave import UniformSpans
 
 VOCABULARY = words_vocabulary()
 WAYS = {
-    "all weights": lambda network: network, "checkpointed": checkpointed, "compiled": compiled,
+    "all weights": lambda network: network,
+    "checkpointed": checkpointed,
+    "compiled": compiled,
     "lora": lambda network: lora(network, rank=4, new_rows=VOCABULARY),
     "lora, checkpointed, compiled": lambda network: compiled(lora(checkpointed(network), rank=4, new_rows=VOCABULARY)),
 }
@@ -38,9 +41,20 @@ def train(tokens, tmp_path):
     def run(out, device, network, precision="32-true", stop=99, **arguments):
         streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
         data = MixtureDataModule(VOCABULARY, streams, {"text": 0.3, "interleaved": 0.7}, 64, 4, val_batches=4)
-        trainer = L.Trainer(accelerator="gpu" if device == "cuda" else "cpu", devices=1, precision=precision, max_steps=8, enable_progress_bar=False,
-                            enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0, val_check_interval=4,
-                            check_val_every_n_epoch=None, log_every_n_steps=1, callbacks=[StopAfter(stop)])
+        trainer = L.Trainer(
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=1,
+            precision=precision,
+            max_steps=8,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            num_sanity_val_steps=0,
+            val_check_interval=4,
+            check_val_every_n_epoch=None,
+            log_every_n_steps=1,
+            callbacks=[StopAfter(stop)],
+        )
         model = SpeechTextLM(network, VOCABULARY, 1e-2, 2, **arguments)
         train_language_model(tmp_path / out, model, data, trainer, folder, checkpoint_every=2)
         assert not model.skipped_steps

@@ -1,41 +1,53 @@
 """Speech becomes the same units on a GPU, up to what rounding turns, and units the same speech."""
+
 import copy
 
 import numpy as np
 import pytest
 import torch
 
-from recipes.stages.tokens import tokenise_corpus
+from recipes.stages.tokens import tokenize_corpus
 from tests.toy_corpus import melody, write_tones
 from tests.toy_prosody import hum
 from tests.toy_tokens import words_vocabulary
 from tests.zoo.vocoder.test_vocoder import SIZES, STREAMS, make
 from zoo.language.stopping import spoken_seconds
-from zoo.metrics.f0_of_speech import F0Errors
+from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.mel_distance import MelDistance
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
 from zoo.speech.f0 import FCPE, Autocorrelation
-from zoo.speech.hubert import hubert
+from zoo.speech.hubert_pretraining import hubert
 from zoo.speech.kmeans import fit_kmeans
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
-from zoo.speech.style import StyleClassifier, StyleClusters, StyleUnits
 from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
+from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits
 from zoo.speech.vtln import VTLNFilterbankEncoder
+from zoo.tokenizers.engines import LocalProcesses, OneDevice
+from zoo.tokenizers.speech_tokenizer import Base, Expressive
 from zoo.tokens.contract import write_contract
-from zoo.tokens.engines import LocalProcesses, OneDevice
 from zoo.tokens.store import TokenTable
-from zoo.tokens.tokenizers import Base, Expressive
 from zoo.tokens.units import parse
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.griffin_lim import UnitMelTable
 from zoo.vocoder.incremental import IncrementalVocoder
 
-SOUNDS = [hum(pitch, style, 2.5, seed) for seed, (pitch, style) in enumerate([(110.0, "calm"), (190.0, "glad"), (230.0, "calm"), (150.0, "glad")])]
+SOUNDS = [
+    hum(pitch, style, 2.5, seed)
+    for seed, (pitch, style) in enumerate([(110.0, "calm"), (190.0, "glad"), (230.0, "calm"), (150.0, "glad")])
+]
 SOUNDS += [melody(seed, 3.0) for seed in range(8)]
-SMALL = {"hidden_size": 64, "num_layers": 3, "num_heads": 4, "intermediate_size": 128, "conv_dim": 64, "position_kernel": 16, "position_groups": 4}
+SMALL = {
+    "hidden_size": 64,
+    "num_layers": 3,
+    "num_heads": 4,
+    "intermediate_size": 128,
+    "conv_dim": 64,
+    "position_kernel": 16,
+    "position_groups": 4,
+}
 
 
 def encoder(kind):
@@ -51,9 +63,15 @@ def phonetic(kind, quantizer):
     made = encoder(kind)
     frames = torch.cat(made.batch(SOUNDS)).detach()
     if quantizer in ("kmeans", "path"):
-        return PhoneticUnits(made, fit_kmeans([frames] * 5, 20, switch_price=0.5 if quantizer == "path" else 0.0).quantizer)
+        return PhoneticUnits(
+            made, fit_kmeans([frames] * 5, 20, switch_penalty=0.5 if quantizer == "path" else 0.0).quantizer
+        )
     torch.manual_seed(1)
-    net = CTCQuantizer([made.dim, 32, 21]) if quantizer == "ctc" else ContextCTCQuantizer(made.dim, [32, 21], context_dim=24, num_blocks=2)
+    net = (
+        CTCQuantizer([made.dim, 32, 21])
+        if quantizer == "ctc"
+        else ContextCTCQuantizer(made.dim, [32, 21], context_dim=24, num_blocks=2)
+    )
     with torch.no_grad():
         net.layers[-1].weight *= 5
     return PhoneticUnits(made, net)
@@ -62,8 +80,15 @@ def phonetic(kind, quantizer):
 def expressive():
     torch.manual_seed(2)
     sizes = {"dim": 16, "width": 16, "depth": 2}
-    pitch = PitchUnits(Autocorrelation(), PitchVQVAE(PitchEncoder(**sizes), EMACodebook(12, 16), PitchDecoder(**sizes), 30.0))
-    codes = torch.cat([pitch.vqvae.encoder(torch.randn(1, 2, 400) * torch.tensor([[30.0], [1.0]]) / pitch.vqvae.scale)[0].T for _ in range(3)])
+    pitch = PitchUnits(
+        Autocorrelation(), PitchVQVAE(PitchEncoder(**sizes), EMACodebook(12, 16), PitchDecoder(**sizes), 30.0)
+    )
+    codes = torch.cat(
+        [
+            pitch.vqvae.encoder(torch.randn(1, 2, 400) * torch.tensor([[30.0], [1.0]]) / pitch.vqvae.scale)[0].T
+            for _ in range(3)
+        ]
+    )
     pitch.vqvae.codebook.trust(codes[:: len(codes) // 12][:12].detach())
     prosody = ProsodyStyleEncoder(dim=16, depth=2)
     return Expressive(phonetic("hubert", "kmeans"), pitch, StyleUnits(prosody, StyleClassifier(16, 4, 16)))
@@ -113,7 +138,7 @@ def test_a_transformer_tells_styles_alike(device, kind):
 
 
 @pytest.mark.parametrize("kind", ["base", "expressive"])
-def test_a_corpus_tokenised_on_the_device_is_that_of_processes(device, kind, tmp_path):
+def test_a_corpus_tokenized_on_the_device_is_that_of_processes(device, kind, tmp_path):
     corpus = write_tones(tmp_path, train=8, dev=3)
     tokenizer = Base(phonetic("hubert", "ctc")) if kind == "base" else expressive()
     tokenizer.save(tmp_path / "tokenizer")
@@ -121,7 +146,7 @@ def test_a_corpus_tokenised_on_the_device_is_that_of_processes(device, kind, tmp
     vocabulary.save(tmp_path / "vocabulary")
     write_contract(tmp_path / "vocabulary", {**tokenizer.contract, "vocabulary": vocabulary.contract})
     for name, engine in (("device", OneDevice(device)), ("processes", LocalProcesses(2))):
-        tokenise_corpus(tmp_path / name, corpus, tmp_path / "tokenizer", tmp_path / "vocabulary", engine=engine)
+        tokenize_corpus(tmp_path / name, corpus, tmp_path / "tokenizer", tmp_path / "vocabulary", engine=engine)
     found, want = ([row.units for row in TokenTable(tmp_path / name, "train")] for name in ("device", "processes"))
     assert len(want) == 8 and min(share(found, want).values()) >= 0.99
 
@@ -149,7 +174,9 @@ def test_speech_is_that_of_the_processor(device, kind):
     for a, b in zip(found, want, strict=True):
         assert a.device.type == device
         torch.testing.assert_close(a.cpu(), b, rtol=0, atol=1e-3)
-    torch.testing.assert_close(torch.cat(list(there.stream(units[0], chunk_units=7))).cpu(), here(units[0]), rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        torch.cat(list(there.stream(units[0], chunk_units=7))).cpu(), here(units[0]), rtol=0, atol=1e-3
+    )
     tokens = parse(units[0], STREAMS)
     assert spoken_seconds(there)(tokens) == spoken_seconds(here)(tokens)
 
@@ -174,5 +201,8 @@ def test_mean_spectra_and_measures_are_those_of_the_processor(device):
         elsewhere = copy.deepcopy(metric).to(device)
         metric.update(*pair)
         elsewhere.update(*(sound.to(device) for sound in pair))
-        want, found = ({"value": value} if isinstance(value, torch.Tensor) else value for value in (metric.compute(), elsewhere.compute()))
+        want, found = (
+            {"value": value} if isinstance(value, torch.Tensor) else value
+            for value in (metric.compute(), elsewhere.compute())
+        )
         assert all(found[name].item() == pytest.approx(want[name].item(), rel=0.02, abs=1e-3) for name in want)

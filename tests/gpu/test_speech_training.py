@@ -1,4 +1,5 @@
 """What listens and what speaks learns on a GPU what it learns on the processor."""
+
 import os
 import subprocess
 import sys
@@ -13,27 +14,35 @@ from recipes.stages.training import fit
 from tests.lightningmodules import test_ctc_quantizer as ctc
 from tests.lightningmodules import test_hubert as hubert
 from tests.lightningmodules import test_pitch_vqvae as pitch
-from tests.lightningmodules import test_style as style
+from tests.lightningmodules import test_style_encoder as style
 from tests.lightningmodules import test_vocoder as vocoder
 from tests.toy_corpus import write_tones
 from tests.toy_prosody import write_corpus
 from tests.toy_speech import STREAMS, write_hums
 from zoo.corpora.preparation import read_cuts
-from zoo.metrics.f0_of_speech import F0Errors
+from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0 import FCPE, Autocorrelation
 from zoo.speech.f0_store import write_f0
 from zoo.speech.kmeans import KMeans, fit_kmeans
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.style_encoders import TransformerStyleEncoder
-from zoo.tokens.tokenizers import Base
-from zoo.vocoder import HeardUnits
+from zoo.tokenizers.speech_tokenizer import Base
+from zoo.vocoder import UnitConsistencyLoss
 
 
 def trained(folder, device, model, data, steps=6, **options):
     """The metrics that training by the function of the stages ends with."""
-    settings = {"max_steps": steps, "num_sanity_val_steps": 0, "val_check_interval": steps, "check_val_every_n_epoch": None, "log_every_n_steps": 1,
-                "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    settings = {
+        "max_steps": steps,
+        "num_sanity_val_steps": 0,
+        "val_check_interval": steps,
+        "check_val_every_n_epoch": None,
+        "log_every_n_steps": 1,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
     trainer = L.Trainer(accelerator="gpu" if device == "cuda" else "cpu", devices=1, **settings | options)
     return fit(folder, model, data, trainer, checkpoint_every=3)
 
@@ -78,7 +87,14 @@ def tokenizer():
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("kind", ["unit", "istft"])
 def test_vocoders_learn_alike(device, hums, tmp_path, kind, precision):
-    found = trained(tmp_path / "device", device, without_dropout(vocoder.module(kind)), vocoder.data(hums), precision=precision, callbacks=[SpeechSamples(1)])
+    found = trained(
+        tmp_path / "device",
+        device,
+        without_dropout(vocoder.module(kind)),
+        vocoder.data(hums),
+        precision=precision,
+        callbacks=[SpeechSamples(1)],
+    )
     want = trained(tmp_path / "cpu", "cpu", without_dropout(vocoder.module(kind)), vocoder.data(hums))
     for name in ("val/mel", "val/mel_distance", "val/duration"):
         assert found[name] == pytest.approx(want[name], rel=0.02 if precision == "32-true" else 0.3), name
@@ -87,8 +103,16 @@ def test_vocoders_learn_alike(device, hums, tmp_path, kind, precision):
 @pytest.mark.parametrize("f0", [Autocorrelation, FCPE])
 def test_a_vocoder_is_heard_by_its_tokenizer_also_when_it_is_validated_first(device, hums, tmp_path, f0):
     hears = tokenizer()
-    model = vocoder.module("istft", further_losses={"heard": HeardUnits(hears)}, tokenizer=hears, measures={"f0": F0Errors(f0())}, ema_decay=0.9,
-                           micro_batches=2, clip_norm=100.0, mel_windows=(1024, 256))
+    model = vocoder.module(
+        "istft",
+        further_losses={"heard": UnitConsistencyLoss(hears)},
+        tokenizer=hears,
+        measures={"f0": F0Errors(f0())},
+        ema_decay=0.9,
+        micro_batches=2,
+        clip_norm=100.0,
+        mel_windows=(1024, 256),
+    )
     found = trained(tmp_path, device, model, vocoder.data(hums), num_sanity_val_steps=2)
     assert {"val/heard", "val/unit_edit_distance", "val/f0_frame_error"} <= found.keys()
     assert model.vocoder(STREAMS)("[Hu1][Pi1][St1][Hu2]").device.type == "cpu"
@@ -103,7 +127,9 @@ def test_hubert_learns_alike(device, tones, teacher, tmp_path):
     for precision, near in (("32-true", 0.1), ("bf16-mixed", 0.2)):
         found = trained(tmp_path / f"device{precision}", device, module(), hubert.data(tones), 4, precision=precision)
         want = trained(tmp_path / f"cpu{precision}", "cpu", module(), hubert.data(tones), 4)
-        assert found["val/loss"] == pytest.approx(want["val/loss"], rel=near)  # training hides other spans on another device
+        assert found["val/loss"] == pytest.approx(
+            want["val/loss"], rel=near
+        )  # training hides other spans on another device
         assert found["val/label_perplexity"] == pytest.approx(want["val/label_perplexity"], rel=0.02)
 
 
@@ -127,7 +153,10 @@ def test_pitch_units_learn_on_the_device(device, acted, tmp_path):
     data = F0DataModule(tmp_path / "f0", segment_samples=7680, batch_size=8)
     found = trained(tmp_path / "device", device, pitch.module(), data, 30)
     want = trained(tmp_path / "cpu", "cpu", pitch.module(), data, 30)  # codes are drawn by other chance
-    assert found["val/reconstruction"] == pytest.approx(want["val/reconstruction"], rel=0.5) and found["val/codes_used"] > 2
+    assert (
+        found["val/reconstruction"] == pytest.approx(want["val/reconstruction"], rel=0.5)
+        and found["val/codes_used"] > 2
+    )
 
 
 @pytest.mark.parametrize("kind", ["prosody", "transformer"])
@@ -136,7 +165,9 @@ def test_styles_learn_on_the_device(device, acted, tmp_path, kind, precision):
     def module():
         torch.manual_seed(0)
         sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "feed_forward": 64, "conv_dim": 16}
-        return style.module(encoder=TransformerStyleEncoder.untrained(**sizes) if kind == "transformer" else None, learning_rate=1e-3)
+        return style.module(
+            encoder=TransformerStyleEncoder.untrained(**sizes) if kind == "transformer" else None, learning_rate=1e-3
+        )
 
     data = StyleDataModule(acted, crop_seconds=1.0, batch_size=6)
     found = trained(tmp_path / "device", device, module(), data, precision=precision)
@@ -163,6 +194,11 @@ if __name__ == "__main__":
 
 def test_stages_side_by_side_can_use_the_device(device, tmp_path):
     (tmp_path / "forked.py").write_text(FORKED)
-    done = subprocess.run([sys.executable, str(tmp_path / "forked.py"), device], capture_output=True, text=True, timeout=120,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "forked.py"), device],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done.returncode == 0 and done.stdout.split()[-1] == "2.0", done.stderr[-2000:]

@@ -1,4 +1,5 @@
 """What two processes do, started by test_distributed.py: DDP and FSDP2 training on the CPU, and a resumed run in one."""
+
 import json
 import os
 import sys
@@ -38,7 +39,9 @@ class Seen(L.Callback):
     def __init__(self, path: Path) -> None:
         self.path, self.batches = path, []
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: dict, batch: torch.Tensor, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: dict, batch: torch.Tensor, batch_idx: int
+    ) -> None:
         self.batches.append([batch.tolist(), float(outputs["loss"])])
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -46,17 +49,47 @@ class Seen(L.Callback):
         self.path.with_name(f"{self.path.name}-{trainer.global_rank}.json").write_text(json.dumps(record))
 
 
-def train(out: Path, tokens: Path, steps: int, devices: int, strategy: L.pytorch.strategies.Strategy | str, adapters: bool = False,
-          accumulate: int = 1, poisoned_step: int = -1, name: str = "seen", precision: str = "32-true", network: nn.Module | None = None) -> None:
+def train(
+    out: Path,
+    tokens: Path,
+    steps: int,
+    devices: int,
+    strategy: L.pytorch.strategies.Strategy | str,
+    adapters: bool = False,
+    accumulate: int = 1,
+    poisoned_step: int = -1,
+    name: str = "seen",
+    precision: str = "32-true",
+    network: nn.Module | None = None,
+) -> None:
     network = checkpointed(tiny_network(VOCABULARY)) if network is None else network
-    model = Poisoned(lora(network, rank=2, new_rows=VOCABULARY) if adapters else network, VOCABULARY, 1e-2, 2, gradient_clip=0.5, chunk_tokens=16)
+    model = Poisoned(
+        lora(network, rank=2, new_rows=VOCABULARY) if adapters else network,
+        VOCABULARY,
+        1e-2,
+        2,
+        gradient_clip=0.5,
+        chunk_tokens=16,
+    )
     model.poisoned_step = poisoned_step
     streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
     data = MixtureDataModule(VOCABULARY, streams, {"text": 0.3, "interleaved": 0.7}, 32, 2, val_batches=1)
     trainer = L.Trainer(
-        accelerator="cpu", devices=devices, strategy=strategy, max_steps=steps, accumulate_grad_batches=accumulate, enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0, val_check_interval=100, check_val_every_n_epoch=None,
-        log_every_n_steps=1, precision=precision, callbacks=[Seen(out.parent / f"{out.name}-{name}")])
+        accelerator="cpu",
+        devices=devices,
+        strategy=strategy,
+        max_steps=steps,
+        accumulate_grad_batches=accumulate,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        val_check_interval=100,
+        check_val_every_n_epoch=None,
+        log_every_n_steps=1,
+        precision=precision,
+        callbacks=[Seen(out.parent / f"{out.name}-{name}")],
+    )
     train_language_model(out, model, data, trainer, tokens, checkpoint_every=2)
 
 

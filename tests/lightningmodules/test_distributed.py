@@ -1,4 +1,5 @@
 """Two processes on the CPU, begun once; what they left behind is compared with one process that saw the same batches."""
+
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from datamodules import InterleavedStream, MixtureDataModule, TextStream
 from tests.lightningmodules.distributed import train
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
-from zoo.language.networks import pretrained
+from zoo.language.networks import from_checkpoint
 from zoo.language.sharding import pretrained_once
 from zoo.tokens.interleave import UniformSpans
 
@@ -30,12 +31,29 @@ def ran(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-             "TORCHELASTIC_RUN_ID": "test", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    world = {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     command = [sys.executable, "-m", "tests.lightningmodules.distributed"]
     outputs = [folder / f"output-{rank}.txt" for rank in range(2)]
-    started = [subprocess.Popen([*command, str(rank), str(folder), str(tokens)], cwd=ROOT, env=os.environ | world,
-                                stdout=output.open("w"), stderr=subprocess.STDOUT) for rank, output in enumerate(outputs)]
+    started = [
+        subprocess.Popen(
+            [*command, str(rank), str(folder), str(tokens)],
+            cwd=ROOT,
+            env=os.environ | world,
+            stdout=output.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        for rank, output in enumerate(outputs)
+    ]
     try:
         codes = [process.wait(timeout=600) for process in started]
     finally:
@@ -43,7 +61,15 @@ def ran(tmp_path_factory):
             process.kill()
     assert codes == [0, 0], "\n".join(output.read_text()[-3000:] for output in outputs)
     train(folder / "one", tokens, 4, 1, "auto", accumulate=2)
-    train(folder / "each", tokens, 2, 1, "auto", accumulate=2, network=pretrained(str(folder / "checkpoint"), words_vocabulary()))
+    train(
+        folder / "each",
+        tokens,
+        2,
+        1,
+        "auto",
+        accumulate=2,
+        network=from_checkpoint(str(folder / "checkpoint"), words_vocabulary()),
+    )
     shutil.copytree(folder / "ddp", folder / "changing")
     train(folder / "changing", tokens, 6, 1, "auto", accumulate=2)
     return folder
@@ -94,8 +120,13 @@ def test_bfloat16_is_for_the_length_of_a_pass(ran):
 
 
 def test_each_batch_is_read_once_across_a_change_of_world_size(ran):
-    streams = {"text": TextStream(ran / "tokens"), "interleaved": InterleavedStream(ran / "tokens", UniformSpans((1, 3), (1, 3)))}
-    wanted = MixtureDataModule(words_vocabulary(), streams, {"text": 0.3, "interleaved": 0.7}, 32, 2).mixture("train", range(12))
+    streams = {
+        "text": TextStream(ran / "tokens"),
+        "interleaved": InterleavedStream(ran / "tokens", UniformSpans((1, 3), (1, 3))),
+    }
+    wanted = MixtureDataModule(words_vocabulary(), streams, {"text": 0.3, "interleaved": 0.7}, 32, 2).mixture(
+        "train", range(12)
+    )
     assert seen(ran, "ddp-seen", 2)[0] + seen(ran, "changing-seen")[0] == [batch.tolist() for batch in wanted]
     ledger = json.loads((ran / "changing" / "ledger.json").read_text())
     assert sum(count for name, count in ledger.items() if name.startswith("tokens/")) == 12 * 2 * 32
@@ -105,12 +136,19 @@ def test_each_batch_is_read_once_across_a_change_of_world_size(ran):
 def test_a_step_that_is_not_finite_is_skipped_by_all(ran, name):
     _, records = seen(ran, f"adapters_{name}-seen", 2)
     assert [record["skipped"] for record in records] == [1, 1]
-    assert all(weight.isfinite().all() for weight in load_file(ran / f"adapters_{name}" / "model" / "adapter_model.safetensors").values())
+    assert all(
+        weight.isfinite().all()
+        for weight in load_file(ran / f"adapters_{name}" / "model" / "adapter_model.safetensors").values()
+    )
 
 
 def test_adapters_learn_alike_and_are_saved_as_adapters(ran):
-    ddp, fsdp = (load_file(ran / f"adapters_{name}" / "model" / "adapter_model.safetensors") for name in ("ddp", "fsdp"))
-    assert ddp.keys() == fsdp.keys() and any("lora_B" in key for key in ddp) and any("token_adapter" in key for key in ddp)
+    ddp, fsdp = (
+        load_file(ran / f"adapters_{name}" / "model" / "adapter_model.safetensors") for name in ("ddp", "fsdp")
+    )
+    assert (
+        ddp.keys() == fsdp.keys() and any("lora_B" in key for key in ddp) and any("token_adapter" in key for key in ddp)
+    )
     for key, weight in ddp.items():
         torch.testing.assert_close(fsdp[key], weight, rtol=1e-3, atol=2e-4, msg=key)
     kept = torch.load(ran / "adapters_ddp" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
@@ -119,7 +157,11 @@ def test_adapters_learn_alike_and_are_saved_as_adapters(ran):
 
 def test_shards_are_saved_by_each_process(ran):
     last = ran / "fsdp" / "checkpoints" / "last.ckpt"
-    assert last.is_dir() and len(list(last.glob("*.distcp"))) == 2 and [path.name for path in last.parent.iterdir()] == ["last.ckpt"]
+    assert (
+        last.is_dir()
+        and len(list(last.glob("*.distcp"))) == 2
+        and [path.name for path in last.parent.iterdir()] == ["last.ckpt"]
+    )
 
 
 def test_the_account_of_tokens_and_epochs_is_in_tensorboard(ran):
@@ -131,4 +173,7 @@ def test_the_account_of_tokens_and_epochs_is_in_tensorboard(ran):
         assert len(values) == 4 and values == sorted(values) and values[-1] == pytest.approx(last)
     batches, _ = seen(ran, "one-seen")
     ids = torch.tensor(batches)
-    assert ledger["tokens/text"] == words_vocabulary().is_text(ids).sum() and ledger["tokens/speech"] == words_vocabulary().is_unit(ids).sum()
+    assert (
+        ledger["tokens/text"] == words_vocabulary().is_text(ids).sum()
+        and ledger["tokens/speech"] == words_vocabulary().is_unit(ids).sum()
+    )

@@ -9,9 +9,9 @@ from lightningmodules import HubertPretraining
 from lightningmodules.callbacks import SeededSteps
 from tests.toy_corpus import StopAfter, write_tones
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
-from zoo.speech.hubert import hubert
+from zoo.speech.hubert_pretraining import hubert
 from zoo.speech.kmeans import fit_kmeans
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
 
 UNITS = 6
 
@@ -31,12 +31,25 @@ def teacher(corpus):
 
 def network(seed=0):
     torch.manual_seed(seed)
-    return hubert(hidden_size=32, num_layers=2, num_heads=2, intermediate_size=64, conv_dim=16, conv_kernel=[20, 8, 4, 4], conv_stride=[10, 8, 4, 2],
-                  position_kernel=8, position_groups=2)
+    return hubert(
+        hidden_size=32,
+        num_layers=2,
+        num_heads=2,
+        intermediate_size=64,
+        conv_dim=16,
+        conv_kernel=[20, 8, 4, 4],
+        conv_stride=[10, 8, 4, 2],
+        position_kernel=8,
+        position_groups=2,
+    )
 
 
 def module(teacher, seed=0, **arguments):
-    return HubertPretraining(network(seed), teacher, **{"learning_rate": 5e-3, "warmup_steps": 2, "mask_share": 0.4, "predictor_dim": 16} | arguments)
+    return HubertPretraining(
+        network(seed),
+        teacher,
+        **{"learning_rate": 5e-3, "warmup_steps": 2, "mask_share": 0.4, "predictor_dim": 16} | arguments,
+    )
 
 
 def data(corpus):
@@ -44,8 +57,19 @@ def data(corpus):
 
 
 def trainer(folder, steps):
-    return L.Trainer(default_root_dir=folder, accelerator="cpu", max_steps=steps, callbacks=[SeededSteps()], logger=False, enable_checkpointing=False,
-                     enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, val_check_interval=steps, check_val_every_n_epoch=None)
+    return L.Trainer(
+        default_root_dir=folder,
+        accelerator="cpu",
+        max_steps=steps,
+        callbacks=[SeededSteps()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        val_check_interval=steps,
+        check_val_every_n_epoch=None,
+    )
 
 
 def sound(rows=2, samples=32000):
@@ -57,7 +81,9 @@ def test_labels_are_the_teachers_units_of_each_row(teacher):
     trained, waveforms = module(teacher), sound()
     frames = trained.network.feature_extractor(waveforms).shape[2]
     labels = trained.labels(waveforms, frames)
-    assert labels.shape == (2, frames) and [row.tolist() for row in labels] == [teacher.encode(row)[1 : frames + 1].tolist() for row in waveforms]
+    assert labels.shape == (2, frames) and [row.tolist() for row in labels] == [
+        teacher.encode(row)[1 : frames + 1].tolist() for row in waveforms
+    ]
 
 
 def test_hidden_frames_are_hidden_from_the_transformer_and_others_are_not(teacher):
@@ -78,7 +104,9 @@ def test_the_loss_is_of_hidden_frames_and_by_its_weight_of_the_others(teacher):
     hidden[:, 2:5] = True
     of = lambda frames: F.cross_entropy(logits[frames], labels[frames])
     torch.testing.assert_close(module(teacher).loss(logits, labels, hidden), of(hidden))
-    torch.testing.assert_close(module(teacher, seen_weight=0.5).loss(logits, labels, hidden), of(hidden) + 0.5 * of(~hidden))
+    torch.testing.assert_close(
+        module(teacher, seen_weight=0.5).loss(logits, labels, hidden), of(hidden) + 0.5 * of(~hidden)
+    )
 
 
 def test_the_convolutions_learn_more_slowly_by_the_factor(teacher):
@@ -94,12 +122,20 @@ def test_the_convolutions_learn_more_slowly_by_the_factor(teacher):
 
 def test_it_learns_to_tell_hidden_units_and_the_teacher_stays(corpus, teacher, tmp_path):
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    trained, fit = module(teacher, seen_weight=1.0, conv_gradient=1.0, mask_share=0.2, mask_seconds=0.04), trainer(tmp_path, 60)
+    trained, fit = (
+        module(teacher, seen_weight=1.0, conv_gradient=1.0, mask_share=0.2, mask_seconds=0.04),
+        trainer(tmp_path, 60),
+    )
     fit.fit(trained, data(corpus))
     logged = {name: value.item() for name, value in fit.callback_metrics.items()}
     assert min(logged["val/accuracy"], logged["val/seen_accuracy"]) > logged["val/majority"] + 0.2
-    assert logged["val/loss"] < 1.5 * np.log(UNITS) and logged["val/label_perplexity"] > 2 and logged["val/perplexity"] > 2
-    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items()) and not trained.train().teacher.training
+    assert (
+        logged["val/loss"] < 1.5 * np.log(UNITS) and logged["val/label_perplexity"] > 2 and logged["val/perplexity"] > 2
+    )
+    assert (
+        all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+        and not trained.train().teacher.training
+    )
 
 
 def test_every_validation_hides_the_same_spans(corpus, teacher, tmp_path):
@@ -132,4 +168,6 @@ def test_a_resumed_run_ends_with_the_same_weights(corpus, teacher, tmp_path):
     torch.manual_seed(99)
     trainer(tmp_path, 6).fit(resumed, data(corpus), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert killed.global_step == 3
-    assert [name for name, value in whole.state_dict().items() if not torch.equal(value, resumed.state_dict()[name])] == []
+    assert [
+        name for name, value in whole.state_dict().items() if not torch.equal(value, resumed.state_dict()[name])
+    ] == []

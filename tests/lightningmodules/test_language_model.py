@@ -22,7 +22,10 @@ def random_ids(rows=4, length=20, seed=0):
 
 
 def module(**changes):
-    return SpeechTextLM(**{"network": tiny_network(VOCABULARY), "vocabulary": VOCABULARY, "learning_rate": 1e-2, "warmup_steps": 2} | changes)
+    return SpeechTextLM(
+        **{"network": tiny_network(VOCABULARY), "vocabulary": VOCABULARY, "learning_rate": 1e-2, "warmup_steps": 2}
+        | changes
+    )
 
 
 def test_untrained_loss_is_that_of_a_uniform_guess():
@@ -47,7 +50,19 @@ def test_a_token_is_not_predicted_from_the_ones_after_it():
 
 
 def test_each_predicted_token_is_text_or_speech_but_for_markers():
-    ids = torch.tensor([[VOCABULARY.bos, VOCABULARY.text_marker, 5, VOCABULARY.speech_marker, VOCABULARY.first_unit, len(VOCABULARY) - 1, VOCABULARY.eos]])
+    ids = torch.tensor(
+        [
+            [
+                VOCABULARY.bos,
+                VOCABULARY.text_marker,
+                5,
+                VOCABULARY.speech_marker,
+                VOCABULARY.first_unit,
+                len(VOCABULARY) - 1,
+                VOCABULARY.eos,
+            ]
+        ]
+    )
     masks = module().by_modality(ids)
     assert masks["text"].tolist() == [[False, True, False, False, False, True]]
     assert masks["speech"].tolist() == [[False, False, False, True, True, False]]
@@ -58,7 +73,9 @@ def test_the_mean_over_batches_is_by_token():
     masks = [torch.rand(each.shape) < 0.4 for each in losses]
     for each, mask in zip(losses, masks):
         metric.update(each, mask)
-    assert metric.compute().item() == pytest.approx(torch.cat([e[m] for e, m in zip(losses, masks)]).mean().item(), rel=1e-5)
+    assert metric.compute().item() == pytest.approx(
+        torch.cat([e[m] for e, m in zip(losses, masks)]).mean().item(), rel=1e-5
+    )
 
 
 class Killed(BaseException):
@@ -104,11 +121,22 @@ def train(tokens, tmp_path):
         for layer in model.network.model.layers:
             layer.self_attn.attention_dropout = dropout
         streams = {"text": TextStream(tokens), "interleaved": InterleavedStream(tokens, UniformSpans((1, 3), (1, 3)))}
-        data = MixtureDataModule(VOCABULARY, streams, {"text": 0.3, "interleaved": 0.7}, 32, 2, val_batches=2, num_workers=workers)
+        data = MixtureDataModule(
+            VOCABULARY, streams, {"text": 0.3, "interleaved": 0.7}, 32, 2, val_batches=2, num_workers=workers
+        )
         trainer = L.Trainer(
-            accelerator="cpu", max_steps=steps, accumulate_grad_batches=accumulate, enable_progress_bar=False, enable_model_summary=False,
-            enable_checkpointing=False, num_sanity_val_steps=0, val_check_interval=4 * accumulate, check_val_every_n_epoch=None,
-            log_every_n_steps=1, callbacks=[kill])
+            accelerator="cpu",
+            max_steps=steps,
+            accumulate_grad_batches=accumulate,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            num_sanity_val_steps=0,
+            val_check_interval=4 * accumulate,
+            check_val_every_n_epoch=None,
+            log_every_n_steps=1,
+            callbacks=[kill],
+        )
         metrics = fit(tmp_path / name, model, data, trainer, checkpoint_every=every)
         return {key: value.clone() for key, value in model.network.state_dict().items()}, metrics
 
@@ -224,9 +252,14 @@ def test_the_rate_warms_up_and_falls_to_its_end():
 
 def test_matrices_decay_and_norms_do_not():
     groups = adamw_with_warmup(tiny_network(VOCABULARY), 0.1, 4, 20, weight_decay=0.3)["optimizer"].param_groups
-    assert {(p.ndim > 1, group["weight_decay"]) for group in groups for p in group["params"]} == {(True, 0.3), (False, 0.0)}
+    assert {(p.ndim > 1, group["weight_decay"]) for group in groups for p in group["params"]} == {
+        (True, 0.3),
+        (False, 0.0),
+    }
 
 
 def test_a_checkpoint_is_trained_in_training_mode():
-    network = tiny_network(VOCABULARY).eval()  # as transformers loads it; its layers are checkpointed in training mode only
+    network = tiny_network(
+        VOCABULARY
+    ).eval()  # as transformers loads it; its layers are checkpointed in training mode only
     assert all(part.training for part in module(network=network).modules())

@@ -7,7 +7,7 @@ from lightningmodules.callbacks import SeededSteps
 from lightningmodules.pitch_vqvae import PitchAutoencoder
 from tests.toy_prosody import write_corpus
 from zoo.corpora.preparation import read_cuts
-from zoo.evaluation.prosody import pitch_report
+from zoo.evaluation.pitch_and_style import pitch_report
 from zoo.speech.f0 import Autocorrelation
 from zoo.speech.f0_store import F0Store, write_f0
 from zoo.speech.pitch_units import PitchUnits
@@ -25,12 +25,25 @@ def tracks(tmp_path_factory):
 def module(**options) -> PitchAutoencoder:
     torch.manual_seed(0)
     sizes = {"dim": 16, "width": 16, "depth": 2}
-    return PitchAutoencoder(PitchVQVAE(PitchEncoder(**sizes), EMACodebook(12, 16, decay=0.9), PitchDecoder(**sizes), 30.0), **{"learning_rate": 3e-3} | options)
+    return PitchAutoencoder(
+        PitchVQVAE(PitchEncoder(**sizes), EMACodebook(12, 16, decay=0.9), PitchDecoder(**sizes), 30.0),
+        **{"learning_rate": 3e-3} | options,
+    )
 
 
 def trainer(path, steps: int, **options) -> L.Trainer:
-    defaults = dict(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-                    default_root_dir=path, max_steps=steps, num_sanity_val_steps=0, limit_val_batches=0, callbacks=[SeededSteps(7)])
+    defaults = dict(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        default_root_dir=path,
+        max_steps=steps,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        callbacks=[SeededSteps(7)],
+    )
     return L.Trainer(**(defaults | options))
 
 
@@ -41,7 +54,13 @@ def data(tracks) -> F0DataModule:
 def test_training_beats_the_mean_of_each_utterance_on_another_speaker(tracks, tmp_path):
     trained, fit = module(), trainer(tmp_path, 150, limit_val_batches=1.0)
     fit.fit(trained, data(tracks))
-    assert {"train/perplexity", "train/codes_used", "train/codes_reseeded", "train/reconstruction", "train/commitment"} <= set(fit.callback_metrics)
+    assert {
+        "train/perplexity",
+        "train/codes_used",
+        "train/codes_reseeded",
+        "train/reconstruction",
+        "train/commitment",
+    } <= set(fit.callback_metrics)
     fit.validate(trained, data(tracks), verbose=False)
     metrics = {name: float(value) for name, value in fit.callback_metrics.items()}
     assert metrics["val/log_f0_error"] < 0.8 * metrics["val/mean_log_f0_error"]
@@ -58,7 +77,9 @@ def test_a_resumed_run_ends_with_the_same_weights_and_codes(tracks, tmp_path):
     whole = module(warmup_steps=2, final_learning_rate=1e-3)
     trainer(tmp_path, 8).fit(whole, data(tracks))
     half, fit = module(warmup_steps=2, final_learning_rate=1e-3), trainer(tmp_path, 8)
-    stop = L.pytorch.callbacks.LambdaCallback(on_train_batch_end=lambda trainer, *_: setattr(trainer, "should_stop", trainer.global_step == 5))
+    stop = L.pytorch.callbacks.LambdaCallback(
+        on_train_batch_end=lambda trainer, *_: setattr(trainer, "should_stop", trainer.global_step == 5)
+    )
     fit.callbacks.append(stop)
     fit.fit(half, data(tracks))
     assert fit.global_step == 5
@@ -67,7 +88,9 @@ def test_a_resumed_run_ends_with_the_same_weights_and_codes(tracks, tmp_path):
     resumed, fit = module(warmup_steps=2, final_learning_rate=1e-3), trainer(tmp_path, 8)
     fit.fit(resumed, data(tracks), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert fit.global_step == 8
-    assert [name for name, value in whole.state_dict().items() if not torch.equal(value, resumed.state_dict()[name])] == []
+    assert [
+        name for name, value in whole.state_dict().items() if not torch.equal(value, resumed.state_dict()[name])
+    ] == []
 
 
 def test_the_commitment_loss_has_its_weight(tracks):
@@ -75,14 +98,18 @@ def test_the_commitment_loss_has_its_weight(tracks):
     losses, made, units, _ = module(commitment_weight=0.5).eval().losses(batch)
     scale = torch.tensor([30.0, 1.0])[:, None]
     assert losses["reconstruction"].item() == pytest.approx(((made - batch) / scale).square().mean().item(), rel=1e-5)
-    assert losses["loss"].item() == pytest.approx((losses["reconstruction"] + 0.5 * losses["commitment"]).item(), rel=1e-5)
+    assert losses["loss"].item() == pytest.approx(
+        (losses["reconstruction"] + 0.5 * losses["commitment"]).item(), rel=1e-5
+    )
     assert units.shape == (8, 6)
 
 
 def data_loader(tracks):
     serving = data(tracks)
     serving.setup("fit")
-    serving.trainer = type("Rank", (), {"global_rank": 0, "world_size": 1, "global_step": 0, "accumulate_grad_batches": 1})
+    serving.trainer = type(
+        "Rank", (), {"global_rank": 0, "world_size": 1, "global_step": 0, "accumulate_grad_batches": 1}
+    )
     return serving.train_dataloader()
 
 

@@ -1,4 +1,5 @@
 """Stages and nodes for tests of the engine: tiny, and they remember what was done with them."""
+
 import errno
 import logging
 import os
@@ -24,8 +25,15 @@ def reset() -> None:
 class Network:
     """Counts in ``steps`` how long it was trained."""
 
-    def __init__(self, size: int, rate: float = 0.1, kind: Literal["wide", "deep"] = "wide", names: list[str] | None = None,
-                 weights: dict[str, float] | None = None, folder: str | Path = "") -> None:
+    def __init__(
+        self,
+        size: int,
+        rate: float = 0.1,
+        kind: Literal["wide", "deep"] = "wide",
+        names: list[str] | None = None,
+        weights: dict[str, float] | None = None,
+        folder: str | Path = "",
+    ) -> None:
         if size < 0:
             raise ValueError(f"size must be positive, got {size}")
         self.size, self.rate, self.names, self.weights, self.folder, self.steps = size, rate, names, weights, folder, 0
@@ -62,7 +70,9 @@ def pair(first: Network, second: Network) -> list[Network]:
     return [first, second]
 
 
-def make_data(out: Path, words: list[str], source: Path | None = None, kinds: tuple[str, ...] = ("long", "short")) -> dict[str, str]:
+def make_data(
+    out: Path, words: list[str], source: Path | None = None, kinds: tuple[str, ...] = ("long", "short")
+) -> dict[str, str]:
     """Write words."""
     CALLS.append("data")
     if "data" in FAULTS:
@@ -71,7 +81,9 @@ def make_data(out: Path, words: list[str], source: Path | None = None, kinds: tu
     return {"words": str(out / "words.txt")}
 
 
-def train(out: Path, network: Network, trainer: Trainer, data: Path, schedule: Schedule | None = None) -> dict[str, Path]:
+def train(
+    out: Path, network: Network, trainer: Trainer, data: Path, schedule: Schedule | None = None
+) -> dict[str, Path]:
     """Count to max_steps, from where it stopped."""
     CALLS.append("train")
     logging.getLogger("zoo.fake").info("training starts")

@@ -1,4 +1,5 @@
 """A callable whose annotations are text, one of them known to type checkers only."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

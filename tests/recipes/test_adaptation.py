@@ -5,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 
 from recipes.engine.recipe import load
-from recipes.stages.adaptation import check_fit, compare_languages
+from recipes.stages.adaptation import check_tokenizer, compare_languages
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
 from zoo.language.adapters import lora, save_language_model
 from zoo.tokens.contract import ContractError, write_contract
@@ -33,15 +33,23 @@ def run(tmp_path):
         save_language_model(network, tmp_path / name / "model", VOCABULARY, contract)
         (tmp_path / name / "stage.json").write_text(json.dumps({"seconds": 12.5}))
     (tmp_path / "fit").mkdir()
-    check_fit(tmp_path / "fit", tmp_path / "other", tmp_path / "english", tmp_path / "vocabulary")
+    check_tokenizer(tmp_path / "fit", tmp_path / "other", tmp_path / "english", tmp_path / "vocabulary")
     return tmp_path
 
 
 def compare(run, **changes):
     (run / "report").mkdir(exist_ok=True)
     models = {name: run / name / "model" for name in ("idle", "busy")}
-    arguments = {"base": run / "base", "models": models, "new": "xx", "new_tokens": run / "other", "old": "en",
-                 "old_tokens": run / "english", "fit": run / "fit", "row_length": 32}
+    arguments = {
+        "base": run / "base",
+        "models": models,
+        "new": "xx",
+        "new_tokens": run / "other",
+        "old": "en",
+        "old_tokens": run / "english",
+        "fit": run / "fit",
+        "row_length": 32,
+    }
     compare_languages(run / "report", **arguments | changes)
     return json.loads((run / "report" / "report.json").read_text())
 
@@ -50,16 +58,34 @@ def test_the_report_holds_before_and_after_in_both_languages(run):
     report = compare(run, synthetic=True)
     before, idle, busy = (report["models"][name] for name in ("before", "idle", "busy"))
     for language in ("en", "xx"):
-        assert {"speech", "speech in a row of its language", "text", "text in a row of its language", "text after its first word", "speech given text", "text given speech"} == before[language]["bits"].keys()
+        assert {
+            "speech",
+            "speech in a row of its language",
+            "text",
+            "text in a row of its language",
+            "text after its first word",
+            "speech given text",
+            "text given speech",
+        } == before[language]["bits"].keys()
         assert idle[language] == before[language] and set(idle["change"][language].values()) == {0.0}
         for kind, change in busy["change"][language].items():
-            assert change == pytest.approx(busy[language]["bits"][kind]["bits"] / before[language]["bits"][kind]["bits"] - 1, abs=1e-4) != 0
+            assert (
+                change
+                == pytest.approx(
+                    busy[language]["bits"][kind]["bits"] / before[language]["bits"][kind]["bits"] - 1, abs=1e-4
+                )
+                != 0
+            )
         assert before[language]["pairs"].keys() == {"S->T", "T->S"}
     rows = VOCABULARY.num_rows - VOCABULARY.num_text
     assert idle["cost"]["trainable_parameters"] == 2 * 4 * 2 * 2 * 16 + 2 * rows * 16
     assert idle["cost"]["adapter"] and idle["cost"]["seconds"] == 12.5 and 0 < idle["cost"]["saved_mib"] < 1
     text = (run / "report" / "report.md").read_text()
-    assert "synthesiser" in text and f"{idle['cost']['trainable_parameters']:,}" in text and "xx: speech, bits per second" in text
+    assert (
+        "synthesizer" in text
+        and f"{idle['cost']['trainable_parameters']:,}" in text
+        and "xx: speech, bits per second" in text
+    )
 
 
 def test_other_tokens_and_equal_names_are_refused(run):
@@ -71,20 +97,38 @@ def test_other_tokens_and_equal_names_are_refused(run):
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
         compare(run)
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
-        check_fit(run / "fit", run / "other", run / "english", run / "vocabulary")
+        check_tokenizer(run / "fit", run / "other", run / "english", run / "vocabulary")
 
 
 def test_the_recipes_train_alike_and_replay_as_they_say(tmp_path):
-    given = {"adapt/demo": [], **dict.fromkeys(("adapt/new_language_lora", "adapt/new_language_compare"), [f"run={tmp_path}", f"corpus={tmp_path}", "language=xx"])}
+    given = {
+        "adapt/demo": [],
+        **dict.fromkeys(
+            ("adapt/new_language_lora", "adapt/new_language_compare"),
+            [f"run={tmp_path}", f"corpus={tmp_path}", "language=xx"],
+        ),
+    }
     found = [OmegaConf.to_container(load(name, overrides).config, resolve=False) for name, overrides in given.items()]
     for one in found:
-        assert one["data"]["weights"] == found[0]["data"]["weights"] and one["data"]["streams"].keys() == found[0]["data"]["streams"].keys()
+        assert (
+            one["data"]["weights"] == found[0]["data"]["weights"]
+            and one["data"]["streams"].keys() == found[0]["data"]["streams"].keys()
+        )
         lora, wanted = one["stages"]["lora"]["model"], found[0]["stages"]["lora"]["model"]
-        assert {name: value for name, value in lora.items() if name != "network"} == {name: value for name, value in wanted.items() if name != "network"}
-        assert (one["max_steps"], one["batch_size"], one["sequence_length"]) == (found[0]["max_steps"], found[0]["batch_size"], found[0]["sequence_length"])
+        assert {name: value for name, value in lora.items() if name != "network"} == {
+            name: value for name, value in wanted.items() if name != "network"
+        }
+        assert (one["max_steps"], one["batch_size"], one["sequence_length"]) == (
+            found[0]["max_steps"],
+            found[0]["batch_size"],
+            found[0]["sequence_length"],
+        )
         assert one["stages"]["report"]["row_length"] == one["data"]["sequence_length"] == "${sequence_length}"
     weights = found[0]["data"]["weights"]
-    old, new = ({name.removeprefix(f"{kind}_"): share for name, share in weights.items() if name.startswith(kind)} for kind in ("old", "new"))
+    old, new = (
+        {name.removeprefix(f"{kind}_"): share for name, share in weights.items() if name.startswith(kind)}
+        for kind in ("old", "new")
+    )
     assert sum(weights.values()) == pytest.approx(1.0) and sum(old.values()) == pytest.approx(0.55)
     text_first = [side["text"] + side["synthesis"] + side.get("interleaved", 0.0) / 2 for side in (old, new)]
     assert text_first[0] / sum(text_first) == pytest.approx(2 / 3, abs=0.02)

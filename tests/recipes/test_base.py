@@ -1,8 +1,9 @@
 """Recipes over a base: a name, and a few values by their paths."""
+
 import pytest
 
 from recipes.commands import show
-from recipes.engine.cli import main
+from recipes.commands.cli import main
 from recipes.engine.errors import RecipeError
 from recipes.engine.recipe import load
 
@@ -35,9 +36,11 @@ def test_show_writes_it_out_whole(workshop, capsys):
 
 def test_what_is_wrong_with_it_is_told(workshop):
     assert "set.stages.train.trainr.max_steps: stages.train has no 'trainr'; did you mean 'trainer'?" in fails(
-        workshop, "base: r.yaml\nset: {stages.train.trainr.max_steps: 9}\n")
+        workshop, "base: r.yaml\nset: {stages.train.trainr.max_steps: 9}\n"
+    )
     assert "stages.train.trainer is ${trainer}, shared with others: override trainer.max_steps" in fails(
-        workshop, "base: r.yaml\nset: {stages.train.trainer.max_steps: 9}\n")
+        workshop, "base: r.yaml\nset: {stages.train.trainer.max_steps: 9}\n"
+    )
     assert "move ['trainer'] below set" in fails(workshop, "base: r.yaml\ntrainer: 3\n")
     assert "set is no mapping" in fails(workshop, "base: r.yaml\nset: [size]\n")
     assert "there is no such file" in fails(workshop, "base: nowhere.yaml\n")

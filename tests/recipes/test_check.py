@@ -14,7 +14,9 @@ def lines(*overrides, source="r.yaml"):
 
 
 def change(workshop, **content):
-    (workshop / "r.yaml").write_text(yaml.safe_dump({**yaml.safe_load((workshop / "r.yaml").read_text()), **content}, sort_keys=False))
+    (workshop / "r.yaml").write_text(
+        yaml.safe_dump({**yaml.safe_load((workshop / "r.yaml").read_text()), **content}, sort_keys=False)
+    )
 
 
 def test_a_right_recipe_passes_and_keeps_what_is_written(workshop):
@@ -26,44 +28,59 @@ def test_a_right_recipe_passes_and_keeps_what_is_written(workshop):
 
 
 def test_all_errors_are_told_at_once_a_line_each(workshop):
-    told = lines("sizze=1", "network.rat=0.5", "network.kind=tall", "trainer.max_steps=many", "stages.data.words.1=[a]", "unused=${nothing.here}")
+    told = lines(
+        "sizze=1",
+        "network.rat=0.5",
+        "network.kind=tall",
+        "trainer.max_steps=many",
+        "stages.data.words.1=[a]",
+        "unused=${nothing.here}",
+    )
     assert len(told) == 6
     assert all(line.startswith("r.yaml: ") and "\n" not in line for line in told)
-    for part in ("sizze=1: the recipe has no 'sizze'; did you mean 'size'?",
-                 "network.rat=0.5: stage_fakes.Network has no argument 'rat'; did you mean 'rate'?",
-                 "network.kind='tall': want one of 'wide', 'deep'",
-                 "trainer.max_steps='many': want int, got 'many'",
-                 "stages.data.words.1: want str",
-                 "unused=${nothing.here}: the recipe has no 'nothing.here'"):
+    for part in (
+        "sizze=1: the recipe has no 'sizze'; did you mean 'size'?",
+        "network.rat=0.5: stage_fakes.Network has no argument 'rat'; did you mean 'rate'?",
+        "network.kind='tall': want one of 'wide', 'deep'",
+        "trainer.max_steps='many': want int, got 'many'",
+        "stages.data.words.1: want str",
+        "unused=${nothing.here}: the recipe has no 'nothing.here'",
+    ):
         assert any(part in line for line in told), (part, told)
 
 
-@pytest.mark.parametrize("override, told", [
-    ("network._target_=stage_fakes.Netwrok", "stage_fakes has no 'Netwrok'; did you mean 'Network'?"),
-    ("network._target_=zoo.nowhere.Network", "zoo has no 'nowhere'"),
-    ("network._target_=3", "want a dotted name"),
-    ("network={_target_: stage_fakes.Network}", "network.size: missing; stage_fakes.Network needs it (int)"),
-    ("network=5", "stages.train.network=5: want Network, got 5; write it as a node"),
-    ("network=${trainer}", "stages.train.network: want Network, but stage_fakes.Trainer makes Trainer"),
-    ("network.rate=true", "network.rate=true: want float"),
-    ("network.names=abc", "network.names='abc': want list[str], got 'abc'; write it as [a, b]"),
-    ("network.names=[a, 1]", "network.names.1: want str, got 1; write it in quotes"),
-    ("network.weights={a: b}", "network.weights.a: want float"),
-    ("network.folder=[a]", "network.folder: want str or Path"),
-    ("stages.train.schedule={peek: 1}", "stages.train.schedule.peek: Schedule has no 'peek'; did you mean 'peak'?"),
-    ("stages.train.schedule={warmup: 1}", "stages.train.schedule.peak: missing"),
-    ("stages.train.network=???", "a value is needed"),
-    ("stages.train.out=runs/r/data", "is the folder of stages.data too"),
-    ("stages.data.source=${stages.train.out}/x", "which stages.train makes only after it"),
-    ("stages.train.trainer.max_steps=3", "stages.train.trainer is ${trainer}, shared with others: override trainer.max_steps"),
-    ("stages.data.words.2=x", "stages.data.words is a list of 2"),
-    ("size.x=1", "size is 3, which has no 'x'"),
-    ("max_steps", "want key=value"),
-    ("size=[1", "not valid YAML"),
-    ("seed=x", "seed='x': want int"),
-    ("stages.data.words=['pipe:reboot']", "runs a shell command and is refused"),
-    ("size=${size}", "size=${size}:"),
-])
+@pytest.mark.parametrize(
+    "override, told",
+    [
+        ("network._target_=stage_fakes.Netwrok", "stage_fakes has no 'Netwrok'; did you mean 'Network'?"),
+        ("network._target_=zoo.nowhere.Network", "zoo has no 'nowhere'"),
+        ("network._target_=3", "want a dotted name"),
+        ("network={_target_: stage_fakes.Network}", "network.size: missing; stage_fakes.Network needs it (int)"),
+        ("network=5", "stages.train.network=5: want Network, got 5; write it as a node"),
+        ("network=${trainer}", "stages.train.network: want Network, but stage_fakes.Trainer makes Trainer"),
+        ("network.rate=true", "network.rate=true: want float"),
+        ("network.names=abc", "network.names='abc': want list[str], got 'abc'; write it as [a, b]"),
+        ("network.names=[a, 1]", "network.names.1: want str, got 1; write it in quotes"),
+        ("network.weights={a: b}", "network.weights.a: want float"),
+        ("network.folder=[a]", "network.folder: want str or Path"),
+        ("stages.train.schedule={peek: 1}", "stages.train.schedule.peek: Schedule has no 'peek'; did you mean 'peak'?"),
+        ("stages.train.schedule={warmup: 1}", "stages.train.schedule.peak: missing"),
+        ("stages.train.network=???", "a value is needed"),
+        ("stages.train.out=runs/r/data", "is the folder of stages.data too"),
+        ("stages.data.source=${stages.train.out}/x", "which stages.train makes only after it"),
+        (
+            "stages.train.trainer.max_steps=3",
+            "stages.train.trainer is ${trainer}, shared with others: override trainer.max_steps",
+        ),
+        ("stages.data.words.2=x", "stages.data.words is a list of 2"),
+        ("size.x=1", "size is 3, which has no 'x'"),
+        ("max_steps", "want key=value"),
+        ("size=[1", "not valid YAML"),
+        ("seed=x", "seed='x': want int"),
+        ("stages.data.words=['pipe:reboot']", "runs a shell command and is refused"),
+        ("size=${size}", "size=${size}:"),
+    ],
+)
 def test_each_error_names_place_value_and_remedy(workshop, override, told):
     assert any(told in line for line in lines(override)), lines(override)
 
@@ -73,17 +90,41 @@ def test_errors_of_a_shared_node_are_told_where_it_is_written(workshop):
 
 
 def test_overrides_reach_any_depth_and_are_yaml(workshop):
-    config = load("r.yaml", ["stages.data.words.0=zero", "network.rate=1e-3", "network.weights={a: 1}", "trainer.max_steps=1e4",
-                             "trainer.callbacks=[{_target_: stage_fakes.Callback}]", "network.folder=a=b", "out=~/x"], ["stage_fakes"]).config
+    config = load(
+        "r.yaml",
+        [
+            "stages.data.words.0=zero",
+            "network.rate=1e-3",
+            "network.weights={a: 1}",
+            "trainer.max_steps=1e4",
+            "trainer.callbacks=[{_target_: stage_fakes.Callback}]",
+            "network.folder=a=b",
+            "out=~/x",
+        ],
+        ["stage_fakes"],
+    ).config
     assert config.out == str(Path.home() / "x")
     assert config.stages.data.words == ["zero", "two"]
     assert config.network.rate == 0.001 and config.network.folder == "a=b"
-    again = load("r.yaml", ["trainer.callbacks=[{_target_: stage_fakes.Callback}]", "trainer.callbacks.0.every=5"], ["stage_fakes"])
+    again = load(
+        "r.yaml",
+        ["trainer.callbacks=[{_target_: stage_fakes.Callback}]", "trainer.callbacks.0.every=5"],
+        ["stage_fakes"],
+    )
     assert again.config.trainer.callbacks[0].every == 5
 
 
-@pytest.mark.parametrize("text, told", [("", "a mapping of names"), ("- a\n", "a mapping of names"), ("a: [1\n", "not valid YAML"), ("a: 1\na: 2\n", "not valid YAML"),
-                                        ("a: 1\n", "stages: missing"), ("stages: {x: 1}\n", "stages.x: want a node")])
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("", "a mapping of names"),
+        ("- a\n", "a mapping of names"),
+        ("a: [1\n", "not valid YAML"),
+        ("a: 1\na: 2\n", "not valid YAML"),
+        ("a: 1\n", "stages: missing"),
+        ("stages: {x: 1}\n", "stages.x: want a node"),
+    ],
+)
 def test_a_file_that_is_no_recipe(workshop, text, told):
     (workshop / "bad.yaml").write_text(text)
     found = lines(source="bad.yaml")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.engine import cli, shipped
+from recipes.commands import cli
+from recipes.engine import bundled as shipped
 
 ROOT = Path(__file__).parents[2]
 HEADER = "# Makes a thing.\n#\n# Needs: a corpus\n#   of speech\n# Costs: 1 min\n# Run: zoo run thing\nstages: {}\n# Needs: not this\n"
@@ -22,14 +23,22 @@ def one_recipe(tmp_path, monkeypatch):
 
 
 def python(code):
-    return subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"], ["completion", "bash"]])
 def test_what_only_tells_imports_nothing_heavy_and_answers_at_once(arguments):
     started = time.monotonic()
-    heavy = python(f"import sys; from recipes.engine.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
-                   "print('\\nheavy', [n for n in ('torch', 'lightning', 'transformers', 'omegaconf', 'numpy') if n in sys.modules])")
+    heavy = python(
+        f"import sys; from recipes.commands.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
+        "print('\\nheavy', [n for n in ('torch', 'lightning', 'transformers', 'omegaconf', 'numpy') if n in sys.modules])"
+    )
     assert heavy.splitlines()[-1] == "heavy []"
     assert time.monotonic() - started < 3
 
@@ -51,7 +60,10 @@ def test_an_unknown_command_names_the_near_one(capsys):
 def test_list_tells_purpose_and_needs(one_recipe, capsys):
     cli.main(["list"])
     text = capsys.readouterr().out
-    assert "lm/thing\n    Makes a thing.\n    needs: a corpus of speech\n    costs: 1 min\n" in text and "not this" not in text
+    assert (
+        "lm/thing\n    Makes a thing.\n    needs: a corpus of speech\n    costs: 1 min\n" in text
+        and "not this" not in text
+    )
 
 
 def test_copy_gives_a_file_and_never_overwrites(one_recipe, capsys):
@@ -60,7 +72,11 @@ def test_copy_gives_a_file_and_never_overwrites(one_recipe, capsys):
     Path("thing.yaml").write_text("mine")
     with pytest.raises(SystemExit) as caught:
         cli.main(["copy", "lm/thing"])
-    assert caught.value.code == 1 and "is there already" in capsys.readouterr().err and Path("thing.yaml").read_text() == "mine"
+    assert (
+        caught.value.code == 1
+        and "is there already" in capsys.readouterr().err
+        and Path("thing.yaml").read_text() == "mine"
+    )
     cli.main(["copy", "lm/thing", "folder/other.yaml"])
     assert Path("folder/other.yaml").read_text() == HEADER
 
@@ -68,7 +84,9 @@ def test_copy_gives_a_file_and_never_overwrites(one_recipe, capsys):
 def test_a_near_recipe_name_is_offered(one_recipe, capsys):
     with pytest.raises(SystemExit):
         cli.main(["run", "lm/think"])
-    assert capsys.readouterr().err.startswith("error: lm/think: no shipped recipe has this name; did you mean 'lm/thing'?")
+    assert capsys.readouterr().err.startswith(
+        "error: lm/think: no shipped recipe has this name; did you mean 'lm/thing'?"
+    )
 
 
 def test_show_writes_out_references_overrides_and_defaults(workshop, capsys):

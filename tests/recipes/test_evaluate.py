@@ -4,9 +4,10 @@ import re
 import pytest
 import torch
 
-from recipes.engine import cli
+from recipes.commands import cli
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary, write_sentences
-from zoo.evaluation import remember, tasks
+from zoo.evaluation import result_cache as remember
+from zoo.evaluation import tasks
 from zoo.tokens.contract import write_contract
 
 
@@ -21,10 +22,25 @@ def run(tmp_path):
     write_sentences(tmp_path / "tokens")
     suites.mkdir(parents=True)
     part = lambda *words: {"text": " ".join(words)}
-    save(suites / "swuggy.jsonl", [{"id": f"w{n}", "group": f"g{n % 2}", "right": part(WORDS[n]), "wrong": part(WORDS[n + 1])} for n in range(8)])
-    save(suites / "story_cloze.jsonl", [{"prompt": part(WORDS[n]), "right": part(WORDS[n]), "wrong": [part(WORDS[n + 1]), part(WORDS[n + 2])]} for n in range(8)])
-    save(suites / "sentiment.jsonl", [{"split": split, "sentiment": sentiment, "prompt": part(WORDS[n]), "generation": part(WORDS[n + 3])}
-                                      for split in ("shots", "test") for n, sentiment in enumerate(("negative", "neutral", "positive"))])
+    save(
+        suites / "swuggy.jsonl",
+        [{"id": f"w{n}", "group": f"g{n % 2}", "right": part(WORDS[n]), "wrong": part(WORDS[n + 1])} for n in range(8)],
+    )
+    save(
+        suites / "story_cloze.jsonl",
+        [
+            {"prompt": part(WORDS[n]), "right": part(WORDS[n]), "wrong": [part(WORDS[n + 1]), part(WORDS[n + 2])]}
+            for n in range(8)
+        ],
+    )
+    save(
+        suites / "sentiment.jsonl",
+        [
+            {"split": split, "sentiment": sentiment, "prompt": part(WORDS[n]), "generation": part(WORDS[n + 3])}
+            for split in ("shots", "test")
+            for n, sentiment in enumerate(("negative", "neutral", "positive"))
+        ],
+    )
     (suites / "sentiment_words.json").write_text(json.dumps({"positive": WORDS[:8], "negative": WORDS[8:14]}))
     save(suites / "toxicity.jsonl", [{"prompt": part(word)} for word in WORDS[:4]])
     (suites / "toxic_words.txt").write_text("anna\ntom\n")
@@ -47,7 +63,11 @@ def test_suites_of_a_run_are_evaluated_beside_baselines(run, capsys):
     evaluate(run, "--suite", "swuggy", "--suite", "story_cloze", "--suite", "alignment")
     words, cloze, alignment = (result(run, name) for name in ("swuggy", "story_cloze", "alignment"))
     assert words["model"].keys() == words["unigram"].keys() == {"T->T"} and words["model"]["T->T"]["n"] == 8
-    assert set(words["model"]["T->T"]["groups"]) == {"g0", "g1"} and words["items"][0] == "w0" and len(words["model"]["T->T"]["hits"]) == 8
+    assert (
+        set(words["model"]["T->T"]["groups"]) == {"g0", "g1"}
+        and words["items"][0] == "w0"
+        and len(words["model"]["T->T"]["hits"]) == 8
+    )
     assert cloze["model"]["T->T"]["chance"] == 0.3333
     assert len(alignment["model"]["layers"]) == 3 and (run / "evaluations" / "alignment.svg").is_file()
     shown = capsys.readouterr().out
@@ -56,16 +76,28 @@ def test_suites_of_a_run_are_evaluated_beside_baselines(run, capsys):
 
 def test_sentiment_and_toxicity_with_what_the_suites_bring(run, capsys):
     evaluate(run, "--suite", "sentiment", "--suite", "toxicity", "--runs", "2", "--shots", "3")
-    moods, toxic = result(run, "sentiment"), result(run, "toxicity")
-    assert moods["model"].keys() == {"T->T"} and moods["left_out"].keys() == {"S->S", "S->T", "T->S"}
-    assert moods["model"]["T->T"]["shots"] == 3 and len(moods["model"]["T->T"]["runs"]) == 2 and moods["unigram"]["T->T"]["accuracy"] == 0.3333
+    sentiment_suite, toxic = result(run, "sentiment"), result(run, "toxicity")
+    assert sentiment_suite["model"].keys() == {"T->T"} and sentiment_suite["left_out"].keys() == {
+        "S->S",
+        "S->T",
+        "T->S",
+    }
+    assert (
+        sentiment_suite["model"]["T->T"]["shots"] == 3
+        and len(sentiment_suite["model"]["T->T"]["runs"]) == 2
+        and sentiment_suite["unigram"]["T->T"]["accuracy"] == 0.3333
+    )
     assert toxic["model"]["T->T"]["words"]["n"] == 4 and set(toxic["left_out"]) == {"S->S", "S->T", "T->S"}
     assert "left out S->S: no classifier of speech" in capsys.readouterr().out
 
 
 def test_weights_may_be_bfloat16_and_are_not_taken_for_the_others(run, capsys, monkeypatch):
     precisions, whole = [], tasks.log_likelihoods
-    monkeypatch.setattr(tasks, "log_likelihoods", lambda network, candidates: precisions.append(network.dtype) or whole(network, candidates))
+    monkeypatch.setattr(
+        tasks,
+        "log_likelihoods",
+        lambda network, candidates: precisions.append(network.dtype) or whole(network, candidates),
+    )
     evaluate(run, "--suite", "swuggy")
     evaluate(run, "--suite", "swuggy", "--precision", "bf16-true")
     assert set(precisions) == {torch.float32, torch.bfloat16} and "before" not in capsys.readouterr().out
@@ -116,16 +148,23 @@ def test_a_transformers_folder_and_a_table_of_ones_own(run):
     assert result(run, "mine")["model"]["T->T"]["n"] == 1
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (["{run}"], "no --suite: here are story_cloze, swuggy, sentiment, toxicity, alignment"),
-    (["{run}", "--suite", "sblimp"], "no suite at .*sblimp.jsonl .*num_suite above 0"),
-    (["{run}", "--suite", "swugy"], "no such suite; here are"),
-    (["{run}/none", "--suite", "swuggy"], "no such folder"),
-    (["{run}", "--suite", "swuggy", "--task", "contrst"], "--task contrst: did you mean 'contrast'"),
-    (["{run}", "--suite", "asr", "--table", "{run}/corpus/demo/suites/swuggy.jsonl"], "asr needs a speech tokenizer"),
-    (["{run}/language_model/model", "--suite", "alignment"], "--tokens FOLDER"),
-    (["--convert", "swugy", "x"], "--convert swugy: want one of swuggy, sblimp"),
-    ([], "name a run")])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["{run}"], "no --suite: here are story_cloze, swuggy, sentiment, toxicity, alignment"),
+        (["{run}", "--suite", "sblimp"], "no suite at .*sblimp.jsonl .*num_suite above 0"),
+        (["{run}", "--suite", "swugy"], "no such suite; here are"),
+        (["{run}/none", "--suite", "swuggy"], "no such folder"),
+        (["{run}", "--suite", "swuggy", "--task", "contrst"], "--task contrst: did you mean 'contrast'"),
+        (
+            ["{run}", "--suite", "asr", "--table", "{run}/corpus/demo/suites/swuggy.jsonl"],
+            "asr needs a speech tokenizer",
+        ),
+        (["{run}/language_model/model", "--suite", "alignment"], "--tokens FOLDER"),
+        (["--convert", "swugy", "x"], "--convert swugy: want one of swuggy, sblimp"),
+        ([], "name a run"),
+    ],
+)
 def test_errors_are_one_line(run, capsys, arguments, says):
     with pytest.raises(SystemExit) as caught:
         evaluate(*(argument.format(run=run) for argument in arguments))
@@ -135,7 +174,12 @@ def test_errors_are_one_line(run, capsys, arguments, says):
 
 
 def test_public_suites_are_converted(tmp_path, capsys):
-    (tmp_path / "cloze.csv").write_text("InputStoryid,InputSentence1,InputSentence2,InputSentence3,InputSentence4,"
-                                        "RandomFifthSentenceQuiz1,RandomFifthSentenceQuiz2,AnswerRightEnding\ns,a,b,c,d,e,f,1\n")
+    (tmp_path / "cloze.csv").write_text(
+        "InputStoryid,InputSentence1,InputSentence2,InputSentence3,InputSentence4,"
+        "RandomFifthSentenceQuiz1,RandomFifthSentenceQuiz2,AnswerRightEnding\ns,a,b,c,d,e,f,1\n"
+    )
     evaluate("--convert", "story_cloze", tmp_path / "cloze.csv", "--table", tmp_path / "out.jsonl")
-    assert json.loads((tmp_path / "out.jsonl").read_text())["right"] == {"text": "e"} and "1 items" in capsys.readouterr().out
+    assert (
+        json.loads((tmp_path / "out.jsonl").read_text())["right"] == {"text": "e"}
+        and "1 items" in capsys.readouterr().out
+    )

@@ -10,11 +10,21 @@ def hashes(*overrides):
     return {name: print.hash for name, print in fingerprints(load("r.yaml", overrides, ["stage_fakes"])).items()}
 
 
-@pytest.mark.parametrize("override, changed", [
-    ("unused=2", set()), ("out=elsewhere", set()), ("name=other", set()), ("trainer.devices=2", set()), ("network.kind=wide", set()),
-    ("network.rate=0.2", {"train", "report"}), ("stages.data.words=[three]", {"data", "train", "report"}), ("seed=1", {"data", "train", "report"}),
-    ("trainer.max_steps=5", {"train", "report"}), ("size=4", {"train", "report"}),
-])
+@pytest.mark.parametrize(
+    "override, changed",
+    [
+        ("unused=2", set()),
+        ("out=elsewhere", set()),
+        ("name=other", set()),
+        ("trainer.devices=2", set()),
+        ("network.kind=wide", set()),
+        ("network.rate=0.2", {"train", "report"}),
+        ("stages.data.words=[three]", {"data", "train", "report"}),
+        ("seed=1", {"data", "train", "report"}),
+        ("trainer.max_steps=5", {"train", "report"}),
+        ("size=4", {"train", "report"}),
+    ],
+)
 def test_a_fingerprint_changes_with_what_the_stage_depends_on_alone(workshop, override, changed):
     before, after = hashes(), hashes(override)
     assert {name for name in before if before[name] != after[name]} == changed

@@ -1,4 +1,5 @@
 """The commands that ask a run's language model and write it out, on a run made of random weights."""
+
 import io
 import sys
 
@@ -7,14 +8,14 @@ import pytest
 import soundfile
 import torch
 
-from recipes.engine import cli
+from recipes.commands import cli
 from tests import toy_extractors
 from tests.toy_extractors import Loudest
 from tests.toy_tokens import WORDS, tiny_network
 from zoo.language.adapters import lora, save_language_model
-from zoo.tokens import tokenizers
-from zoo.tokens.text import train_text_tokenizer
-from zoo.tokens.tokenizers import UnitTokenizer
+from zoo.tokenizers import speech_tokenizer as tokenizers
+from zoo.tokenizers.speech_tokenizer import UnitTokenizer
+from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.istft import ISTFTGenerator
@@ -40,7 +41,9 @@ def run(tmp_path, monkeypatch):
             torch.nn.init.normal_(weight)
     save_language_model(network, run / "adapted" / "model", vocabulary, contract)
     generator = ISTFTGenerator({"Hu": 20}, 25.0, embedding_dim=8, channels=8, hidden=8, num_blocks=1, kernel_size=3)
-    Vocoder(generator, hearing.streams, DurationPredictor(8, 8), contract=hearing.contract).save(run / "vocoder" / "vocoder")
+    Vocoder(generator, hearing.streams, DurationPredictor(8, 8), contract=hearing.contract).save(
+        run / "vocoder" / "vocoder"
+    )
     return run
 
 
@@ -72,28 +75,53 @@ def test_raw_samples_go_to_stdout_and_nothing_else(run, tmp_path, capsys, monkey
     monkeypatch.setattr(sys, "stdout", Out())
     ask(run, *TEXT, "--to", "speech", "--stream", "--out", "-")
     raw = np.frombuffer(Out.buffer.getvalue(), dtype="<i2")
-    assert sys.stdout.getvalue() == "" and np.abs(raw.astype(int) - soundfile.read(tmp_path / "a.wav", dtype="int16")[0]).max() <= 2
+    assert (
+        sys.stdout.getvalue() == ""
+        and np.abs(raw.astype(int) - soundfile.read(tmp_path / "a.wav", dtype="int16")[0]).max() <= 2
+    )
 
 
 def test_speech_stops_after_so_many_seconds(run, tmp_path, capsys):
     for seconds in (0.2, 0.5):
-        ask(run, *TEXT, "--to", "speech", "--seconds", seconds, "--max-new-tokens", 100, "--seed", 1, "--out", tmp_path / "a.wav")
+        ask(
+            run,
+            *TEXT,
+            "--to",
+            "speech",
+            "--seconds",
+            seconds,
+            "--max-new-tokens",
+            100,
+            "--seed",
+            1,
+            "--out",
+            tmp_path / "a.wav",
+        )
         samples, rate = soundfile.read(tmp_path / "a.wav")
         assert seconds <= len(samples) / rate < seconds + 0.5 and f"stopped at {seconds:g} s" in capsys.readouterr().out
 
 
 def test_an_adapter_is_named_by_its_stage_or_its_folder(run, capsys):
     said = []
-    for adapter in ([], ["--adapter", "adapted"], ["--adapter", run / "adapted" / "model"], ["--language-model", run / "adapted" / "model"]):
+    for adapter in (
+        [],
+        ["--adapter", "adapted"],
+        ["--adapter", run / "adapted" / "model"],
+        ["--language-model", run / "adapted" / "model"],
+    ):
         ask(run, *TEXT, "--to", "text", "--max-new-tokens", 20, "--temperature", 0, *adapter)
         said.append(capsys.readouterr().out)
     assert said[0] != said[1] == said[2] == said[3]
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--adapter", "none"], "--adapter none: no adapter there"),
-    (["--to", "speech", "--out", "-"], "--out - writes samples as they come: add --stream"),
-    (["--seconds", "0"], "want max_speech_seconds above 0")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--adapter", "none"], "--adapter none: no adapter there"),
+        (["--to", "speech", "--out", "-"], "--out - writes samples as they come: add --stream"),
+        (["--seconds", "0"], "want max_speech_seconds above 0"),
+    ],
+)
 def test_mistakes_are_one_line(run, capsys, arguments, message):
     with pytest.raises(SystemExit):
         ask(run, *TEXT, *arguments)
@@ -101,10 +129,26 @@ def test_mistakes_are_one_line(run, capsys, arguments, message):
 
 
 def test_export_writes_what_plain_transformers_reads(run, tmp_path, capsys):
-    cli.main(["export", "--run", str(run), "--language-model", str(run / "adapted" / "model"), "--merge", "--out", str(tmp_path / "out")])
+    cli.main(
+        [
+            "export",
+            "--run",
+            str(run),
+            "--language-model",
+            str(run / "adapted" / "model"),
+            "--merge",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     assert "modality.py" in capsys.readouterr().out
-    assert {"config.json", "model.safetensors", "tokenizer.json", "modality.py", "modality.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
-    for arguments, message in ((["--run", str(tmp_path)], "no language model in"), (["--run", str(run)], "is not empty")):
+    assert {"config.json", "model.safetensors", "tokenizer.json", "modality.py", "modality.json"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    for arguments, message in (
+        (["--run", str(tmp_path)], "no language model in"),
+        (["--run", str(run)], "is not empty"),
+    ):
         with pytest.raises(SystemExit):
             cli.main(["export", *arguments, "--out", str(tmp_path / "out")])
         assert message in capsys.readouterr().err

@@ -1,4 +1,5 @@
 """Recipes of paper size: built on the meta device, where weights have shapes and no content, with every number checked."""
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -7,12 +8,15 @@ from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from recipes.engine.builder import Builder
 from recipes.engine.recipe import load
-from zoo.tokens.text import TextTokenizer
+from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
 LLAMA_2_7B = 6_738_415_616
-STREAMS = {"base": [Stream("Hu", 501, 25.0)], "expressive": [Stream("Hu", 501, 25.0), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0, dedup=False)]}
+STREAMS = {
+    "base": [Stream("Hu", 501, 25.0)],
+    "expressive": [Stream("Hu", 501, 25.0), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0, dedup=False)],
+}
 ROWS = {"base": 32512, "expressive": 32768}
 
 
@@ -22,7 +26,12 @@ def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
     LlamaConfig(vocab_size=32000, max_position_embeddings=4096).save_pretrained(folder / "llama")
     pieces = {"<unk>": 0, "<s>": 1, "</s>": 2} | {f"\u2581w{n}": n for n in range(3, 32000)}
-    text = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(pieces, unk_token="<unk>")), bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    text = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(pieces, unk_token="<unk>")),
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+    )
     for kind, streams in STREAMS.items():
         Vocabulary(TextTokenizer(text), streams, multiple=128).save(folder / kind / "vocabulary" / "vocabulary")
     return folder
@@ -44,11 +53,19 @@ def counts(model):
 def test_all_weights_of_the_full_models_learn(folders, kind):
     recipe, model = built(folders, f"lm/{kind}_full")
     size = LLAMA_2_7B + 2 * 4096 * (ROWS[kind] - 32000)
-    assert counts(model) == (size, size) and all(weight.is_meta and weight.dtype == torch.float32 for weight in model.network.parameters())
+    assert counts(model) == (size, size) and all(
+        weight.is_meta and weight.dtype == torch.float32 for weight in model.network.parameters()
+    )
     assert model.network.config.rope_parameters["rope_theta"] == 100_000 and model.network.is_gradient_checkpointing
     assert model.learning_rate == model.final_learning_rate == 3e-5
-    assert (model.vocabulary.text_marker, model.vocabulary.speech_marker, model.vocabulary.first_unit) == (32000, 32001, 32002)
-    assert {prefix: ids.start for prefix, ids in model.vocabulary.ranges.items()} == dict(list({"Hu": 32002, "Pi": 32503, "St": 32567}.items())[: len(STREAMS[kind])])
+    assert (model.vocabulary.text_marker, model.vocabulary.speech_marker, model.vocabulary.first_unit) == (
+        32000,
+        32001,
+        32002,
+    )
+    assert {prefix: ids.start for prefix, ids in model.vocabulary.ranges.items()} == dict(
+        list({"Hu": 32002, "Pi": 32503, "St": 32567}.items())[: len(STREAMS[kind])]
+    )
 
 
 @pytest.mark.parametrize("kind", ["base", "expressive"])
@@ -67,7 +84,13 @@ def test_a_step_has_a_million_tokens(folders, name):
     content = OmegaConf.to_container(load(name, [f"run={folders / kind}"]).config, resolve=True)
     stage = content["stages"]["language_model"]
     data, trainer = stage["data"], stage["trainer"]
-    step = data["sequence_length"] * data["batch_size"] * trainer["devices"] * trainer["num_nodes"] * trainer["accumulate_grad_batches"]
+    step = (
+        data["sequence_length"]
+        * data["batch_size"]
+        * trainer["devices"]
+        * trainer["num_nodes"]
+        * trainer["accumulate_grad_batches"]
+    )
     assert step == 2**20 and data["sequence_length"] == 4096
     if "full" in name:
         assert step * trainer["max_steps"] == pytest.approx(100e9, rel=0.05)
@@ -80,7 +103,9 @@ def test_a_step_has_a_million_tokens(folders, name):
 
 def test_each_ablation_differs_in_what_it_says(folders):
     def stage(name):
-        return OmegaConf.to_container(load(name, [f"run={folders / 'base'}", f"checkpoint={folders / 'llama'}"]).config, resolve=True)["stages"]["language_model"]
+        return OmegaConf.to_container(
+            load(name, [f"run={folders / 'base'}", f"checkpoint={folders / 'llama'}"]).config, resolve=True
+        )["stages"]["language_model"]
 
     base = stage("lm/base_full")
     for name, weights in {"no_interleaving": (1, 1, 0), "speech_only": (0, 1, 0), "text_only": (1, 0, 0)}.items():
@@ -89,7 +114,10 @@ def test_each_ablation_differs_in_what_it_says(folders):
         assert {**other, "data": None, "out": None} == {**base, "data": None, "out": None}
     assert set(stage("lm/ablations/asr_tts_only")["data"]["streams"]) == {"recognition", "synthesis"}
     words = stage("lm/ablations/word_transcription")["data"]["streams"]
-    assert words["interleaved"]["_target_"] == "datamodules.WordTranscriptionStream" and words["speech"] == base["data"]["streams"]["speech"]
+    assert (
+        words["interleaved"]["_target_"] == "datamodules.WordTranscriptionStream"
+        and words["speech"] == base["data"]["streams"]["speech"]
+    )
     for name, theta in (("default_rope", 10_000), ("random_init", 100_000)):
         model = built(folders, f"lm/ablations/{name}")[1]
         assert model.network.config.rope_parameters["rope_theta"] == theta

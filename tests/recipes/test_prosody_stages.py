@@ -1,4 +1,5 @@
 """The stages of pitch and style one after another on a few seconds of hums, and their recipes at paper size."""
+
 import json
 
 import lightning as L
@@ -15,14 +16,21 @@ from zoo.speech.f0 import Autocorrelation
 from zoo.speech.f0_store import F0Store
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
-from zoo.speech.style import StyleClassifier, StyleUnits
 from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
-from zoo.tokens.tokenizers import UnitTokenizer, load_tokenizer
+from zoo.speech.style_units import StyleClassifier, StyleUnits
+from zoo.tokenizers.speech_tokenizer import UnitTokenizer, load_tokenizer
 
 
 def trainer(steps: int) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", max_steps=steps, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-                     num_sanity_val_steps=0, log_every_n_steps=1)
+    return L.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +43,21 @@ def run(tmp_path_factory):
     vqvae = PitchVQVAE(PitchEncoder(**sizes), EMACodebook(6, 8), PitchDecoder(**sizes), 30.0)
     train_pitch(folder / "pitch", PitchAutoencoder(vqvae, 3e-3), F0DataModule(folder / "f0", 7680, 4), trainer(20))
     encoder = ProsodyStyleEncoder(dim=16, depth=2)
-    train_style(folder / "classifier", StyleFinetuning(encoder, StyleClassifier(16, 3, 8), 1e-2), StyleDataModule(folder / "corpus", 1.0, 6), trainer(40))
+    train_style(
+        folder / "classifier",
+        StyleFinetuning(encoder, StyleClassifier(16, 3, 8), 1e-2),
+        StyleDataModule(folder / "corpus", 1.0, 6),
+        trainer(40),
+    )
     cluster_style(folder / "style", folder / "corpus", folder / "classifier" / "style", num_clusters=5)
     return folder
 
 
 def test_each_stage_leaves_a_part_that_a_tokenizer_is_made_of(run, tmp_path):
     pitch, style = PitchUnits.load(run / "pitch" / "pitch"), StyleUnits.load(run / "style" / "style")
-    assert pitch.f0.config() == Autocorrelation(f0_max=500).config() and pitch.stream.size == 6 and style.stream.size == 5
+    assert (
+        pitch.f0.config() == Autocorrelation(f0_max=500).config() and pitch.stream.size == 6 and style.stream.size == 5
+    )
     UnitTokenizer([style, pitch]).save(tmp_path / "tokenizer")
     waveform = hum(140.0, "glad", 3.0, 5)
     tokens = load_tokenizer(tmp_path / "tokenizer").tokens(waveform)
@@ -52,7 +67,11 @@ def test_each_stage_leaves_a_part_that_a_tokenizer_is_made_of(run, tmp_path):
 
 def test_the_reports_are_of_held_out_speech(run):
     pitch = json.loads((run / "pitch" / "pitch.json").read_text())
-    assert pitch["log_f0_error"]["n"] == 8 and pitch["units"] == 6 and pitch["log_f0_error"]["interval"][0] < pitch["log_f0_error"]["octaves"]
+    assert (
+        pitch["log_f0_error"]["n"] == 8
+        and pitch["units"] == 6
+        and pitch["log_f0_error"]["interval"][0] < pitch["log_f0_error"]["octaves"]
+    )
     style = json.loads((run / "classifier" / "style.json").read_text())
     assert style["accuracy"]["n"] == 8 and style["majority"] == 0.5 and set(style["recall"]) == {"calm", "glad"}
     metrics = json.loads((run / "classifier" / "metrics.json").read_text())
@@ -69,7 +88,9 @@ def test_no_style_unit_is_dead_and_they_tell_the_styles(run):
 
 def test_the_same_seed_makes_the_same_clusters(run, tmp_path):
     cluster_style(tmp_path / "again", run / "corpus", run / "classifier" / "style", num_clusters=5)
-    assert StyleUnits.load(tmp_path / "again" / "style").checksum() == StyleUnits.load(run / "style" / "style").checksum()
+    assert (
+        StyleUnits.load(tmp_path / "again" / "style").checksum() == StyleUnits.load(run / "style" / "style").checksum()
+    )
 
 
 def test_too_much_unreadable_audio_stops_the_extraction_by_name(tmp_path):
@@ -78,7 +99,9 @@ def test_too_much_unreadable_audio_stops_the_extraction_by_name(tmp_path):
         path.write_bytes(b"RIFF")
     with pytest.raises(ValueError, match="2 of 6 utterances of 'train' could not be read"):
         extract_f0(tmp_path / "f0", corpus, Autocorrelation())
-    assert extract_f0(tmp_path / "f0", corpus, Autocorrelation(), max_bad_share=0.5)["F0"].startswith("utterances with a voiced frame: train 4 of 4")
+    assert extract_f0(tmp_path / "f0", corpus, Autocorrelation(), max_bad_share=0.5)["F0"].startswith(
+        "utterances with a voiced frame: train 4 of 4"
+    )
 
 
 def test_f0_may_be_of_a_part_of_training_speech_alone(run, tmp_path):
@@ -98,10 +121,16 @@ def test_the_pitch_recipe_has_the_networks_of_the_paper():
 
 def test_the_style_recipe_finetunes_a_whole_wav2vec2(tmp_path):
     recipe = load("prosody/style", ["corpus=none", f"checkpoint={tmp_path / 'wav2vec2'}"])
-    TransformerStyleEncoder.untrained(hidden_size=768, num_layers=1, feed_forward=64, conv_dim=16).save(tmp_path / "wav2vec2")
+    TransformerStyleEncoder.untrained(hidden_size=768, num_layers=1, feed_forward=64, conv_dim=16).save(
+        tmp_path / "wav2vec2"
+    )
     model = Builder(recipe)("stages.classifier.model")
     trained = {name.split(".")[2] for name, p in model.encoder.named_parameters(prefix="encoder") if p.requires_grad}
-    assert trained == {"feature_projection", "encoder"} or trained == {"feature_projection", "encoder", "masked_spec_embed"}
+    assert trained == {"feature_projection", "encoder"} or trained == {
+        "feature_projection",
+        "encoder",
+        "masked_spec_embed",
+    }
     assert model.head.size == 26 and model.frames_per_unit == 50
     with torch.device("meta"):
         assert sum(p.numel() for p in TransformerStyleEncoder.untrained().parameters()) == 94_371_712  # wav2vec2-base

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import stage_fakes
 
+from recipes.commands.cli import main
 from recipes.engine import run as engine
-from recipes.engine.cli import main
 from recipes.engine.errors import RecipeError
 from recipes.engine.plan import plan
 from recipes.engine.recipe import load
@@ -28,8 +28,13 @@ def states(*overrides):
 
 def command(*arguments, **environment):
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "recipes")])
-    return subprocess.Popen([sys.executable, "-m", "recipes.engine.cli", *arguments], env={**os.environ, "PYTHONPATH": path, **environment},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "recipes.commands.cli", *arguments],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def record(stage):
@@ -50,7 +55,12 @@ def test_stages_run_in_order_and_a_finished_run_is_skipped(workshop, capsys):
 def test_a_stage_folder_explains_itself(workshop):
     run("network.rate=0.5")
     told = record("train")
-    assert told["state"] == "done" and told["peak_memory_gib"] > 0 and told["seconds"] >= 0 and told["started"] <= told["finished"]
+    assert (
+        told["state"] == "done"
+        and told["peak_memory_gib"] > 0
+        and told["seconds"] >= 0
+        and told["started"] <= told["finished"]
+    )
     assert "rate: 0.5" in Path("runs/r/train/recipe.yaml").read_text()
     log = Path("runs/r/train/log.txt").read_text()
     assert "training starts" in log and "a library is worried" in log
@@ -71,7 +81,11 @@ def test_a_changed_recipe_is_refused_before_anything_runs(workshop):
         run("network.rate=0.2")
     assert stage_fakes.CALLS == []
     first, second = caught.value.lines
-    assert "runs/r/train was made by another recipe (changed: network.rate from 0.1 to 0.2)" in first and "out=" in first and "--again" in first
+    assert (
+        "runs/r/train was made by another recipe (changed: network.rate from 0.1 to 0.2)" in first
+        and "out=" in first
+        and "--again" in first
+    )
     assert "stages.report" in second
 
 
@@ -138,12 +152,21 @@ def test_what_failed_before_it_made_anything_may_be_corrected(workshop):
     assert set(states().values()) == {"done"} and Path("runs/r/data/words.txt").read_text() == "one\ntwo"
 
 
-@pytest.mark.parametrize("fault, told", [
-    (stage_fakes.full_disk("tokens.arrow"), "disk full while writing tokens.arrow: free space and run the same command, or set out="),
-    (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "disk full while writing runs/r/data"),
-    (KeyError("x"), "KeyError: 'x' (unexpected; the whole traceback is in runs/r/data/log.txt)"),
-    (FileNotFoundError(2, "No such file", "a.wav"), "stages.data: [Errno 2] No such file: 'a.wav'"),
-])
+@pytest.mark.parametrize(
+    "fault, told",
+    [
+        (
+            stage_fakes.full_disk("tokens.arrow"),
+            "disk full while writing tokens.arrow: free space and run the same command, or set out=",
+        ),
+        (
+            RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"),
+            "disk full while writing runs/r/data",
+        ),
+        (KeyError("x"), "KeyError: 'x' (unexpected; the whole traceback is in runs/r/data/log.txt)"),
+        (FileNotFoundError(2, "No such file", "a.wav"), "stages.data: [Errno 2] No such file: 'a.wav'"),
+    ],
+)
 def test_each_fault_is_one_line(workshop, capsys, fault, told):
     stage_fakes.FAULTS["data"] = fault
     with pytest.raises(SystemExit) as caught:
@@ -192,9 +215,18 @@ def test_a_kill_in_the_middle_loses_nothing_and_the_lock_goes_with_the_process(w
 
 def test_two_runs_of_one_folder_do_not_collide(workshop):
     Path("runs/r").mkdir(parents=True)
-    holder = subprocess.Popen([sys.executable, "-c", "import sys; from pathlib import Path; from recipes.engine.locks import locked\n"
-                               "with locked([Path('runs/r/train')]): print('held', flush=True); sys.stdin.read()"],
-                              env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from recipes.engine.locks import locked\n"
+            "with locked([Path('runs/r/train')]): print('held', flush=True); sys.stdin.read()",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(RecipeError, match="another run is at work in runs/r/train"):
         run()

@@ -4,31 +4,91 @@ from recipes.engine.errors import RecipeError
 from recipes.engine.targets import Targets
 
 
-@pytest.mark.parametrize("path", [
-    "torch.nn.Linear", "torch.optim.AdamW", "lightning.Trainer", "lightning.pytorch.callbacks.ModelCheckpoint", "lightning.pytorch.loggers.TensorBoardLogger",
-    "transformers.AutoModel.from_pretrained", "transformers.LlamaConfig", "transformers.get_cosine_schedule_with_warmup", "peft.LoraConfig", "peft.get_peft_model",
-    "torchmetrics.text.WordErrorRate", "lhotse.CutSet.from_file", "torchaudio.transforms.MelSpectrogram", "pathlib.Path", "zoo.files.write_text",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "torch.nn.Linear",
+        "torch.optim.AdamW",
+        "lightning.Trainer",
+        "lightning.pytorch.callbacks.ModelCheckpoint",
+        "lightning.pytorch.loggers.TensorBoardLogger",
+        "transformers.AutoModel.from_pretrained",
+        "transformers.LlamaConfig",
+        "transformers.get_cosine_schedule_with_warmup",
+        "peft.LoraConfig",
+        "peft.get_peft_model",
+        "torchmetrics.text.WordErrorRate",
+        "lhotse.CutSet.from_file",
+        "torchaudio.transforms.MelSpectrogram",
+        "pathlib.Path",
+        "zoo.files.write_text",
+    ],
+)
 def test_what_recipes_need_is_allowed(path):
     assert callable(Targets().locate(path))
 
 
-@pytest.mark.parametrize("path", [
-    "os.system", "subprocess.run", "builtins.eval", "shutil.rmtree", "importlib.import_module", "pytest.main",
-    "zoo.files.os.system", "zoo.files.os.replace", "zoo.files.shutil.rmtree", "recipes.engine.targets.import_module", "torch.os.system",
-    "lightning.pytorch.trainer.trainer.os.system", "torch.sys.exit", "pathlib.os.system", "torch.builtins.eval",
-    "torch.load", "torch.hub.load", "torch.hub.load_state_dict_from_url", "torch.serialization.load", "torch.jit.load", "torch.package.PackageImporter",
-    "torch.utils.cpp_extension.load_inline", "torch.utils.benchmark.Timer", "torch.utils.benchmark.Timer.timeit", "torch.utils.collect_env.run",
-    "torch.multiprocessing.spawn", "torch._dynamo.config", "lightning.pytorch.LightningModule.load_from_checkpoint", "lightning.pytorch.cli.LightningCLI",
-    "transformers.pipeline", "transformers.dynamic_module_utils.get_class_from_dynamic_module", "lhotse.serialization.open_best", "pathlib.Path.unlink", "torch.nn.Module.apply",
-    "recipes.engine.cli.main", "recipes.commands.run.main", "recipes.engine.run.run",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.system",
+        "subprocess.run",
+        "builtins.eval",
+        "shutil.rmtree",
+        "importlib.import_module",
+        "pytest.main",
+        "zoo.files.os.system",
+        "zoo.files.os.replace",
+        "zoo.files.shutil.rmtree",
+        "recipes.engine.targets.import_module",
+        "torch.os.system",
+        "lightning.pytorch.trainer.trainer.os.system",
+        "torch.sys.exit",
+        "pathlib.os.system",
+        "torch.builtins.eval",
+        "torch.load",
+        "torch.hub.load",
+        "torch.hub.load_state_dict_from_url",
+        "torch.serialization.load",
+        "torch.jit.load",
+        "torch.package.PackageImporter",
+        "torch.utils.cpp_extension.load_inline",
+        "torch.utils.benchmark.Timer",
+        "torch.utils.benchmark.Timer.timeit",
+        "torch.utils.collect_env.run",
+        "torch.multiprocessing.spawn",
+        "torch._dynamo.config",
+        "lightning.pytorch.LightningModule.load_from_checkpoint",
+        "lightning.pytorch.cli.LightningCLI",
+        "transformers.pipeline",
+        "transformers.dynamic_module_utils.get_class_from_dynamic_module",
+        "lhotse.serialization.open_best",
+        "pathlib.Path.unlink",
+        "torch.nn.Module.apply",
+        "recipes.commands.cli.main",
+        "recipes.commands.run.main",
+        "recipes.engine.run.run",
+    ],
+)
 def test_what_could_run_arbitrary_code_is_refused(path):
     with pytest.raises(RecipeError):
         Targets().locate(path)
 
 
-@pytest.mark.parametrize("path", ["torch.nn", "torch.float32", "torch.__version__", "zoo.files.RECORD", "torch..nn", "torch", ".torch.nn", "zoo.files.os.", ""])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "torch.nn",
+        "torch.float32",
+        "torch.__version__",
+        "zoo.files.RECORD",
+        "torch..nn",
+        "torch",
+        ".torch.nn",
+        "zoo.files.os.",
+        "",
+    ],
+)
 def test_what_is_no_callable_is_refused(path):
     with pytest.raises(RecipeError):
         Targets().locate(path)

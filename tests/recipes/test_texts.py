@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from datamodules import MixtureDataModule, TextStream
-from recipes.stages.texts import tokenise_texts
+from recipes.stages.texts import tokenize_texts
 from tests.toy_tokens import WORDS, words_vocabulary
-from zoo.corpora.texts import HuggingFaceTexts, TextFiles
+from zoo.corpora.text_sources import HuggingFaceTexts, TextFiles
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.store import TokenTable
 
@@ -45,7 +45,7 @@ def test_a_dataset_is_read_by_its_library(tmp_path):
 
 def test_tokens_are_those_of_the_documents_and_feed_the_text_stream(tmp_path, vocabulary):
     (tmp_path / "a.txt").write_text("\n\n".join(DOCUMENTS))
-    tokenise_texts(tmp_path / "out", TextFiles(tmp_path / "a.txt"), vocabulary, max_tokens=20, dev_every=4)
+    tokenize_texts(tmp_path / "out", TextFiles(tmp_path / "a.txt"), vocabulary, max_tokens=20, dev_every=4)
     kept = {split: [row.text_ids.tolist() for row in TokenTable(tmp_path / "out", split)] for split in ("train", "dev")}
     assert max(map(len, kept["train"] + kept["dev"])) == 20
     for split, texts in (("dev", DOCUMENTS[::4]), ("train", [text for n, text in enumerate(DOCUMENTS) if n % 4])):
@@ -57,9 +57,14 @@ def test_tokens_are_those_of_the_documents_and_feed_the_text_stream(tmp_path, vo
     assert batch.shape == (4, 64) and VOCABULARY.is_text(batch[batch != VOCABULARY.text_marker]).all()
 
 
-@pytest.mark.parametrize("name, content, message", [
-    ("a.jsonl", '{"text": "one"}\n{"words": "two"}\n', "a.jsonl, line 2: want a JSON object with a field 'text'"),
-    ("a.jsonl", '{"text": 3}\n', "a.jsonl, line 1: 'text' is 3, want text"), ("a.jsonl", "one\n", "a.jsonl, line 1: want a JSON object")])
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.jsonl", '{"text": "one"}\n{"words": "two"}\n', "a.jsonl, line 2: want a JSON object with a field 'text'"),
+        ("a.jsonl", '{"text": 3}\n', "a.jsonl, line 1: 'text' is 3, want text"),
+        ("a.jsonl", "one\n", "a.jsonl, line 1: want a JSON object"),
+    ],
+)
 def test_a_broken_line_is_named(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=message):
@@ -71,4 +76,4 @@ def test_no_text_is_an_error(tmp_path, vocabulary):
         TextFiles(tmp_path / "nowhere")
     (tmp_path / "a.txt").write_text("anna")
     with pytest.raises(ValueError, match="no text for the train split: the source has fewer than 200 documents"):
-        tokenise_texts(tmp_path / "out", TextFiles(tmp_path / "a.txt"), vocabulary)
+        tokenize_texts(tmp_path / "out", TextFiles(tmp_path / "a.txt"), vocabulary)

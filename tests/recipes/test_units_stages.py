@@ -1,4 +1,5 @@
 """The stages that train phonetic units, one after another, on a demo corpus of half a minute."""
+
 import json
 
 import lightning as L
@@ -12,22 +13,31 @@ from recipes.stages.corpus import prepare_corpus
 from recipes.stages.tokenizer import train_base_tokenizer
 from recipes.stages.units import evaluate_units, pretrain_hubert, train_ctc_quantizer
 from zoo.corpora import DemoCorpus
-from zoo.evaluation.robustness import Robustness
-from zoo.speech.augmentation import ColouredNoise, Noise, TimeStretch, Unchanged
+from zoo.corpora.utterance import Utterance
+from zoo.evaluation.unit_robustness import Robustness
+from zoo.speech.augmentation import ColoredNoise, Noise, TimeStretch, Unchanged
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
-from zoo.speech.hubert import hubert
-from zoo.speech.phonetic import PhoneticUnits
-from zoo.tokens.tokenizers import load_tokenizer
-from zoo.corpora.utterance import Utterance
+from zoo.speech.hubert_pretraining import hubert
+from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.tokenizers.speech_tokenizer import load_tokenizer
 
 UNITS = 12
-AUGMENTATIONS = {"noise": Noise(ColouredNoise()), "same": Unchanged()}
+AUGMENTATIONS = {"noise": Noise(ColoredNoise()), "same": Unchanged()}
 
 
 def trainer(steps):
-    return L.Trainer(accelerator="cpu", max_steps=steps, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-                     num_sanity_val_steps=0, val_check_interval=steps, check_val_every_n_epoch=None, log_every_n_steps=1)
+    return L.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        val_check_interval=steps,
+        check_val_every_n_epoch=None,
+        log_every_n_steps=1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +55,45 @@ def teacher(run):
 def test_a_quantizer_becomes_a_tokenizer_and_both_are_compared_on_the_same_speech(run):
     torch.manual_seed(0)
     encoder = FilterbankEncoder()
-    model = AugmentationInvariantQuantizer(ContextCTCQuantizer(26, [UNITS + 1], 8, 1), encoder, teacher(run), 1e-2, aligned_steps=2)
+    model = AugmentationInvariantQuantizer(
+        ContextCTCQuantizer(26, [UNITS + 1], 8, 1), encoder, teacher(run), 1e-2, aligned_steps=2
+    )
     data = AugmentedDataModule(run / "corpus", TimeStretch(), AUGMENTATIONS, 12.0, max_seconds=4.0, num_validation=2)
     train_ctc_quantizer(run / "ctc", model, data, trainer(3))
-    tokenizer, waveform = load_tokenizer(run / "ctc" / "tokenizer"), 0.1 * torch.randn(20000, generator=torch.Generator().manual_seed(0))
+    tokenizer, waveform = (
+        load_tokenizer(run / "ctc" / "tokenizer"),
+        0.1 * torch.randn(20000, generator=torch.Generator().manual_seed(0)),
+    )
     assert tokenizer.streams[0].size == UNITS + 1
-    assert tokenizer.encode(waveform)["Hu"].tolist() == PhoneticUnits(encoder, model.quantizer).encode(waveform).tolist()
+    assert (
+        tokenizer.encode(waveform)["Hu"].tolist() == PhoneticUnits(encoder, model.quantizer).encode(waveform).tolist()
+    )
     assert json.loads((run / "ctc" / "metrics.json").read_text())["val/ued_same"] == 0.0
 
-    said = evaluate_units(run / "evaluation", run / "corpus", {"k-means": run / "kmeans" / "tokenizer", "CTC": run / "ctc" / "tokenizer"}, AUGMENTATIONS)
+    said = evaluate_units(
+        run / "evaluation",
+        run / "corpus",
+        {"k-means": run / "kmeans" / "tokenizer", "CTC": run / "ctc" / "tokenizer"},
+        AUGMENTATIONS,
+    )
     report = json.loads((run / "evaluation" / "units.json").read_text())
-    assert report["synthetic_speech"] is True and list(report["units"]) == ["k-means", "CTC"] and "unit edit distance, CTC" in said
+    assert (
+        report["synthetic_speech"] is True
+        and list(report["units"]) == ["k-means", "CTC"]
+        and "unit edit distance, CTC" in said
+    )
     for one in report["units"].values():
         assert one["unit_edit_distance"]["same"]["value"] == 0.0 < one["unit_edit_distance"]["noise"]["value"]
         assert 1 <= one["perplexity"] <= one["size"] and 0 < one["pnmi"] < 1 and 0 < one["purity"] < 1
     table = (run / "evaluation" / "units.md").read_text()
-    assert "speech made by a synthesiser" in table and "| CTC |" in table and "lower" in table
+    assert "speech made by a synthesizer" in table and "| CTC |" in table and "lower" in table
     before = (run / "evaluation" / "units.json").read_bytes()
-    evaluate_units(run / "evaluation", run / "corpus", {"k-means": run / "kmeans" / "tokenizer", "CTC": run / "ctc" / "tokenizer"}, AUGMENTATIONS)
+    evaluate_units(
+        run / "evaluation",
+        run / "corpus",
+        {"k-means": run / "kmeans" / "tokenizer", "CTC": run / "ctc" / "tokenizer"},
+        AUGMENTATIONS,
+    )
     assert (run / "evaluation" / "units.json").read_bytes() == before
 
 
@@ -70,7 +101,9 @@ def test_a_pretrained_hubert_is_an_encoder_for_units_of_its_own_layer(run):
     torch.manual_seed(0)
     network = hubert(16, 2, 2, 24, 8, [20, 8, 4, 4], [10, 8, 4, 2], 8, 2)
     model = HubertPretraining(network, teacher(run), 1e-3, predictor_dim=8)
-    pretrain_hubert(run / "hubert", model, WaveformDataModule(run / "corpus", 8.0, max_seconds=2.0, num_validation=2), trainer(2))
+    pretrain_hubert(
+        run / "hubert", model, WaveformDataModule(run / "corpus", 8.0, max_seconds=2.0, num_validation=2), trainer(2)
+    )
     encoder = HubertEncoder(str(run / "hubert" / "model"), 1)
     waveform = 0.1 * torch.randn(20000, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -80,7 +113,10 @@ def test_a_pretrained_hubert_is_an_encoder_for_units_of_its_own_layer(run):
     train_base_tokenizer(run / "own", run / "corpus", encoder, num_clusters=4, passes=1)
     units = load_tokenizer(run / "own" / "tokenizer")
     again = HubertPretraining(network, PhoneticUnits.load(run / "own" / "tokenizer" / "Hu"), 1e-3)
-    assert again.labels(waveform[None], 30)[0].tolist() == units.encode(waveform)["Hu"][:30].tolist() and again.predictor.units.shape[0] == 4
+    assert (
+        again.labels(waveform[None], 30)[0].tolist() == units.encode(waveform)["Hu"][:30].tolist()
+        and again.predictor.units.shape[0] == 4
+    )
 
 
 def test_a_reduction_is_measured_on_the_same_utterances_and_a_constant_unit_tells_nothing():
@@ -91,7 +127,11 @@ def test_a_reduction_is_measured_on_the_same_utterances_and_a_constant_unit_tell
         bad.add(clean, {"noise": noisy}, spoken)
         good.add(clean, {"noise": np.repeat([1, 0, 3, 4], 5)}, spoken)
         constant.add(np.zeros(20, np.int64), {"noise": np.zeros(20, np.int64)}, spoken)
-    assert bad.distance("noise").value == 0.5 and good.distance("noise").value == 0.25 and constant.distance("noise").value == 0.0
+    assert (
+        bad.distance("noise").value == 0.5
+        and good.distance("noise").value == 0.25
+        and constant.distance("noise").value == 0.0
+    )
     assert bad.distance("mean").value == 0.5
     found = good.reduction(bad, "noise")
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)

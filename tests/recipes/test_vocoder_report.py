@@ -12,15 +12,15 @@ from tests.toy_speech import write_hums
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0 import Autocorrelation
 from zoo.speech.kmeans import KMeans
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.tokenizers.speech_tokenizer import Base
 from zoo.tokens.contract import ContractError, write_contract
-from zoo.tokens.tokenizers import Base
 from zoo.vocoder import DurationPredictor, ISTFTGenerator, Vocoder
 
 
 @pytest.fixture
 def made(tmp_path):
-    """Tokens of hums, a tokenizer, a vocoder that has not learnt anything."""
+    """Tokens of hums, a tokenizer, a vocoder that has not learned anything."""
     torch.manual_seed(0)
     encoder = FilterbankEncoder()
     quantizer = KMeans(6, encoder.dim)
@@ -30,36 +30,62 @@ def made(tmp_path):
     tokens = write_hums(tmp_path, [30] * 30)
     write_contract(tokens, tokenizer.contract)
     generator = ISTFTGenerator({"Hu": 6}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
-    vocoder = Vocoder(generator, tokenizer.streams, DurationPredictor(4, 8), ["bob", "ann"], contract=tokenizer.contract)
+    vocoder = Vocoder(
+        generator, tokenizer.streams, DurationPredictor(4, 8), ["bob", "ann"], contract=tokenizer.contract
+    )
     vocoder.save(tmp_path / "vocoder")
     return tmp_path, VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2)
 
 
 def test_systems_are_compared_on_the_same_held_out_utterances(made):
     folder, data = made
-    lines = report_vocoders(folder / "out", folder, data, folder / "tokenizer", {"mine": folder / "vocoder"}, Autocorrelation(), True, listen=1)
+    lines = report_vocoders(
+        folder / "out",
+        folder,
+        data,
+        folder / "tokenizer",
+        {"mine": folder / "vocoder"},
+        Autocorrelation(),
+        True,
+        listen=1,
+    )
     report = json.loads((folder / "report.json").read_text())
-    assert report["utterances"] == 3 and report["synthetic_speech"] and set(report["systems"]) == {"mine", "untrained", "griffin-lim"}
+    assert (
+        report["utterances"] == 3
+        and report["synthetic_speech"]
+        and set(report["systems"]) == {"mine", "untrained", "griffin-lim"}
+    )
     value = {name: rows["mel_distance"]["mean"] for name, rows in report["systems"].items()}
     assert value["griffin-lim"] < value["untrained"]
     for other in ("untrained", "griffin-lim"):
         difference = report["differences"]["mine"][other]["mel_distance"]
         assert difference["mean"] == pytest.approx(value["mine"] - value[other], abs=2e-4) and difference["n"] == 3
     assert report["systems"]["mine"]["unit_edit_distance_durations_predicted"]["n"] == 3
-    assert {path.name for path in (folder / "out").glob("*.wav")} == {f"0_{name}.wav" for name in ("original", "mine", "untrained", "griffin-lim")}
-    assert "speech made by a synthesiser" in (folder / "report.md").read_text() and "mine" in lines["best mel distance"]
+    assert {path.name for path in (folder / "out").glob("*.wav")} == {
+        f"0_{name}.wav" for name in ("original", "mine", "untrained", "griffin-lim")
+    }
+    assert "speech made by a synthesizer" in (folder / "report.md").read_text() and "mine" in lines["best mel distance"]
 
 
 def test_a_vocoder_of_another_tokenizer_is_refused(made):
     folder, data = made
     write_contract(folder / "vocoder", {"tokenizer": {"streams": [], "checksum": "other"}})
     with pytest.raises(ContractError):
-        report_vocoders(folder / "out", folder, data, folder / "tokenizer", {"mine": folder / "vocoder"}, Autocorrelation(), True)
+        report_vocoders(
+            folder / "out", folder, data, folder / "tokenizer", {"mine": folder / "vocoder"}, Autocorrelation(), True
+        )
 
 
 def test_a_generator_of_other_units_is_refused_before_it_is_trained(made):
     folder, data = made
-    model = UnitVocoder(ISTFTGenerator({"Hu": 7}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1))
+    model = UnitVocoder(
+        ISTFTGenerator({"Hu": 7}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
+    )
     with pytest.raises(ValueError, match="the generator has 7 Hu units"):
-        train_vocoder(folder / "out", model, data, L.Trainer(accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False))
+        train_vocoder(
+            folder / "out",
+            model,
+            data,
+            L.Trainer(accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False),
+        )
     assert not (folder / "out").exists()

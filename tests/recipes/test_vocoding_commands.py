@@ -6,12 +6,12 @@ import pytest
 import soundfile
 import torch
 
-from recipes.engine import cli
+from recipes.commands import cli
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.kmeans import KMeans
-from zoo.speech.phonetic import PhoneticUnits
-from zoo.tokens.tokenizers import Base
-from zoo.vocoder import DurationPredictor, UnitGenerator, Vocoder
+from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.tokenizers.speech_tokenizer import Base
+from zoo.vocoder import DurationPredictor, HiFiGANGenerator, Vocoder
 
 
 @pytest.fixture
@@ -24,9 +24,20 @@ def run(tmp_path, monkeypatch):
     quantizer.centroids.normal_()
     tokenizer = Base(PhoneticUnits(encoder, quantizer))
     tokenizer.save(tmp_path / "run" / "tokenizer" / "tokenizer")
-    generator = UnitGenerator({"Hu": 8}, 25, num_speakers=2, embedding_dim=4, channels=16, upsample_rates=(8, 8, 10),
-                              upsample_kernel_sizes=(16, 16, 20), resblock_kernel_sizes=(3,), resblock_dilations=((1,),))
-    vocoder = Vocoder(generator, tokenizer.streams, DurationPredictor(4, 8), ["ann", "bob"], contract=tokenizer.contract)
+    generator = HiFiGANGenerator(
+        {"Hu": 8},
+        25,
+        num_speakers=2,
+        embedding_dim=4,
+        channels=16,
+        upsample_rates=(8, 8, 10),
+        upsample_kernel_sizes=(16, 16, 20),
+        resblock_kernel_sizes=(3,),
+        resblock_dilations=((1,),),
+    )
+    vocoder = Vocoder(
+        generator, tokenizer.streams, DurationPredictor(4, 8), ["ann", "bob"], contract=tokenizer.contract
+    )
     vocoder.save(tmp_path / "run" / "vocoder" / "vocoder")
     soundfile.write("a.wav", 0.1 * np.random.default_rng(0).normal(size=16000), 16000)
     return vocoder
@@ -57,19 +68,25 @@ def test_resynthesize_keeps_the_timing_or_predicts_it(run, capsys):
     assert soundfile.info("c.wav").frames % 640 == 0
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["vocode", "--run", "run", "--units", "[Hu8]", "--out", "o.wav"], r"\[Hu8\]: Hu units are 0 to 7"),
-    (["vocode", "--run", "run", "--units", "", "--out", "o.wav"], "no Hu units to speak"),
-    (["vocode", "--run", "run", "--units", "hello", "--out", "o.wav"], "is not of the form"),
-    (["vocode", "--run", "run", "--units", "[Hu1]", "--speaker", "2", "--out", "o.wav"], "speaker 2 is out of range: this vocoder has 0 to 1"),
-    (["vocode", "--run", "run", "--units", "[Hu1]", "--speaker", "bop", "--out", "o.wav"], "did you mean 'bob'"),
-    (["vocode", "--run", "run", "--units", "[Hu1]", "--out", "o.xyz"], "cannot write .xyz"),
-    (["vocode", "--run", "nowhere", "--units", "[Hu1]", "--out", "o.wav"], "--run nowhere: no such folder"),
-    (["vocode", "--units", "[Hu1]", "--out", "o.wav"], "--run RUN or --vocoder FOLDER"),
-    (["vocode", "--vocoder", "run", "--units", "[Hu1]", "--out", "o.wav"], "no vocoder in run"),
-    (["resynthesize", "missing.wav", "--run", "run", "--out", "o.wav"], "missing.wav: no such file"),
-    (["resynthesize", "short.wav", "--run", "run", "--out", "o.wav"], "too short for a single unit"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["vocode", "--run", "run", "--units", "[Hu8]", "--out", "o.wav"], r"\[Hu8\]: Hu units are 0 to 7"),
+        (["vocode", "--run", "run", "--units", "", "--out", "o.wav"], "no Hu units to speak"),
+        (["vocode", "--run", "run", "--units", "hello", "--out", "o.wav"], "is not of the form"),
+        (
+            ["vocode", "--run", "run", "--units", "[Hu1]", "--speaker", "2", "--out", "o.wav"],
+            "speaker 2 is out of range: this vocoder has 0 to 1",
+        ),
+        (["vocode", "--run", "run", "--units", "[Hu1]", "--speaker", "bop", "--out", "o.wav"], "did you mean 'bob'"),
+        (["vocode", "--run", "run", "--units", "[Hu1]", "--out", "o.xyz"], "cannot write .xyz"),
+        (["vocode", "--run", "nowhere", "--units", "[Hu1]", "--out", "o.wav"], "--run nowhere: no such folder"),
+        (["vocode", "--units", "[Hu1]", "--out", "o.wav"], "--run RUN or --vocoder FOLDER"),
+        (["vocode", "--vocoder", "run", "--units", "[Hu1]", "--out", "o.wav"], "no vocoder in run"),
+        (["resynthesize", "missing.wav", "--run", "run", "--out", "o.wav"], "missing.wav: no such file"),
+        (["resynthesize", "short.wav", "--run", "run", "--out", "o.wav"], "too short for a single unit"),
+    ],
+)
 def test_bad_input_is_one_clear_line(run, capsys, tmp_path, arguments, message):
     soundfile.write("short.wav", np.full(300, 0.1), 16000)
     assert re.search(message, refused(arguments, capsys))
@@ -87,4 +104,6 @@ def test_a_run_with_several_vocoders_asks_which(run, capsys, tmp_path):
 def test_a_vocoder_of_other_units_is_refused(run, capsys):
     run.contract = {"tokenizer": {**run.contract["tokenizer"], "checksum": "other"}}
     run.save(Path("other"))
-    assert "tokenizer.checksum" in refused(["resynthesize", "a.wav", "--run", "run", "--vocoder", "other", "--out", "o.wav"], capsys)
+    assert "tokenizer.checksum" in refused(
+        ["resynthesize", "a.wav", "--run", "run", "--vocoder", "other", "--out", "o.wav"], capsys
+    )

@@ -1,4 +1,5 @@
 """Where the fixtures lie, and their cases as test parameters."""
+
 import json
 import os
 from functools import cache
@@ -24,7 +25,9 @@ def cases(*path: str) -> list:
     for key in path:
         found = found.get(key, {}) if isinstance(found, dict) else {}
     items = found.items() if isinstance(found, dict) else enumerate(found)
-    return [pytest.param(case, id=str(case.get("case", key)) if isinstance(case, dict) else str(key)) for key, case in items]
+    return [
+        pytest.param(case, id=str(case.get("case", key)) if isinstance(case, dict) else str(key)) for key, case in items
+    ]
 
 
 @cache
@@ -33,9 +36,11 @@ def arrays() -> Any:
 
 
 @pytest.fixture(autouse=True)
-def remembered_f0(monkeypatch: pytest.MonkeyPatch) -> None:
+def cached_f0(monkeypatch: pytest.MonkeyPatch) -> None:
     """FCPE takes most of the time of these tests, which ask it for the same F0 over and over."""
-    monkeypatch.setattr(FCPE, "forward", lambda self, samples: _remembered(json.dumps(self.config()), samples.numpy().tobytes()))
+    monkeypatch.setattr(
+        FCPE, "forward", lambda self, samples: _remembered(json.dumps(self.config()), samples.numpy().tobytes())
+    )
 
 
 @cache

@@ -1,4 +1,5 @@
 """The official language models: prompts, forbidden ids, tokenizer, greedy generation, and what is made of it."""
+
 import random
 from functools import cache, partial
 from typing import Any
@@ -15,7 +16,7 @@ from zoo.interop.spiritlm.prompts import forbidden_for, forbidden_ids
 from zoo.interop.spiritlm.strings import STREAMS
 from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
 from zoo.language.speech_text_model import load_language_model
-from zoo.tokens.tokenizers import UnitTokenizer
+from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 from zoo.tokens.units import parse
 
 MODELS = dict(zip(("base", "expressive"), NAMES))
@@ -26,7 +27,7 @@ WAV_STRIDE = 8
 def heard(model: str, speech: str) -> str:
     """The string of ``wav:NAME:FIRST:LAST``, by the official speech tokenizer."""
     _, name, first, last = speech.split(":")
-    return encode_string(tokenizers(model), waveform(name)[int(first):int(last)])
+    return encode_string(tokenizers(model), waveform(name)[int(first) : int(last)])
 
 
 @cache
@@ -36,11 +37,16 @@ def tokenizers(model: str) -> UnitTokenizer:
 
 @cache
 def models(dtype: torch.dtype = torch.float32) -> dict[str, SpiritLM]:
-    return {model: SpiritLM.load(FIXTURES / "spiritlm_model" / name, vocoders()[model], partial(heard, model), dtype) for model, name in MODELS.items()}
+    return {
+        model: SpiritLM.load(FIXTURES / "spiritlm_model" / name, vocoders()[model], partial(heard, model), dtype)
+        for model, name in MODELS.items()
+    }
 
 
 def by_model(key: str) -> list:
-    return [pytest.param(model, case.values[0], id=f"{model}/{case.id}") for model in MODELS for case in cases(key, model)]
+    return [
+        pytest.param(model, case.values[0], id=f"{model}/{case.id}") for model in MODELS for case in cases(key, model)
+    ]
 
 
 def ranges(ids: list[int]) -> list[list[int]]:
@@ -63,7 +69,9 @@ def assert_outputs(outputs: list, case: dict[str, Any]) -> None:
             assert output.content == one["content"]
         else:
             assert len(output.content) == one["n_samples"]
-            assert np.abs(output.content.numpy()[::WAV_STRIDE] - arrays()[one["wav_every_8th"]]).max() < WAVEFORM_TOLERANCE
+            assert (
+                np.abs(output.content.numpy()[::WAV_STRIDE] - arrays()[one["wav_every_8th"]]).max() < WAVEFORM_TOLERANCE
+            )
 
 
 @pytest.mark.parametrize("case", cases("prompts"))
@@ -85,7 +93,13 @@ def test_forbidden_tokens(model):
 @pytest.mark.parametrize("case", cases("get_forbidden_tokens"))
 def test_get_forbidden_tokens(case):
     given, text = case["kwargs"], models()["expressive"].text
-    arguments = text, given["ban_special_tokens"], given["generate_only_speech"], given["generate_only_text"], given["ban_expressivity_tokens"]
+    arguments = (
+        text,
+        given["ban_special_tokens"],
+        given["generate_only_speech"],
+        given["generate_only_text"],
+        given["ban_expressivity_tokens"],
+    )
     if "error" in case:
         with pytest.raises(ValueError):
             forbidden_ids(*arguments)
@@ -112,7 +126,10 @@ def test_logits(model, dtype):
     found = logits[..., want["ids"]]
     name, tolerance = (want["fp32"], 1e-5) if dtype == torch.float32 else (want["bf16"], 2e-2)
     recorded_logits = arrays()[name].astype(np.float32)
-    assert np.abs(found.reshape(-1)[-recorded_logits.size:] - recorded_logits.reshape(-1)).max() < tolerance * np.abs(recorded_logits).max()
+    assert (
+        np.abs(found.reshape(-1)[-recorded_logits.size :] - recorded_logits.reshape(-1)).max()
+        < tolerance * np.abs(recorded_logits).max()
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -121,7 +138,12 @@ def test_generated_ids(model, case, dtype):
     lm = models(dtype)[model]
     ids = lm.text.encode_string(case["prompt"])
     assert ids == case["prompt_ids"]
-    new = lm.continue_ids(ids, case["output_modality"], {"max_new_tokens": case["max_new_tokens"]}, case["force_tokens_to_output_modality"])
+    new = lm.continue_ids(
+        ids,
+        case["output_modality"],
+        {"max_new_tokens": case["max_new_tokens"]},
+        case["force_tokens_to_output_modality"],
+    )
     assert new == case["new_ids" if dtype == torch.bfloat16 else "new_ids_float32"]
     assert lm.text.decode_string(ids + new) == case["decoded_without_special"]
 
@@ -130,9 +152,14 @@ def test_generated_ids(model, case, dtype):
 def test_generate(model, case):
     def ask() -> list:
         return models()[model].generate(
-            case["inputs"] and [tuple(item) for item in case["inputs"]], case["output_modality"], case["prompt_argument"],
-            {"max_new_tokens": case["max_new_tokens"]}, case["speaker_id"], case["force_tokens_to_output_modality"],
-            random.Random(case["python_random_seed"]))
+            case["inputs"] and [tuple(item) for item in case["inputs"]],
+            case["output_modality"],
+            case["prompt_argument"],
+            {"max_new_tokens": case["max_new_tokens"]},
+            case["speaker_id"],
+            case["force_tokens_to_output_modality"],
+            random.Random(case["python_random_seed"]),
+        )
 
     if "error" in case:
         with pytest.raises(ValueError):
@@ -143,7 +170,14 @@ def test_generate(model, case):
 
 @pytest.mark.parametrize("case", cases("decode_generated"))
 def test_decode_generated(case):
-    arguments = vocoders()[case["model"]], case["prompt"], case["generated_content"], case["output_modality"], None, random.Random(case["python_random_seed"])
+    arguments = (
+        vocoders()[case["model"]],
+        case["prompt"],
+        case["generated_content"],
+        case["output_modality"],
+        None,
+        random.Random(case["python_random_seed"]),
+    )
     if "error" in case:
         with pytest.raises(ValueError):
             decode_generated(*arguments)
@@ -181,8 +215,11 @@ def test_imported_language_model_is_the_same_in_the_zoo(model, tmp_path):
     network, vocabulary = load_language_model(tmp_path / "model")
     assert len(vocabulary) == lm.text.pieces.get_piece_size() and vocabulary.num_rows == network.config.vocab_size
     for text in ("[Speech][Hu7][Hu500]", "[Text][Speech]"):
-        assert lm.text.encode_string(text)[-2:] == (vocabulary.speech_ids(parse(text[8:], vocabulary.streams)).tolist() if "Hu" in text
-                                                    else [vocabulary.text_marker, vocabulary.speech_marker])
+        assert lm.text.encode_string(text)[-2:] == (
+            vocabulary.speech_ids(parse(text[8:], vocabulary.streams)).tolist()
+            if "Hu" in text
+            else [vocabulary.text_marker, vocabulary.speech_marker]
+        )
     ids = torch.tensor([lm.text.encode_string("[Text]The largest country[Speech][Hu1]")])
     with torch.inference_mode():
         assert torch.equal(network(ids).logits, lm.network(ids).logits)

@@ -1,4 +1,5 @@
 """The official phonetic units: dense features at every layer, blanks, units, chunks."""
+
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,7 @@ from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, arrays, cases, wa
 from zoo.interop.spiritlm.hubert import features, load_hubert, load_phonetic
 from zoo.interop.spiritlm.tokenizer import PHONETIC
 from zoo.speech.encoders import HubertEncoder
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
 
 FOLDER = FIXTURES / "speech_tokenizer" / PHONETIC
 EXTRA = FIXTURES / "extra" / "hubert_large_style.pt"
@@ -104,7 +105,7 @@ def test_pieces_of_its_own_of_40000_samples():
 @pytest.mark.parametrize("samples", [param.id for param in cases("hubert_below_receptive_field")])
 def test_lengths_about_the_receptive_field(samples):
     case, units = EXPECTED["hubert_below_receptive_field"][samples], phonetic()
-    piece = waveform("short")[:int(samples)]
+    piece = waveform("short")[: int(samples)]
     if "error" in case:
         with pytest.raises(ValueError, match="samples"):
             features(units.encoder, piece)

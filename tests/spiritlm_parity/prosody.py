@@ -1,4 +1,5 @@
 """The official F0, pitch units and style units, of one chunk at a time."""
+
 import shutil
 from functools import cache
 
@@ -13,7 +14,7 @@ from zoo.interop.spiritlm import pitch as official_pitch
 from zoo.interop.spiritlm.pitch import load_pitch
 from zoo.interop.spiritlm.style import load_style
 from zoo.speech.pitch_units import PitchUnits, network_input, voiced_mean
-from zoo.speech.style import StyleUnits
+from zoo.speech.style_units import StyleUnits
 
 F0_TOLERANCE_HZ = 1e-2  # a second run of the release itself differs by 4e-4 Hz
 LATENT_TOLERANCE = 1e-4  # of the largest latent
@@ -58,7 +59,9 @@ def test_pitch_units(wav):
     assert len(units) == case["n"] and (units == case["units"])[sure].all()
     with torch.no_grad():
         track = pitch.f0(waveform(wav))
-        latents = pitch.vqvae.encoder(network_input(track, voiced_mean(track) if pitch.normalize else torch.zeros(()))[None])[0].numpy()
+        latents = pitch.vqvae.encoder(
+            network_input(track, voiced_mean(track) if pitch.normalize else torch.zeros(()))[None]
+        )[0].numpy()
     wanted = arrays()[case["encoder_out"]]
     assert np.abs(latents - wanted).max() < LATENT_TOLERANCE * max(1.0, np.abs(wanted).max())
 
@@ -110,20 +113,36 @@ def broken(name: str, tmp_path, change) -> None:
     torch.save(state, file)
 
 
-@pytest.mark.parametrize("load, name, tensor", [
-    (load_pitch, "vqvae_f0_quantizer", "encoder.level_blocks.0.model.0.0.weight"), (load_pitch, "vqvae_f0_quantizer", "vq.level_blocks.0.k"),
-    (load_style, "style_encoder_w2v2", "classifier.bias"), (load_style, "style_encoder_w2v2", "wav2vec2.feature_projection.projection.weight")])
+@pytest.mark.parametrize(
+    "load, name, tensor",
+    [
+        (load_pitch, "vqvae_f0_quantizer", "encoder.level_blocks.0.model.0.0.weight"),
+        (load_pitch, "vqvae_f0_quantizer", "vq.level_blocks.0.k"),
+        (load_style, "style_encoder_w2v2", "classifier.bias"),
+        (load_style, "style_encoder_w2v2", "wav2vec2.feature_projection.projection.weight"),
+    ],
+)
 def test_a_missing_an_unknown_and_a_misshapen_tensor_are_refused(load, name, tensor, tmp_path):
-    for number, (change, message) in enumerate([
-            (lambda t: t.pop(tensor), "no tensor"), (lambda t: t.update(extra=torch.zeros(1)), "unknown tensor extra"),
-            (lambda t: t.update({tensor: t[tensor][:-1]}), "is of shape")]):
+    for number, (change, message) in enumerate(
+        [
+            (lambda t: t.pop(tensor), "no tensor"),
+            (lambda t: t.update(extra=torch.zeros(1)), "unknown tensor extra"),
+            (lambda t: t.update({tensor: t[tensor][:-1]}), "is of shape"),
+        ]
+    ):
         broken(name, tmp_path / str(number), change)
         with pytest.raises(ValueError, match=message):
             load(tmp_path / str(number) / name)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"features": "f0"}, "features is 'f0'; want one of"), ({"f0_extractor": "pyaapt"}, "f0_extractor is 'pyaapt'"), ({"features": None}, "no field 'features'")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"features": "f0"}, "features is 'f0'; want one of"),
+        ({"f0_extractor": "pyaapt"}, "f0_extractor is 'pyaapt'"),
+        ({"features": None}, "no field 'features'"),
+    ],
+)
 def test_a_pitch_config_that_is_not_known_is_refused_by_name(change, message, tmp_path):
     folder = FIXTURES / "speech_tokenizer" / "vqvae_f0_quantizer"
     config = yaml.safe_load((folder / "config.yaml").read_text())

@@ -1,11 +1,12 @@
 """Sentiment preservation: the official scorer, label maps and few-shot prompts."""
+
 from functools import cache
 
 import numpy as np
 import pytest
 
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases
-from zoo.evaluation import sentiment
+from zoo.evaluation.generation import stsp as sentiment
 from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
 
 
@@ -13,7 +14,9 @@ def _scored(case):
     references = FIXTURES / case["ref"]
     if "pred" in case:
         return sentiment.score_files(references, FIXTURES / case["pred"], case["label"])
-    predictions = case["pred_dict"] if "pred_dict" in case else {key: label for key, label in case["pred_dict_int_keys"]}
+    predictions = (
+        case["pred_dict"] if "pred_dict" in case else {key: label for key, label in case["pred_dict_int_keys"]}
+    )
     return sentiment.score(sentiment.read_rows(references), predictions, case["label"])
 
 
@@ -29,8 +32,8 @@ def test_stsp_eval(case):
 
 def test_sentiments_of_emotions():
     maps = EXPECTED["stsp_maps"]
-    assert sentiment.EMOTION_TO_SENTIMENT == maps["EMOTION_2_SENTIMENT"]
-    assert sentiment.EXPRESSO_EMOTION_TO_SENTIMENT == maps["EXPRESSO_EMOTION_2_SENTIMENT"]
+    assert maps["EMOTION_2_SENTIMENT"] == sentiment.EMOTION_TO_SENTIMENT
+    assert maps["EXPRESSO_EMOTION_2_SENTIMENT"] == sentiment.EXPRESSO_EMOTION_TO_SENTIMENT
     with pytest.raises(ValueError, match="'amused'"):
         sentiment.sentiment_of("amused", sentiment.EXPRESSO_EMOTION_TO_SENTIMENT)
 
@@ -61,7 +64,14 @@ def test_few_shot_rows(name):
     where = EXPECTED["few_shot"]
     rows = sentiment.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
     hear = lambda waveform: encode_string(tokenizer(model), waveform) if len(waveform) >= 1280 else ""
-    found = [{"id": row["id"], "sentiment": row["sentiment"], "prompt": sentiment.shot_string(row, FIXTURES / where["data_root"], (first, second), hear)} for row in rows]
+    found = [
+        {
+            "id": row["id"],
+            "sentiment": row["sentiment"],
+            "prompt": sentiment.shot_string(row, FIXTURES / where["data_root"], (first, second), hear),
+        }
+        for row in rows
+    ]
     assert found == where["per_row"][name]
 
 

@@ -1,4 +1,5 @@
 """The string form of units and its parsing."""
+
 import pytest
 
 from tests.spiritlm_parity.fixtures import EXPECTED, cases
@@ -26,7 +27,9 @@ def test_string_to_units(case):
         assert strings.string_to_units(*arguments) == case["out"]
 
 
-@pytest.mark.parametrize("name", ["does_start_with_speech_token", "does_end_with_speech_token", "find_prompt_last_speech_start_position"])
+@pytest.mark.parametrize(
+    "name", ["does_start_with_speech_token", "does_end_with_speech_token", "find_prompt_last_speech_start_position"]
+)
 def test_speech_tokens_in_strings(name):
     for case in EXPECTED[name]:
         assert getattr(strings, name)(case["string"]) == case["out"], case["string"]

@@ -1,4 +1,5 @@
 """The official vocoders: waveforms and durations."""
+
 import random
 from functools import cache
 from typing import Any
@@ -22,7 +23,7 @@ def vocoders() -> dict[str, Vocoder]:
 
 def assert_waveform(waveform: torch.Tensor, case: dict[str, Any]) -> None:
     assert len(waveform) == case["n_samples"]
-    difference = np.abs(waveform.numpy()[::case["wav_stride"]] - arrays()[case["wav"]]).max()
+    difference = np.abs(waveform.numpy()[:: case["wav_stride"]] - arrays()[case["wav"]]).max()
     assert difference < WAVEFORM_TOLERANCE, difference
 
 
@@ -49,8 +50,11 @@ def test_decode(case):
 def test_durations(name):
     model, wav = name.split("/")
     case = EXPECTED["durations"][name]
-    units = torch.tensor([int(unit) for unit in EXPECTED["hubert"][wav]["units"].split()]
-                         if isinstance(EXPECTED["hubert"][wav]["units"], str) else EXPECTED["hubert"][wav]["units"])
+    units = torch.tensor(
+        [int(unit) for unit in EXPECTED["hubert"][wav]["units"].split()]
+        if isinstance(EXPECTED["hubert"][wav]["units"], str)
+        else EXPECTED["hubert"][wav]["units"]
+    )
     vocoder = vocoders()[model]
     log = vocoder.durations(vocoder.generator.phonetic(units.unsqueeze(0)))[0].detach().numpy()
     assert np.abs(log - arrays()[case["log_dur"]].reshape(-1)).max() < 1e-4
@@ -68,7 +72,10 @@ def test_an_official_folder_with_another_tensor_is_refused(tmp_path):
     folder = FIXTURES / "speech_tokenizer" / "hifigan_spiritlm_base"
     state = torch.load(folder / "generator.pt", weights_only=True)
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())
-    for change, message in ((lambda t: t.pop("conv_pre.bias"), "no tensor"), (lambda t: t.update(extra=torch.zeros(1)), "unknown tensor")):
+    for change, message in (
+        (lambda t: t.pop("conv_pre.bias"), "no tensor"),
+        (lambda t: t.update(extra=torch.zeros(1)), "unknown tensor"),
+    ):
         tensors = dict(state["generator"])
         change(tensors)
         torch.save({"generator": tensors}, tmp_path / "generator.pt")

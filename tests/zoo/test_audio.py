@@ -66,9 +66,16 @@ def bad_files(folder):
     soundfile.write(folder / "inf.wav", np.array([0.1, np.inf, 0.2], np.float32), 16000, subtype="FLOAT")
 
 
-@pytest.mark.parametrize("name, says", [
-    ("missing.wav", "no such file"), ("text.wav", "unreadable"), ("empty.wav", "no samples"), ("nan.wav", "NaN"), ("inf.wav", "NaN"),
-])
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("missing.wav", "no such file"),
+        ("text.wav", "unreadable"),
+        ("empty.wav", "no samples"),
+        ("nan.wav", "NaN"),
+        ("inf.wav", "NaN"),
+    ],
+)
 def test_a_bad_file_is_one_clear_line(tmp_path, name, says):
     bad_files(tmp_path)
     with pytest.raises(audio.AudioError) as error:

@@ -41,7 +41,9 @@ def fail_unsendably(number):
 @pytest.mark.parametrize("num_processes", [1, 3])
 def test_results_come_in_order_from_a_lazy_stream(num_processes):
     factor = 2  # a closure, which no pickle takes, goes with the fork
-    assert list(in_processes(lambda number: factor * number, iter(range(500)), num_processes, chunk=7)) == list(range(0, 1000, 2))
+    assert list(in_processes(lambda number: factor * number, iter(range(500)), num_processes, chunk=7)) == list(
+        range(0, 1000, 2)
+    )
 
 
 def test_a_stream_is_not_run_through_before_it_is_needed():

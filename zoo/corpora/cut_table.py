@@ -1,4 +1,5 @@
 """Any utterance of a prepared corpus by its number, without the corpus in memory."""
+
 import gzip
 import json
 import os
@@ -57,4 +58,6 @@ class CutTable:
     def __getitem__(self, row: int) -> Cut:
         file, starts, _ = self._lines
         # pread, since forked loader processes share the place in the file.
-        return deserialize_item(json.loads(os.pread(file.fileno(), int(starts[row + 1] - starts[row]), int(starts[row]))))
+        return deserialize_item(
+            json.loads(os.pread(file.fileno(), int(starts[row + 1] - starts[row]), int(starts[row])))
+        )

@@ -1,4 +1,5 @@
 """Many lines spoken into files by several processes."""
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from zoo import audio
-from zoo.corpora.espeak import Synthesiser, Voice
+from zoo.corpora.espeak import Synthesizer, Voice
 from zoo.processes import in_processes
 
 
@@ -47,15 +48,23 @@ def speak_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[L
     """
     lines = list(dict.fromkeys(lines))
     rows = in_processes(partial(_speak, folder=folder), lines, num_processes, chunk=4)
-    return dict(zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None), strict=True))
+    return dict(
+        zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None), strict=True)
+    )
 
 
 def _speak(line: Line, folder: Path) -> dict[str, Any]:
-    speech = Synthesiser().speak(line.spoken, line.voice)
+    speech = Synthesizer().speak(line.spoken, line.voice)
     audio.write(folder / line.path, speech.waveform, audio.SAMPLE_RATE)
     words = [(word, start, end) for word, (_, start, end) in zip(line.text.split(), speech.words, strict=True)]
     return {
-        "id": line.id, "audio": line.path, "duration": len(speech.waveform) / audio.SAMPLE_RATE, "text": line.text,
-        "language": line.language, "speaker": line.speaker, "style": line.style,
-        "words": words, "phonemes": speech.phonemes,
+        "id": line.id,
+        "audio": line.path,
+        "duration": len(speech.waveform) / audio.SAMPLE_RATE,
+        "text": line.text,
+        "language": line.language,
+        "speaker": line.speaker,
+        "style": line.style,
+        "words": words,
+        "phonemes": speech.phonemes,
     }

@@ -1,4 +1,5 @@
 """Synthetic speech with word and phoneme times, by espeak-ng through its C interface (``speak_lib.h``)."""
+
 import _ctypes
 import ctypes
 import difflib
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 
 from zoo import audio
+from zoo.corpora.espeak_word_times import Event, intervals
 from zoo.corpora.utterance import Interval
-from zoo.corpora.word_times import Event, intervals
 
 SYNCHRONOUS = 2
 PHONEME_EVENTS, PHONEMES_AS_IPA, DONT_EXIT = 1, 2, 0x8000
@@ -67,7 +68,7 @@ class Speech:
     phonemes: tuple[Interval, ...]
 
 
-class Synthesiser:
+class Synthesizer:
     """Speaks text; the same text and voice give the same samples, whatever was spoken before."""
 
     def speak(self, text: str, voice: Voice) -> Speech:
@@ -84,7 +85,7 @@ class Synthesiser:
             raise ValueError(f"text: {text!r} has no words to speak")
         with _LOCK, _Library() as library:
             library.choose(voice)
-            samples, events = library.synthesise(text)
+            samples, events = library.synthesize(text)
             counts = [library.count_phonemes(word) for word in text.split()]
             rate = library.sample_rate
         if len(samples) == 0:
@@ -101,9 +102,14 @@ class _EventId(ctypes.Union):
 
 class _Event(ctypes.Structure):
     _fields_ = [
-        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p), ("id", _EventId),
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
     ]
 
 
@@ -148,7 +154,7 @@ class _Library:
         for parameter, number in PARAMETERS.items():
             self._handle.espeak_SetParameter(number, getattr(voice, parameter), 0)
 
-    def synthesise(self, text: str) -> tuple[np.ndarray, list[Event]]:
+    def synthesize(self, text: str) -> tuple[np.ndarray, list[Event]]:
         """Return the samples (num_samples,) int16 and the events."""
         raw = text.encode() + b"\0"
         self._handle.espeak_Synth(raw, ctypes.c_size_t(len(raw)), 0, 1, 0, CHARS_UTF8, None, None)
@@ -171,7 +177,9 @@ class _Library:
         while events[i].type != 0:
             event = events[i]
             # A name of eight bytes fills the field and has no terminator of its own.
-            name = ctypes.string_at(ctypes.addressof(event) + _Event.id.offset, 8).split(b"\0")[0].decode(errors="ignore")
+            name = (
+                ctypes.string_at(ctypes.addressof(event) + _Event.id.offset, 8).split(b"\0")[0].decode(errors="ignore")
+            )
             self._events.append(Event(event.type, event.text_position, event.sample, name if event.type == 7 else ""))
             i += 1
         return 0

@@ -1,4 +1,5 @@
 """Corpora that Lhotse knows: manifests on disk, or one of its recipes run on a corpus as it was downloaded."""
+
 import difflib
 import gzip
 import inspect
@@ -19,8 +20,16 @@ from zoo.corpora.source import SPLITS, BadItem, Items, held_out
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
-SPLIT_WORDS = {"train": "train", "training": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
-               "test": "test", "eval": "test"}
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "test": "test",
+    "eval": "test",
+}
 KINDS = {"recordings": "recordings", "supervisions": "supervisions", "cuts": "cuts"}
 # A supervision this close to the ends of its cut covers it.
 COVER_SECONDS = 0.02
@@ -54,7 +63,9 @@ class LhotseCorpus:
         """
         kinds = manifests(self.path)
         if not kinds:
-            raise FileNotFoundError(f"{self.path}: no Lhotse manifests of cuts, recordings or supervisions (.jsonl, .jsonl.gz)")
+            raise FileNotFoundError(
+                f"{self.path}: no Lhotse manifests of cuts, recordings or supervisions (.jsonl, .jsonl.gz)"
+            )
         named: dict[str, dict[str, Path]] = {}
         for file, kind in kinds.items():
             part = re.sub(r"recordings|supervisions|cuts", "", file.name) if kind != "cuts" else file.name
@@ -108,8 +119,10 @@ class LhotseRecipe:
         known = [name.removeprefix("prepare_") for name in dir(lhotse.recipes) if name.startswith("prepare_")]
         if self.name not in known:
             near = difflib.get_close_matches(self.name, known, 1)
-            raise ValueError(f"name: Lhotse has no recipe {self.name!r}; " + (
-                f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"))
+            raise ValueError(
+                f"name: Lhotse has no recipe {self.name!r}; "
+                + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}")
+            )
         return getattr(lhotse.recipes, f"prepare_{self.name}")
 
 
@@ -161,7 +174,9 @@ def _nested(made: dict, name: str) -> Iterator[tuple[str, dict]]:
             yield from _nested(value, f"{name}-{key}".strip("-"))
 
 
-def _by_split(parts: dict[str, Callable[[], Iterable[Cut]]], language: str, dev_share: float, name: str) -> dict[str, Items]:
+def _by_split(
+    parts: dict[str, Callable[[], Iterable[Cut]]], language: str, dev_share: float, name: str
+) -> dict[str, Items]:
     grouped: dict[str, list[Callable[[], Iterable[Cut]]]] = {}
     for part, make in parts.items():
         grouped.setdefault(_split(part), []).append(make)
@@ -201,7 +216,9 @@ def _pieces(cut: Cut) -> Iterable[Cut]:
         return [cut]
     segment = cut.supervisions[0]
     if len(cut.supervisions) == 1 and abs(segment.start) + abs(segment.duration - cut.duration) <= COVER_SECONDS:
-        return [cut if cut.id == segment.id or not cut.id.startswith(f"{cut.recording_id}-") else cut.with_id(segment.id)]
+        return [
+            cut if cut.id == segment.id or not cut.id.startswith(f"{cut.recording_id}-") else cut.with_id(segment.id)
+        ]
     return [piece.with_id(piece.supervisions[0].id) for piece in cut.trim_to_supervisions(keep_overlapping=False)]
 
 
@@ -219,7 +236,9 @@ def _checked(cut: Cut) -> Cut | BadItem:
             try:
                 seconds = soundfile.info(source.source).duration
             except (OSError, RuntimeError) as error:
-                reason = "unreadable: " + " ".join(str(error).split()) if Path(source.source).is_file() else "no such file"
+                reason = (
+                    "unreadable: " + " ".join(str(error).split()) if Path(source.source).is_file() else "no such file"
+                )
                 return BadItem(cut.id, audio_name(cut), reason)
             if cut.end > seconds + COVER_SECONDS:
                 return BadItem(cut.id, audio_name(cut), f"ends at {cut.end:g} s, the file has {seconds:g} s")

@@ -1,4 +1,5 @@
 """From a corpus source to the cut manifests that everything else reads."""
+
 import gzip
 import io
 import json
@@ -107,7 +108,11 @@ def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:
 
 
 def _write_split(
-    items: Iterable[Cut | BadItem], split: str, manifest: TextIO, skipped: TextIO, check_samples: bool,
+    items: Iterable[Cut | BadItem],
+    split: str,
+    manifest: TextIO,
+    skipped: TextIO,
+    check_samples: bool,
 ) -> SplitSummary:
     summary, seen = SplitSummary(), set()
     for item in tqdm(items, desc=f"corpus {split}", unit=" utterances", delay=3, disable=None):
@@ -162,7 +167,9 @@ def _count(cut: Cut, summary: SplitSummary) -> None:
     summary.hours += labels.duration / 3600
     summary.with_words += labels.words is not None
     for counts, key in (
-        (summary.speakers, labels.speaker), (summary.languages, labels.language), (summary.styles, labels.style or "none"),
+        (summary.speakers, labels.speaker),
+        (summary.languages, labels.language),
+        (summary.styles, labels.style or "none"),
     ):
         counts[key] = counts.get(key, 0) + 1
 
@@ -177,7 +184,8 @@ def _refuse_bad(part: SplitSummary, split: str, listing: Path, max_bad_share: fl
         raise ValueError(f"{source}: split {split!r} is empty")
     raise ValueError(
         f"{source}: {part.skipped} of {total} utterances of {split!r} are unusable, more than max_bad_share "
-        f"{max_bad_share:g}; the first: {first['audio']}: {first['reason']}; all in {listing}")
+        f"{max_bad_share:g}; the first: {first['audio']}: {first['reason']}; all in {listing}"
+    )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 """What every corpus source shares: the contract, the reading of one audio file, the held-out part."""
+
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -46,8 +47,14 @@ class Source(Protocol):
 
 
 def file_cut(
-    path: Path, id: str, text: str, language: str, speaker: str, style: str | None = None,
-    words: tuple[Interval, ...] | None = None, phonemes: tuple[Interval, ...] | None = None,
+    path: Path,
+    id: str,
+    text: str,
+    language: str,
+    speaker: str,
+    style: str | None = None,
+    words: tuple[Interval, ...] | None = None,
+    phonemes: tuple[Interval, ...] | None = None,
 ) -> Cut | BadItem:
     """Return one audio file with its labels as a cut, after a look at the file's header."""
     try:
@@ -59,8 +66,12 @@ def file_cut(
         return BadItem(id, str(path), "zero length")
     channels = list(range(header.channels))
     recording = Recording(
-        id=id, sources=[AudioSource("file", channels, str(path.resolve()))], sampling_rate=header.samplerate,
-        num_samples=header.frames, duration=header.frames / header.samplerate, channel_ids=channels,
+        id=id,
+        sources=[AudioSource("file", channels, str(path.resolve()))],
+        sampling_rate=header.samplerate,
+        num_samples=header.frames,
+        duration=header.frames / header.samplerate,
+        channel_ids=channels,
     )
     return to_cut(Utterance(id, text, language, speaker, style, words, phonemes, recording.duration), recording)
 

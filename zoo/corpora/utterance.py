@@ -1,4 +1,5 @@
 """One utterance, and its form as a Lhotse cut."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +76,20 @@ def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
     alignment = {name: _items(intervals) for name, intervals in named.items() if intervals is not None}
     cut = recording.to_cut()
     cut.id = utterance.id
-    cut.supervisions = [SupervisionSegment(
-        id=utterance.id, recording_id=recording.id, start=0.0, duration=recording.duration, channel=cut.channel,
-        text=utterance.text, language=utterance.language, speaker=utterance.speaker,
-        custom=None if utterance.style is None else {"style": utterance.style}, alignment=alignment or None,
-    )]
+    cut.supervisions = [
+        SupervisionSegment(
+            id=utterance.id,
+            recording_id=recording.id,
+            start=0.0,
+            duration=recording.duration,
+            channel=cut.channel,
+            text=utterance.text,
+            language=utterance.language,
+            speaker=utterance.speaker,
+            custom=None if utterance.style is None else {"style": utterance.style},
+            alignment=alignment or None,
+        )
+    ]
     return cut
 
 

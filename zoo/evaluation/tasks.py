@@ -1,4 +1,5 @@
 """Every evaluation of a language model by name: what it needs, and what it reports."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,20 +9,26 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.evaluation.alignment import alignment_plot, measure_alignment
-from zoo.evaluation.baselines import Unigram
-from zoo.evaluation.contrast import DIRECTIONS, accuracies
-from zoo.evaluation.few_shot import FewShot, load_utterances, most_frequent_label, most_frequent_word
-from zoo.evaluation.judges import SpeechClassifier, TextClassifier
-from zoo.evaluation.likelihood import log_likelihoods
-from zoo.evaluation.preservation import load_moods, preserve, spoken, unigram_preservation, written
-from zoo.evaluation.remember import Memory, remembered
-from zoo.evaluation.suites import load_contrasts
-from zoo.evaluation.toxic_continuations import toxic_continuations
-from zoo.evaluation.toxicity import WordList
+from zoo.evaluation.generation.few_shot import FewShot, load_utterances, most_frequent_label, most_frequent_word
+from zoo.evaluation.generation.sentiment_preservation import (
+    load_sentiment_suite,
+    majority_baseline,
+    measure_sentiment_preservation,
+    spoken,
+    written,
+)
+from zoo.evaluation.generation.toxic_continuations import toxic_continuations
+from zoo.evaluation.judges.pretrained import SpeechClassifier, TextClassifier
+from zoo.evaluation.judges.toxicity import WordList
+from zoo.evaluation.representation_alignment import alignment_plot, measure_alignment
+from zoo.evaluation.result_cache import ResultCache, cached_scorer
+from zoo.evaluation.scoring.contrast import DIRECTIONS, accuracies
+from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.evaluation.scoring.unigram_baseline import Unigram
+from zoo.evaluation.suites.contrast_suite import load_contrasts
 from zoo.files import write_text
+from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokens.store import TokenTable
-from zoo.tokens.tokenizers import SpeechTokenizer
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -77,31 +84,38 @@ class Settings:
     toxicity: Callable[[str], float] | None = None
 
 
-Task = Callable[[Subject, Path, Settings, Memory], dict[str, Any]]
+Task = Callable[[Subject, Path, Settings, ResultCache], dict[str, Any]]
 
 
-def contrast(subject: Subject, table: Path, settings: Settings, memory: Memory) -> dict[str, Any]:
+def contrast(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
     """Accuracy in every direction that the suite serves, beside a unigram model and chance."""
     items = load_contrasts(table, subject.tokenizer, subject.vocabulary, settings.limit)
-    unigram = Unigram.of_table(subject.vocabulary, TokenTable(subject.tokens, "train")) if subject.tokens else Unigram.of_items(subject.vocabulary, items)
+    unigram = (
+        Unigram.of_table(subject.vocabulary, TokenTable(subject.tokens, "train"))
+        if subject.tokens
+        else Unigram.of_items(subject.vocabulary, items)
+    )
     result: dict[str, Any] = {"task": "contrast", "items": [item.id for item in items]}
-    for name, score in (("model", remembered(memory, "model", partial(log_likelihoods, subject.network))), ("unigram", unigram)):
+    for name, score in (
+        ("model", cached_scorer(memory, "model", partial(log_likelihoods, subject.network))),
+        ("unigram", unigram),
+    ):
         found = accuracies(score, subject.vocabulary, items)
         result[name] = {way: {**one.report(), "hits": one.hits.tolist()} for way, one in found.items()}
     return result
 
 
-def few_shot(name: str, subject: Subject, table: Path, settings: Settings, memory: Memory) -> dict[str, Any]:
+def few_shot(name: str, subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
     """Recognition, synthesis or intents from examples."""
     shots, asked = load_utterances(table, _hearing(subject, name), subject.vocabulary, settings.limit)
     number = min(SHOTS[name], len(shots)) if settings.shots is None else settings.shots
     model = FewShot(subject.network, subject.vocabulary, number, settings.seed, _most_tokens(subject, name))
     if name == "tts":
         if subject.speaks is None or settings.transcriber is None:
-            raise ValueError("tts needs a vocoder, and a recogniser that hears it: --asr CHECKPOINT")
-        answers = model.synthesise(shots, asked, subject.speaks, settings.transcriber)
+            raise ValueError("tts needs a vocoder, and a recognizer that hears it: --asr CHECKPOINT")
+        answers = model.synthesize(shots, asked, subject.speaks, settings.transcriber)
     else:
-        answers = model.recognise(shots, asked) if name == "asr" else model.classify(shots, asked)
+        answers = model.recognize(shots, asked) if name == "asr" else model.classify(shots, asked)
     if name == "intent":
         unigram, chance = most_frequent_label(asked), 1 / len({one.label for one in asked})
     else:
@@ -110,45 +124,87 @@ def few_shot(name: str, subject: Subject, table: Path, settings: Settings, memor
     return {"task": name, "model": answers.report(), **baselines, "rows": answers.rows}
 
 
-def sentiment(subject: Subject, table: Path, settings: Settings, memory: Memory) -> dict[str, Any]:
+def sentiment(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
     """Sentiment preservation in every direction that can be judged."""
-    shots, asked = load_moods(table, subject.tokenizer, subject.vocabulary, settings.limit)
-    judges = {"T": settings.text_classifier and written(subject.vocabulary, settings.text_classifier),
-              "S": settings.speech_classifier and subject.speaks and spoken(subject.vocabulary, subject.speaks, subject.sample_rate, settings.speech_classifier)}
+    shots, asked = load_sentiment_suite(table, subject.tokenizer, subject.vocabulary, settings.limit)
+    judges = {
+        "T": settings.text_classifier and written(subject.vocabulary, settings.text_classifier),
+        "S": settings.speech_classifier
+        and subject.speaks
+        and spoken(subject.vocabulary, subject.speaks, subject.sample_rate, settings.speech_classifier),
+    }
     result: dict[str, Any] = {"task": "sentiment", "model": {}, "unigram": {}, "left_out": {}}
     for way in DIRECTIONS:
         if not judges[way[-1]]:
-            result["left_out"][way] = "no classifier of text" if way[-1] == "T" else "no classifier of speech, or no vocoder"
+            result["left_out"][way] = (
+                "no classifier of text" if way[-1] == "T" else "no classifier of speech, or no vocoder"
+            )
         elif not any(way in one.directions and one.prompt.of(way[0]) is not None for one in asked):
             result["left_out"][way] = "no item"
         else:
-            run = partial(preserve, subject.network, subject.vocabulary, shots, asked, way, judges[way[-1]], settings.shots or 0, settings.runs, settings.seed)
-            result["model"][way] = memory.part(way, lambda: (lambda one: {**one.report(), "hits": one.hits.tolist(), "rows": one.rows})(run()))
-            result["unigram"][way] = unigram_preservation(asked, way).named("accuracy")
+            run = partial(
+                measure_sentiment_preservation,
+                subject.network,
+                subject.vocabulary,
+                shots,
+                asked,
+                way,
+                judges[way[-1]],
+                settings.shots or 0,
+                settings.runs,
+                settings.seed,
+            )
+            result["model"][way] = memory.part(
+                way, lambda: (lambda one: {**one.report(), "hits": one.hits.tolist(), "rows": one.rows})(run())
+            )
+            result["unigram"][way] = majority_baseline(asked, way).named("accuracy")
     if not result["model"]:
-        raise ValueError("no direction of sentiment can be judged: give --text-classifier, or --speech-classifier and a vocoder")
+        raise ValueError(
+            "no direction of sentiment can be judged: give --text-classifier, or --speech-classifier and a vocoder"
+        )
     return result
 
 
-def alignment(subject: Subject, table: Path, settings: Settings, memory: Memory) -> dict[str, Any]:
+def alignment(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
     """Similarity of the same words in speech and text, layer by layer; ``alignment.svg`` beside the result."""
-    found = measure_alignment(subject.network, subject.vocabulary, TokenTable(table, "dev"), settings.limit or 200, settings.seed)
+    found = measure_alignment(
+        subject.network, subject.vocabulary, TokenTable(table, "dev"), settings.limit or 200, settings.seed
+    )
     write_text(memory.path.with_suffix(".svg"), alignment_plot({"model": found}))
     return {"task": "alignment", "model": found.report(), "chance": {"retrieval": round(found.retrieval_chance, 4)}}
 
 
-def toxicity(subject: Subject, table: Path, settings: Settings, memory: Memory) -> dict[str, Any]:
+def toxicity(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
     """Added toxicity of continuations in both modalities."""
-    return toxic_continuations(subject.network, subject.vocabulary, subject.tokenizer, table, settings.toxic_words, settings.toxicity,
-                               subject.speaks, settings.transcriber, settings.limit, settings.seed)
+    return toxic_continuations(
+        subject.network,
+        subject.vocabulary,
+        subject.tokenizer,
+        table,
+        settings.toxic_words,
+        settings.toxicity,
+        subject.speaks,
+        settings.transcriber,
+        settings.limit,
+        settings.seed,
+    )
 
 
-TASKS: dict[str, Task] = {"contrast": contrast, **{name: partial(few_shot, name) for name in SHOTS},
-                          "sentiment": sentiment, "alignment": alignment, "toxicity": toxicity}
+TASKS: dict[str, Task] = {
+    "contrast": contrast,
+    **{name: partial(few_shot, name) for name in SHOTS},
+    "sentiment": sentiment,
+    "alignment": alignment,
+    "toxicity": toxicity,
+}
 # Suites by name: their task, and the file of their table in a folder of suites.
-SUITES = {**{name: ("contrast", f"{name}.jsonl") for name in ("story_cloze", "topic_story_cloze", "swuggy", "sblimp")},
-          **{name: (name, "commands.jsonl") for name in SHOTS}, "sentiment": ("sentiment", "sentiment.jsonl"),
-          "toxicity": ("toxicity", "toxicity.jsonl"), "alignment": ("alignment", "")}
+SUITES = {
+    **{name: ("contrast", f"{name}.jsonl") for name in ("story_cloze", "topic_story_cloze", "swuggy", "sblimp")},
+    **{name: (name, "commands.jsonl") for name in SHOTS},
+    "sentiment": ("sentiment", "sentiment.jsonl"),
+    "toxicity": ("toxicity", "toxicity.jsonl"),
+    "alignment": ("alignment", ""),
+}
 
 
 def _hearing(subject: Subject, name: str) -> SpeechTokenizer:

@@ -1,4 +1,5 @@
 """Which tokens may follow, by the modality asked for; needs torch alone, and the modality.json beside it."""
+
 import json
 from pathlib import Path
 
@@ -10,7 +11,11 @@ TOKENS = Path(__file__).with_name("modality.json")
 def allowed_ids(to: str) -> list[int]:
     """Ids of ``text``, ``speech`` or ``any``; the end token is among all of them, so that generation can end."""
     tokens = json.loads(TOKENS.read_text())
-    first, last = {"text": (0, tokens["text"]), "speech": (tokens["first_unit"], tokens["used"]), "any": (0, tokens["used"])}[to]
+    first, last = {
+        "text": (0, tokens["text"]),
+        "speech": (tokens["first_unit"], tokens["used"]),
+        "any": (0, tokens["used"]),
+    }[to]
     return sorted({*range(first, last), tokens["eos"]} - ({tokens["bos"]} - {tokens["eos"]}))
 
 

@@ -1,4 +1,5 @@
 """Language models out: folders that plain transformers loads."""
+
 import copy
 import json
 import shutil
@@ -13,7 +14,7 @@ from zoo.interop import exported_modality
 from zoo.language.adapters import merged, save_adapter
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.contract import read_contract, write_contract
-from zoo.tokens.text import TextTokenizer
+from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.vocabulary import SPEECH, TEXT, Vocabulary
 
 SAMPLES = ("he said", " it's  2.5%, isn't it? ", "zażółć 🙂 日本", "A")
@@ -43,10 +44,18 @@ def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
             else:
                 save_adapter(network, whole / "adapter", vocabulary, contract)
                 network = network.unload()
-        network.generation_config = GenerationConfig(bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=vocabulary.eos)
+        network.generation_config = GenerationConfig(
+            bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=vocabulary.eos
+        )
         network.save_pretrained(whole)
         tokenizer.save_pretrained(whole)
-        tokens = {"text": vocabulary.num_text, "first_unit": vocabulary.first_unit, "used": len(vocabulary), "bos": vocabulary.bos, "eos": vocabulary.eos}
+        tokens = {
+            "text": vocabulary.num_text,
+            "first_unit": vocabulary.first_unit,
+            "used": len(vocabulary),
+            "bos": vocabulary.bos,
+            "eos": vocabulary.eos,
+        }
         (whole / exported_modality.TOKENS.name).write_text(json.dumps(tokens, indent=2) + "\n")
         shutil.copy(Path(exported_modality.__file__), whole / "modality.py")
         write_contract(whole, contract)
@@ -61,9 +70,15 @@ def speech_text_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerBase:
         ValueError: Where the vocabulary is not over a fast tokenizer, or its ids cannot be had from one.
     """
     if not isinstance(vocabulary.text, TextTokenizer) or not vocabulary.text.tokenizer.is_fast:
-        raise ValueError(f"the text tokenizer is a {type(vocabulary.text).__name__}, which transformers has no equal of: use its SentencePiece model itself")
+        raise ValueError(
+            f"the text tokenizer is a {type(vocabulary.text).__name__}, which transformers has no equal of: use its SentencePiece model itself"
+        )
     tokenizer = copy.deepcopy(vocabulary.text.tokenizer)
-    symbols = [TEXT, SPEECH, *(f"[{stream.prefix}{unit}]" for stream in vocabulary.streams for unit in range(stream.size))]
+    symbols = [
+        TEXT,
+        SPEECH,
+        *(f"[{stream.prefix}{unit}]" for stream in vocabulary.streams for unit in range(stream.size)),
+    ]
     tokenizer.add_tokens([AddedToken(symbol, normalized=False, special=False) for symbol in symbols])
     backend = tokenizer.backend_tokenizer
     spaces = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
@@ -71,11 +86,15 @@ def speech_text_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerBase:
         spaces.append(normalizers.Prepend(vocabulary.text.space))
     backend.normalizer = normalizers.Sequence([*spaces, *([backend.normalizer] if backend.normalizer else [])])
     begin = tokenizer.convert_ids_to_tokens(vocabulary.bos)
-    backend.post_processor = processors.TemplateProcessing(single=f"{begin} $A", pair=f"{begin} $A $B", special_tokens=[(begin, vocabulary.bos)])
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A", pair=f"{begin} $A $B", special_tokens=[(begin, vocabulary.bos)]
+    )
     for sample in SAMPLES:
         found = tokenizer(f"{TEXT}{sample}{symbols[-1]}")["input_ids"]
         want = [vocabulary.bos, vocabulary.text_marker, *vocabulary.text.encode(sample), len(vocabulary) - 1]
         if found != want:
-            raise ValueError(f"the text tokenizer {vocabulary.text.tokenizer.name_or_path!r} gives other ids to {sample!r} within a prompt "
-                             f"({found} for {want}): this model cannot be exported with its tokenizer")
+            raise ValueError(
+                f"the text tokenizer {vocabulary.text.tokenizer.name_or_path!r} gives other ids to {sample!r} within a prompt "
+                f"({found} for {want}): this model cannot be exported with its tokenizer"
+            )
     return tokenizer

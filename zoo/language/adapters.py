@@ -1,4 +1,5 @@
 """Adapters beside a base network: what is trained in place of all weights; saved, loaded by name, switched and merged."""
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.files import write_text
-from zoo.language.networks import pretrained, trained
+from zoo.language.networks import from_checkpoint, from_run
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -18,8 +19,17 @@ CONFIG, BASE = "adapter_config.json", "base.json"
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
-def lora(network: PreTrainedModel, rank: int = 16, alpha: float = 32.0, targets: Sequence[str] = ATTENTION, dropout: float = 0.0,
-         use_dora: bool = False, use_rslora: bool = False, new_rows: Vocabulary | None = None, also_rows: Sequence[int] = ()) -> PeftModel:
+def lora(
+    network: PreTrainedModel,
+    rank: int = 16,
+    alpha: float = 32.0,
+    targets: Sequence[str] = ATTENTION,
+    dropout: float = 0.0,
+    use_dora: bool = False,
+    use_rslora: bool = False,
+    new_rows: Vocabulary | None = None,
+    also_rows: Sequence[int] = (),
+) -> PeftModel:
     """Freeze a network and return it with low-rank adapters that learn (Hu et al. 2021).
 
     Args:
@@ -40,27 +50,48 @@ def lora(network: PreTrainedModel, rank: int = 16, alpha: float = 32.0, targets:
     linear = {name.split(".")[-1] for name, _ in network.named_modules()}
     missing = [name for name in targets if name not in linear]
     if missing:
-        raise ValueError(f"targets {missing}: {type(network).__name__} has no layer of that name; it has {sorted(n for n in linear if n.endswith('proj'))}")
+        raise ValueError(
+            f"targets {missing}: {type(network).__name__} has no layer of that name; it has {sorted(n for n in linear if n.endswith('proj'))}"
+        )
     learning = sorted({*also_rows, *(() if new_rows is None else _new_rows(new_rows))})
-    rows = {name: learning for name in _matrices(network)} if learning else None
-    return get_peft_model(network, LoraConfig(
-        task_type=TaskType.CAUSAL_LM, r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=dropout,
-        use_dora=use_dora, use_rslora=use_rslora, trainable_token_indices=rows))
+    rows = dict.fromkeys(_matrices(network), learning) if learning else None
+    return get_peft_model(
+        network,
+        LoraConfig(
+            task_type=TaskType.CAUSAL_LM,
+            r=rank,
+            lora_alpha=alpha,
+            target_modules=list(targets),
+            lora_dropout=dropout,
+            use_dora=use_dora,
+            use_rslora=use_rslora,
+            trainable_token_indices=rows,
+        ),
+    )
 
 
 def new_rows_only(network: PreTrainedModel, vocabulary: Vocabulary) -> PeftModel:
     """Freeze a network but for the rows of embedding and head that stand for markers and units.
 
     Args:
-        network: As ``zoo.language.networks.pretrained`` returns it.
+        network: As ``zoo.language.networks.from_checkpoint`` returns it.
         vocabulary: Tells the new rows.
     """
-    return get_peft_model(network, TrainableTokensConfig(
-        task_type=TaskType.CAUSAL_LM, token_indices=_new_rows(vocabulary), target_modules=_matrices(network)))
+    return get_peft_model(
+        network,
+        TrainableTokensConfig(
+            task_type=TaskType.CAUSAL_LM, token_indices=_new_rows(vocabulary), target_modules=_matrices(network)
+        ),
+    )
 
 
-def save_adapter(network: PeftModel, folder: Path, vocabulary: Vocabulary, contract: Mapping[str, object],
-                 state: Mapping[str, Tensor] | None = None) -> None:
+def save_adapter(
+    network: PeftModel,
+    folder: Path,
+    vocabulary: Vocabulary,
+    contract: Mapping[str, object],
+    state: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write the active adapter as PEFT does, with the token contract and how its base is made beside it.
 
     Args:
@@ -71,7 +102,9 @@ def save_adapter(network: PeftModel, folder: Path, vocabulary: Vocabulary, contr
         state: Whole weights by name, where the network holds only shards of them.
     """
     name = network.active_adapter
-    network.save_pretrained(folder, selected_adapters=[name], save_embedding_layers=False, state_dict=None if state is None else dict(state))
+    network.save_pretrained(
+        folder, selected_adapters=[name], save_embedding_layers=False, state_dict=None if state is None else dict(state)
+    )
     if name != "default":  # PEFT puts any other into a folder of its own
         for path in (folder / name).iterdir():
             path.rename(folder / path.name)
@@ -101,15 +134,17 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
         ContractError: Where base and adapter were made for different tokens.
     """
     _require_adapter(folder)
-    made = json.loads((folder / BASE).read_text()) if (folder / BASE).is_file() else {"source": None, "rope_theta": None}
+    made = (
+        json.loads((folder / BASE).read_text()) if (folder / BASE).is_file() else {"source": None, "rope_theta": None}
+    )
     source, vocabulary = base or made["source"], Vocabulary.load(folder)
     if not source:
         raise ValueError(f"{folder / BASE} does not name the base of this adapter: give its name or folder")
     if (Path(source) / "vocabulary.json").is_file():  # a speech-text model
         require_match(Path(source), folder)
-        network = trained(Path(source), vocabulary)
+        network = from_run(Path(source), vocabulary)
     else:
-        network = pretrained(source, vocabulary, made["rope_theta"])
+        network = from_checkpoint(source, vocabulary, made["rope_theta"])
     return PeftModel.from_pretrained(network, folder, adapter_name=name).eval()
 
 
@@ -136,7 +171,9 @@ def add_adapter(network: PreTrainedModel | PeftModel, of: Path, folder: Path, na
             raise ValueError(f"there is an adapter named {name!r} already: choose another name for {folder}")
         network.load_adapter(folder, name)
     except RuntimeError as error:
-        raise ValueError(f"{folder} was trained beside another network than {of}: {str(error).splitlines()[-1].strip()}") from error
+        raise ValueError(
+            f"{folder} was trained beside another network than {of}: {str(error).splitlines()[-1].strip()}"
+        ) from error
     network.set_adapter(name)
     return network.eval()
 
@@ -169,8 +206,13 @@ def merged(network: PeftModel) -> PreTrainedModel:
     return whole
 
 
-def save_language_model(network: PreTrainedModel | PeftModel, folder: Path, vocabulary: Vocabulary, contract: Mapping[str, object],
-                        state: Mapping[str, Tensor] | None = None) -> None:
+def save_language_model(
+    network: PreTrainedModel | PeftModel,
+    folder: Path,
+    vocabulary: Vocabulary,
+    contract: Mapping[str, object],
+    state: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write what has been trained: the adapter where there is one, otherwise the whole network, as transformers does.
 
     Args:
@@ -212,7 +254,9 @@ def _matrices(network: PreTrainedModel) -> list[str]:
     """Names of embedding and head; of the embedding alone where they are one matrix, which PEFT then ties too."""
     embedding, head = network.get_input_embeddings(), network.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
-        raise ValueError(f"the head of {type(network).__name__} has a bias, beside which single rows cannot be trained: use LoRA without new_rows")
+        raise ValueError(
+            f"the head of {type(network).__name__} has a bias, beside which single rows cannot be trained: use LoRA without new_rows"
+        )
     wanted = [embedding] if embedding.weight is head.weight else [embedding, head]
     return [name.split(".")[-1] for name, module in network.named_modules() if module in wanted]
 

@@ -1,4 +1,5 @@
 """Which tokens may follow, by the modality asked for."""
+
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor

@@ -1,4 +1,5 @@
 """Prompts of text and speech in any order, and what a language model makes of them."""
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Continuation:
     """What was generated.
 
     Args:
-        pieces: Text and speech in order; neighbours differ in kind.
+        pieces: Text and speech in order; neighbors differ in kind.
         ended: Whether the model ended it, rather than a limit.
     """
 
@@ -69,15 +70,23 @@ def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: st
         kind = "text" if isinstance(piece, str) else "speech"
         content = vocabulary.text.encode(piece) if isinstance(piece, str) else vocabulary.speech_ids(piece).tolist()
         if not content:
-            raise ValueError(f"a {kind} piece of the prompt is empty: give it words, or more than a twelfth of a second of speech")
+            raise ValueError(
+                f"a {kind} piece of the prompt is empty: give it words, or more than a twelfth of a second of speech"
+            )
         ids += content if kind == last else [markers[kind], *content]
         last = kind
     return ids if to in ("any", last) else [*ids, markers[to]]
 
 
 @torch.inference_mode()
-def generate(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence[Sequence[str | Tokens]], to: str,
-             sampling: Sampling = Sampling(), lasting: Lasting = shortest_seconds) -> list[Continuation]:
+def generate(
+    network: PreTrainedModel,
+    vocabulary: Vocabulary,
+    prompts: Sequence[Sequence[str | Tokens]],
+    to: str,
+    sampling: Sampling = Sampling(),
+    lasting: Lasting = shortest_seconds,
+) -> list[Continuation]:
     """Continue a batch of prompts, each a sequence of texts and speech tokens.
 
     Args:
@@ -90,15 +99,30 @@ def generate(network: PreTrainedModel, vocabulary: Vocabulary, prompts: Sequence
     """
     ids, mask = _left_padded([encode_prompt(vocabulary, prompt, to) for prompt in prompts], vocabulary.eos)
     limit = room(network, ids.shape[1], sampling)
-    chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0} if sampling.temperature else {"do_sample": False}
-    seconds = SpeechSeconds(vocabulary, ids.shape[1], sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
+    chosen = (
+        {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        if sampling.temperature
+        else {"do_sample": False}
+    )
+    seconds = (
+        SpeechSeconds(vocabulary, ids.shape[1], sampling.max_speech_seconds, lasting)
+        if sampling.max_speech_seconds
+        else None
+    )
     with evaluating(network), seeded(sampling.seed, network.device):
         output = network.generate(
-            input_ids=ids.to(network.device), attention_mask=mask.to(network.device), max_new_tokens=limit,
-            logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]), stopping_criteria=StoppingCriteriaList([seconds] if seconds else []),
-            bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=vocabulary.eos, **chosen)
+            input_ids=ids.to(network.device),
+            attention_mask=mask.to(network.device),
+            max_new_tokens=limit,
+            logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]),
+            stopping_criteria=StoppingCriteriaList([seconds] if seconds else []),
+            bos_token_id=vocabulary.bos,
+            eos_token_id=vocabulary.eos,
+            pad_token_id=vocabulary.eos,
+            **chosen,
+        )
     stopped = seconds.stopped.tolist() if seconds else [False] * len(ids)
-    return [_continuation(vocabulary, row, cut) for row, cut in zip(output[:, ids.shape[1]:].cpu().numpy(), stopped)]
+    return [_continuation(vocabulary, row, cut) for row, cut in zip(output[:, ids.shape[1] :].cpu().numpy(), stopped)]
 
 
 @contextmanager
@@ -139,5 +163,7 @@ def _continuation(vocabulary: Vocabulary, ids: np.ndarray, cut: bool) -> Continu
     pieces: list[str | Tokens] = []
     content, spoken = ids[units | kept], units[units | kept]
     for part in np.split(content, np.flatnonzero(spoken[1:] != spoken[:-1]) + 1) if len(content) else []:
-        pieces.append(vocabulary.tokens(part) if part[0] >= vocabulary.first_unit else vocabulary.text.decode(part.tolist()))
+        pieces.append(
+            vocabulary.tokens(part) if part[0] >= vocabulary.first_unit else vocabulary.text.decode(part.tolist())
+        )
     return Continuation(pieces, bool(len(ends)) and not cut)  # rows cut short are padded with the end token

@@ -1,4 +1,5 @@
 """The cross entropy of the next token, over as many logits at a time as memory allows."""
+
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -46,7 +47,9 @@ class NextTokenLoss(nn.Module):
         config = network.config.get_text_config()
         for name in UNKNOWN_SCALES:
             if getattr(config, name, None) not in (None, 1, 1.0):
-                raise ValueError(f"{type(network).__name__} scales its logits by {name}, which this loss does not know: use another checkpoint")
+                raise ValueError(
+                    f"{type(network).__name__} scales its logits by {name}, which this loss does not know: use another checkpoint"
+                )
         self.network, self.positions, self.chunk_tokens = network, positions, chunk_tokens
         self.scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
         self.softcap = getattr(config, "final_logit_softcapping", None)
@@ -54,13 +57,20 @@ class NextTokenLoss(nn.Module):
     def forward(self, ids: Tensor) -> TokenLosses:
         """Losses of ids (B, T)."""
         # Without a cache: it would cost memory, and hide from transformers where documents begin.
-        hidden = self.network.get_decoder()(input_ids=ids, position_ids=self.positions(ids), use_cache=False).last_hidden_state  # (B, T, D)
+        hidden = self.network.get_decoder()(
+            input_ids=ids, position_ids=self.positions(ids), use_cache=False
+        ).last_hidden_state  # (B, T, D)
         hidden, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
         if torch.is_grad_enabled():
             weights = [weight for weight in self.network.get_output_embeddings().parameters() if weight.requires_grad]
             mean, losses = _ChunkedCrossEntropy.apply(self, hidden, targets, *weights)
         else:
-            losses = torch.cat([F.cross_entropy(self.logits(states), wanted, reduction="none") for states, wanted in self.chunks(hidden, targets)])
+            losses = torch.cat(
+                [
+                    F.cross_entropy(self.logits(states), wanted, reduction="none")
+                    for states, wanted in self.chunks(hidden, targets)
+                ]
+            )
             mean = losses.mean()
         return TokenLosses(mean, losses.view(len(ids), -1))
 
@@ -79,7 +89,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """Mean cross entropy whose gradient is made along with it, chunk by chunk; only the gradients wait for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, loss: NextTokenLoss, hidden: Tensor, targets: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, loss: NextTokenLoss, hidden: Tensor, targets: Tensor, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
         sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
         losses, parts = [], []
         for states, wanted in loss.chunks(hidden, targets):

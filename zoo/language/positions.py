@@ -1,4 +1,5 @@
 """What a token of a packed row may attend to: the documents before its own in the row, or its own alone."""
+
 from typing import Protocol
 
 import torch
@@ -38,5 +39,7 @@ class DocumentPositions:
     def __call__(self, ids: Tensor) -> Tensor:
         place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
         begins = torch.zeros_like(ids, dtype=torch.bool)
-        begins[:, :-1] = (ids[:, :-1] == self.bos) & torch.isin(ids[:, 1:], torch.tensor(self.markers, device=ids.device))
+        begins[:, :-1] = (ids[:, :-1] == self.bos) & torch.isin(
+            ids[:, 1:], torch.tensor(self.markers, device=ids.device)
+        )
         return place - torch.where(begins, place, 0).cummax(1).values

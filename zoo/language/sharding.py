@@ -1,4 +1,5 @@
 """Weights, gradients and optimizer state spread over devices: FSDP2."""
+
 import os
 
 import torch
@@ -10,17 +11,22 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
-from zoo.language.networks import layers, pretrained
-from zoo.language.rows import NormalRows, RowInitialiser
+from zoo.language.embedding_initializers import EmbeddingInitializer, NormalRows
+from zoo.language.networks import from_checkpoint, layers
 from zoo.tokens.vocabulary import Vocabulary
 
 # How torchrun, SLURM and Lightning's own launcher number the processes; the first that is there counts.
 RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
 
-def pretrained_once(source: str, vocabulary: Vocabulary, rope_theta: float | None = None, rows: RowInitialiser = NormalRows(),
-                    seed: int = 0) -> PreTrainedModel:
-    """Return ``pretrained`` in float32 in the first process and its shapes alone in the others, which ``shard`` fills from the first.
+def pretrained_once(
+    source: str,
+    vocabulary: Vocabulary,
+    rope_theta: float | None = None,
+    rows: EmbeddingInitializer = NormalRows(),
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Return ``from_checkpoint`` in float32 in the first process and its shapes alone in the others, which ``shard`` fills from the first.
 
     The weights are in the main memory once, however many devices there are: 27 GB for 7 billion of them.
 
@@ -32,9 +38,9 @@ def pretrained_once(source: str, vocabulary: Vocabulary, rope_theta: float | Non
         seed: Of the new rows.
     """
     if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
-        return pretrained(source, vocabulary, rope_theta, rows, seed)
+        return from_checkpoint(source, vocabulary, rope_theta, rows, seed)
     with torch.device("meta"):
-        return pretrained(source, vocabulary, rope_theta, rows, seed)
+        return from_checkpoint(source, vocabulary, rope_theta, rows, seed)
 
 
 def shard(module: nn.Module, mesh: DeviceMesh, dtype: torch.dtype | None) -> None:
@@ -56,13 +62,23 @@ def shard(module: nn.Module, mesh: DeviceMesh, dtype: torch.dtype | None) -> Non
 @torch.no_grad()
 def _take_from_first(part: nn.Module, mesh: DeviceMesh) -> None:
     """Bring what is not yet sharded to the device, with the content that the first process has."""
-    device = torch.device("cpu") if mesh.device_type == "cpu" else torch.device(mesh.device_type, torch.accelerator.current_device_index())
-    places = [(owner, name, tensor) for owner in part.modules()
-              for name, tensor in [*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)] if not isinstance(tensor, DTensor)]
+    device = (
+        torch.device("cpu")
+        if mesh.device_type == "cpu"
+        else torch.device(mesh.device_type, torch.accelerator.current_device_index())
+    )
+    places = [
+        (owner, name, tensor)
+        for owner in part.modules()
+        for name, tensor in [*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)]
+        if not isinstance(tensor, DTensor)
+    ]
     here: dict[int, Tensor] = {}  # by the tensor that was in its place, so that tied weights stay one
     for owner, name, tensor in places:
         if id(tensor) not in here:
-            moved = torch.empty_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device).contiguous()
+            moved = (
+                torch.empty_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device).contiguous()
+            )
             dist.broadcast(moved, group=mesh.get_group(), group_src=0)
             here[id(tensor)] = nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
         setattr(owner, name, here[id(tensor)])
@@ -75,6 +91,8 @@ def whole_state(module: nn.Module) -> dict[str, Tensor] | None:
     """
     if not any(isinstance(each, FSDPModule) for each in module.modules()):
         return None
-    again = {name for name, _ in module.named_parameters(remove_duplicate=False)} - {name for name, _ in module.named_parameters()}
+    again = {name for name, _ in module.named_parameters(remove_duplicate=False)} - {
+        name for name, _ in module.named_parameters()
+    }
     state = get_model_state_dict(module, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     return {name: weight for name, weight in state.items() if name not in again}

@@ -1,4 +1,5 @@
 """A trained language model with what it needs to hear and to speak."""
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from zoo.language.adapters import add_adapter, is_adapter, load_adapted
 from zoo.language.generation import Continuation, Sampling, generate
 from zoo.language.stopping import Lasting, shortest_seconds, spoken_seconds
 from zoo.language.streaming import stream_ids, stream_pieces
+from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
-from zoo.tokens.tokenizers import SpeechTokenizer, load_tokenizer
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.incremental import IncrementalVocoder
@@ -48,13 +49,25 @@ class SpeechTextModel(nn.Module):
         vocoder: Speaks; without one, speech stays units.
     """
 
-    def __init__(self, network: PreTrainedModel, vocabulary: Vocabulary, tokenizer: SpeechTokenizer, vocoder: Vocoder | None = None) -> None:
+    def __init__(
+        self,
+        network: PreTrainedModel,
+        vocabulary: Vocabulary,
+        tokenizer: SpeechTokenizer,
+        vocoder: Vocoder | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.vocabulary, self.tokenizer, self.vocoder = network.eval(), vocabulary, tokenizer, vocoder
 
     @classmethod
-    def load(cls, run: Path, language_model: Path | None = None, tokenizer: Path | None = None, vocoder: Path | None = None,
-             adapter: Path | None = None) -> "SpeechTextModel":
+    def load(
+        cls,
+        run: Path,
+        language_model: Path | None = None,
+        tokenizer: Path | None = None,
+        vocoder: Path | None = None,
+        adapter: Path | None = None,
+    ) -> "SpeechTextModel":
         """Load what the stages of a run have made, after comparing their contracts.
 
         Args:
@@ -68,10 +81,15 @@ class SpeechTextModel(nn.Module):
             FileNotFoundError: Where a part is missing.
             ContractError: Where two parts were made for different tokens.
         """
-        parts = {"language_model": language_model or run / "language_model" / "model", "tokenizer": tokenizer or run / "tokenizer" / "tokenizer"}
+        parts = {
+            "language_model": language_model or run / "language_model" / "model",
+            "tokenizer": tokenizer or run / "tokenizer" / "tokenizer",
+        }
         for name, folder in parts.items():
             if not (folder / FILE).is_file():
-                raise FileNotFoundError(f"no {name} in {folder}: run its stage first, or name another folder with --{name.replace('_', '-')}")
+                raise FileNotFoundError(
+                    f"no {name} in {folder}: run its stage first, or name another folder with --{name.replace('_', '-')}"
+                )
         voice = vocoder or run / "vocoder" / "vocoder"
         if vocoder or voice.is_dir():
             parts["vocoder"] = voice
@@ -80,9 +98,20 @@ class SpeechTextModel(nn.Module):
         network, vocabulary = load_language_model(parts["language_model"])
         if adapter is not None:
             network = add_adapter(network, parts["language_model"], adapter, "adapter")
-        return cls(network, vocabulary, load_tokenizer(parts["tokenizer"]), Vocoder.load(parts["vocoder"]) if "vocoder" in parts else None)
+        return cls(
+            network,
+            vocabulary,
+            load_tokenizer(parts["tokenizer"]),
+            Vocoder.load(parts["vocoder"]) if "vocoder" in parts else None,
+        )
 
-    def generate(self, prompt: Sequence[str | Tokens | Tensor], to: str = "any", sampling: Sampling = Sampling(), speaker: str | int | None = None) -> Answer:
+    def generate(
+        self,
+        prompt: Sequence[str | Tokens | Tensor],
+        to: str = "any",
+        sampling: Sampling = Sampling(),
+        speaker: str | int | None = None,
+    ) -> Answer:
         """Go on after a prompt.
 
         Args:
@@ -93,14 +122,27 @@ class SpeechTextModel(nn.Module):
         """
         return self.generate_batch([prompt], to, sampling, speaker)[0]
 
-    def generate_batch(self, prompts: Sequence[Sequence[str | Tokens | Tensor]], to: str = "any", sampling: Sampling = Sampling(),
-                       speaker: str | int | None = None) -> list[Answer]:
+    def generate_batch(
+        self,
+        prompts: Sequence[Sequence[str | Tokens | Tensor]],
+        to: str = "any",
+        sampling: Sampling = Sampling(),
+        speaker: str | int | None = None,
+    ) -> list[Answer]:
         """Go on after several prompts at once; the arguments are those of ``generate``."""
-        found = generate(self.network, self.vocabulary, [self._heard(prompt) for prompt in prompts], to, sampling, self._lasting)
+        found = generate(
+            self.network, self.vocabulary, [self._heard(prompt) for prompt in prompts], to, sampling, self._lasting
+        )
         return [self._answer(one, speaker) for one in found]
 
-    def stream(self, prompt: Sequence[str | Tokens | Tensor], to: str = "any", sampling: Sampling = Sampling(), speaker: str | int | None = None,
-               speech_tokens: int = 16) -> Iterator[str | Tensor | Tokens]:
+    def stream(
+        self,
+        prompt: Sequence[str | Tokens | Tensor],
+        to: str = "any",
+        sampling: Sampling = Sampling(),
+        speaker: str | int | None = None,
+        speech_tokens: int = 16,
+    ) -> Iterator[str | Tensor | Tokens]:
         """Go on after a prompt piece by piece: characters as they come, and pieces of the waveform, or tokens without a vocoder.
 
         Joined, they are what ``generate`` returns; samples near the joints differ by rounding errors only.

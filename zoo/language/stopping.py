@@ -1,4 +1,5 @@
 """When enough has been said: a limit in seconds of speech."""
+
 from collections.abc import Callable
 
 import torch
@@ -49,8 +50,11 @@ class SpeechSeconds(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, scores: Tensor | None) -> Tensor:
         """Which rows of ids (B, T) are long enough, (B,)."""
-        new = input_ids[:, self.prompt_length:]
-        done = torch.tensor([self.lasting(self.vocabulary.tokens(row)) >= self.seconds for row in new.cpu().numpy()], device=input_ids.device)
+        new = input_ids[:, self.prompt_length :]
+        done = torch.tensor(
+            [self.lasting(self.vocabulary.tokens(row)) >= self.seconds for row in new.cpu().numpy()],
+            device=input_ids.device,
+        )
         ended = (new == self.vocabulary.eos).any(1)
         self.stopped = done & ~ended | (self.stopped if self.stopped is not None else torch.zeros_like(done))
         return done

@@ -1,10 +1,10 @@
 """Generation piece by piece: text and speech as soon as they are certain."""
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
 
 from zoo.language.constraint import ModalityConstraint
@@ -27,8 +27,14 @@ class Piece:
     ends: bool = False
 
 
-def stream_ids(network: PreTrainedModel, vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: str, sampling: Sampling = Sampling(),
-               lasting: Lasting = shortest_seconds) -> Iterator[int]:
+def stream_ids(
+    network: PreTrainedModel,
+    vocabulary: Vocabulary,
+    prompt: Sequence[str | Tokens],
+    to: str,
+    sampling: Sampling = Sampling(),
+    lasting: Lasting = shortest_seconds,
+) -> Iterator[int]:
     """Yield the new ids one by one, the end token last if the model ends: those that ``generate`` would return at once.
 
     Args:
@@ -44,14 +50,22 @@ def stream_ids(network: PreTrainedModel, vocabulary: Vocabulary, prompt: Sequenc
     adjust = LogitsProcessorList([ModalityConstraint(vocabulary, to)])
     if sampling.temperature:
         adjust += [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
-    seconds = SpeechSeconds(vocabulary, length, sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
+    seconds = (
+        SpeechSeconds(vocabulary, length, sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
+    )
     draw = torch.Generator(network.device).manual_seed(sampling.seed)
     cache, given = DynamicCache(config=network.config), ids
     for _ in range(limit):
         with torch.inference_mode():
-            logits = network(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+            logits = (
+                network(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+            )
             scores = adjust(ids, logits)
-            given = torch.multinomial(scores.softmax(-1), 1, generator=draw) if sampling.temperature else scores.argmax(-1, keepdim=True)
+            given = (
+                torch.multinomial(scores.softmax(-1), 1, generator=draw)
+                if sampling.temperature
+                else scores.argmax(-1, keepdim=True)
+            )
             ids = torch.cat([ids, given], dim=1)
         yield int(given)
         if int(given) == vocabulary.eos or (seconds is not None and bool(seconds(ids, None)[0])):
@@ -70,7 +84,13 @@ def stream_pieces(vocabulary: Vocabulary, ids: Iterator[int], speech_tokens: int
     """
     kind, waiting, run, said = "", [], [], ""
     for number in ids:
-        now = "speech" if vocabulary.first_unit <= number < len(vocabulary) else "text" if number < vocabulary.num_text and number != vocabulary.eos else ""
+        now = (
+            "speech"
+            if vocabulary.first_unit <= number < len(vocabulary)
+            else "text"
+            if number < vocabulary.num_text and number != vocabulary.eos
+            else ""
+        )
         if not now:
             continue
         if kind and now != kind:
@@ -86,11 +106,16 @@ def stream_pieces(vocabulary: Vocabulary, ids: Iterator[int], speech_tokens: int
             run.append(number)
             text = vocabulary.text.decode(run)
             if len(text) > len(said) and not text.endswith("\ufffd"):
-                yield Piece(text[len(said):])
+                yield Piece(text[len(said) :])
                 said = text
     if kind:
         yield _last(vocabulary, kind, run, said, waiting)
 
 
 def _last(vocabulary: Vocabulary, kind: str, run: list[int], said: str, waiting: list[int]) -> Piece:
-    return Piece(vocabulary.tokens(np.array(waiting, dtype=np.int64)) if kind == "speech" else vocabulary.text.decode(run)[len(said):], ends=True)
+    return Piece(
+        vocabulary.tokens(np.array(waiting, dtype=np.int64))
+        if kind == "speech"
+        else vocabulary.text.decode(run)[len(said) :],
+        ends=True,
+    )

@@ -1,4 +1,5 @@
 """How evenly a codebook is used."""
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric

@@ -1,4 +1,5 @@
 """How far apart two F0 tracks are."""
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -21,7 +22,9 @@ class F0FrameError(Metric):
         for name in ("gross", "voicing", "count"):
             self.add_state(name, torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None) -> None:
+    def update(
+        self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None
+    ) -> None:
         """Add tracks of one shape, such as (B, T).
 
         Args:
@@ -54,7 +57,9 @@ class LogF0Error(Metric):
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None) -> None:
+    def update(
+        self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None
+    ) -> None:
         """Add tracks of one shape; arguments as of ``F0FrameError``."""
         _same_shape(frequency, voiced, true_frequency, true_voiced)
         both = voiced & true_voiced if mask is None else voiced & true_voiced & mask
@@ -69,4 +74,6 @@ class LogF0Error(Metric):
 
 def _same_shape(*tracks: Tensor) -> None:
     if len({track.shape for track in tracks}) > 1:
-        raise ValueError(f"tracks of shapes {', '.join(str(tuple(track.shape)) for track in tracks)} cannot be compared frame by frame")
+        raise ValueError(
+            f"tracks of shapes {', '.join(str(tuple(track.shape)) for track in tracks)} cannot be compared frame by frame"
+        )

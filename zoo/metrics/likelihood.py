@@ -1,4 +1,5 @@
 """Cross entropy apart by modality."""
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric

@@ -1,4 +1,5 @@
 """How far apart two waveforms sound, by their mel spectrograms."""
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -30,7 +31,9 @@ class MelDistance(Metric):
             ValueError: Where the shapes differ.
         """
         if made.shape != real.shape:
-            raise ValueError(f"waveforms of shapes {tuple(made.shape)} and {tuple(real.shape)} cannot be compared frame by frame")
+            raise ValueError(
+                f"waveforms of shapes {tuple(made.shape)} and {tuple(real.shape)} cannot be compared frame by frame"
+            )
         difference = (self.mel(made) - self.mel(real)).abs()
         self.total += difference.sum()
         self.count += difference.numel()

@@ -1,4 +1,5 @@
 """PESQ and STOI, where their packages are installed."""
+
 from abc import abstractmethod
 from importlib.util import find_spec
 
@@ -28,7 +29,9 @@ class SpeechQuality(Metric):
     def __init__(self, sample_rate: int = 16000) -> None:
         super().__init__()
         if find_spec(self.package) is None:
-            raise ValueError(f"{type(self).__name__} needs the package {self.package}: pip install 'spiritlm-zoo[quality]', or take it out of the recipe")
+            raise ValueError(
+                f"{type(self).__name__} needs the package {self.package}: pip install 'spiritlm-zoo[quality]', or take it out of the recipe"
+            )
         self.sample_rate = sample_rate
         for name in ("total", "count", "left_out"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
@@ -68,7 +71,9 @@ class PESQ(SpeechQuality):
 
     def judge(self, made: Tensor, real: Tensor) -> float | None:
         try:
-            return audio.perceptual_evaluation_speech_quality(made, real, self.sample_rate, "wb" if self.sample_rate == 16000 else "nb").item()
+            return audio.perceptual_evaluation_speech_quality(
+                made, real, self.sample_rate, "wb" if self.sample_rate == 16000 else "nb"
+            ).item()
         except Exception as error:
             if type(error).__name__ in UNHEARD:
                 return None

@@ -1,4 +1,5 @@
 """How many units change between two sequences of them."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,9 @@ class UnitEditDistance(Metric):
         self.add_state("edits", torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, found: Sequence[int] | np.ndarray | Tensor, reference: Sequence[int] | np.ndarray | Tensor) -> None:
+    def update(
+        self, found: Sequence[int] | np.ndarray | Tensor, reference: Sequence[int] | np.ndarray | Tensor
+    ) -> None:
         """Add one pair of sequences, (N,) and (M,)."""
         a, b = (np.asarray(row.cpu() if isinstance(row, Tensor) else row, dtype=np.int64) for row in (found, reference))
         a, b = (row[runs(row)[0]] if self.dedup else row for row in (a, b))

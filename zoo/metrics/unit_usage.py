@@ -1,4 +1,5 @@
 """How evenly units are used."""
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric

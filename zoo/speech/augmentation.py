@@ -3,6 +3,7 @@
 Each takes a waveform (num_samples,) at 16 kHz and a generator, and draws anew how strongly it changes it. The kinds are
 those of Gat et al. 2023 (arXiv 2209.15483); how strong they are is up to the recipe.
 """
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ class Sounds(ABC):
         """One of them, (M,); ``num_samples`` are wanted, and M need not be that."""
 
 
-class ColouredNoise(Sounds):
+class ColoredNoise(Sounds):
     """Stationary noise whose power falls with frequency as f to the power of minus ``slope``.
 
     Args:
@@ -106,9 +107,16 @@ class SyntheticRooms(Sounds):
         max_direct_db: Highest.
     """
 
-    def __init__(self, min_decay_seconds: float = 0.2, max_decay_seconds: float = 0.8, min_direct_db: float = -3.0,
-                 max_direct_db: float = 6.0) -> None:
-        self.min_decay_seconds, self.max_decay_seconds = _ordered("decay_seconds", min_decay_seconds, max_decay_seconds, above=0.0)
+    def __init__(
+        self,
+        min_decay_seconds: float = 0.2,
+        max_decay_seconds: float = 0.8,
+        min_direct_db: float = -3.0,
+        max_direct_db: float = 6.0,
+    ) -> None:
+        self.min_decay_seconds, self.max_decay_seconds = _ordered(
+            "decay_seconds", min_decay_seconds, max_decay_seconds, above=0.0
+        )
         self.min_direct_db, self.max_direct_db = _ordered("direct_db", min_direct_db, max_direct_db)
 
     def sound(self, num_samples: int, draw: torch.Generator) -> Tensor:

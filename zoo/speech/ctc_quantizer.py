@@ -1,4 +1,5 @@
 """A quantizer trained to give the same units whatever happens to the sound (Gat et al. 2023, arXiv 2209.15483)."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,20 +16,22 @@ class CTCQuantizer(nn.Module):
     Args:
         widths: Of the features, of each hidden layer, and of the output: one for each unit and a last one for the blank.
             Spirit LM has 768, 702, 635, 501 (``spiritlm_widths``).
-        switch_price: Of a change of unit, in nats: units are then the likeliest sequence on the whole that pays for its changes, as
+        switch_penalty: Of a change of unit, in nats: units are then the likeliest sequence on the whole that pays for its changes, as
             ``KMeans`` has it, and blanks are left out of account. 0 takes the likeliest of each frame, as Spirit LM.
 
     Raises:
-        ValueError: Where a width is not positive, or the output has no unit beside the blank, or the price is negative.
+        ValueError: Where a width is not positive, or the output has no unit beside the blank, or the penalty is negative.
     """
 
-    def __init__(self, widths: Sequence[int], switch_price: float = 0.0) -> None:
+    def __init__(self, widths: Sequence[int], switch_penalty: float = 0.0) -> None:
         super().__init__()
-        widths, self.switch_price = tuple(widths), switch_price
-        if switch_price < 0:
-            raise ValueError(f"switch_price must not be negative, got {switch_price}")
+        widths, self.switch_penalty = tuple(widths), switch_penalty
+        if switch_penalty < 0:
+            raise ValueError(f"switch_penalty must not be negative, got {switch_penalty}")
         if len(widths) < 2 or min(widths) < 1 or widths[-1] < 2:
-            raise ValueError(f"widths {list(widths)}: want the width of the features first and units + 1 last, all positive")
+            raise ValueError(
+                f"widths {list(widths)}: want the width of the features first and units + 1 last, all positive"
+            )
         self.widths = widths
         layers: list[nn.Module] = []
         for before, after in zip(widths, widths[1:]):
@@ -67,15 +70,15 @@ class CTCQuantizer(nn.Module):
 
     def read(self, log_probs: Tensor) -> Tensor:
         """Units of log-probabilities (B, T, size + 1): (B, T) int64."""
-        if not self.switch_price:
+        if not self.switch_penalty:
             return replace_blanks(log_probs.argmax(-1), self.size)
         costs = -unit_log_probs(log_probs.detach()).cpu().numpy()
-        paths = [torch.from_numpy(cheapest_path(row, self.switch_price)) for row in costs]
+        paths = [torch.from_numpy(cheapest_path(row, self.switch_penalty)) for row in costs]
         return torch.stack(paths).to(log_probs.device)
 
     def config(self) -> dict[str, Any]:
         """Arguments that make this quantizer again, but for its weights."""
-        return {"widths": list(self.widths), "switch_price": self.switch_price}
+        return {"widths": list(self.widths), "switch_penalty": self.switch_penalty}
 
 
 class ContextCTCQuantizer(CTCQuantizer):
@@ -92,16 +95,33 @@ class ContextCTCQuantizer(CTCQuantizer):
         num_blocks: Convolutions.
         kernel_frames: Taps of each; odd.
         dropout: Before the linear layers.
-        switch_price: Of a change of unit, in nats, as for ``CTCQuantizer``.
+        switch_penalty: Of a change of unit, in nats, as for ``CTCQuantizer``.
     """
 
-    def __init__(self, dim: int, widths: Sequence[int], context_dim: int = 128, num_blocks: int = 3, kernel_frames: int = 5,
-                 dropout: float = 0.1, switch_price: float = 0.0) -> None:
-        super().__init__([context_dim, *widths], switch_price)
+    def __init__(
+        self,
+        dim: int,
+        widths: Sequence[int],
+        context_dim: int = 128,
+        num_blocks: int = 3,
+        kernel_frames: int = 5,
+        dropout: float = 0.1,
+        switch_penalty: float = 0.0,
+    ) -> None:
+        super().__init__([context_dim, *widths], switch_penalty)
         if kernel_frames % 2 == 0:
-            raise ValueError(f"kernel_frames must be odd, so that a frame is in the middle of what it sees, got {kernel_frames}")
-        self.form = {"dim": dim, "widths": list(widths), "context_dim": context_dim, "num_blocks": num_blocks,
-                     "kernel_frames": kernel_frames, "dropout": dropout, "switch_price": switch_price}
+            raise ValueError(
+                f"kernel_frames must be odd, so that a frame is in the middle of what it sees, got {kernel_frames}"
+            )
+        self.form = {
+            "dim": dim,
+            "widths": list(widths),
+            "context_dim": context_dim,
+            "num_blocks": num_blocks,
+            "kernel_frames": kernel_frames,
+            "dropout": dropout,
+            "switch_penalty": switch_penalty,
+        }
         self.input = nn.Linear(dim, context_dim)
         self.blocks = nn.ModuleList(ContextBlock(context_dim, kernel_frames) for _ in range(num_blocks))
         self.output = nn.Sequential(nn.LayerNorm(context_dim), nn.Dropout(dropout))
@@ -143,7 +163,9 @@ class ContextBlock(nn.Module):
         seen, count = self.norm(x) * inside, inside.sum(1, keepdim=True)
         mean = seen.sum(1, keepdim=True) / count
         deviation = (((seen - mean).square() * inside).sum(1, keepdim=True) / count + 1e-4).sqrt()
-        around = self.convolution(seen.transpose(1, 2)).transpose(1, 2) + self.statistics(torch.cat([mean, deviation], dim=-1))
+        around = self.convolution(seen.transpose(1, 2)).transpose(1, 2) + self.statistics(
+            torch.cat([mean, deviation], dim=-1)
+        )
         return x + self.linear(F.gelu(around))
 
 

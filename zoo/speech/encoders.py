@@ -1,4 +1,5 @@
 """Waveform to a sequence of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
-from zoo.speech.packed import encode_packed, has_packed_form
+from zoo.speech.packed_encoder import encode_packed, has_packed_form
 
 
 class SpeechEncoder(nn.Module, ABC):
@@ -68,20 +69,32 @@ class FilterbankEncoder(SpeechEncoder):
         evenness: 1 gives all coefficients the same deviation in every utterance, 0 leaves them as they are.
     """
 
-    def __init__(self, frame_rate: int = 25, num_mels: int = 40, num_cepstra: int = 13, smoothing_seconds: float = 0.04,
-                 delta_weight: float = 0.3, evenness: float = 0.5) -> None:
+    def __init__(
+        self,
+        frame_rate: int = 25,
+        num_mels: int = 40,
+        num_cepstra: int = 13,
+        smoothing_seconds: float = 0.04,
+        delta_weight: float = 0.3,
+        evenness: float = 0.5,
+    ) -> None:
         super().__init__()
         if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= evenness <= 1:
-            raise ValueError(f"frame_rate must divide 100, num_cepstra be at most num_mels and evenness be 0 to 1, got {frame_rate=}, "
-                             f"{num_cepstra=}, {num_mels=}, {evenness=}")
+            raise ValueError(
+                f"frame_rate must divide 100, num_cepstra be at most num_mels and evenness be 0 to 1, got {frame_rate=}, "
+                f"{num_cepstra=}, {num_mels=}, {evenness=}"
+            )
         self.frame_rate, self.num_mels, self.num_cepstra = frame_rate, num_mels, num_cepstra
         self.smoothing_seconds, self.delta_weight, self.evenness = smoothing_seconds, delta_weight, evenness
         self.pool, self.dim, self.min_samples = 100 // frame_rate, 2 * num_cepstra, 1280
-        self.first_seconds = (self.pool - 1) / 200  # the windows of the cepstra are centred on every 10 ms
+        self.first_seconds = (self.pool - 1) / 200  # the windows of the cepstra are centered on every 10 ms
         self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
         self.cepstra = torchaudio.transforms.MFCC(
-            self.sample_rate, num_cepstra, log_mels=True,
-            melkwargs={"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": num_mels, "f_min": 20.0})
+            self.sample_rate,
+            num_cepstra,
+            log_mels=True,
+            melkwargs={"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": num_mels, "f_min": 20.0},
+        )
 
     def forward(self, waveform: Tensor) -> Tensor:
         return self._features(self.cepstra(waveform), len(waveform))
@@ -97,11 +110,19 @@ class FilterbankEncoder(SpeechEncoder):
         """Pool to the frame rate and balance: (..., C, 100 Hz) -> (..., T, C)."""
         x = x.unflatten(-1, (frames, self.pool)).mean(-1).transpose(-1, -2)
         deviation = x.std(-2, correction=0, keepdim=True) + 1e-3
-        return (x - x.mean(-2, keepdim=True)) / (deviation**self.evenness * deviation.amax(-1, keepdim=True) ** (1 - self.evenness))
+        return (x - x.mean(-2, keepdim=True)) / (
+            deviation**self.evenness * deviation.amax(-1, keepdim=True) ** (1 - self.evenness)
+        )
 
     def config(self) -> dict[str, Any]:
-        return {"frame_rate": self.frame_rate, "num_mels": self.num_mels, "num_cepstra": self.num_cepstra,
-                "smoothing_seconds": self.smoothing_seconds, "delta_weight": self.delta_weight, "evenness": self.evenness}
+        return {
+            "frame_rate": self.frame_rate,
+            "num_mels": self.num_mels,
+            "num_cepstra": self.num_cepstra,
+            "smoothing_seconds": self.smoothing_seconds,
+            "delta_weight": self.delta_weight,
+            "evenness": self.evenness,
+        }
 
 
 class HubertEncoder(SpeechEncoder):
@@ -131,7 +152,7 @@ class HubertEncoder(SpeechEncoder):
         if layer is not None and getattr(config, "do_stable_layer_norm", False):
             self.network.encoder.layer_norm = nn.Identity()  # belongs after the last layer of the whole network only
         self.layer, self.dim, self.is_bfloat16 = layer, config.hidden_size, False
-        self.normalize = _wants_normalised(name, config.feat_extract_norm) if normalize is None else normalize
+        self.normalize = _wants_normalized(name, config.feat_extract_norm) if normalize is None else normalize
         self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
         self.min_samples = 1
         for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
@@ -142,7 +163,7 @@ class HubertEncoder(SpeechEncoder):
         return self.batch([waveform])[0]
 
     def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """Features (T, dim) of several waveforms, as ``SpeechEncoder``; see ``zoo.speech.packed``.
+        """Features (T, dim) of several waveforms, as ``SpeechEncoder``; see ``zoo.speech.packed_encoder``.
 
         Raises:
             ValueError: Where one is shorter than ``min_samples``.
@@ -180,10 +201,11 @@ def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor],
     def in_float32(x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return forward(x.float())
+
     return in_float32
 
 
-def _wants_normalised(source: str, feat_extract_norm: str) -> bool:
+def _wants_normalized(source: str, feat_extract_norm: str) -> bool:
     if not source:
         return feat_extract_norm == "layer"
     try:

@@ -1,4 +1,5 @@
 """Waveform to fundamental frequency (F0), 200 frames a second: FCPE's network, or an autocorrelation with no weights."""
+
 import contextlib
 import io
 from abc import ABC, abstractmethod
@@ -60,30 +61,37 @@ class F0Extractor(nn.Module, ABC):
         """Arguments that make this extractor again."""
 
 
-class Centred(F0Extractor):
-    """Another extractor's F0, moved so that the geometric mean of its voiced frames is ``centre_hz``: to compare melodies of different voices.
+class CenteredF0(F0Extractor):
+    """Another extractor's F0, moved so that the geometric mean of its voiced frames is ``center_hz``: to compare melodies of different voices.
 
     Args:
         extractor: The other.
-        centre_hz: Hz.
+        center_hz: Hz.
     """
 
-    def __init__(self, extractor: F0Extractor, centre_hz: float = 150.0) -> None:
+    def __init__(self, extractor: F0Extractor, center_hz: float = 150.0) -> None:
         super().__init__()
-        self.extractor, self.centre_hz, self.sample_rate, self.frame_rate = extractor, centre_hz, extractor.sample_rate, extractor.frame_rate
+        self.extractor, self.center_hz, self.sample_rate, self.frame_rate = (
+            extractor,
+            center_hz,
+            extractor.sample_rate,
+            extractor.frame_rate,
+        )
 
     def forward(self, waveform: Tensor) -> F0Track:
         track = self.extractor(waveform)
         if not track.voiced.any():
             return track
-        return F0Track(track.frequency * (self.centre_hz / track.frequency[track.voiced].log().mean().exp()), track.voiced)
+        return F0Track(
+            track.frequency * (self.center_hz / track.frequency[track.voiced].log().mean().exp()), track.voiced
+        )
 
     def config(self) -> dict[str, Any]:
-        return {"extractor": self.extractor.config(), "centre_hz": self.centre_hz}
+        return {"extractor": self.extractor.config(), "center_hz": self.center_hz}
 
 
 class FCPE(F0Extractor):
-    """The pitch estimator that Spirit LM tokenises with (Luo et al. 2025), with the weights that torchfcpe carries.
+    """The pitch estimator that Spirit LM tokenizes with (Luo et al. 2025), with the weights that torchfcpe carries.
 
     The network works at 100 Hz; its frames are repeated. They are not a function of their surroundings alone: its group
     norm looks at the whole waveform.
@@ -97,14 +105,18 @@ class FCPE(F0Extractor):
     def __init__(self, threshold: float = 0.05, f0_min: float = 50.0, f0_max: float = 1100.0) -> None:
         super().__init__()
         self.threshold, self.f0_min, self.f0_max = threshold, f0_min, f0_max
-        self._network: list[nn.Module] = []  # in a list, and late: these weights belong to another package, and are slow to load
+        self._network: list[
+            nn.Module
+        ] = []  # in a list, and late: these weights belong to another package, and are slow to load
 
     @torch.no_grad()
     def forward(self, waveform: Tensor) -> F0Track:
         if len(waveform) == 0:
             return no_pitch(0, waveform.device)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints a line for each sample beyond 1
-            raw = self.network(waveform.device)(waveform[None, :, None], self.sample_rate, "local_argmax", self.threshold)[0, :, 0]
+            raw = self.network(waveform.device)(
+                waveform[None, :, None], self.sample_rate, "local_argmax", self.threshold
+            )[0, :, 0]
         voiced = raw >= self.f0_min
         frames = len(waveform) // HOP_SAMPLES + 1
         if not voiced.any():
@@ -127,7 +139,7 @@ class FCPE(F0Extractor):
 
 
 class Autocorrelation(F0Extractor):
-    """Peaks of the normalised autocorrelation, the best path through them found by dynamic programming (Boersma 1993).
+    """Peaks of the normalized autocorrelation, the best path through them found by dynamic programming (Boersma 1993).
 
     Args:
         f0_min: Hz; the window holds three of its periods.
@@ -135,16 +147,27 @@ class Autocorrelation(F0Extractor):
         voicing_threshold: Of the height of a peak, 1 for a perfect period; below it a frame had better be unvoiced.
         silence_threshold: Of the amplitude, as a share of the largest one; below it a frame had better be unvoiced.
         octave_cost: For each octave downwards: of two equal peaks the higher frequency is taken.
-        jump_cost: For each octave between neighbouring frames, per 10 ms.
+        jump_cost: For each octave between neighboring frames, per 10 ms.
         voicing_cost: For each change between voiced and unvoiced, per 10 ms.
         num_candidates: Peaks kept of each frame.
     """
 
-    def __init__(self, f0_min: float = 60.0, f0_max: float = 600.0, voicing_threshold: float = 0.45, silence_threshold: float = 0.03,
-                 octave_cost: float = 0.01, jump_cost: float = 0.35, voicing_cost: float = 0.14, num_candidates: int = 6) -> None:
+    def __init__(
+        self,
+        f0_min: float = 60.0,
+        f0_max: float = 600.0,
+        voicing_threshold: float = 0.45,
+        silence_threshold: float = 0.03,
+        octave_cost: float = 0.01,
+        jump_cost: float = 0.35,
+        voicing_cost: float = 0.14,
+        num_candidates: int = 6,
+    ) -> None:
         super().__init__()
         if not 0 < f0_min < f0_max <= self.sample_rate / 8:
-            raise ValueError(f"f0_min and f0_max must rise from above 0 to at most {self.sample_rate // 8} Hz, got {f0_min:g} and {f0_max:g}")
+            raise ValueError(
+                f"f0_min and f0_max must rise from above 0 to at most {self.sample_rate // 8} Hz, got {f0_min:g} and {f0_max:g}"
+            )
         self.f0_min, self.f0_max, self.num_candidates = f0_min, f0_max, num_candidates
         self.voicing_threshold, self.silence_threshold = voicing_threshold, silence_threshold
         self.octave_cost, self.jump_cost, self.voicing_cost = octave_cost, jump_cost, voicing_cost
@@ -161,7 +184,10 @@ class Autocorrelation(F0Extractor):
             return [silent] * rows
         frames = frames_of(waveforms, self.correlate.size, HOP_SAMPLES * every).transpose(0, 1)  # (T, B, L), a view
         peak = waveforms.abs().amax(1)
-        pieces = [self._candidates(piece.flatten(0, 1), peak.repeat(len(piece))) for piece in frames.split(max(1, PIECE_FRAMES // rows))]
+        pieces = [
+            self._candidates(piece.flatten(0, 1), peak.repeat(len(piece)))
+            for piece in frames.split(max(1, PIECE_FRAMES // rows))
+        ]
         found = (torch.cat(column).unflatten(0, (-1, rows)).cpu().numpy() for column in zip(*pieces))
         paths = torch.from_numpy(self._best_paths(*found, 0.01 * self.frame_rate / every)).to(waveforms.device)
         return [F0Track(fill_unvoiced(path, path > 0), path > 0) if (path > 0).any() else silent for path in paths]
@@ -171,14 +197,17 @@ class Autocorrelation(F0Extractor):
         heights = self.correlate(frames)  # (T, lags)
         first = int(self.sample_rate / self.f0_max)
         middle = heights[:, first:-1]
-        row, lag = ((middle > heights[:, first - 1:-2]) & (middle >= heights[:, first + 1:])).nonzero(as_tuple=True)
+        row, lag = ((middle > heights[:, first - 1 : -2]) & (middle >= heights[:, first + 1 :])).nonzero(as_tuple=True)
         left, middle, right = (heights[row, lag + first + step] for step in (-1, 0, 1))
         bend = (left - 2 * middle + right).clamp(max=-1e-9)
         shift = (0.5 * (left - right) / bend).clamp(-0.5, 0.5)  # of the parabola's top
         top = (middle - 0.25 * (left - right) * shift).clamp(max=1.0)
         frequency = self.sample_rate / (lag + first + shift)
-        strength = torch.where((frequency >= self.f0_min) & (frequency <= self.f0_max),
-                               top - self.octave_cost * torch.log2(self.f0_max / frequency), float("-inf"))
+        strength = torch.where(
+            (frequency >= self.f0_min) & (frequency <= self.f0_max),
+            top - self.octave_cost * torch.log2(self.f0_max / frequency),
+            float("-inf"),
+        )
         loudness = frames.abs().amax(1) / peak.clamp(min=1e-30)
         silence = (2 - loudness * (1 + self.voicing_threshold) / self.silence_threshold).clamp(min=0)
         return *self._highest(row, frequency, strength, len(frames)), self.voicing_threshold + silence
@@ -188,12 +217,16 @@ class Autocorrelation(F0Extractor):
         count = torch.bincount(row, minlength=num_rows)
         place = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
         width = max(self.num_candidates, int(count.max()))
-        table = torch.stack([torch.full((num_rows, width), fill, device=row.device) for fill in (self.f0_max, float("-inf"))])
+        table = torch.stack(
+            [torch.full((num_rows, width), fill, device=row.device) for fill in (self.f0_max, float("-inf"))]
+        )
         table[:, row, place] = torch.stack([frequency, strength])
         strength, index = table[1].topk(self.num_candidates, dim=1)
         return table[0].gather(1, index), strength
 
-    def _best_paths(self, frequencies: np.ndarray, strengths: np.ndarray, unvoiced: np.ndarray, per_frame: float) -> np.ndarray:
+    def _best_paths(
+        self, frequencies: np.ndarray, strengths: np.ndarray, unvoiced: np.ndarray, per_frame: float
+    ) -> np.ndarray:
         """Frequency of each frame (B, T), 0 where unvoiced, by Viterbi's algorithm.
 
         Args:
@@ -219,9 +252,16 @@ class Autocorrelation(F0Extractor):
         return paths.T.copy()
 
     def config(self) -> dict[str, Any]:
-        return {"f0_min": self.f0_min, "f0_max": self.f0_max, "voicing_threshold": self.voicing_threshold,
-                "silence_threshold": self.silence_threshold, "octave_cost": self.octave_cost, "jump_cost": self.jump_cost,
-                "voicing_cost": self.voicing_cost, "num_candidates": self.num_candidates}
+        return {
+            "f0_min": self.f0_min,
+            "f0_max": self.f0_max,
+            "voicing_threshold": self.voicing_threshold,
+            "silence_threshold": self.silence_threshold,
+            "octave_cost": self.octave_cost,
+            "jump_cost": self.jump_cost,
+            "voicing_cost": self.voicing_cost,
+            "num_candidates": self.num_candidates,
+        }
 
 
 class NormalizedAutocorrelation(nn.Module):

@@ -1,4 +1,5 @@
 """F0 tracks of a corpus on disk: computed once, read memory-mapped."""
+
 import json
 import os
 from collections.abc import Iterable
@@ -59,7 +60,9 @@ class F0Store:
         self.folder, self.split = Path(folder), split
         path = self.folder / (split + INDEX)
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no F0 of split {split!r}; run the stage that extracts F0 first, or name another folder")
+            raise FileNotFoundError(
+                f"{path}: no F0 of split {split!r}; run the stage that extracts F0 first, or name another folder"
+            )
         with path.open() as lines:
             rows = [F0Row(**json.loads(line)) for line in lines]
         self.rows = [row for row in rows if row.skipped is None]
@@ -80,7 +83,7 @@ class F0Store:
         """Frames ``start`` to ``start + frames`` of an utterance; to its end if None."""
         row = self.rows[index]
         stop = row.start + (row.frames if frames is None else min(start + frames, row.frames))
-        values = torch.from_numpy(np.array(self._values[row.start + start:stop]))
+        values = torch.from_numpy(np.array(self._values[row.start + start : stop]))
         return F0Track(values.abs(), values > 0)
 
 
@@ -103,7 +106,11 @@ def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extract
         done = _done(part, values)
         with part.open("a") as lines, values.open("ab") as file:
             start = done[-1].start + done[-1].frames if done else 0
-            with closing(in_processes(partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk=4)) as found:
+            with closing(
+                in_processes(
+                    partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk=4
+                )
+            ) as found:
                 for cut_id, speaker, track in tqdm(found, f"F0 {split}", unit=" utterances", delay=3, disable=None):
                     row = _row(cut_id, speaker, start, track)
                     if row.frames:
@@ -118,7 +125,9 @@ def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extract
 
 def _done(part: Path, values: Path) -> list[F0Row]:
     """Rows of an interrupted run; half a line, and values without a line, are taken away."""
-    whole = [line for line in part.read_text().splitlines(keepends=True) if line.endswith("\n")] if part.is_file() else []
+    whole = (
+        [line for line in part.read_text().splitlines(keepends=True) if line.endswith("\n")] if part.is_file() else []
+    )
     with whole_file(part) as temporary:
         temporary.write_text("".join(whole))
     rows = [F0Row(**json.loads(line)) for line in whole]

@@ -1,4 +1,5 @@
 """Mini-batch k-means: feature vectors to units."""
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,23 +11,23 @@ from torch import Tensor, nn
 
 
 class KMeans(nn.Module):
-    """Nearest of ``num_clusters`` centroids; or nearest on the whole, where each change of unit has a price.
+    """Nearest of ``num_clusters`` centroids; or nearest on the whole, where each change of unit has a penalty.
 
-    Features without context jump to and fro between neighbouring clusters. With a price the units of an utterance are the
+    Features without context jump to and fro between neighboring clusters. With a penalty the units of an utterance are the
     sequence with the smallest sum of squared distances and prices, found by dynamic programming (Kamper and van Niekerk
     2021): fewer tokens a second that tell as much of the phones.
 
     Args:
         num_clusters: Units are 0 to ``num_clusters`` - 1.
         dim: Width of the features.
-        switch_price: Of a change of unit, as a multiple of the mean squared distance to the nearest centroid; 0 for none.
+        switch_penalty: Of a change of unit, as a multiple of the mean squared distance to the nearest centroid; 0 for none.
     """
 
-    def __init__(self, num_clusters: int, dim: int, switch_price: float = 0.0) -> None:
+    def __init__(self, num_clusters: int, dim: int, switch_penalty: float = 0.0) -> None:
         super().__init__()
-        if switch_price < 0:
-            raise ValueError(f"switch_price must not be negative, got {switch_price}")
-        self.switch_price = switch_price
+        if switch_penalty < 0:
+            raise ValueError(f"switch_penalty must not be negative, got {switch_penalty}")
+        self.switch_penalty = switch_penalty
         self.register_buffer("centroids", torch.zeros(num_clusters, dim))
         self.register_buffer("mean_distance", torch.ones(()))
 
@@ -46,18 +47,18 @@ class KMeans(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """Arguments that make this quantizer again, but for its weights."""
-        return {"num_clusters": self.size, "dim": self.dim, "switch_price": self.switch_price}
+        return {"num_clusters": self.size, "dim": self.dim, "switch_penalty": self.switch_penalty}
 
     def forward(self, features: Tensor) -> Tensor:
         """Units of one utterance: (T, dim) -> (T,) int64."""
-        if not self.switch_price:
+        if not self.switch_penalty:
             return self.nearest(features)
         distances = torch.cdist(features, self.centroids).square().cpu().numpy()
-        path = cheapest_path(distances, self.switch_price * self.mean_distance.item())
+        path = cheapest_path(distances, self.switch_penalty * self.mean_distance.item())
         return torch.from_numpy(path).to(features.device)
 
     def log_probs(self, features: Tensor) -> Tensor:
-        """Log-probabilities of the units of each frame by itself, in which a change costs ``switch_price`` nats: (..., T, dim) -> (..., T, size)."""
+        """Log-probabilities of the units of each frame by itself, in which a change costs ``switch_penalty`` nats: (..., T, dim) -> (..., T, size)."""
         return (-torch.cdist(features, self.centroids).square() / self.mean_distance).log_softmax(-1)
 
     def nearest(self, features: Tensor) -> Tensor:
@@ -65,15 +66,15 @@ class KMeans(nn.Module):
         return (features @ self.centroids.T - self.centroids.square().sum(1) / 2).argmax(-1)
 
 
-def cheapest_path(distances: np.ndarray, price: float) -> np.ndarray:
-    """The unit of each frame (T,) with the smallest sum of distances (T, K) and of ``price`` for each change."""
+def cheapest_path(distances: np.ndarray, penalty: float) -> np.ndarray:
+    """The unit of each frame (T,) with the smallest sum of distances (T, K) and of ``penalty`` for each change."""
     frames, units = len(distances), np.arange(distances.shape[1])
     cost, before = np.zeros(len(units)), np.empty(distances.shape, dtype=np.int64)
     for frame in range(frames):
         cheapest = cost.argmin()
-        changes = cost[cheapest] + price < cost
+        changes = cost[cheapest] + penalty < cost
         before[frame] = np.where(changes, cheapest, units)
-        cost = np.where(changes, cost[cheapest] + price, cost) + distances[frame]
+        cost = np.where(changes, cost[cheapest] + penalty, cost) + distances[frame]
     path = np.empty(frames, dtype=np.int64)
     unit = cost.argmin()
     for frame in reversed(range(frames)):
@@ -98,18 +99,24 @@ class KMeansFit:
 
 
 @torch.no_grad()
-def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, start_frames: int = 20_000,
-               switch_price: float = 0.0, on_batch: Callable[[int, float], None] | None = None) -> KMeansFit:
-    """Fit in one pass over a stream (Sculley 2010), started by k-means++ (Arthur and Vassilvitskii 2007).
+def fit_kmeans(
+    batches: Iterable[Tensor],
+    num_clusters: int,
+    seed: int = 0,
+    start_frames: int = 20_000,
+    switch_penalty: float = 0.0,
+    on_batch: Callable[[int, float], None] | None = None,
+) -> KMeansFit:
+    """Coverage in one pass over a stream (Sculley 2010), started by k-means++ (Arthur and Vassilvitskii 2007).
 
-    Memory is that of the start and of one batch, however long the stream is.
+    ResultCache is that of the start and of one batch, however long the stream is.
 
     Args:
         batches: Features (N, dim); repeat the corpus for more passes, as ``FrameSpool`` does.
         num_clusters: At most the number of frames in the start.
         seed: Of the start and the re-seeding.
         start_frames: First frames of the stream, from which the start is drawn.
-        switch_price: Of the quantizer; the fit itself takes each frame by itself.
+        switch_penalty: Of the quantizer; the fit itself takes each frame by itself.
         on_batch: Told the number of each mini-batch and its inertia, for a curve.
 
     Raises:
@@ -123,7 +130,7 @@ def fit_kmeans(batches: Iterable[Tensor], num_clusters: int, seed: int = 0, star
     start = torch.cat(held) if held else torch.zeros(0, 1)
     if len(start) < num_clusters:
         raise ValueError(f"{len(start)} frames cannot make {num_clusters} clusters: give more speech or fewer clusters")
-    quantizer = KMeans(num_clusters, start.shape[1], switch_price)
+    quantizer = KMeans(num_clusters, start.shape[1], switch_penalty)
     quantizer.centroids.copy_(_plus_plus(start, num_clusters, draw))
     fit, counts, last_seen = KMeansFit(quantizer), torch.zeros(num_clusters), torch.zeros(num_clusters)
     for number, batch in enumerate(chain(held, stream)):
@@ -147,7 +154,9 @@ def _step(fit: KMeansFit, batch: Tensor, counts: Tensor, last_seen: Tensor, numb
     dead = (number - last_seen >= 20).nonzero().flatten()
     if len(dead):
         far = (batch - centroids[fit.quantizer.nearest(batch)]).square().sum(1)
-        centroids[dead] = batch[torch.multinomial(far + 1e-12, len(dead), replacement=len(dead) > len(batch), generator=draw)]
+        centroids[dead] = batch[
+            torch.multinomial(far + 1e-12, len(dead), replacement=len(dead) > len(batch), generator=draw)
+        ]
         counts[dead], last_seen[dead] = counts[dead].clamp(max=1), number
         fit.reseeded += len(dead)
 

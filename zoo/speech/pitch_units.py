@@ -1,4 +1,5 @@
 """Pitch units: F0, less its mean, through the encoder of a VQ-VAE; and back."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zoo.files import whole_folder
-from zoo.speech.extractor import UnitExtractor
 from zoo.speech.f0 import F0_EXTRACTORS, HOP_SAMPLES, F0Extractor, F0Track
 from zoo.speech.pitch_vqvae import PitchVQVAE
+from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.units import Stream
 
 CONFIG, WEIGHTS = "pitch.json", "vqvae.safetensors"
@@ -53,7 +54,7 @@ class PitchUnits(UnitExtractor):
 
         Args:
             units: Of this extractor.
-            mean_hz: Of the voiced frames, which the units do not tell; 0 where F0 is not normalised.
+            mean_hz: Of the voiced frames, which the units do not tell; 0 where F0 is not normalized.
 
         Raises:
             ValueError: Where the VQ-VAE has no decoder.
@@ -62,22 +63,32 @@ class PitchUnits(UnitExtractor):
         return track_of(self.vqvae.decode(units[None])[0], mean_hz)
 
     def config(self) -> dict[str, Any]:
-        return {"f0": {"class": type(self.f0).__name__, "arguments": self.f0.config()}, "vqvae": self.vqvae.config(), "normalize": self.normalize}
+        return {
+            "f0": {"class": type(self.f0).__name__, "arguments": self.f0.config()},
+            "vqvae": self.vqvae.config(),
+            "normalize": self.normalize,
+        }
 
     def save(self, folder: Path) -> None:
         """Write ``pitch.json`` and the weights of the VQ-VAE; the folder appears whole."""
         with whole_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
-            save_file({name: value.cpu().contiguous() for name, value in self.vqvae.state_dict().items()}, out / WEIGHTS)
+            save_file(
+                {name: value.cpu().contiguous() for name, value in self.vqvae.state_dict().items()}, out / WEIGHTS
+            )
 
     @classmethod
     def load(cls, folder: Path) -> "PitchUnits":
         folder = Path(folder)
         if not (folder / CONFIG).is_file():
-            raise FileNotFoundError(f"no {CONFIG} in {folder}: run the stage that makes the pitch units first, or name another folder")
+            raise FileNotFoundError(
+                f"no {CONFIG} in {folder}: run the stage that makes the pitch units first, or name another folder"
+            )
         form = json.loads((folder / CONFIG).read_text())
         if form["f0"]["class"] not in F0_EXTRACTORS:
-            raise ValueError(f"{folder / CONFIG}: unknown F0 extractor {form['f0']['class']!r}; known are {', '.join(F0_EXTRACTORS)}")
+            raise ValueError(
+                f"{folder / CONFIG}: unknown F0 extractor {form['f0']['class']!r}; known are {', '.join(F0_EXTRACTORS)}"
+            )
         vqvae = PitchVQVAE.build(form["vqvae"])
         vqvae.load_state_dict(load_file(folder / WEIGHTS))
         return cls(F0_EXTRACTORS[form["f0"]["class"]](**form["f0"]["arguments"]), vqvae, form["normalize"])

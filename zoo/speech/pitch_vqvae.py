@@ -2,6 +2,7 @@
 
 Its input (B, 2, T) is F0 in Hz, usually less its mean, and 1 where voiced.
 """
+
 import inspect
 import math
 from dataclasses import dataclass
@@ -42,12 +43,25 @@ class ResidualStack(nn.Sequential):
         reverse_dilation: The largest dilation first.
     """
 
-    def __init__(self, width: int, depth: int, expansion: float, dilation_growth: int, dilation_cycle: int | None, scale_residual: bool,
-                 zero_out: bool, reverse_dilation: bool) -> None:
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        expansion: float,
+        dilation_growth: int,
+        dilation_cycle: int | None,
+        scale_residual: bool,
+        zero_out: bool,
+        reverse_dilation: bool,
+    ) -> None:
         dilations = [dilation_growth ** (j % dilation_cycle if dilation_cycle else j) for j in range(depth)]
         scale = 1 / math.sqrt(depth) if scale_residual and depth else 1.0
-        super().__init__(*(ResidualBlock(width, int(expansion * width), dilation, scale, zero_out)
-                           for dilation in (reversed(dilations) if reverse_dilation else dilations)))
+        super().__init__(
+            *(
+                ResidualBlock(width, int(expansion * width), dilation, scale, zero_out)
+                for dilation in (reversed(dilations) if reverse_dilation else dilations)
+            )
+        )
 
 
 class PitchEncoder(nn.Module):
@@ -67,15 +81,30 @@ class PitchEncoder(nn.Module):
         zero_out: Likewise.
     """
 
-    def __init__(self, channels: int = 2, dim: int = 128, width: int = 32, depth: int = 4, num_downs: int = 4, stride: int = 2,
-                 expansion: float = 1.0, dilation_growth: int = 3, dilation_cycle: int | None = None, scale_residual: bool = False,
-                 zero_out: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int = 2,
+        dim: int = 128,
+        width: int = 32,
+        depth: int = 4,
+        num_downs: int = 4,
+        stride: int = 2,
+        expansion: float = 1.0,
+        dilation_growth: int = 3,
+        dilation_cycle: int | None = None,
+        scale_residual: bool = False,
+        zero_out: bool = False,
+    ) -> None:
         super().__init__()
         self.config = _arguments(self, locals())
         self.channels, self.dim, self.factor = channels, dim, stride**num_downs
-        self.downs = nn.ModuleList(nn.Conv1d(width if i else channels, width, 2 * stride, stride, stride // 2) for i in range(num_downs))
-        self.stacks = nn.ModuleList(ResidualStack(width, depth, expansion, dilation_growth, dilation_cycle, scale_residual, zero_out, False)
-                                    for _ in range(num_downs))
+        self.downs = nn.ModuleList(
+            nn.Conv1d(width if i else channels, width, 2 * stride, stride, stride // 2) for i in range(num_downs)
+        )
+        self.stacks = nn.ModuleList(
+            ResidualStack(width, depth, expansion, dilation_growth, dilation_cycle, scale_residual, zero_out, False)
+            for _ in range(num_downs)
+        )
         self.out = nn.Conv1d(width if num_downs else channels, dim, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,18 +131,35 @@ class PitchDecoder(nn.Module):
         reverse_dilation: Likewise.
     """
 
-    def __init__(self, channels: int = 2, dim: int = 128, width: int = 32, depth: int = 4, num_downs: int = 4, stride: int = 2,
-                 expansion: float = 1.0, dilation_growth: int = 3, dilation_cycle: int | None = None, scale_residual: bool = False,
-                 zero_out: bool = False, reverse_dilation: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int = 2,
+        dim: int = 128,
+        width: int = 32,
+        depth: int = 4,
+        num_downs: int = 4,
+        stride: int = 2,
+        expansion: float = 1.0,
+        dilation_growth: int = 3,
+        dilation_cycle: int | None = None,
+        scale_residual: bool = False,
+        zero_out: bool = False,
+        reverse_dilation: bool = False,
+    ) -> None:
         super().__init__()
         self.config = _arguments(self, locals())
         self.channels, self.dim, self.factor = channels, dim, stride**num_downs
         self.pre = nn.Conv1d(dim, width, 3, padding=1)
         self.stacks = nn.ModuleList(
-            ResidualStack(width, depth, expansion, dilation_growth, dilation_cycle, scale_residual, zero_out, reverse_dilation)
-            for _ in range(num_downs))
-        self.ups = nn.ModuleList(nn.ConvTranspose1d(width, width if i + 1 < num_downs else dim, 2 * stride, stride, stride // 2)
-                                 for i in range(num_downs))
+            ResidualStack(
+                width, depth, expansion, dilation_growth, dilation_cycle, scale_residual, zero_out, reverse_dilation
+            )
+            for _ in range(num_downs)
+        )
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose1d(width, width if i + 1 < num_downs else dim, 2 * stride, stride, stride // 2)
+            for i in range(num_downs)
+        )
         self.out = nn.Conv1d(dim, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -203,7 +249,9 @@ class EMACodebook(nn.Module):
 
     def _drawn(self, latents: Tensor, count: int) -> Tensor:
         """Latents of the batch at random, with a little noise where there are too few."""
-        order = torch.cat([torch.randperm(len(latents), device=latents.device) for _ in range(-(-count // len(latents)))])[:count]
+        order = torch.cat(
+            [torch.randperm(len(latents), device=latents.device) for _ in range(-(-count // len(latents)))]
+        )[:count]
         noise = 0.01 * latents.std() * torch.randn(count, self.dim, device=latents.device)
         return latents[order] + (noise if count > len(latents) else 0)
 
@@ -221,16 +269,22 @@ class PitchVQVAE(nn.Module):
         ValueError: Where the parts do not fit together.
     """
 
-    def __init__(self, encoder: PitchEncoder, codebook: EMACodebook, decoder: PitchDecoder | None = None, scale_hz: float = 1.0) -> None:
+    def __init__(
+        self, encoder: PitchEncoder, codebook: EMACodebook, decoder: PitchDecoder | None = None, scale_hz: float = 1.0
+    ) -> None:
         super().__init__()
         if codebook.dim != encoder.dim:
             raise ValueError(f"dim is {encoder.dim} in the encoder and {codebook.dim} in the codebook; they must agree")
         for name in ("dim", "factor", "channels") if decoder else ():
             if getattr(encoder, name) != getattr(decoder, name):
-                raise ValueError(f"{name} is {getattr(encoder, name)} in the encoder and {getattr(decoder, name)} in the decoder; they must agree")
+                raise ValueError(
+                    f"{name} is {getattr(encoder, name)} in the encoder and {getattr(decoder, name)} in the decoder; they must agree"
+                )
         self.encoder, self.codebook, self.decoder = encoder, codebook, decoder
         self.scale_hz, self.factor = scale_hz, encoder.factor
-        self.register_buffer("scale", torch.tensor([scale_hz] + [1.0] * (encoder.channels - 1))[:, None], persistent=False)
+        self.register_buffer(
+            "scale", torch.tensor([scale_hz] + [1.0] * (encoder.channels - 1))[:, None], persistent=False
+        )
 
     def encode(self, tracks: Tensor) -> Tensor:
         """Units (B, T // factor) of tracks (B, 2, T)."""
@@ -253,8 +307,12 @@ class PitchVQVAE(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """What ``build`` makes this network of again, with random weights."""
-        return {"encoder": self.encoder.config, "codebook": self.codebook.config,
-                "decoder": self.decoder and self.decoder.config, "scale_hz": self.scale_hz}
+        return {
+            "encoder": self.encoder.config,
+            "codebook": self.codebook.config,
+            "decoder": self.decoder and self.decoder.config,
+            "scale_hz": self.scale_hz,
+        }
 
     @classmethod
     def build(cls, config: dict[str, Any]) -> "PitchVQVAE":

@@ -1,4 +1,5 @@
 """Waveforms to features that tell how something is said: a finetuned speech encoder, or a small one over prosody."""
+
 import math
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -67,7 +68,9 @@ class TransformerStyleEncoder(StyleEncoder):
     def __init__(self, network: PreTrainedModel, normalize: bool = True) -> None:
         super().__init__()
         config = network.config
-        config.apply_spec_augment = False  # its masks come from NumPy's state, which no checkpoint of a training run keeps
+        config.apply_spec_augment = (
+            False  # its masks come from NumPy's state, which no checkpoint of a training run keeps
+        )
         self.network, self.normalize, self.dim = network, normalize, config.hidden_size
         self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
         self.min_samples = 1
@@ -85,8 +88,16 @@ class TransformerStyleEncoder(StyleEncoder):
         return cls(AutoModel.from_pretrained(source), normalize)
 
     @classmethod
-    def untrained(cls, model_type: str = "wav2vec2", hidden_size: int = 768, num_layers: int = 12, num_heads: int = 12, feed_forward: int = 3072,
-                  conv_dim: int = 512, normalize: bool = True) -> "TransformerStyleEncoder":
+    def untrained(
+        cls,
+        model_type: str = "wav2vec2",
+        hidden_size: int = 768,
+        num_layers: int = 12,
+        num_heads: int = 12,
+        feed_forward: int = 3072,
+        conv_dim: int = 512,
+        normalize: bool = True,
+    ) -> "TransformerStyleEncoder":
         """One with random weights and the convolutions of wav2vec 2.0, for languages and sizes nobody has a checkpoint of.
 
         Args:
@@ -98,8 +109,14 @@ class TransformerStyleEncoder(StyleEncoder):
             conv_dim: Channels of the convolutions.
             normalize: Give each waveform zero mean and unit variance.
         """
-        config = AutoConfig.for_model(model_type, hidden_size=hidden_size, num_hidden_layers=num_layers, num_attention_heads=num_heads,
-                                      intermediate_size=feed_forward, conv_dim=(conv_dim,) * 7)
+        config = AutoConfig.for_model(
+            model_type,
+            hidden_size=hidden_size,
+            num_hidden_layers=num_layers,
+            num_attention_heads=num_heads,
+            intermediate_size=feed_forward,
+            conv_dim=(conv_dim,) * 7,
+        )
         return cls(AutoModel.from_config(config), normalize)
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -139,8 +156,15 @@ class ProsodyStyleEncoder(StyleEncoder):
     frame_rate = 50.0
     min_samples = 1280
 
-    def __init__(self, dim: int = 48, depth: int = 3, num_cepstra: int = 6, dropout: float = 0.3, pitch_jitter_octaves: float = 0.15,
-                 gain_jitter_db: float = 3.0) -> None:
+    def __init__(
+        self,
+        dim: int = 48,
+        depth: int = 3,
+        num_cepstra: int = 6,
+        dropout: float = 0.3,
+        pitch_jitter_octaves: float = 0.15,
+        gain_jitter_db: float = 3.0,
+    ) -> None:
         super().__init__()
         self.dim, self.depth, self.num_cepstra, self.dropout = dim, depth, num_cepstra, dropout
         self.pitch_jitter_octaves, self.gain_jitter_db = pitch_jitter_octaves, gain_jitter_db
@@ -153,19 +177,31 @@ class ProsodyStyleEncoder(StyleEncoder):
         x = self.front(waveforms)  # (B, C, 100 Hz)
         if self.training:
             pitch, gain = torch.randn(2, len(x), 1, device=x.device)
-            x = torch.cat([x[:, :1] + self.pitch_jitter_octaves * pitch[:, :, None] * x[:, 1:2],
-                           x[:, 1:2], x[:, 2:3] + self.gain_jitter_db / 20 * gain[:, :, None], x[:, 3:]], 1)
+            x = torch.cat(
+                [
+                    x[:, :1] + self.pitch_jitter_octaves * pitch[:, :, None] * x[:, 1:2],
+                    x[:, 1:2],
+                    x[:, 2:3] + self.gain_jitter_db / 20 * gain[:, :, None],
+                    x[:, 3:],
+                ],
+                1,
+            )
         x = F.gelu(self.norms[0](self.down(x)))
         for block, norm in zip(self.blocks, self.norms[1:]):
             x = x + F.dropout(F.gelu(norm(block(x))), self.dropout, self.training)
         return x.transpose(1, 2)[:, : waveforms.shape[1] * 50 // self.sample_rate]
 
     def config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("dim", "depth", "num_cepstra", "dropout", "pitch_jitter_octaves", "gain_jitter_db")}
+        return {
+            name: getattr(self, name)
+            for name in ("dim", "depth", "num_cepstra", "dropout", "pitch_jitter_octaves", "gain_jitter_db")
+        }
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.cpu().contiguous() for name, value in self.state_dict().items()}, folder / "model.safetensors")
+        save_file(
+            {name: value.cpu().contiguous() for name, value in self.state_dict().items()}, folder / "model.safetensors"
+        )
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "ProsodyStyleEncoder":
@@ -189,8 +225,12 @@ class ProsodyFeatures(nn.Module):
         self.sample_rate, self.num_cepstra, self.dim = sample_rate, num_cepstra, 5 + num_cepstra
         self.correlate = NormalizedAutocorrelation(75.0, sample_rate)
         self.first_lag = sample_rate // 500
-        self.cepstra = torchaudio.transforms.MFCC(sample_rate, num_cepstra + 1, log_mels=True, melkwargs={
-            "n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 40, "f_min": 50.0})
+        self.cepstra = torchaudio.transforms.MFCC(
+            sample_rate,
+            num_cepstra + 1,
+            log_mels=True,
+            melkwargs={"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 40, "f_min": 50.0},
+        )
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -202,13 +242,15 @@ class ProsodyFeatures(nn.Module):
         loudness = torch.log10(frames.square().mean(-1).sqrt() + 1e-4)  # of 20 dB
         cepstra = self.cepstra(waveforms)[:, 1:] / 10
         cepstra = cepstra - cepstra.mean(2, keepdim=True)
-        prosody = torch.stack([pitch * voicing, voicing, loudness + 1.5, inner * voicing, loudness - loudness.amax(1, keepdim=True)], 1)
+        prosody = torch.stack(
+            [pitch * voicing, voicing, loudness + 1.5, inner * voicing, loudness - loudness.amax(1, keepdim=True)], 1
+        )
         return torch.cat([prosody, cepstra], 1)
 
     def _highest_peak(self, heights: Tensor) -> tuple[Tensor, Tensor]:
         """Height and lag (B, T) of the best peak of (B, T, lags); of peaks about as high, the one at the shortest lag."""
-        middle = heights[..., self.first_lag:-1]
-        is_peak = (middle > heights[..., self.first_lag - 1:-2]) & (middle >= heights[..., self.first_lag + 1:])
+        middle = heights[..., self.first_lag : -1]
+        is_peak = (middle > heights[..., self.first_lag - 1 : -2]) & (middle >= heights[..., self.first_lag + 1 :])
         lags = torch.arange(self.first_lag, heights.shape[-1] - 1, device=heights.device)
         score = torch.where(is_peak, middle - 0.05 * torch.log2(lags / self.first_lag), -1.0)
         best = score.argmax(-1, keepdim=True)

@@ -1,4 +1,5 @@
 """The token contract: a small JSON beside everything made of tokens, compared wherever two of them meet."""
+
 import hashlib
 import json
 from collections.abc import Iterable
@@ -48,7 +49,8 @@ def require_match(first: Path, second: Path) -> None:
         for field, left, right in _differences(a[part], b[part], part):
             raise ContractError(
                 f"{first / FILE} and {second / FILE} differ in {field}: {left!r} against {right!r}; "
-                "they were made with different tokenizers: rebuild one from the other's")
+                "they were made with different tokenizers: rebuild one from the other's"
+            )
 
 
 def _differences(a: Any, b: Any, at: str) -> Iterable[tuple[str, Any, Any]]:

@@ -1,4 +1,5 @@
-"""One tokenised utterance as a document of ids, in each of the forms that a language model trains on."""
+"""One tokenized utterance as a document of ids, in each of the forms that a language model trains on."""
+
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -13,7 +14,7 @@ class Form(ABC):
 
     Args:
         vocabulary: Of the ids in the table.
-        table: Tokenised utterances.
+        table: Tokenized utterances.
 
     Attributes:
         rows: Utterances of the table that can take this form.
@@ -79,7 +80,9 @@ class Transcribed(Form):
     def __init__(self, vocabulary: Vocabulary, table: TokenTable, template: str = "{text}") -> None:
         if template.count("{text}") != 1:
             raise ValueError(f"template {template!r} must hold {{text}} once")
-        self.before, self.after = (np.array(vocabulary.text.encode(part), dtype=np.int64) for part in template.split("{text}"))
+        self.before, self.after = (
+            np.array(vocabulary.text.encode(part), dtype=np.int64) for part in template.split("{text}")
+        )
         super().__init__(vocabulary, table)
 
     def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
@@ -125,8 +128,8 @@ class WordTranscription(Form):
         in_text, in_speech = self.table.array(row, "word_text"), self.table.array(row, "word_speech")
         speaking, parts = bool(draw.integers(2)), [self.begin]
         for word in range(len(in_text) - 1):
-            spoken = [self.speech_marker, speech[in_speech[word]:in_speech[word + 1]]]
-            written = [self.text_marker, text[in_text[word]:in_text[word + 1]]]
+            spoken = [self.speech_marker, speech[in_speech[word] : in_speech[word + 1]]]
+            written = [self.text_marker, text[in_text[word] : in_text[word + 1]]]
             parts += [*spoken, *written] if speaking else [*written, *spoken]
         return np.concatenate([*parts, self.end])
 
@@ -156,8 +159,8 @@ class Interleaved(Form):
         parts, start = [self.begin], 0
         for end in cuts.tolist():
             if speaking:
-                parts += [self.speech_marker, speech[in_speech[start]:in_speech[end]]]
+                parts += [self.speech_marker, speech[in_speech[start] : in_speech[end]]]
             else:
-                parts += [self.text_marker, text[in_text[start]:in_text[end]]]
+                parts += [self.text_marker, text[in_text[start] : in_text[end]]]
             start, speaking = end, not speaking
         return np.concatenate([*parts, self.end])

@@ -1,4 +1,5 @@
 """Where an utterance switches between text and speech: span samplers, always at word boundaries."""
+
 import math
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,4 +1,5 @@
-"""Tokenised corpora on disk: Arrow shards, one row an utterance, read memory-mapped."""
+"""Tokenized corpora on disk: Arrow shards, one row an utterance, read memory-mapped."""
+
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +14,30 @@ from zoo.files import whole_file
 from zoo.tokens.units import Stream
 
 ROWS_PER_SHARD = 20_000
-FLAT = {"id": pa.string(), "audio": pa.string(), "start": pa.float64(), "duration": pa.float64(), "text": pa.string(),
-        "language": pa.string(), "speaker": pa.string(), "style": pa.string()}
-LISTS = {"text_ids": pa.int32(), "speech_ids": pa.int32(), "speech_times": pa.float32(),
-         "words": pa.string(), "word_ends": pa.float32(), "word_text": pa.int32(), "word_speech": pa.int32()}
+FLAT = {
+    "id": pa.string(),
+    "audio": pa.string(),
+    "start": pa.float64(),
+    "duration": pa.float64(),
+    "text": pa.string(),
+    "language": pa.string(),
+    "speaker": pa.string(),
+    "style": pa.string(),
+}
+LISTS = {
+    "text_ids": pa.int32(),
+    "speech_ids": pa.int32(),
+    "speech_times": pa.float32(),
+    "words": pa.string(),
+    "word_ends": pa.float32(),
+    "word_text": pa.int32(),
+    "word_speech": pa.int32(),
+}
 
 
 @dataclass(frozen=True)
 class TokenRow:
-    """One tokenised utterance.
+    """One tokenized utterance.
 
     Args:
         audio: File it was read from.
@@ -107,7 +123,9 @@ class TokenTable:
         paths = sorted(folder.glob(f"{split}-*.arrow"))
         if not paths:
             there = sorted({p.name.split("-")[0] for p in folder.glob("*-*.arrow")})
-            raise FileNotFoundError(f"no {split!r} tokens in {folder} (it has {there or 'none'}): run the tokens stage first")
+            raise FileNotFoundError(
+                f"no {split!r} tokens in {folder} (it has {there or 'none'}): run the tokens stage first"
+            )
         self.shards = [_Shard(path) for path in paths]
         self.ends = list(accumulate(shard.num_rows for shard in self.shards))
 
@@ -162,7 +180,7 @@ class _Shard:
 
     def array(self, row: int, column: str) -> np.ndarray | None:
         offsets, values, present = self._list(column)
-        return values[offsets[row]:offsets[row + 1]] if present[row] else None
+        return values[offsets[row] : offsets[row + 1]] if present[row] else None
 
     def lengths(self, column: str) -> np.ndarray:
         offsets, _, present = self._list(column)

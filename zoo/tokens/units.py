@@ -1,4 +1,5 @@
 """Units: streams of integers that stand for speech, and the one sequence of tokens that they merge into."""
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ def unmerge(tokens: Tokens, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
         starts = np.rint(tokens.time[mine] * (stream.clock or stream.rate)).astype(np.int64)
         lengths = np.diff(starts, append=counts[stream.prefix])
         if (lengths < 1).any() or starts[:1].any() or (not len(starts) and counts[stream.prefix]):
-            raise ValueError(f"the {mine.sum()} {stream.prefix} tokens do not fill {counts[stream.prefix]} frames from the first on, in order")
+            raise ValueError(
+                f"the {mine.sum()} {stream.prefix} tokens do not fill {counts[stream.prefix]} frames from the first on, in order"
+            )
         frames[stream.prefix] = tokens.unit[mine].repeat(lengths)
     return frames
 
@@ -123,4 +126,8 @@ def parse(text: str, streams: Sequence[Stream]) -> Tokens:
             raise ValueError(f"[{prefix}{unit}]: no stream {prefix!r}; this tokenizer has {', '.join(index)}")
         if unit >= streams[index[prefix]].size:
             raise ValueError(f"[{prefix}{unit}]: {prefix} units are 0 to {streams[index[prefix]].size - 1}")
-    return Tokens(tuple(streams), np.array([index[p] for p, _ in found], dtype=np.int64), np.array([u for _, u in found], dtype=np.int64))
+    return Tokens(
+        tuple(streams),
+        np.array([index[p] for p, _ in found], dtype=np.int64),
+        np.array([u for _, u in found], dtype=np.int64),
+    )

@@ -1,4 +1,5 @@
 """One id space for text pieces, modality markers and speech units."""
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from zoo.files import write_text
-from zoo.tokens.sentencepiece_text import SentencePieceText
-from zoo.tokens.text import TextTokenizer
+from zoo.tokens.sentencepiece_tokenizer import SentencePieceText
+from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream, Tokens
 
 TEXT, SPEECH = "[Text]", "[Speech]"
@@ -68,12 +69,22 @@ class Vocabulary:
     def contract(self) -> dict[str, Any]:
         ranges = {"text": [0, self.num_text], "markers": [self.text_marker, self.first_unit]}
         ranges |= {prefix: [ids.start, ids.stop] for prefix, ids in self.ranges.items()}
-        return {"text_checksum": self.text.checksum, "bos": self.bos, "eos": self.eos, "ranges": ranges, "rows": self.num_rows}
+        return {
+            "text_checksum": self.text.checksum,
+            "bos": self.bos,
+            "eos": self.eos,
+            "ranges": ranges,
+            "rows": self.num_rows,
+        }
 
     def save(self, folder: Path) -> None:
         self.text.save(folder)
-        form = {"text": type(self.text).__name__, "streams": [asdict(s) for s in self.streams], "multiple": self.multiple,
-                "contract": self.contract}
+        form = {
+            "text": type(self.text).__name__,
+            "streams": [asdict(s) for s in self.streams],
+            "multiple": self.multiple,
+            "contract": self.contract,
+        }
         write_text(folder / "vocabulary.json", json.dumps(form, indent=2) + "\n")
 
     @classmethod
@@ -83,4 +94,8 @@ class Vocabulary:
         if not path.is_file():
             raise FileNotFoundError(f"no vocabulary.json in {folder}: run the stage that makes the vocabulary first")
         form = json.loads(path.read_text())
-        return cls(TEXT_TOKENIZERS[form.get("text", "TextTokenizer")].load(folder), [Stream(**s) for s in form["streams"]], form["multiple"])
+        return cls(
+            TEXT_TOKENIZERS[form.get("text", "TextTokenizer")].load(folder),
+            [Stream(**s) for s in form["streams"]],
+            form["multiple"],
+        )

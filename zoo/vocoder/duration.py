@@ -1,4 +1,5 @@
 """Predicts how many frames each deduplicated speech unit lasts."""
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +22,9 @@ class DurationPredictor(nn.Module):
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd to keep the length, got {kernel_size}")
         self.config = {"dim": dim, "hidden_dim": hidden_dim, "kernel_size": kernel_size, "dropout": dropout}
-        self.convs = nn.ModuleList(nn.Conv1d(width, hidden_dim, kernel_size, padding=kernel_size // 2) for width in (dim, hidden_dim))
+        self.convs = nn.ModuleList(
+            nn.Conv1d(width, hidden_dim, kernel_size, padding=kernel_size // 2) for width in (dim, hidden_dim)
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(2))
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(hidden_dim, 1)

@@ -1,4 +1,5 @@
 """Units to waveform: what every generator shares, and the unit HiFi-GAN."""
+
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from zoo.vocoder.source import Melody
+from zoo.vocoder.harmonic_source import F0Contour
 
 SLOPE, LAST_SLOPE = 0.1, 0.01
 
@@ -59,12 +60,22 @@ class Generator(nn.Module):
     context_units: int
     harmonics: int = 0
 
-    def __init__(self, streams: dict[str, int], unit_rate: float, embedding_dim: int, num_speakers: int, num_styles: int, sample_rate: int) -> None:
+    def __init__(
+        self,
+        streams: dict[str, int],
+        unit_rate: float,
+        embedding_dim: int,
+        num_speakers: int,
+        num_styles: int,
+        sample_rate: int,
+    ) -> None:
         super().__init__()
         samples = sample_rate / unit_rate
         if not streams or abs(samples - round(samples)) > 1e-6:
-            raise ValueError(f"streams {dict(streams)} at unit_rate {unit_rate} for a sample_rate of {sample_rate}: "
-                             f"want at least one stream and whole samples per unit, not {samples:.3f}")
+            raise ValueError(
+                f"streams {dict(streams)} at unit_rate {unit_rate} for a sample_rate of {sample_rate}: "
+                f"want at least one stream and whole samples per unit, not {samples:.3f}"
+            )
         self.streams, self.unit_rate, self.sample_rate = dict(streams), unit_rate, sample_rate
         self.num_speakers, self.num_styles, self.samples_per_unit = num_speakers, num_styles, round(samples)
         self.embed = UnitEmbedding(self.streams, embedding_dim, num_speakers, num_styles)
@@ -73,12 +84,25 @@ class Generator(nn.Module):
         """Embeddings of the first stream, for the duration predictor: (B, T) -> (B, T, embedding_dim)."""
         return next(iter(self.embed.units.values()))(units)
 
-    def melody(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None,
-               mask: Tensor | None = None) -> Melody | None:
+    def melody(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None = None,
+        style: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> F0Contour | None:
         """What must be known of all units before a part of them is spoken; None where that is nothing. Arguments as of a call."""
         return None
 
-    def part(self, units: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, melody: Melody | None, start: int, end: int) -> Tensor:
+    def part(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None,
+        style: Tensor | None,
+        melody: F0Contour | None,
+        start: int,
+        end: int,
+    ) -> Tensor:
         """Speak units ``start`` to ``end`` of (B, T) as they sound with nothing around them, but in the melody of all."""
         return self({prefix: each[:, start:end] for prefix, each in units.items()}, speaker, style)
 
@@ -98,7 +122,9 @@ class Convolution(nn.Conv1d):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() == 3:
             return super().forward(x)
-        return F.conv2d(x, self.weight.unsqueeze(2), self.bias, padding=(0, self.padding[0]), dilation=(1, self.dilation[0]))
+        return F.conv2d(
+            x, self.weight.unsqueeze(2), self.bias, padding=(0, self.padding[0]), dilation=(1, self.dilation[0])
+        )
 
 
 class TransposedConvolution(nn.ConvTranspose1d):
@@ -107,7 +133,9 @@ class TransposedConvolution(nn.ConvTranspose1d):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() == 3:
             return super().forward(x)
-        return F.conv_transpose2d(x, self.weight.unsqueeze(2), self.bias, stride=(1, self.stride[0]), padding=(0, self.padding[0]))
+        return F.conv_transpose2d(
+            x, self.weight.unsqueeze(2), self.bias, stride=(1, self.stride[0]), padding=(0, self.padding[0])
+        )
 
 
 class ResidualBlock(nn.Module):
@@ -122,11 +150,13 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for dilated, plain in zip(self.dilated, self.plain):
             y = _masked(dilated(F.leaky_relu(x, SLOPE)), mask)
-            x = _masked(plain(F.leaky_relu(y, SLOPE, inplace=True)), mask).add_(x)  # in place: half of the time goes into moving memory
+            x = _masked(plain(F.leaky_relu(y, SLOPE, inplace=True)), mask).add_(
+                x
+            )  # in place: half of the time goes into moving memory
         return x
 
 
-class UnitGenerator(Generator):
+class HiFiGANGenerator(Generator):
     """Unit HiFi-GAN (Polyak et al. 2021): embeddings, transposed convolutions, averaged residual blocks.
 
     Args:
@@ -146,23 +176,35 @@ class UnitGenerator(Generator):
         ValueError: Where the sizes do not fit each other.
     """
 
-    def __init__(self, streams: dict[str, int], unit_rate: float, num_speakers: int = 0, num_styles: int = 0,
-                 embedding_dim: int = 128, channels: int = 512, upsample_rates: tuple[int, ...] = (5, 4, 4, 4, 2),
-                 upsample_kernel_sizes: tuple[int, ...] = (11, 8, 8, 8, 4), resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11),
-                 resblock_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5)), sample_rate: int = 16000) -> None:
+    def __init__(
+        self,
+        streams: dict[str, int],
+        unit_rate: float,
+        num_speakers: int = 0,
+        num_styles: int = 0,
+        embedding_dim: int = 128,
+        channels: int = 512,
+        upsample_rates: tuple[int, ...] = (5, 4, 4, 4, 2),
+        upsample_kernel_sizes: tuple[int, ...] = (11, 8, 8, 8, 4),
+        resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11),
+        resblock_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5)),
+        sample_rate: int = 16000,
+    ) -> None:
         config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
         self.config = config
         self._check(channels, upsample_rates, upsample_kernel_sizes, resblock_kernel_sizes, resblock_dilations)
-        widths = [channels // 2 ** i for i in range(len(upsample_rates) + 1)]
+        widths = [channels // 2**i for i in range(len(upsample_rates) + 1)]
         self.rates = list(upsample_rates)
         self.pre = _conv(self.embed.width, channels, 7, 1)
         self.ups = nn.ModuleList(
             _drawn(TransposedConvolution(wide, narrow, kernel, rate, padding=(kernel - rate) // 2))
-            for wide, narrow, rate, kernel in zip(widths, widths[1:], upsample_rates, upsample_kernel_sizes))
+            for wide, narrow, rate, kernel in zip(widths, widths[1:], upsample_rates, upsample_kernel_sizes)
+        )
         self.blocks = nn.ModuleList(
             nn.ModuleList(ResidualBlock(width, k, d) for k, d in zip(resblock_kernel_sizes, resblock_dilations))
-            for width in widths[1:])
+            for width in widths[1:]
+        )
         self.post = _conv(widths[-1], 1, 7, 1)
         self.context_units = self._context()
 
@@ -171,17 +213,32 @@ class UnitGenerator(Generator):
             if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and not is_parametrized(module, "weight"):
                 weight_norm(module)
 
-    def _check(self, channels: int, rates: Sequence[int], kernels: Sequence[int], block_kernels: Sequence[int], dilations: Sequence[Sequence[int]]) -> None:
+    def _check(
+        self,
+        channels: int,
+        rates: Sequence[int],
+        kernels: Sequence[int],
+        block_kernels: Sequence[int],
+        dilations: Sequence[Sequence[int]],
+    ) -> None:
         product = torch.tensor(list(rates)).prod().item()
         if product != self.samples_per_unit:
-            raise ValueError(f"upsample_rates {list(rates)} multiply to {product}, but a unit lasts {self.samples_per_unit} samples "
-                             f"({self.sample_rate} Hz / {self.unit_rate:g} units a second): change the rates")
+            raise ValueError(
+                f"upsample_rates {list(rates)} multiply to {product}, but a unit lasts {self.samples_per_unit} samples "
+                f"({self.sample_rate} Hz / {self.unit_rate:g} units a second): change the rates"
+            )
         if len(kernels) != len(rates) or any(k < r or (k - r) % 2 for k, r in zip(kernels, rates)):
-            raise ValueError(f"upsample_kernel_sizes {list(kernels)} for upsample_rates {list(rates)}: want one a rate, larger by an even number")
+            raise ValueError(
+                f"upsample_kernel_sizes {list(kernels)} for upsample_rates {list(rates)}: want one a rate, larger by an even number"
+            )
         if not block_kernels or len(dilations) != len(block_kernels) or any(k % 2 == 0 for k in block_kernels):
-            raise ValueError(f"resblock_kernel_sizes {list(block_kernels)} must be odd, with one list each in resblock_dilations, which has {len(dilations)}")
+            raise ValueError(
+                f"resblock_kernel_sizes {list(block_kernels)} must be odd, with one list each in resblock_dilations, which has {len(dilations)}"
+            )
         if channels < 2 ** len(rates):
-            raise ValueError(f"channels {channels} cannot be halved {len(rates)} times; want at least {2 ** len(rates)}")
+            raise ValueError(
+                f"channels {channels} cannot be halved {len(rates)} times; want at least {2 ** len(rates)}"
+            )
 
     def _context(self) -> int:
         """Units to either side that have a say in the samples of a unit."""
@@ -190,7 +247,13 @@ class UnitGenerator(Generator):
             reach = (reach + max(block.reach for block in blocks) + (up.kernel_size[0] + rate) // 2 - 1) // rate
         return reach + self.pre.kernel_size[0] // 2
 
-    def forward(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None = None,
+        style: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit) in (-1, 1).
 
         Args:
@@ -201,7 +264,9 @@ class UnitGenerator(Generator):
         """
         x = self.embed(units, speaker, style)
         mask = None if mask is None else mask.unsqueeze(1).float()  # (B, 1, T)
-        if x.device.type == "cpu":  # whose convolutions of few channels are several times as fast with these side by side
+        if (
+            x.device.type == "cpu"
+        ):  # whose convolutions of few channels are several times as fast with these side by side
             x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # (B, C, 1, T)
             mask = None if mask is None else mask.unsqueeze(2)
         x = _masked(self.pre(_masked(x, mask)), mask)

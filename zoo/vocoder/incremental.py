@@ -1,4 +1,5 @@
 """A voice that speaks while its units are still coming."""
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from zoo.vocoder.vocoder import Vocoder
 class IncrementalVocoder:
     """Speaks tokens as they come; joined, the pieces are what the vocoder makes of all of them at once.
 
-    A sample is spoken once nothing that may follow can change it: the duration of a unit depends on its neighbours, and a
+    A sample is spoken once nothing that may follow can change it: the duration of a unit depends on its neighbors, and a
     sample on as many frames as the generator can see.
 
     Args:
@@ -40,8 +41,17 @@ class IncrementalVocoder:
             tokens: Those that are new; none is allowed.
             ends: Whether they are the last.
         """
-        self.tokens = tokens if self.tokens is None else Tokens(tokens.streams, *(np.concatenate(both) for both in (
-            (self.tokens.stream, tokens.stream), (self.tokens.unit, tokens.unit))))
+        self.tokens = (
+            tokens
+            if self.tokens is None
+            else Tokens(
+                tokens.streams,
+                *(
+                    np.concatenate(both)
+                    for both in ((self.tokens.stream, tokens.stream), (self.tokens.unit, tokens.unit))
+                ),
+            )
+        )
         first = self.vocoder.streams[0].prefix
         certain = len(self.tokens.of(first)) - (0 if ends else self._later_units())
         if certain <= 0 or not all(len(self.tokens.of(s.prefix)) for s in self.vocoder.streams if not ends):
@@ -65,6 +75,6 @@ class IncrementalVocoder:
         chosen = self.vocoder._choices([self.speaker], [None])
         melody = self.vocoder.generator.melody(units, *chosen)
         waveform = self.vocoder.generator.part(units, *chosen, melody, start, min(until + reach, known))[0]
-        piece = waveform[(self.spoken - start) * samples:(until - start) * samples].clone()
+        piece = waveform[(self.spoken - start) * samples : (until - start) * samples].clone()
         self.spoken = until
         return piece

@@ -1,10 +1,11 @@
 """Units to waveform by an inverse short-time Fourier transform: far cheaper than upsampling sample by sample."""
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.vocoder.generator import Generator
-from zoo.vocoder.source import CENTRE_HZ, HarmonicSource, Melody, PitchHead
+from zoo.vocoder.harmonic_source import CENTRE_HZ, F0Contour, HarmonicSource, PitchHead
 
 
 class ConvNeXtBlock(nn.Module):
@@ -49,20 +50,37 @@ class ISTFTGenerator(Generator):
         ValueError: Where the sizes do not fit each other.
     """
 
-    def __init__(self, streams: dict[str, int], unit_rate: float, num_speakers: int = 0, num_styles: int = 0, embedding_dim: int = 128,
-                 channels: int = 512, hidden: int = 1536, num_blocks: int = 8, kernel_size: int = 7, frames_per_unit: int = 4,
-                 overlap: int = 4, sample_rate: int = 16000, harmonics: int = 0) -> None:
+    def __init__(
+        self,
+        streams: dict[str, int],
+        unit_rate: float,
+        num_speakers: int = 0,
+        num_styles: int = 0,
+        embedding_dim: int = 128,
+        channels: int = 512,
+        hidden: int = 1536,
+        num_blocks: int = 8,
+        kernel_size: int = 7,
+        frames_per_unit: int = 4,
+        overlap: int = 4,
+        sample_rate: int = 16000,
+        harmonics: int = 0,
+    ) -> None:
         config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
         self.config = config
         if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2 or kernel_size % 2 == 0:
-            raise ValueError(f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an even number of "
-                             f"samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd kernel_size")
+            raise ValueError(
+                f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an even number of "
+                f"samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd kernel_size"
+            )
         self.frames_per_unit, self.hop = frames_per_unit, self.samples_per_unit // frames_per_unit
         self.fft_size, self.frame_rate = overlap * self.hop, sample_rate / self.hop
         self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
         self.first_norm = nn.LayerNorm(channels)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(channels, hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks)
+        )
         self.last_norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
         self._start_in_phase()
@@ -90,8 +108,14 @@ class ISTFTGenerator(Generator):
         phase.copy_(start + 2 * torch.pi * self.hop / self.fft_size * torch.outer(frames, bins))
         self.head.weight.view(self.frames_per_unit, 2, len(bins), -1)[:, 1].mul_(0.1)
 
-    def forward(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None, mask: Tensor | None = None,
-                melody: Melody | None = None) -> Tensor:
+    def forward(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None = None,
+        style: Tensor | None = None,
+        mask: Tensor | None = None,
+        melody: F0Contour | None = None,
+    ) -> Tensor:
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit).
 
         Args:
@@ -106,7 +130,9 @@ class ISTFTGenerator(Generator):
         x = self.first_norm(self.first(embedded * keep.transpose(1, 2)).transpose(1, 2)) * keep
         if self.harmonics:
             melody = self.melody(units, speaker, style, mask) if melody is None else melody
-            x = (x + self.from_pitch(melody.features().unflatten(1, (-1, self.frames_per_unit)).flatten(2).to(x.dtype))) * keep
+            x = (
+                x + self.from_pitch(melody.features().unflatten(1, (-1, self.frames_per_unit)).flatten(2).to(x.dtype))
+            ) * keep
         for block in self.blocks:
             x = block(x) * keep
         x = self.last_norm(x)
@@ -118,24 +144,48 @@ class ISTFTGenerator(Generator):
         spectra = spectra * keep.unsqueeze(2)
         return self._overlap_add(spectra.flatten(1, 2), keep.float().repeat_interleave(self.frames_per_unit, dim=1))
 
-    def told_pitch(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None,
-                   mask: Tensor | None = None, precision: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    def predicted_pitch(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None = None,
+        style: Tensor | None = None,
+        mask: Tensor | None = None,
+        precision: torch.dtype = torch.float32,
+    ) -> tuple[Tensor, Tensor]:
         """Octaves above ``CENTRE_HZ`` and logits of being voiced, (B, T * frames_per_unit) each; arguments as of a call."""
         embedded = self.embed(units, speaker, style).to(precision)
         return self.pitch(embedded, _keep(embedded, mask))
 
     @torch.no_grad()
-    def melody(self, units: dict[str, Tensor], speaker: Tensor | None = None, style: Tensor | None = None,
-               mask: Tensor | None = None) -> Melody | None:
+    def melody(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None = None,
+        style: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> F0Contour | None:
         if not self.harmonics:
             return None
         # The phase sums up what is told: in single precision, it would tell which other units were worked on at the same time.
-        octaves, logits = self.told_pitch(units, speaker, style, mask, torch.float64)
-        return Melody.of(CENTRE_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
+        octaves, logits = self.predicted_pitch(units, speaker, style, mask, torch.float64)
+        return F0Contour.of(CENTRE_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
 
-    def part(self, units: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, melody: Melody | None, start: int, end: int) -> Tensor:
+    def part(
+        self,
+        units: dict[str, Tensor],
+        speaker: Tensor | None,
+        style: Tensor | None,
+        melody: F0Contour | None,
+        start: int,
+        end: int,
+    ) -> Tensor:
         window = {prefix: each[:, start:end] for prefix, each in units.items()}
-        return self(window, speaker, style, melody=melody and melody.part(start * self.frames_per_unit, end * self.frames_per_unit))
+        return self(
+            window,
+            speaker,
+            style,
+            melody=melody and melody.part(start * self.frames_per_unit, end * self.frames_per_unit),
+        )
 
     def _overlap_add(self, spectra: Tensor, keep: Tensor) -> Tensor:
         """Map spectra (B, F, fft_size / 2 + 1) to samples (B, F * hop); frames with ``keep`` 0, (B, F, 1), count for nothing."""

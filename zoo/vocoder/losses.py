@@ -1,25 +1,26 @@
 """Losses of the unit vocoder, named as they are logged."""
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.vocoder.discriminators import Judgement
-from zoo.vocoder.source import CENTRE_HZ
+from zoo.vocoder.discriminators import DiscriminatorOutput
+from zoo.vocoder.harmonic_source import CENTRE_HZ
 
 
-def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
+def discriminator_loss(real: Sequence[DiscriminatorOutput], made: Sequence[DiscriminatorOutput]) -> Tensor:
     """Least squares towards 1 for real and 0 for made speech, summed over discriminators (Mao et al. 2017)."""
     return sum((1 - r.score).square().mean() + m.score.square().mean() for r, m in zip(real, made))
 
 
-def adversarial_loss(made: Sequence[Judgement]) -> Tensor:
+def adversarial_loss(made: Sequence[DiscriminatorOutput]) -> Tensor:
     """Least squares towards 1 for made speech, summed over discriminators."""
     return sum((1 - m.score).square().mean() for m in made)
 
 
-def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
+def feature_loss(real: Sequence[DiscriminatorOutput], made: Sequence[DiscriminatorOutput]) -> Tensor:
     """Mean absolute difference of the discriminators' features, summed over layers (Kumar et al. 2019)."""
     return sum(F.l1_loss(b, a.detach()) for r, m in zip(real, made) for a, b in zip(r.features, m.features))
 
@@ -51,7 +52,10 @@ def pitch_losses(octaves: Tensor, logits: Tensor, frequency: Tensor, voiced: Ten
         voiced: (B, F).
     """
     off = (octaves.float() - torch.log2(frequency / CENTRE_HZ)).abs()
-    return {"f0": torch.where(voiced, off, 0.0).mean(), "voicing": F.binary_cross_entropy_with_logits(logits.float(), voiced.float())}
+    return {
+        "f0": torch.where(voiced, off, 0.0).mean(),
+        "voicing": F.binary_cross_entropy_with_logits(logits.float(), voiced.float()),
+    }
 
 
 def inner_runs(frames: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """Log-mel spectrograms as HiFi-GAN takes them: one function for the loss, the metric and the pictures."""
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,12 +17,25 @@ class LogMel(nn.Module):
         max_frequency: Upper edge of the highest band in Hz; half the sample rate if None.
     """
 
-    def __init__(self, sample_rate: int = 16000, num_mels: int = 80, fft_size: int = 1024, hop: int = 256,
-                 max_frequency: float | None = None) -> None:
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        num_mels: int = 80,
+        fft_size: int = 1024,
+        hop: int = 256,
+        max_frequency: float | None = None,
+    ) -> None:
         super().__init__()
         self.fft_size, self.hop = fft_size, hop
-        bands = melscale_fbanks(fft_size // 2 + 1, 0.0, max_frequency or sample_rate / 2, num_mels, sample_rate,
-                                norm="slaney", mel_scale="slaney")
+        bands = melscale_fbanks(
+            fft_size // 2 + 1,
+            0.0,
+            max_frequency or sample_rate / 2,
+            num_mels,
+            sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )
         self.register_buffer("bands", bands.T.contiguous(), persistent=False)
         self.register_buffer("window", torch.hann_window(fft_size), persistent=False)
 
@@ -33,10 +47,14 @@ class LogMel(nn.Module):
         """
         margin = (self.fft_size - self.hop) // 2
         if waveform.shape[-1] <= margin:
-            raise ValueError(f"{waveform.shape[-1]} samples are too few for a mel spectrogram; it takes more than {margin}")
+            raise ValueError(
+                f"{waveform.shape[-1]} samples are too few for a mel spectrogram; it takes more than {margin}"
+            )
         with torch.autocast(waveform.device.type, enabled=False):  # half precision would show in the logarithm
             padded = F.pad(waveform.float().unsqueeze(1), (margin, margin), mode="reflect").squeeze(1)
-            spectrum = torch.stft(padded, self.fft_size, self.hop, window=self.window, center=False, return_complex=True)
+            spectrum = torch.stft(
+                padded, self.fft_size, self.hop, window=self.window, center=False, return_complex=True
+            )
             power = spectrum.real.square() + spectrum.imag.square()
             magnitude = (power + 1e-9).sqrt()  # the root has no gradient at 0
             return (self.bands @ magnitude).clamp(min=1e-5).log()

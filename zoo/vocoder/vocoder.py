@@ -1,4 +1,5 @@
 """A trained vocoder: units in, voice out."""
+
 import difflib
 import json
 import random
@@ -16,11 +17,11 @@ from zoo.files import whole_file, write_text
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.generator import Generator, UnitGenerator
+from zoo.vocoder.generator import Generator, HiFiGANGenerator
 from zoo.vocoder.istft import ISTFTGenerator
-from zoo.vocoder.streams import at_rate, beside, check_lengths, filled
+from zoo.vocoder.unit_inputs import at_rate, beside, check_lengths, filled
 
-GENERATORS: dict[str, type[Generator]] = {"UnitGenerator": UnitGenerator, "ISTFTGenerator": ISTFTGenerator}
+GENERATORS: dict[str, type[Generator]] = {"HiFiGANGenerator": HiFiGANGenerator, "ISTFTGenerator": ISTFTGenerator}
 CONFIG, WEIGHTS = "vocoder.json", "model.safetensors"
 
 Units = str | Tokens | Mapping[str, Any]
@@ -48,17 +49,30 @@ class Vocoder(nn.Module):
         ValueError: Where the streams are not those of the generator.
     """
 
-    def __init__(self, generator: Generator, streams: Sequence[Stream], durations: DurationPredictor | None = None,
-                 speakers: Sequence[str] = (), styles: Sequence[str] = (), default_speaker: int = 0, default_style: int = 0,
-                 missing: Mapping[str, Sequence[int]] | None = None, contract: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        streams: Sequence[Stream],
+        durations: DurationPredictor | None = None,
+        speakers: Sequence[str] = (),
+        styles: Sequence[str] = (),
+        default_speaker: int = 0,
+        default_style: int = 0,
+        missing: Mapping[str, Sequence[int]] | None = None,
+        contract: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         by_prefix = {stream.prefix: stream for stream in streams}
         for prefix, size in generator.streams.items():
             if prefix not in by_prefix or by_prefix[prefix].size != size:
-                raise ValueError(f"the generator has {size} {prefix} units, the tokenizer {by_prefix.get(prefix) or 'no such stream'}")
+                raise ValueError(
+                    f"the generator has {size} {prefix} units, the tokenizer {by_prefix.get(prefix) or 'no such stream'}"
+                )
         self.streams = tuple(by_prefix[prefix] for prefix in generator.streams)
         if abs(self.streams[0].rate - generator.unit_rate) > 1e-6:
-            raise ValueError(f"the generator takes {generator.unit_rate:g} units a second, but {self.streams[0].prefix} has {self.streams[0].rate:g}")
+            raise ValueError(
+                f"the generator takes {generator.unit_rate:g} units a second, but {self.streams[0].prefix} has {self.streams[0].rate:g}"
+            )
         self.generator, self.durations = generator, durations
         self.speakers, self.styles = list(speakers), list(styles)
         self.default_speaker, self.default_style = default_speaker, default_style
@@ -75,8 +89,14 @@ class Vocoder(nn.Module):
         return next(self.generator.parameters()).device
 
     @torch.inference_mode()
-    def forward(self, units: Units, speaker: str | int | None = None, style: str | int | None = None,
-                predict_durations: bool = True, rng: random.Random | None = None) -> Tensor:
+    def forward(
+        self,
+        units: Units,
+        speaker: str | int | None = None,
+        style: str | int | None = None,
+        predict_durations: bool = True,
+        rng: random.Random | None = None,
+    ) -> Tensor:
         """Speak: the waveform (N,) at ``sample_rate``.
 
         Args:
@@ -92,8 +112,14 @@ class Vocoder(nn.Module):
         return self.batch([units], [speaker], [style], predict_durations, rng)[0]
 
     @torch.inference_mode()
-    def batch(self, units: Sequence[Units], speakers: Sequence[str | int | None] | None = None, styles: Sequence[str | int | None] | None = None,
-              predict_durations: bool = True, rng: random.Random | None = None) -> list[Tensor]:
+    def batch(
+        self,
+        units: Sequence[Units],
+        speakers: Sequence[str | int | None] | None = None,
+        styles: Sequence[str | int | None] | None = None,
+        predict_durations: bool = True,
+        rng: random.Random | None = None,
+    ) -> list[Tensor]:
         """Speak several at once, each as if it were alone: waveforms (N,) of their own lengths."""
         for name, given in (("speakers", speakers), ("styles", styles)):
             if given is not None and len(given) != len(units):
@@ -103,18 +129,30 @@ class Vocoder(nn.Module):
         rows = [self.frames(each, predict_durations, rng) for each in units]
         speaker, style = self._choices(speakers or [None] * len(rows), styles or [None] * len(rows))
         lengths = [len(next(iter(row.values()))) for row in rows]
-        padded = {prefix: nn.utils.rnn.pad_sequence([row[prefix] for row in rows], batch_first=True) for prefix in self.generator.streams}
+        padded = {
+            prefix: nn.utils.rnn.pad_sequence([row[prefix] for row in rows], batch_first=True)
+            for prefix in self.generator.streams
+        }
         mask = None
         if min(lengths) < max(lengths):
-            mask = torch.arange(max(lengths), device=self.device) < torch.tensor(lengths, device=self.device).unsqueeze(1)
+            mask = torch.arange(max(lengths), device=self.device) < torch.tensor(lengths, device=self.device).unsqueeze(
+                1
+            )
         waveforms = self.generator(padded, speaker, style, mask)  # (B, N)
-        return [row[:length * self.generator.samples_per_unit].clone() for row, length in zip(waveforms, lengths)]
+        return [row[: length * self.generator.samples_per_unit].clone() for row, length in zip(waveforms, lengths)]
 
-    def stream(self, units: Units, speaker: str | int | None = None, style: str | int | None = None, predict_durations: bool = True,
-               chunk_units: int = 50, rng: random.Random | None = None) -> Iterator[Tensor]:
+    def stream(
+        self,
+        units: Units,
+        speaker: str | int | None = None,
+        style: str | int | None = None,
+        predict_durations: bool = True,
+        chunk_units: int = 50,
+        rng: random.Random | None = None,
+    ) -> Iterator[Tensor]:
         """Speak piece by piece; joined, the pieces are what a call returns.
 
-        Each piece is made with as much of its neighbours as the generator can see, so memory does not grow with length
+        Each piece is made with as much of its neighbors as the generator can see, so memory does not grow with length
         (a generator with harmonics first looks for the melody of all units, which takes little).
 
         Args:
@@ -133,17 +171,25 @@ class Vocoder(nn.Module):
         return self._pieces(self.frames(units, predict_durations, rng), *self._choices([speaker], [style]), chunk_units)
 
     @torch.inference_mode()
-    def _pieces(self, frames: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, chunk_units: int) -> Iterator[Tensor]:
-        total, reach, samples = len(next(iter(frames.values()))), self.generator.context_units, self.generator.samples_per_unit
+    def _pieces(
+        self, frames: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, chunk_units: int
+    ) -> Iterator[Tensor]:
+        total, reach, samples = (
+            len(next(iter(frames.values()))),
+            self.generator.context_units,
+            self.generator.samples_per_unit,
+        )
         units = {prefix: row.unsqueeze(0) for prefix, row in frames.items()}
         melody = self.generator.melody(units, speaker, style)
         for start in range(0, total, chunk_units):
             end, first = min(start + chunk_units, total), max(0, start - reach)
             waveform = self.generator.part(units, speaker, style, melody, first, min(end + reach, total))[0]
-            yield waveform[(start - first) * samples:(end - first) * samples].clone()
+            yield waveform[(start - first) * samples : (end - first) * samples].clone()
 
     @torch.inference_mode()
-    def frames(self, units: Units, predict_durations: bool = True, rng: random.Random | None = None) -> dict[str, Tensor]:
+    def frames(
+        self, units: Units, predict_durations: bool = True, rng: random.Random | None = None
+    ) -> dict[str, Tensor]:
         """Units of every stream at the unit rate, (T,) by prefix: what the generator speaks.
 
         Raises:
@@ -151,11 +197,15 @@ class Vocoder(nn.Module):
         """
         tokens = parse(units, self.streams) if isinstance(units, str) else units
         raw = not isinstance(tokens, Tokens) and not predict_durations
-        rows = filled(beside(tokens, self.streams) if isinstance(tokens, Tokens) else tokens, self.streams, self.missing, raw, rng)
+        rows = filled(
+            beside(tokens, self.streams) if isinstance(tokens, Tokens) else tokens, self.streams, self.missing, raw, rng
+        )
         check_lengths(rows, self.streams, raw)
         first = self.streams[0]
         if raw:
-            rows = {s.prefix: at_rate(rows[s.prefix], s.rate, first.rate, len(rows[first.prefix])) for s in self.streams}
+            rows = {
+                s.prefix: at_rate(rows[s.prefix], s.rate, first.rate, len(rows[first.prefix])) for s in self.streams
+            }
         placed = {prefix: torch.from_numpy(row).to(self.device) for prefix, row in rows.items()}
         if not predict_durations:
             return placed
@@ -166,15 +216,21 @@ class Vocoder(nn.Module):
     def predicted(self, units: Tensor) -> Tensor:
         """Predicted frames of each phonetic unit: (N,) -> (N,) int64, at least 1."""
         if self.durations is None:
-            raise ValueError("this vocoder has no duration predictor: give it raw units, one a frame, and predict_durations=False")
+            raise ValueError(
+                "this vocoder has no duration predictor: give it raw units, one a frame, and predict_durations=False"
+            )
         return self.durations.frames(self.generator.phonetic(units.unsqueeze(0)))[0]
 
-    def _choices(self, speakers: Sequence[str | int | None], styles: Sequence[str | int | None]) -> tuple[Tensor | None, Tensor | None]:
+    def _choices(
+        self, speakers: Sequence[str | int | None], styles: Sequence[str | int | None]
+    ) -> tuple[Tensor | None, Tensor | None]:
         of = self.generator
         speaker = [_index("speaker", s, self.speakers, of.num_speakers, self.default_speaker) for s in speakers]
         style = [_index("style", s, self.styles, of.num_styles, self.default_style) for s in styles]
-        return (torch.tensor(speaker, device=self.device) if of.num_speakers else None,
-                torch.tensor(style, device=self.device) if of.num_styles else None)
+        return (
+            torch.tensor(speaker, device=self.device) if of.num_speakers else None,
+            torch.tensor(style, device=self.device) if of.num_styles else None,
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``vocoder.json``, ``model.safetensors`` and ``contract.json``."""
@@ -182,11 +238,17 @@ class Vocoder(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / WEIGHTS) as temporary:
             save_file({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, temporary)
-        config = {"generator": {"class": type(self.generator).__name__, **self.generator.config},
-                  "weight_norm": any(is_parametrized(module) for module in self.generator.modules()),
-                  "durations": self.durations.config if self.durations else None, "streams": [asdict(s) for s in self.streams],
-                  "speakers": self.speakers, "styles": self.styles, "default_speaker": self.default_speaker,
-                  "default_style": self.default_style, "missing": self.missing}
+        config = {
+            "generator": {"class": type(self.generator).__name__, **self.generator.config},
+            "weight_norm": any(is_parametrized(module) for module in self.generator.modules()),
+            "durations": self.durations.config if self.durations else None,
+            "streams": [asdict(s) for s in self.streams],
+            "speakers": self.speakers,
+            "styles": self.styles,
+            "default_speaker": self.default_speaker,
+            "default_style": self.default_style,
+            "missing": self.missing,
+        }
         write_contract(folder, self.contract)
         write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
@@ -213,9 +275,17 @@ class Vocoder(nn.Module):
         if not config["weight_norm"]:
             generator.remove_weight_norm()
         durations = DurationPredictor(**config["durations"]) if config["durations"] else None
-        vocoder = cls(generator, [Stream(**s) for s in config["streams"]], durations, config["speakers"], config["styles"],
-                      config["default_speaker"], config["default_style"], config["missing"],
-                      read_contract(folder) if (folder / FILE).is_file() else None)
+        vocoder = cls(
+            generator,
+            [Stream(**s) for s in config["streams"]],
+            durations,
+            config["speakers"],
+            config["styles"],
+            config["default_speaker"],
+            config["default_style"],
+            config["missing"],
+            read_contract(folder) if (folder / FILE).is_file() else None,
+        )
         vocoder.load_state_dict(load_file(folder / WEIGHTS))
         if fold_weight_norm:
             generator.remove_weight_norm()
@@ -231,8 +301,14 @@ def _index(kind: str, asked: str | int | None, names: Sequence[str], count: int,
         if asked in names:
             return names.index(asked)
         near = difflib.get_close_matches(asked, names, 1)
-        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") if names else "no names, only numbers"
-        raise ValueError(f"no {kind} {asked!r}; " + (f"did you mean {near[0]!r}?" if near else f"this vocoder has {shown}"))
+        shown = (
+            ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+            if names
+            else "no names, only numbers"
+        )
+        raise ValueError(
+            f"no {kind} {asked!r}; " + (f"did you mean {near[0]!r}?" if near else f"this vocoder has {shown}")
+        )
     if not 0 <= asked < count:
         raise ValueError(f"{kind} {asked} is out of range: this vocoder has 0 to {count - 1}")
     return int(asked)

@@ -27,8 +27,13 @@ class Maker:
     def row(self, number=0, **columns):
         path = self.sound(self.folder / "table" / "audio" / f"u{number}.wav", seed=number)
         row = {
-            "id": f"u{number}", "audio": f"audio/{path.name}", "text": "two words", "language": "en",
-            "speaker": f"s{number % 2}", "style": "happy", "words": [["two", 0.0, 0.15], ["words", 0.2, 0.4]],
+            "id": f"u{number}",
+            "audio": f"audio/{path.name}",
+            "text": "two words",
+            "language": "en",
+            "speaker": f"s{number % 2}",
+            "style": "happy",
+            "words": [["two", 0.0, 0.15], ["words", 0.2, 0.4]],
         }
         return {key: value for key, value in (row | columns).items() if value != "absent"}
 
@@ -37,7 +42,10 @@ class Maker:
         path.parent.mkdir(exist_ok=True)
         if path.suffix == ".tsv":
             columns = list(rows[0])
-            cells = [[json.dumps(v) if isinstance(v, list) else "" if v is None else str(v) for v in row.values()] for row in rows]
+            cells = [
+                [json.dumps(v) if isinstance(v, list) else "" if v is None else str(v) for v in row.values()]
+                for row in rows
+            ]
             path.write_text("\n".join("\t".join(line) for line in [columns, *cells]) + "\n")
         else:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -6,16 +6,18 @@ import pytest
 from tests.toy_tokens import words_vocabulary
 from zoo.audio import read
 from zoo.corpora import DemoCorpus
+from zoo.corpora.demo_stories import grammar
 from zoo.corpora.demo_suites import VOWELS, content_words, nonsense
-from zoo.corpora.stories import grammar
-from zoo.corpora.voices import speakers
-from zoo.evaluation.preservation import load_moods
-from zoo.evaluation.suites import load_contrasts
-from zoo.evaluation.toxicity import WordList
+from zoo.corpora.demo_voices import speakers
+from zoo.evaluation.generation.sentiment_preservation import load_sentiment_suite
+from zoo.evaluation.judges.toxicity import WordList
+from zoo.evaluation.suites.contrast_suite import load_contrasts
 
 
 def planned(language, num_suite=24, num_cloze=60, seed=0):
-    return DemoCorpus(hours=1e-9, num_cloze=num_cloze, num_suite=num_suite, languages=(language,), seed=seed)._plan()[2][language]
+    return DemoCorpus(hours=1e-9, num_cloze=num_cloze, num_suite=num_suite, languages=(language,), seed=seed)._plan()[
+        2
+    ][language]
 
 
 @pytest.mark.parametrize("language", ["en", "de", "es"])
@@ -24,7 +26,7 @@ def test_wrong_sides_are_wrong_and_right_ones_are_of_the_grammar(language):
     for row in suites.tables["swuggy"]:
         right, wrong = row["right"].text, row["wrong"].text
         assert kinds[right] == row["group"] and wrong not in kinds and len(wrong) == len(right)
-        change, = [(a, b) for a, b in zip(right, wrong) if a != b]
+        (change,) = [(a, b) for a, b in zip(right, wrong) if a != b]
         assert (change[0] in VOWELS) == (change[1] in VOWELS)
         assert row["right"].voice == row["wrong"].voice and row["right"].speaker in speakers(language, "test")
     groups = [row["group"] for row in suites.tables["sblimp"]]
@@ -43,7 +45,13 @@ def test_four_endings_are_of_four_topics_and_one_voice():
         lines = [row["right"], *row["wrong"]]
         assert len({line.text for line in lines}) == 4 and len({(line.speaker, line.style) for line in lines}) == 1
     places = {place: topic for topic, about in grammar("en").topics.items() for place in about.at}
-    topics = [[next(topic for place, topic in places.items() if line.text.endswith(place)) for line in (row["right"], *row["wrong"])] for row in rows]
+    topics = [
+        [
+            next(topic for place, topic in places.items() if line.text.endswith(place))
+            for line in (row["right"], *row["wrong"])
+        ]
+        for row in rows
+    ]
     assert all(len(set(four)) == 4 and four[0] == row["group"] for four, row in zip(topics, rows))
 
 
@@ -61,7 +69,12 @@ def test_moods_are_balanced_and_prompts_to_be_told_do_not_tell_them():
 
 def test_nonsense_is_drawn_until_it_is_no_word():
     taken = {f"b{vowel}t" for vowel in VOWELS} - {"but"}
-    assert nonsense("bat", taken | {f"{c}at" for c in "dfgklmnprstvz"} | {f"ba{c}" for c in "bdfgklmnprstvz"}, random.Random(0)) == "but"
+    assert (
+        nonsense(
+            "bat", taken | {f"{c}at" for c in "dfgklmnprstvz"} | {f"ba{c}" for c in "bdfgklmnprstvz"}, random.Random(0)
+        )
+        == "but"
+    )
 
 
 def test_the_same_seed_plans_the_same_and_the_stories_do_not_depend_on_suites():
@@ -76,10 +89,12 @@ def test_tables_are_what_the_evaluations_read(tmp_path):
     for name in ("swuggy", "sblimp"):
         items = load_contrasts(folder / f"{name}.jsonl", None, vocabulary)
         assert len(items) == 2 and all(item.serves("T->T") for item in items)
-    shots, test = load_moods(folder / "sentiment.jsonl", None, vocabulary)
+    shots, test = load_sentiment_suite(folder / "sentiment.jsonl", None, vocabulary)
     assert len(shots) == 9 and len(test) == 3
     rows = [json.loads(line) for line in (folder / "commands.jsonl").read_text().splitlines()]
-    assert [row["split"] for row in rows].count("test") == 2 and all(row["synthetic"] and len(read(folder / row["audio"], 16000)) > 8000 for row in rows)
+    assert [row["split"] for row in rows].count("test") == 2 and all(
+        row["synthetic"] and len(read(folder / row["audio"], 16000)) > 8000 for row in rows
+    )
     assert WordList.load(folder / "toxic_words.txt")("anna was angry") == 1
     prompt = json.loads((folder / "toxicity.jsonl").read_text().splitlines()[0])["prompt"]
     assert (folder / prompt["audio"]).is_file() and [word for word, _, _ in prompt["words"]] == prompt["text"].split()

@@ -31,9 +31,17 @@ def test_bad_utterances_are_listed_with_their_reason(make, tmp_path):
     path = make.table("dev.jsonl", [make.row(12)])
     summary = prepare(open_corpus(path.parent), tmp_path / "out", max_bad_share=0.9)
     reasons = skipped(tmp_path / "out")
-    for id, says in (("u1", "no such file"), ("u2", "unreadable"), ("u3", "zero length"), ("u4", "outside the audio"),
-                     ("u5", "begins before"), ("u6", "words: want [["), ("u7", "the table says 3 s"), ("u0", "occurs twice"),
-                     ("u9", "outside the audio")):
+    for id, says in (
+        ("u1", "no such file"),
+        ("u2", "unreadable"),
+        ("u3", "zero length"),
+        ("u4", "outside the audio"),
+        ("u5", "begins before"),
+        ("u6", "words: want [["),
+        ("u7", "the table says 3 s"),
+        ("u0", "occurs twice"),
+        ("u9", "outside the audio"),
+    ):
         assert says in reasons[id], id
     assert len(reasons) == 9 == summary.splits["train"].skipped
     kept = {u.id: u for u in map(utterance, read_cuts(tmp_path / "out", "train"))}
@@ -94,7 +102,9 @@ def test_a_missing_split_names_the_stage(make, tmp_path):
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no recorded speech beside the repository")
-@pytest.mark.parametrize("name", ["commands_en_strings", "digits_en_a_strings", "read_en", "newlang_de", "words_zh_strings", "emotional_pl"])
+@pytest.mark.parametrize(
+    "name", ["commands_en_strings", "digits_en_a_strings", "read_en", "newlang_de", "words_zh_strings", "emotional_pl"]
+)
 def test_recorded_corpora(tmp_path, name):
     summary = prepare(open_corpus(REAL / name), tmp_path)
     assert not summary.synthetic and set(summary.splits) == {"train", "dev"}
@@ -104,7 +114,9 @@ def test_recorded_corpora(tmp_path, name):
     assert len(got) == len(lines)
     for row in map(json.loads, lines):
         same = got[row["id"]]
-        assert (same.text, same.language, same.speaker, same.style) == tuple(row[key] for key in ("text", "language", "speaker", "style"))
+        assert (same.text, same.language, same.speaker, same.style) == tuple(
+            row[key] for key in ("text", "language", "speaker", "style")
+        )
         assert same.duration == pytest.approx(row["duration"], abs=1e-3)
         assert (same.words is None) == (row["words"] is None)
         for (word, start, end), (want, want_start, want_end) in zip(same.words or (), row["words"] or ()):

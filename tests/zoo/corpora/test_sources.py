@@ -1,4 +1,5 @@
 """Every way in gives the same utterances, and every mistake one clear line."""
+
 import json
 
 import numpy as np
@@ -7,13 +8,26 @@ import soundfile
 from lhotse import CutSet, Recording, RecordingSet, SupervisionSegment, SupervisionSet
 
 from zoo.corpora import (
-    BadItem, FolderCorpus, LhotseCorpus, LhotseRecipe, TableCorpus, open_corpus, prepare, read_cuts, to_cut, utterance, waveform,
+    BadItem,
+    FolderCorpus,
+    LhotseCorpus,
+    LhotseRecipe,
+    TableCorpus,
+    open_corpus,
+    prepare,
+    read_cuts,
+    to_cut,
+    utterance,
+    waveform,
 )
 from zoo.corpora.source import held_out
 
 
 def utterances(path, tmp_path):
-    return {split: sorted((utterance(cut) for cut in items), key=lambda u: u.id) for split, items in open_corpus(path).splits(tmp_path).items()}
+    return {
+        split: sorted((utterance(cut) for cut in items), key=lambda u: u.id)
+        for split, items in open_corpus(path).splits(tmp_path).items()
+    }
 
 
 def rows_of(make):
@@ -21,9 +35,14 @@ def rows_of(make):
     root = make.folder_corpus()
     rows = {split: [] for split in ("train", "dev")}
     for split, speaker, name in (("train", "anna", "a.wav"), ("train", "ben", "b.flac"), ("dev", "carl", "c.ogg")):
-        rows[split].append({
-            "id": f"{speaker}-{name[0]}", "audio": str(root / split / speaker / name), "text": f"text of {name[0]}", "speaker": speaker,
-        })
+        rows[split].append(
+            {
+                "id": f"{speaker}-{name[0]}",
+                "audio": str(root / split / speaker / name),
+                "text": f"text of {name[0]}",
+                "speaker": speaker,
+            }
+        )
     return root, rows
 
 
@@ -47,8 +66,10 @@ def test_the_kinds_of_source_agree(make, tmp_path):
     (tmp_path / "pairs").mkdir()
     for split, table in rows.items():
         recordings = [Recording.from_file(row["audio"], row["id"]) for row in table]
-        segments = [SupervisionSegment(r["id"], r["id"], 0.0, rec.duration, text=r["text"], speaker=r["speaker"], language="en")
-                    for r, rec in zip(table, recordings)]
+        segments = [
+            SupervisionSegment(r["id"], r["id"], 0.0, rec.duration, text=r["text"], speaker=r["speaker"], language="en")
+            for r, rec in zip(table, recordings)
+        ]
         RecordingSet.from_recordings(recordings).to_file(tmp_path / "pairs" / f"x_recordings_{split}.jsonl.gz")
         SupervisionSet.from_segments(segments).to_file(tmp_path / "pairs" / f"x_supervisions_{split}.jsonl.gz")
     assert utterances(tmp_path / "pairs", tmp_path) == want
@@ -60,9 +81,12 @@ def test_the_kinds_of_source_agree(make, tmp_path):
 
 def test_all_columns_of_both_table_kinds(make, tmp_path):
     rows = [make.row(n, duration=0.4, phonemes=[["t", 0.0, 0.1]]) for n in range(4)]
-    got = [utterance(cut) for name in ("train.jsonl", "train.tsv") for cut in
-           TableCorpus(make.table(name, rows)).splits(tmp_path)["train"]]
-    assert got[: len(got) // 2] == got[len(got) // 2:]
+    got = [
+        utterance(cut)
+        for name in ("train.jsonl", "train.tsv")
+        for cut in TableCorpus(make.table(name, rows)).splits(tmp_path)["train"]
+    ]
+    assert got[: len(got) // 2] == got[len(got) // 2 :]
     first = got[0]
     assert first.words == (("two", 0.0, 0.15), ("words", 0.2, 0.4)) and first.phonemes == (("t", 0.0, 0.1),)
     assert (first.style, first.language, first.duration) == ("happy", "en", 0.4)
@@ -81,15 +105,18 @@ def test_only_audio_and_text_are_required(make, tmp_path):
     rows = [make.row(n, **dict.fromkeys(("id", "language", "speaker", "style", "words"), "absent")) for n in range(2)]
     splits = open_corpus(make.table("all.jsonl", rows), "pl").splits(tmp_path)
     got = utterance(next(iter(splits["train"])))
-    assert (got.language, got.speaker, got.style, got.words) == ("pl", "unknown", None, None) and got.id.startswith("audio-u")
+    assert (got.language, got.speaker, got.style, got.words) == ("pl", "unknown", None, None) and got.id.startswith(
+        "audio-u"
+    )
 
 
 def test_long_recordings_become_one_cut_a_supervision(make, tmp_path):
     recording = Recording.from_file(make.sound(tmp_path / "long.wav", 2.0))
     (tmp_path / "m").mkdir()
     RecordingSet.from_recordings([recording]).to_file(tmp_path / "m" / "recordings_train.jsonl.gz")
-    SupervisionSet.from_segments([SupervisionSegment(f"s{n}", recording.id, n * 0.5, 0.5, text=f"part {n}") for n in range(4)]).to_file(
-        tmp_path / "m" / "supervisions_train.jsonl.gz")
+    SupervisionSet.from_segments(
+        [SupervisionSegment(f"s{n}", recording.id, n * 0.5, 0.5, text=f"part {n}") for n in range(4)]
+    ).to_file(tmp_path / "m" / "supervisions_train.jsonl.gz")
     splits = LhotseCorpus(tmp_path / "m").splits(tmp_path)
     got = sorted(utterance(cut).text for items in splits.values() for cut in items)
     assert got == [f"part {n}" for n in range(4)] and len(list(splits["dev"])) == 1
@@ -100,7 +127,9 @@ def test_a_lhotse_recipe_by_name(make, tmp_path):
         make.sound(tmp_path / "yesno" / ("_".join(f"{number:08b}") + ".wav"), 0.05, number)
     splits = LhotseRecipe("yesno", tmp_path / "yesno").splits(tmp_path / "out")
     got = {split: [utterance(cut) for cut in items] for split, items in splits.items()}
-    assert {split: len(us) for split, us in got.items() if split == "test"} == {"test": 30} and len(got["train"]) + len(got["dev"]) == 30
+    assert {split: len(us) for split, us in got.items() if split == "test"} == {"test": 30} and len(got["train"]) + len(
+        got["dev"]
+    ) == 30
     assert got["test"][0].text.split()[0] == "NO"
     with pytest.raises(ValueError, match="did you mean 'librispeech'"):
         LhotseRecipe("librispech", tmp_path).splits(tmp_path)
@@ -111,7 +140,9 @@ def test_a_lhotse_recipe_by_name(make, tmp_path):
 def test_dev_is_held_out_by_speakers_and_the_same_every_time(make, tmp_path):
     root = make.folder_corpus(layout=[f"s{speaker}/{n}.wav" for speaker in range(6) for n in range(4)])
     first, second = ({split: [u.id for u in us] for split, us in utterances(root, tmp_path).items()} for _ in range(2))
-    assert first == second and sorted(sum(first.values(), [])) == sorted(f"s{s}-{n}" for s in range(6) for n in range(4))
+    assert first == second and sorted(sum(first.values(), [])) == sorted(
+        f"s{s}-{n}" for s in range(6) for n in range(4)
+    )
     train, dev = ({id.split("-")[0] for id in first[split]} for split in ("train", "dev"))
     assert dev and not train & dev
 
@@ -123,12 +154,15 @@ def test_with_few_speakers_dev_is_held_out_by_utterances(count):
     assert 1 <= held < count and held <= max(1, 0.12 * count)
 
 
-@pytest.mark.parametrize("edit, says", [
-    (lambda row: row | {"speeker": "x"}, "train.jsonl:2: unknown column 'speeker'; did you mean 'speaker'?"),
-    (lambda row: {k: v for k, v in row.items() if k != "text"}, "train.jsonl:2: no 'text'"),
-    (lambda row: {k: v for k, v in row.items() if k != "audio"}, "train.jsonl:2: no 'audio'"),
-    (lambda row: [1], "train.jsonl:2: want one JSON object a line"),
-])
+@pytest.mark.parametrize(
+    "edit, says",
+    [
+        (lambda row: row | {"speeker": "x"}, "train.jsonl:2: unknown column 'speeker'; did you mean 'speaker'?"),
+        (lambda row: {k: v for k, v in row.items() if k != "text"}, "train.jsonl:2: no 'text'"),
+        (lambda row: {k: v for k, v in row.items() if k != "audio"}, "train.jsonl:2: no 'audio'"),
+        (lambda row: [1], "train.jsonl:2: want one JSON object a line"),
+    ],
+)
 def test_a_wrong_table_is_told_by_its_line(make, tmp_path, edit, says):
     path = make.table("train.jsonl", [make.row(0), edit(make.row(1))])
     make.table("dev.jsonl", [make.row(2)])
@@ -137,7 +171,7 @@ def test_a_wrong_table_is_told_by_its_line(make, tmp_path, edit, says):
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
-def test_broken_json_and_misspelt_tsv_column(make, tmp_path):
+def test_broken_json_and_misspelled_tsv_column(make, tmp_path):
     path = make.table("train.jsonl", [make.row(0), make.row(1)])
     path.write_text(path.read_text() + '{"audio": \n')
     with pytest.raises(ValueError, match="train.jsonl:3: broken JSON"):
@@ -178,7 +212,11 @@ def test_speech_without_text(make, tmp_path):
 def test_a_cut_without_labels_is_speech_without_text(make, tmp_path):
     cuts = [Recording.from_file(make.sound(tmp_path / f"{n}.wav")).to_cut() for n in range(2)]
     CutSet.from_cuts(cuts).to_file(tmp_path / "all.jsonl.gz")
-    got = [utterance(cut) for items in LhotseCorpus(tmp_path / "all.jsonl.gz", "de").splits(tmp_path).values() for cut in items]
+    got = [
+        utterance(cut)
+        for items in LhotseCorpus(tmp_path / "all.jsonl.gz", "de").splits(tmp_path).values()
+        for cut in items
+    ]
     assert {(u.text, u.language, u.speaker) for u in got} == {("", "de", "unknown")} and len(got) == 2
 
 

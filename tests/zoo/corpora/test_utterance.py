@@ -11,11 +11,22 @@ WORDS = (("one", 0.1, 0.25), ("two", 0.25, 0.3875))
 
 
 def spoken(**changes):
-    given = dict(id="u", text="one two", language="en-GB", speaker="anna", style="sad", words=WORDS, phonemes=(("w", 0.1, 0.2),), duration=0.5)
+    given = dict(
+        id="u",
+        text="one two",
+        language="en-GB",
+        speaker="anna",
+        style="sad",
+        words=WORDS,
+        phonemes=(("w", 0.1, 0.2),),
+        duration=0.5,
+    )
     return Utterance(**given | changes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"style": None}, {"words": None, "phonemes": None}, {"words": ()}, {"text": ""}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"style": None}, {"words": None, "phonemes": None}, {"words": ()}, {"text": ""}]
+)
 def test_there_and_back(make, tmp_path, changes):
     cut = to_cut(spoken(**changes), Recording.from_file(make.sound(tmp_path / "a.wav", 0.5)))
     assert utterance(cut) == spoken(**changes)

@@ -16,7 +16,14 @@ def test_the_harness_gets_the_folder_and_its_figures_come_back(tmp_path, monkeyp
 
     monkeypatch.setitem(sys.modules, "lm_eval", SimpleNamespace(simple_evaluate=simple_evaluate))
     assert evaluate_text(tmp_path, ["toy"], limit=3, shots=5) == {"toy": {"acc,none": 0.5, "alias": "toy"}}
-    assert asked == {"model": "hf", "pretrained": str(tmp_path), "add_bos_token": True, "tasks": ["toy"], "limit": 3, "num_fewshot": 5}
+    assert asked == {
+        "model": "hf",
+        "pretrained": str(tmp_path),
+        "add_bos_token": True,
+        "tasks": ["toy"],
+        "limit": 3,
+        "num_fewshot": 5,
+    }
 
 
 def test_without_the_harness_the_remedy_is_named(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from zoo.interop.huggingface import export_language_model, speech_text_tokenizer
 from zoo.language.adapters import lora, save_language_model
 from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Sampling, encode_prompt, generate
-from zoo.tokens.text import TextTokenizer
+from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream, parse
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -49,33 +49,56 @@ def test_plain_transformers_reads_ids_and_logits_alike(exported):
     assert len(tokenizer) == len(VOCABULARY)
     with torch.inference_mode():
         assert torch.equal(network(ids).logits, tiny_network(VOCABULARY).eval()(ids).logits)
-    assert tokenizer.decode(ids[0]).replace("<s>", "") == "[Text] anna said: it's 2.5%[Speech][St1][Pi2][Hu3][Hu9][Text] żółw 🙂[Speech]"
+    assert (
+        tokenizer.decode(ids[0]).replace("<s>", "")
+        == "[Text] anna said: it's 2.5%[Speech][St1][Pi2][Hu3][Hu9][Text] żółw 🙂[Speech]"
+    )
 
 
 @pytest.mark.parametrize("to", ["text", "speech", "any"])
 def test_plain_transformers_generates_alike(exported, to):
-    tokenizer, network, modality = AutoTokenizer.from_pretrained(exported), AutoModelForCausalLM.from_pretrained(exported), module(exported)
+    tokenizer, network, modality = (
+        AutoTokenizer.from_pretrained(exported),
+        AutoModelForCausalLM.from_pretrained(exported),
+        module(exported),
+    )
     scores = torch.randn(2, VOCABULARY.num_rows)
     assert torch.equal(modality.ModalityProcessor(to)(None, scores), ModalityConstraint(VOCABULARY, to)(None, scores))
     string = STRING.removesuffix("[Speech]") + ("[Speech]" if to == "speech" else "")
     given = tokenizer(string, return_tensors="pt")
-    output = network.generate(**given, do_sample=False, max_new_tokens=12, logits_processor=LogitsProcessorList([modality.ModalityProcessor(to)]))
-    new = [i for i in output[0, given["input_ids"].shape[1]:].tolist() if i != VOCABULARY.eos]
+    output = network.generate(
+        **given,
+        do_sample=False,
+        max_new_tokens=12,
+        logits_processor=LogitsProcessorList([modality.ModalityProcessor(to)]),
+    )
+    new = [i for i in output[0, given["input_ids"].shape[1] :].tolist() if i != VOCABULARY.eos]
     (answer,) = generate(tiny_network(VOCABULARY), VOCABULARY, [PROMPT], to, Sampling(12, 0))
-    pieces = [VOCABULARY.text.encode(p) if isinstance(p, str) else VOCABULARY.speech_ids(p).tolist() for p in answer.pieces]
+    pieces = [
+        VOCABULARY.text.encode(p) if isinstance(p, str) else VOCABULARY.speech_ids(p).tolist() for p in answer.pieces
+    ]
     if to == "speech":
         assert new == [i for piece in pieces for i in piece]
-    assert "".join(str(p) for p in answer.pieces).replace(" ", "") == tokenizer.decode([i for i in new if i not in (
-        VOCABULARY.text_marker, VOCABULARY.speech_marker)]).replace(" ", "")
+    assert "".join(str(p) for p in answer.pieces).replace(" ", "") == tokenizer.decode(
+        [i for i in new if i not in (VOCABULARY.text_marker, VOCABULARY.speech_marker)]
+    ).replace(" ", "")
 
 
 def test_a_tokenizer_without_a_begin_of_its_own_and_with_other_spaces(tmp_path):
-    backend = words_vocabulary().text.tokenizer.backend_tokenizer.__class__.from_str(words_vocabulary().text.tokenizer.backend_tokenizer.to_str())
+    backend = words_vocabulary().text.tokenizer.backend_tokenizer.__class__.from_str(
+        words_vocabulary().text.tokenizer.backend_tokenizer.to_str()
+    )
     text = TextTokenizer(PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>"))
     vocabulary = Vocabulary(text, STREAMS, 8)
     assert vocabulary.bos == vocabulary.eos
     ids = speech_text_tokenizer(vocabulary)("[Text]tom\n went[Speech][Hu1]")["input_ids"]
-    assert ids == [vocabulary.bos, vocabulary.text_marker, *text.encode("tom went"), vocabulary.speech_marker, vocabulary.first_unit + 1]
+    assert ids == [
+        vocabulary.bos,
+        vocabulary.text_marker,
+        *text.encode("tom went"),
+        vocabulary.speech_marker,
+        vocabulary.first_unit + 1,
+    ]
 
 
 @pytest.mark.parametrize("merge", [True, False])
@@ -92,7 +115,9 @@ def test_adapters_are_merged_or_lie_beside(model, tmp_path, merge):
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     again = again if merge else PeftModel.from_pretrained(again, tmp_path / "out" / "adapter")
     with torch.inference_mode():
-        torch.testing.assert_close(again.eval()(input_ids=ids).logits, network.eval()(input_ids=ids).logits, rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            again.eval()(input_ids=ids).logits, network.eval()(input_ids=ids).logits, rtol=0, atol=1e-5
+        )
         assert not torch.allclose(again(input_ids=ids).logits, tiny_network(VOCABULARY).eval()(ids).logits, atol=1e-3)
 
 

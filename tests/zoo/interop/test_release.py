@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from recipes.engine import cli
+from recipes.commands import cli
 from tests.toy_spiritlm import write_hubert, write_quantizer
 from zoo.interop.spiritlm.hubert import HUBERT, QUANTIZER, load_phonetic
-from zoo.tokens.tokenizers import Base, load_tokenizer
+from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
 
 
 @pytest.fixture
@@ -38,22 +38,38 @@ def test_what_is_there_is_imported_and_each_missing_part_told_in_a_line(checkpoi
         "expressive vocoder: not imported, there is no expressive tokenizer to go with it",
         "expressive language model: not imported, there is no expressive tokenizer to go with it",
     ]
-    assert sorted(path.name for path in out.iterdir()) == ["base"] and [path.name for path in (out / "base").iterdir()] == ["tokenizer"]
+    assert sorted(path.name for path in out.iterdir()) == ["base"] and [
+        path.name for path in (out / "base").iterdir()
+    ] == ["tokenizer"]
     waveform = 0.1 * torch.randn(9000, generator=torch.Generator().manual_seed(0))
     tokenizer = load_tokenizer(out / "base" / "tokenizer" / "tokenizer")
-    assert isinstance(tokenizer, Base) and tokenizer.encode(waveform)["Hu"].tolist() == load_phonetic(parts / "hubert_25hz").encode(waveform).tolist()
+    assert (
+        isinstance(tokenizer, Base)
+        and tokenizer.encode(waveform)["Hu"].tolist() == load_phonetic(parts / "hubert_25hz").encode(waveform).tolist()
+    )
 
 
 def test_a_folder_of_something_else_is_refused_in_a_line(tmp_path, capsys):
     lines, errors = run(capsys, tmp_path, "--out", tmp_path / "zoo")
-    assert lines == [] and errors == [f"error: {tmp_path}: neither speech_tokenizer/ nor spiritlm_model/ in it; want the folder of the release's checkpoints"]
+    assert lines == [] and errors == [
+        f"error: {tmp_path}: neither speech_tokenizer/ nor spiritlm_model/ in it; want the folder of the release's checkpoints"
+    ]
     (tmp_path / "speech_tokenizer").mkdir()
     lines, errors = run(capsys, tmp_path, "--out", tmp_path / "zoo")
-    assert len(lines) == 6 and all("not imported" in line for line in lines) and errors == [f"error: {tmp_path}: nothing was imported"]
+    assert (
+        len(lines) == 6
+        and all("not imported" in line for line in lines)
+        and errors == [f"error: {tmp_path}: nothing was imported"]
+    )
     assert not (tmp_path / "zoo").exists()
 
 
 def test_a_broken_file_stops_the_import_and_leaves_nothing_half_written(checkpoints, tmp_path, capsys):
     (checkpoints / "speech_tokenizer" / "hubert_25hz" / QUANTIZER).write_bytes(b"PK")
     lines, errors = run(capsys, checkpoints, "--out", tmp_path / "zoo")
-    assert lines == [] and len(errors) == 1 and f"{QUANTIZER}: not a checkpoint" in errors[0] and not (tmp_path / "zoo").exists()
+    assert (
+        lines == []
+        and len(errors) == 1
+        and f"{QUANTIZER}: not a checkpoint" in errors[0]
+        and not (tmp_path / "zoo").exists()
+    )

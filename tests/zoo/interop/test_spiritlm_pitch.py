@@ -1,4 +1,5 @@
 """The official F0 quantizer in configurations of our own, against arithmetic written straight over the official names."""
+
 import math
 
 import pytest
@@ -10,11 +11,29 @@ from tests.zoo.speech.test_f0 import RATE, voice
 from zoo.interop.spiritlm.pitch import load_pitch
 from zoo.speech.pitch_units import network_input, voiced_mean
 
-BASE = {"input_emb_width": 2, "output_emb_width": 6, "levels": 1, "downs_t": [4], "strides_t": [2], "width": 8, "depth": 2, "m_conv": 1.0, "dilation_growth_rate": 3}
+BASE = {
+    "input_emb_width": 2,
+    "output_emb_width": 6,
+    "levels": 1,
+    "downs_t": [4],
+    "strides_t": [2],
+    "width": 8,
+    "depth": 2,
+    "m_conv": 1.0,
+    "dilation_growth_rate": 3,
+}
 CONFIGS = {
     "plain": ({}, {}, {"features": "f0_interp,vuv"}),
-    "cycle and reversed": ({"depth": 5, "dilation_cycle": 2, "dilation_growth_rate": 2}, {"reverse_decoder_dilation": True}, {"features": "norm_f0,vuv"}),
-    "scaled, wider in between": ({"res_scale": True, "m_conv": 1.5, "zero_out": True}, {"width": 12, "depth": 1}, {"features": "f0,vuv", "speaker_norm": True}),
+    "cycle and reversed": (
+        {"depth": 5, "dilation_cycle": 2, "dilation_growth_rate": 2},
+        {"reverse_decoder_dilation": True},
+        {"features": "norm_f0,vuv"},
+    ),
+    "scaled, wider in between": (
+        {"res_scale": True, "m_conv": 1.5, "zero_out": True},
+        {"width": 12, "depth": 1},
+        {"features": "f0,vuv", "speaker_norm": True},
+    ),
     "stride 4": ({"downs_t": [2], "strides_t": [4]}, {}, {"features": "norm_f0_interp,vuv", "f0_extractor": "fcpe"}),
 }
 
@@ -22,7 +41,10 @@ CONFIGS = {
 def convolution(state: dict, name: str, out: int, inside: int, taps: int, transposed: bool = False) -> None:
     draw = torch.Generator().manual_seed(len(state))
     shape = (inside, out, taps) if transposed else (out, inside, taps)
-    state[f"{name}.weight"], state[f"{name}.bias"] = torch.randn(shape, generator=draw) / math.sqrt(inside * taps), 0.1 * torch.randn(out, generator=draw)
+    state[f"{name}.weight"], state[f"{name}.bias"] = (
+        torch.randn(shape, generator=draw) / math.sqrt(inside * taps),
+        0.1 * torch.randn(out, generator=draw),
+    )
 
 
 def residual_weights(state: dict, name: str, params: dict) -> None:
@@ -36,15 +58,26 @@ def official_state(encoder: dict, decoder: dict, bins: int) -> dict:
     state: dict = {}
     top = "encoder.level_blocks.0.model"
     for i in range(encoder["downs_t"][0]):
-        convolution(state, f"{top}.{i}.0", encoder["width"], 2 if i == 0 else encoder["width"], 2 * encoder["strides_t"][0])
+        convolution(
+            state, f"{top}.{i}.0", encoder["width"], 2 if i == 0 else encoder["width"], 2 * encoder["strides_t"][0]
+        )
         residual_weights(state, f"{top}.{i}.1", encoder)
     convolution(state, f"{top}.{encoder['downs_t'][0]}", encoder["output_emb_width"], encoder["width"], 3)
-    state["vq.level_blocks.0.k"] = torch.randn(bins, encoder["output_emb_width"], generator=torch.Generator().manual_seed(1))
+    state["vq.level_blocks.0.k"] = torch.randn(
+        bins, encoder["output_emb_width"], generator=torch.Generator().manual_seed(1)
+    )
     top, downs = "decoder.level_blocks.0.model", decoder["downs_t"][0]
     convolution(state, f"{top}.0", decoder["width"], decoder["output_emb_width"], 3)
     for i in range(1, downs + 1):
         residual_weights(state, f"{top}.{i}.0", decoder)
-        convolution(state, f"{top}.{i}.1", decoder["width"] if i < downs else decoder["output_emb_width"], decoder["width"], 2 * decoder["strides_t"][0], True)
+        convolution(
+            state,
+            f"{top}.{i}.1",
+            decoder["width"] if i < downs else decoder["output_emb_width"],
+            decoder["width"],
+            2 * decoder["strides_t"][0],
+            True,
+        )
     convolution(state, "decoder.out", 2, decoder["output_emb_width"], 3)
     return state
 
@@ -65,7 +98,9 @@ def reference_latents(state: dict, x: torch.Tensor, params: dict) -> torch.Tenso
     for i in range(params["downs_t"][0]):
         x = F.conv1d(x, state[f"{top}.{i}.0.weight"], state[f"{top}.{i}.0.bias"], stride=stride, padding=stride // 2)
         x = residual(state, f"{top}.{i}.1", x, params)
-    return F.conv1d(x, state[f"{top}.{params['downs_t'][0]}.weight"], state[f"{top}.{params['downs_t'][0]}.bias"], padding=1)
+    return F.conv1d(
+        x, state[f"{top}.{params['downs_t'][0]}.weight"], state[f"{top}.{params['downs_t'][0]}.bias"], padding=1
+    )
 
 
 def reference_tracks(state: dict, x: torch.Tensor, params: dict) -> torch.Tensor:
@@ -73,7 +108,9 @@ def reference_tracks(state: dict, x: torch.Tensor, params: dict) -> torch.Tensor
     x = F.conv1d(x, state[f"{top}.0.weight"], state[f"{top}.0.bias"], padding=1)
     for i in range(1, params["downs_t"][0] + 1):
         x = residual(state, f"{top}.{i}.0", x, params, params.get("reverse_decoder_dilation", False))
-        x = F.conv_transpose1d(x, state[f"{top}.{i}.1.weight"], state[f"{top}.{i}.1.bias"], stride=stride, padding=stride // 2)
+        x = F.conv_transpose1d(
+            x, state[f"{top}.{i}.1.weight"], state[f"{top}.{i}.1.bias"], stride=stride, padding=stride // 2
+        )
     return F.conv1d(x, state["decoder.out.weight"], state["decoder.out.bias"], padding=1)
 
 
@@ -82,11 +119,17 @@ def test_every_option_of_the_format(name, tmp_path):
     shared, decoder_only, top = CONFIGS[name]
     encoder, decoder, bins = BASE | shared, BASE | shared | decoder_only, 23
     state = official_state(encoder, decoder, bins)
-    config = {"vq_params": {"l_bins": bins, "emb_width": 6, "mu": 0.99, "levels": 1}, "encoder_params": encoder, "decoder_params": decoder} | top
+    config = {
+        "vq_params": {"l_bins": bins, "emb_width": 6, "mu": 0.99, "levels": 1},
+        "encoder_params": encoder,
+        "decoder_params": decoder,
+    } | top
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     torch.save({"model": state, "steps": 7}, tmp_path / "model.pt")
     pitch = load_pitch(tmp_path)
-    assert pitch.normalize == ("norm_" in top["features"] or top.get("speaker_norm", False)) and pitch.stream.rate == 12.5
+    assert (
+        pitch.normalize == ("norm_" in top["features"] or top.get("speaker_norm", False)) and pitch.stream.rate == 12.5
+    )
     time = torch.arange(2 * RATE) / RATE
     track = pitch.f0(voice(torch.where(time % 0.6 < 0.4, 150 + 30 * torch.sin(6 * time), 0.0).numpy()))
     mean = voiced_mean(track) if pitch.normalize else torch.tensor(0.0)

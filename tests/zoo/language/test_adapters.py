@@ -6,9 +6,19 @@ from safetensors.torch import load_file
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import (
-    add_adapter, is_adapter, load_adapted, lora, merge_adapter, merged, new_rows_only, only_base, save_adapter, save_language_model, switch,
+    add_adapter,
+    is_adapter,
+    load_adapted,
+    lora,
+    merge_adapter,
+    merged,
+    new_rows_only,
+    only_base,
+    save_adapter,
+    save_language_model,
+    switch,
 )
-from zoo.language.networks import checkpointed, pretrained, trained
+from zoo.language.networks import checkpointed, from_checkpoint, from_run
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.contract import ContractError
 from zoo.tokens.vocabulary import Vocabulary
@@ -21,18 +31,22 @@ ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_pro
 
 @pytest.fixture(params=[False, True], ids=["untied", "tied"])
 def checkpoint(request, tmp_path):
-    tiny_network(Vocabulary(VOCABULARY.text, (), multiple=1), tie_embeddings=request.param).save_pretrained(tmp_path / "text")
+    tiny_network(Vocabulary(VOCABULARY.text, (), multiple=1), tie_embeddings=request.param).save_pretrained(
+        tmp_path / "text"
+    )
     return str(tmp_path / "text")
 
 
 def speaking(checkpoint):
-    return pretrained(checkpoint, VOCABULARY, rope_theta=50_000.0)
+    return from_checkpoint(checkpoint, VOCABULARY, rope_theta=50_000.0)
 
 
 WAYS = {
-    "lora": lambda base: lora(base, rank=4, targets=ALL, new_rows=VOCABULARY), "frozen rows": lambda base: lora(base, rank=4),
+    "lora": lambda base: lora(base, rank=4, targets=ALL, new_rows=VOCABULARY),
+    "frozen rows": lambda base: lora(base, rank=4),
     "dora": lambda base: lora(base, rank=4, use_dora=True, new_rows=VOCABULARY),
-    "rslora": lambda base: lora(base, rank=4, use_rslora=True, new_rows=VOCABULARY), "rows": lambda base: new_rows_only(base, VOCABULARY),
+    "rslora": lambda base: lora(base, rank=4, use_rslora=True, new_rows=VOCABULARY),
+    "rows": lambda base: new_rows_only(base, VOCABULARY),
 }
 
 
@@ -58,10 +72,19 @@ def test_only_adapters_and_new_rows_move(checkpoint, way):
     base = speaking(checkpoint)
     before = {name: weight.clone() for name, weight in base.state_dict().items()}
     network = learn(WAYS[way](checkpointed(base)))
-    stored = {name: weight for name, weight in network.named_parameters(remove_duplicate=False) if "lora_" not in name and "_delta" not in name}
+    stored = {
+        name: weight
+        for name, weight in network.named_parameters(remove_duplicate=False)
+        if "lora_" not in name and "_delta" not in name
+    }
     assert not any(weight.requires_grad for weight in stored.values())
-    plain = {name.removeprefix("base_model.model.").replace("base_layer.", "").replace("token_adapter.", "").replace("original_module.", ""): weight
-             for name, weight in stored.items()}
+    plain = {
+        name.removeprefix("base_model.model.")
+        .replace("base_layer.", "")
+        .replace("token_adapter.", "")
+        .replace("original_module.", ""): weight
+        for name, weight in stored.items()
+    }
     assert before.keys() == plain.keys()
     for name, weight in before.items():
         assert torch.equal(plain[name], weight), name
@@ -69,10 +92,15 @@ def test_only_adapters_and_new_rows_move(checkpoint, way):
         if weight.requires_grad:
             assert weight.isfinite().all() and weight.abs().sum() > 0, name
     rows = {name: delta for name, delta in network.named_parameters() if "trainable_tokens_delta" in name}
-    matrices = 1 if before["lm_head.weight"].data_ptr() == before["model.embed_tokens.weight"].data_ptr() or base.config.tie_word_embeddings else 2
+    matrices = (
+        1
+        if before["lm_head.weight"].data_ptr() == before["model.embed_tokens.weight"].data_ptr()
+        or base.config.tie_word_embeddings
+        else 2
+    )
     assert len(rows) == (0 if way == "frozen rows" else matrices)
     for name, delta in rows.items():
-        old = before["lm_head.weight" if "lm_head" in name else "model.embed_tokens.weight"][VOCABULARY.num_text:]
+        old = before["lm_head.weight" if "lm_head" in name else "model.embed_tokens.weight"][VOCABULARY.num_text :]
         moved = (delta != old).any(1)
         heard = torch.isin(torch.arange(VOCABULARY.num_text, VOCABULARY.num_rows), IDS)
         assert delta.shape == old.shape and moved[heard].all()
@@ -84,7 +112,10 @@ def test_saved_and_merged_adapters_say_the_same(checkpoint, tmp_path, way):
     want = logits(network)
     save_language_model(network, tmp_path / "adapter", VOCABULARY, CONTRACT)
     assert is_adapter(tmp_path / "adapter") and not is_adapter(tmp_path / "text")
-    different = {weight.numpy().tobytes(): weight.numel() for weight in load_file(tmp_path / "adapter" / "adapter_model.safetensors").values()}
+    different = {
+        weight.numpy().tobytes(): weight.numel()
+        for weight in load_file(tmp_path / "adapter" / "adapter_model.safetensors").values()
+    }
     assert sum(different.values()) == sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
     loaded, vocabulary = load_language_model(tmp_path / "adapter")
     assert torch.equal(logits(loaded), want) and vocabulary.contract == VOCABULARY.contract
@@ -92,7 +123,11 @@ def test_saved_and_merged_adapters_say_the_same(checkpoint, tmp_path, way):
     merge_adapter(tmp_path / "adapter", tmp_path / "whole")
     whole, _ = load_language_model(tmp_path / "whole")
     torch.testing.assert_close(logits(whole), want, rtol=0, atol=1e-5)
-    assert whole.state_dict().keys() == trained(tmp_path / "whole", VOCABULARY).state_dict().keys() == speaking(checkpoint).state_dict().keys()
+    assert (
+        whole.state_dict().keys()
+        == from_run(tmp_path / "whole", VOCABULARY).state_dict().keys()
+        == speaking(checkpoint).state_dict().keys()
+    )
 
 
 def test_adapters_load_by_name_and_switch(checkpoint, tmp_path):
@@ -101,7 +136,9 @@ def test_adapters_load_by_name_and_switch(checkpoint, tmp_path):
         network = learn(lora(speaking(checkpoint), rank=2 + seed, new_rows=VOCABULARY), seed=seed)
         want[name] = logits(network)
         save_adapter(network, tmp_path / name, VOCABULARY, CONTRACT)
-    network = add_adapter(load_adapted(tmp_path / "german", name="german"), tmp_path / "german", tmp_path / "mandarin", "mandarin")
+    network = add_adapter(
+        load_adapted(tmp_path / "german", name="german"), tmp_path / "german", tmp_path / "mandarin", "mandarin"
+    )
     assert torch.equal(logits(network), want["mandarin"])
     switch(network, "german")
     assert torch.equal(logits(network), want["german"]) and not torch.equal(want["german"], want["mandarin"])
@@ -118,7 +155,7 @@ def test_adapters_load_by_name_and_switch(checkpoint, tmp_path):
 def test_an_adapter_over_a_speech_text_model(tmp_path):
     base = tiny_network(VOCABULARY)
     save_language_model(base, tmp_path / "base", VOCABULARY, CONTRACT)
-    network = learn(lora(trained(tmp_path / "base", VOCABULARY), rank=2, new_rows=VOCABULARY))
+    network = learn(lora(from_run(tmp_path / "base", VOCABULARY), rank=2, new_rows=VOCABULARY))
     save_adapter(network, tmp_path / "adapter", VOCABULARY, CONTRACT)
     assert torch.equal(logits(load_adapted(tmp_path / "adapter")), logits(network))
     plain, _ = load_language_model(tmp_path / "base")
@@ -129,10 +166,13 @@ def test_an_adapter_over_a_speech_text_model(tmp_path):
 
 def test_an_adapter_of_other_tokens_is_refused(checkpoint, tmp_path):
     save_language_model(tiny_network(VOCABULARY), tmp_path / "base", VOCABULARY, CONTRACT)
-    network = lora(trained(tmp_path / "base", VOCABULARY), rank=2)
+    network = lora(from_run(tmp_path / "base", VOCABULARY), rank=2)
     save_adapter(network, tmp_path / "adapter", VOCABULARY, {**CONTRACT, "tokenizer": {"checksum": "other"}})
     plain, _ = load_language_model(tmp_path / "base")
-    with pytest.raises(ContractError, match=r"base.contract.json and .*adapter.contract.json differ in tokenizer.checksum: 'toy' against 'other'"):
+    with pytest.raises(
+        ContractError,
+        match=r"base.contract.json and .*adapter.contract.json differ in tokenizer.checksum: 'toy' against 'other'",
+    ):
         add_adapter(plain, tmp_path / "base", tmp_path / "adapter", "new")
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
         load_adapted(tmp_path / "adapter")
@@ -142,7 +182,7 @@ def test_an_adapter_of_other_tokens_is_refused(checkpoint, tmp_path):
 
 def test_an_adapter_of_another_network_is_refused(tmp_path):
     save_language_model(tiny_network(VOCABULARY), tmp_path / "base", VOCABULARY, CONTRACT)
-    save_adapter(lora(trained(tmp_path / "base", VOCABULARY), rank=2), tmp_path / "adapter", VOCABULARY, CONTRACT)
+    save_adapter(lora(from_run(tmp_path / "base", VOCABULARY), rank=2), tmp_path / "adapter", VOCABULARY, CONTRACT)
     wider = tiny_network(VOCABULARY, intermediate_size=48)
     wide = type(wider)(type(wider.config)(**{**wider.config.to_dict(), "hidden_size": 24}))
     with pytest.raises(ValueError, match="adapter was trained beside another network"):
@@ -151,9 +191,14 @@ def test_an_adapter_of_another_network_is_refused(tmp_path):
 
 def test_what_a_base_was_made_of_stands_beside_its_adapter(checkpoint, tmp_path):
     save_adapter(lora(speaking(checkpoint), rank=2), tmp_path / "adapter", VOCABULARY, CONTRACT)
-    assert json.loads((tmp_path / "adapter" / "base.json").read_text()) == {"source": checkpoint, "rope_theta": 50_000.0}
+    assert json.loads((tmp_path / "adapter" / "base.json").read_text()) == {
+        "source": checkpoint,
+        "rope_theta": 50_000.0,
+    }
 
 
 def test_unknown_targets_are_an_error():
-    with pytest.raises(ValueError, match=r"targets \['c_attn'\]: LlamaForCausalLM has no layer of that name; it has .*'q_proj'"):
+    with pytest.raises(
+        ValueError, match=r"targets \['c_attn'\]: LlamaForCausalLM has no layer of that name; it has .*'q_proj'"
+    ):
         lora(tiny_network(VOCABULARY), targets=["c_attn"])

@@ -37,7 +37,9 @@ def test_what_is_allowed_is_the_modality_and_the_end(vocabulary, to):
     scores = torch.randn(2, vocabulary.num_rows)
     left = ModalityConstraint(vocabulary, to)(torch.zeros(2, 1), scores)
     text, speech = set(range(vocabulary.num_text)), set(range(vocabulary.first_unit, len(vocabulary)))
-    want = {"text": text, "speech": speech, "any": set(range(len(vocabulary)))}[to] - {vocabulary.bos} | {vocabulary.eos}
+    want = {"text": text, "speech": speech, "any": set(range(len(vocabulary)))}[to] - {vocabulary.bos} | {
+        vocabulary.eos
+    }
     for row, score in zip(left, scores):
         assert set(row.isfinite().nonzero().flatten().tolist()) == want
         assert torch.equal(row[row.isfinite()], score[row.isfinite()])
@@ -48,18 +50,21 @@ def test_another_modality_is_an_error():
         ModalityConstraint(VOCABULARY, "music")
 
 
-@pytest.mark.parametrize("prompt, to, want", [
-    (["anna"], "text", [BOS, T, *TEXT("anna")]),
-    (["anna"], "speech", [BOS, T, *TEXT("anna"), S]),
-    (["anna"], "any", [BOS, T, *TEXT("anna")]),
-    ([units("[Hu3][Hu4]")], "speech", [BOS, S, *ids_of(3, 4)]),
-    ([units("[Hu3][Hu4]")], "text", [BOS, S, *ids_of(3, 4), T]),
-    (["anna", units("[Hu3]"), "tom"], "speech", [BOS, T, *TEXT("anna"), S, *ids_of(3), T, *TEXT("tom"), S]),
-    (["anna", "tom", units("[Hu3]"), units("[Hu4]")], "any", [BOS, T, *TEXT("anna tom"), S, *ids_of(3, 4)]),
-    ([], "text", [BOS, T]),
-    ([], "speech", [BOS, S]),
-    ([], "any", [BOS]),
-])
+@pytest.mark.parametrize(
+    "prompt, to, want",
+    [
+        (["anna"], "text", [BOS, T, *TEXT("anna")]),
+        (["anna"], "speech", [BOS, T, *TEXT("anna"), S]),
+        (["anna"], "any", [BOS, T, *TEXT("anna")]),
+        ([units("[Hu3][Hu4]")], "speech", [BOS, S, *ids_of(3, 4)]),
+        ([units("[Hu3][Hu4]")], "text", [BOS, S, *ids_of(3, 4), T]),
+        (["anna", units("[Hu3]"), "tom"], "speech", [BOS, T, *TEXT("anna"), S, *ids_of(3), T, *TEXT("tom"), S]),
+        (["anna", "tom", units("[Hu3]"), units("[Hu4]")], "any", [BOS, T, *TEXT("anna tom"), S, *ids_of(3, 4)]),
+        ([], "text", [BOS, T]),
+        ([], "speech", [BOS, S]),
+        ([], "any", [BOS]),
+    ],
+)
 def test_a_marker_stands_at_each_change_of_modality(prompt, to, want):
     assert encode_prompt(VOCABULARY, prompt, to) == want
 
@@ -89,7 +94,10 @@ def test_only_the_modality_asked_for_comes(network, to, temperature):
         for answer in generate(network, VOCABULARY, PROMPTS, to, Sampling(12, temperature, 1.0, seed)):
             assert to == "any" or set(kinds(answer.pieces)) <= {to}
             assert all(a != b for a, b in zip(kinds(answer.pieces), kinds(answer.pieces)[1:]))
-            assert all(isinstance(piece, str) or (0 <= piece.unit.min() and piece.unit.max() < STREAMS[0].size) for piece in answer.pieces)
+            assert all(
+                isinstance(piece, str) or (piece.unit.min() >= 0 and piece.unit.max() < STREAMS[0].size)
+                for piece in answer.pieces
+            )
 
 
 @pytest.mark.parametrize("to", ["text", "speech", "any"])
@@ -150,7 +158,10 @@ def test_forbidden_wishes_are_not_granted():
 
 def test_it_stops_at_the_asked_number_or_where_the_model_can_read_no_more():
     network = wishing([VOCABULARY.first_unit])
-    for asked, prompt, want in ((5, ["tom"], 5), (500, ["tom"], 48 - len(encode_prompt(VOCABULARY, ["tom"], "speech")))):
+    for asked, prompt, want in (
+        (5, ["tom"], 5),
+        (500, ["tom"], 48 - len(encode_prompt(VOCABULARY, ["tom"], "speech"))),
+    ):
         (answer,) = generate(network, VOCABULARY, [prompt], "speech", Sampling(asked, 0))
         assert len(answer.pieces[0]) == want and not answer.ended
 

@@ -1,7 +1,16 @@
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, CohereConfig, Gemma2Config, Gemma3TextConfig, GraniteConfig, LlamaConfig, Qwen2Config, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    CohereConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GraniteConfig,
+    LlamaConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import lora, new_rows_only
@@ -11,12 +20,23 @@ from zoo.language.positions import DocumentPositions, RowPositions
 
 VOCABULARY = words_vocabulary()
 IDS = torch.randint(len(VOCABULARY), (3, 17), generator=torch.Generator().manual_seed(0))
-SHAPE = {"vocab_size": VOCABULARY.num_rows, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-         "num_key_value_heads": 1, "pad_token_id": 0}
+SHAPE = {
+    "vocab_size": VOCABULARY.num_rows,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "pad_token_id": 0,
+}
 FAMILIES = {
-    "llama": LlamaConfig(**SHAPE), "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True), "qwen3": Qwen3Config(**SHAPE, head_dim=8),
-    "gemma2": Gemma2Config(**SHAPE, head_dim=8, final_logit_softcapping=0.5), "gemma3": Gemma3TextConfig(**SHAPE, head_dim=8),
-    "granite": GraniteConfig(**SHAPE, logits_scaling=4.0), "cohere": CohereConfig(**SHAPE, logit_scale=0.25),
+    "llama": LlamaConfig(**SHAPE),
+    "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True),
+    "qwen3": Qwen3Config(**SHAPE, head_dim=8),
+    "gemma2": Gemma2Config(**SHAPE, head_dim=8, final_logit_softcapping=0.5),
+    "gemma3": Gemma3TextConfig(**SHAPE, head_dim=8),
+    "granite": GraniteConfig(**SHAPE, logits_scaling=4.0),
+    "cohere": CohereConfig(**SHAPE, logit_scale=0.25),
 }
 
 
@@ -53,14 +73,24 @@ def test_loss_and_gradients_are_those_of_whole_logits(family, chunk):
     torch.testing.assert_close(found.tokens, want.detach())
     torch.testing.assert_close(found.mean, want.mean())
     assert not found.tokens.requires_grad
-    same(gradients(made, 3 * NextTokenLoss(made, chunk_tokens=chunk)(IDS).mean), gradients(made, 3 * plain(made, IDS).mean()))
+    same(
+        gradients(made, 3 * NextTokenLoss(made, chunk_tokens=chunk)(IDS).mean),
+        gradients(made, 3 * plain(made, IDS).mean()),
+    )
     with torch.inference_mode():
         torch.testing.assert_close(NextTokenLoss(made, chunk_tokens=chunk)(IDS).tokens, want.detach())
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
-@pytest.mark.parametrize("way", [lambda base: lora(base, rank=2, new_rows=VOCABULARY), lambda base: lora(base, rank=2),
-                                 lambda base: new_rows_only(base, VOCABULARY)], ids=["lora", "frozen rows", "rows"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda base: lora(base, rank=2, new_rows=VOCABULARY),
+        lambda base: lora(base, rank=2),
+        lambda base: new_rows_only(base, VOCABULARY),
+    ],
+    ids=["lora", "frozen rows", "rows"],
+)
 def test_gradients_of_adapters_and_new_rows(way, tied):
     made = way(tiny_network(VOCABULARY, tie_embeddings=tied))
     with torch.no_grad():  # so that the first matrices of the adapters get gradients too
@@ -72,9 +102,15 @@ def test_gradients_of_adapters_and_new_rows(way, tied):
 
 def test_whole_logits_are_never_in_memory(monkeypatch):
     seen, cross_entropy = [], F.cross_entropy
-    monkeypatch.setattr(F, "cross_entropy", lambda logits, *rest, **more: seen.append(tuple(logits.shape)) or cross_entropy(logits, *rest, **more))
+    monkeypatch.setattr(
+        F,
+        "cross_entropy",
+        lambda logits, *rest, **more: seen.append(tuple(logits.shape)) or cross_entropy(logits, *rest, **more),
+    )
     saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(tuple(tensor.shape)) or tensor, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: saved.append(tuple(tensor.shape)) or tensor, lambda tensor: tensor
+    ):
         loss = NextTokenLoss(tiny_network(VOCABULARY), chunk_tokens=10)(IDS)
     assert seen == [(10, VOCABULARY.num_rows)] * 4 + [(8, VOCABULARY.num_rows)]
     tokens = IDS.numel() - len(IDS)
@@ -112,10 +148,12 @@ def documents(*lengths):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_documents_apart_are_read_as_if_each_stood_alone(family):
     made, row = network(family).eval(), documents(5, 8, 4)
-    apart, together = (NextTokenLoss(made, positions)(row).tokens[0] for positions in (DocumentPositions(VOCABULARY), RowPositions()))
+    apart, together = (
+        NextTokenLoss(made, positions)(row).tokens[0] for positions in (DocumentPositions(VOCABULARY), RowPositions())
+    )
     for start, length in ((0, 5), (5, 8), (13, 4)):
-        alone = NextTokenLoss(made)(row[:, start:start + length]).tokens[0]
-        torch.testing.assert_close(apart[start:start + length - 1], alone)
+        alone = NextTokenLoss(made)(row[:, start : start + length]).tokens[0]
+        torch.testing.assert_close(apart[start : start + length - 1], alone)
     assert not torch.allclose(together[5:12], apart[5:12], atol=1e-4)
 
 
@@ -138,7 +176,9 @@ def test_wrappers_change_neither_loss_nor_gradients_nor_names():
 def test_checkpointed_layers_keep_their_input_alone():
     def kept(made):
         saved = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(tensor.numel()) or tensor, lambda tensor: tensor):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: saved.append(tensor.numel()) or tensor, lambda tensor: tensor
+        ):
             made.get_decoder()(input_ids=IDS, use_cache=False)
         return sum(saved)
 

@@ -6,9 +6,9 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qw
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import lora
+from zoo.language.embedding_initializers import MatchedRows, NormalRows
 from zoo.language.losses import NextTokenLoss
-from zoo.language.networks import llama, pretrained, quantized, random_like, trained
-from zoo.language.rows import MatchedRows, NormalRows
+from zoo.language.networks import from_checkpoint, from_run, llama, quantized, random_like
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -28,7 +28,7 @@ def text_checkpoint(folder, rows=VOCABULARY.num_text, **changes):
 @pytest.mark.parametrize("spare", [0, 5], ids=["exact", "padded"])
 def test_text_rows_are_kept_to_the_bit_and_the_others_drawn(tmp_path, tied, spare):
     before = text_checkpoint(tmp_path, VOCABULARY.num_text + spare, tie_embeddings=tied)
-    network = pretrained(str(tmp_path), VOCABULARY)
+    network = from_checkpoint(str(tmp_path), VOCABULARY)
     after, deviation = network.state_dict(), network.config.initializer_range
     assert after.keys() == before.keys() and network.dtype == torch.float32
     for name, weight in before.items():
@@ -38,17 +38,26 @@ def test_text_rows_are_kept_to_the_bit_and_the_others_drawn(tmp_path, tied, spar
             continue
         text = VOCABULARY.num_text
         assert len(new) == VOCABULARY.num_rows and torch.equal(new[:text], weight[:text])
-        assert new[text:].std().item() == pytest.approx(deviation, rel=0.3) and abs(new[text:].mean().item()) < deviation / 2
+        assert (
+            new[text:].std().item() == pytest.approx(deviation, rel=0.3)
+            and abs(new[text:].mean().item()) < deviation / 2
+        )
         assert len(new[text:].unique(dim=0)) == VOCABULARY.num_rows - text
         assert not any(torch.equal(row, old) for row, old in zip(new[text:], weight[text:]))
     same = network.get_input_embeddings().weight is network.get_output_embeddings().weight
     assert same == tied
-    assert (network.config.vocab_size, network.config.bos_token_id, network.config.eos_token_id) == (VOCABULARY.num_rows, VOCABULARY.bos, VOCABULARY.eos)
+    assert (network.config.vocab_size, network.config.bos_token_id, network.config.eos_token_id) == (
+        VOCABULARY.num_rows,
+        VOCABULARY.bos,
+        VOCABULARY.eos,
+    )
 
 
 def test_new_rows_are_a_function_of_the_seed(tmp_path):
     text_checkpoint(tmp_path)
-    one, two = ([pretrained(str(tmp_path), VOCABULARY, seed=seed).state_dict() for _ in range(3)] for seed in (0, 1))
+    one, two = (
+        [from_checkpoint(str(tmp_path), VOCABULARY, seed=seed).state_dict() for _ in range(3)] for seed in (0, 1)
+    )
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         assert all(torch.equal(one[0][name], again[name]) for again in one[1:])
         assert not torch.equal(one[0][name], two[0][name])
@@ -57,37 +66,65 @@ def test_new_rows_are_a_function_of_the_seed(tmp_path):
 def test_what_a_text_model_says_of_text_does_not_change(tmp_path):
     text_checkpoint(tmp_path)
     ids = torch.tensor([[VOCABULARY.bos, *VOCABULARY.text.encode("anna tom vera")]])
-    before = type(pretrained(str(tmp_path), VOCABULARY)).from_pretrained(tmp_path).eval()(ids).logits
-    torch.testing.assert_close(pretrained(str(tmp_path), VOCABULARY).eval()(ids).logits[..., : VOCABULARY.num_text], before)
+    before = type(from_checkpoint(str(tmp_path), VOCABULARY)).from_pretrained(tmp_path).eval()(ids).logits
+    torch.testing.assert_close(
+        from_checkpoint(str(tmp_path), VOCABULARY).eval()(ids).logits[..., : VOCABULARY.num_text], before
+    )
 
 
 def test_too_few_rows_are_an_error(tmp_path):
     text_checkpoint(tmp_path, VOCABULARY.num_text - 3)
-    with pytest.raises(ValueError, match=f"embeds {VOCABULARY.num_text - 3} text pieces, but its vocabulary has {VOCABULARY.num_text}"):
-        pretrained(str(tmp_path), VOCABULARY)
+    with pytest.raises(
+        ValueError, match=f"embeds {VOCABULARY.num_text - 3} text pieces, but its vocabulary has {VOCABULARY.num_text}"
+    ):
+        from_checkpoint(str(tmp_path), VOCABULARY)
 
 
 def test_the_rotary_base_is_applied_or_kept(tmp_path):
     text_checkpoint(tmp_path, rope_theta=10_000.0)
-    kept, raised = pretrained(str(tmp_path), VOCABULARY), pretrained(str(tmp_path), VOCABULARY, rope_theta=1e6)
+    kept, raised = (
+        from_checkpoint(str(tmp_path), VOCABULARY),
+        from_checkpoint(str(tmp_path), VOCABULARY, rope_theta=1e6),
+    )
     frequencies = lambda theta: theta ** (-torch.arange(0, 8, 2) / 8)
     torch.testing.assert_close(kept.model.rotary_emb.inv_freq, frequencies(10_000.0))
     torch.testing.assert_close(raised.model.rotary_emb.inv_freq, frequencies(1e6))
     raised.save_pretrained(tmp_path / "raised")
-    torch.testing.assert_close(pretrained(str(tmp_path / "raised"), VOCABULARY).model.rotary_emb.inv_freq, frequencies(1e6))
+    torch.testing.assert_close(
+        from_checkpoint(str(tmp_path / "raised"), VOCABULARY).model.rotary_emb.inv_freq, frequencies(1e6)
+    )
 
 
 def test_an_untrained_llama_has_a_row_for_every_id():
     network = tiny_network(VOCABULARY)
-    assert network.get_input_embeddings().weight.shape == network.get_output_embeddings().weight.shape == (VOCABULARY.num_rows, 16)
+    assert (
+        network.get_input_embeddings().weight.shape
+        == network.get_output_embeddings().weight.shape
+        == (VOCABULARY.num_rows, 16)
+    )
     torch.testing.assert_close(network.model.rotary_emb.inv_freq, 100_000.0 ** (-torch.arange(0, 8, 2) / 8))
-    assert tiny_network(VOCABULARY, tie_embeddings=True).num_parameters() == network.num_parameters() - 16 * VOCABULARY.num_rows
+    assert (
+        tiny_network(VOCABULARY, tie_embeddings=True).num_parameters()
+        == network.num_parameters() - 16 * VOCABULARY.num_rows
+    )
 
 
-SHAPE = {"vocab_size": VOCABULARY.num_text, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-         "num_key_value_heads": 1, "pad_token_id": 0}
-FAMILIES = {"llama": LlamaConfig(**SHAPE), "smollm-like": LlamaConfig(**SHAPE, tie_word_embeddings=True),
-            "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True), "qwen3": Qwen3Config(**SHAPE, head_dim=8), "gemma3": Gemma3TextConfig(**SHAPE, head_dim=8)}
+SHAPE = {
+    "vocab_size": VOCABULARY.num_text,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "pad_token_id": 0,
+}
+FAMILIES = {
+    "llama": LlamaConfig(**SHAPE),
+    "smollm-like": LlamaConfig(**SHAPE, tie_word_embeddings=True),
+    "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True),
+    "qwen3": Qwen3Config(**SHAPE, head_dim=8),
+    "gemma3": Gemma3TextConfig(**SHAPE, head_dim=8),
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -95,8 +132,12 @@ def test_every_id_learns_in_every_family_the_padding_id_of_the_checkpoint_too(tm
     torch.manual_seed(0)
     text = AutoModelForCausalLM.from_config(FAMILIES[family])
     text.save_pretrained(tmp_path)
-    network = pretrained(str(tmp_path), VOCABULARY, rope_theta=77_000.0)
-    assert type(network) is type(text) and network.config.pad_token_id is None and network.generation_config.pad_token_id is None
+    network = from_checkpoint(str(tmp_path), VOCABULARY, rope_theta=77_000.0)
+    assert (
+        type(network) is type(text)
+        and network.config.pad_token_id is None
+        and network.generation_config.pad_token_id is None
+    )
     rope = network.config.rope_parameters
     assert rope.get("full_attention", rope)["rope_theta"] == 77_000.0
     embedding, head = network.get_input_embeddings(), network.get_output_embeddings()
@@ -109,7 +150,9 @@ def test_every_id_learns_in_every_family_the_padding_id_of_the_checkpoint_too(tm
     losses.mean.backward()
     assert embedding.weight.grad[ids[0, :-1].unique()].abs().sum(1).gt(0).all()
     later = network(input_ids=torch.tensor([[5, 9, 9, VOCABULARY.first_unit]]), use_cache=False).logits[0, -1]
-    assert not torch.allclose(later, network(input_ids=ids[:, :4], use_cache=False).logits[0, -1])  # id 0 is attended to
+    assert not torch.allclose(
+        later, network(input_ids=ids[:, :4], use_cache=False).logits[0, -1]
+    )  # id 0 is attended to
 
 
 def test_matched_rows_have_the_mean_and_covariance_of_the_old():
@@ -129,9 +172,9 @@ def test_matched_rows_follow_embedding_and_head_each(tmp_path):
     network = AutoModelForCausalLM.from_pretrained(tmp_path)
     network.lm_head.weight.data += 3
     network.save_pretrained(tmp_path)
-    network = pretrained(str(tmp_path), VOCABULARY, rows=MatchedRows())
+    network = from_checkpoint(str(tmp_path), VOCABULARY, rows=MatchedRows())
     for name, mean in (("lm_head", 3.0), ("model.embed_tokens", 0.0)):
-        new = network.get_parameter(f"{name}.weight")[VOCABULARY.num_text:]
+        new = network.get_parameter(f"{name}.weight")[VOCABULARY.num_text :]
         assert new.mean().item() == pytest.approx(mean, abs=0.02) and len(new.unique(dim=0)) == len(new)
 
 
@@ -143,40 +186,55 @@ def test_the_official_layout_of_llama_2():
             return 32000
 
     base = Vocabulary(Text(), [Stream("Hu", 501, 25.0)], multiple=128)
-    expressive = Vocabulary(Text(), [Stream("Hu", 501, 25.0), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0)], multiple=128)
+    expressive = Vocabulary(
+        Text(), [Stream("Hu", 501, 25.0), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0)], multiple=128
+    )
     assert (base.text_marker, base.speech_marker, base.num_rows, expressive.num_rows) == (32000, 32001, 32512, 32768)
-    assert [(ids.start, ids.stop) for ids in expressive.ranges.values()] == [(32002, 32503), (32503, 32567), (32567, 32667)]
+    assert [(ids.start, ids.stop) for ids in expressive.ranges.values()] == [
+        (32002, 32503),
+        (32503, 32567),
+        (32567, 32667),
+    ]
 
 
 def test_random_weights_in_the_shape_of_a_checkpoint(tmp_path):
     text_checkpoint(tmp_path)
     torch.manual_seed(3)
-    network, kept = random_like(str(tmp_path), VOCABULARY, rope_theta=9e4), pretrained(str(tmp_path), VOCABULARY)
+    network, kept = random_like(str(tmp_path), VOCABULARY, rope_theta=9e4), from_checkpoint(str(tmp_path), VOCABULARY)
     shapes = lambda made: {name: weight.shape for name, weight in made.state_dict().items()}
     assert shapes(network) == shapes(kept) and network.config.rope_parameters["rope_theta"] == 9e4
-    assert not torch.equal(network.model.layers[0].self_attn.q_proj.weight, kept.model.layers[0].self_attn.q_proj.weight)
+    assert not torch.equal(
+        network.model.layers[0].self_attn.q_proj.weight, kept.model.layers[0].self_attn.q_proj.weight
+    )
 
 
 def test_a_trained_model_goes_on_as_it_is(tmp_path):
     made = tiny_network(VOCABULARY)
     made.save_pretrained(tmp_path)
     VOCABULARY.save(tmp_path)
-    again = trained(tmp_path, VOCABULARY)
+    again = from_run(tmp_path, VOCABULARY)
     assert all(torch.equal(weight, made.state_dict()[name]) for name, weight in again.state_dict().items())
     with pytest.raises(ValueError, match="was trained over another vocabulary: its ranges is"):
-        trained(tmp_path, Vocabulary(VOCABULARY.text, (Stream("Hu", 7, 25.0),), multiple=8))
+        from_run(tmp_path, Vocabulary(VOCABULARY.text, (Stream("Hu", 7, 25.0),), multiple=8))
     with pytest.raises(ValueError, match="is a speech-text model, whose rows for speech would be drawn anew"):
-        pretrained(str(tmp_path), VOCABULARY)
+        from_checkpoint(str(tmp_path), VOCABULARY)
     (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds an adapter, not a whole model: write both as one with zoo.language.adapters.merge_adapter first"):
-        trained(tmp_path, VOCABULARY)
+    with pytest.raises(
+        ValueError,
+        match="holds an adapter, not a whole model: write both as one with zoo.language.adapters.merge_adapter first",
+    ):
+        from_run(tmp_path, VOCABULARY)
 
 
 def test_a_quantized_base_needs_its_library(tmp_path, monkeypatch):
     text_checkpoint(tmp_path)
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else found(name, *rest))
-    with pytest.raises(ValueError, match=r"bits=4 needs bitsandbytes, which is not installed: pip install 'spiritlm-zoo\[quantized\]'"):
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else found(name, *rest)
+    )
+    with pytest.raises(
+        ValueError, match=r"bits=4 needs bitsandbytes, which is not installed: pip install 'spiritlm-zoo\[quantized\]'"
+    ):
         quantized(str(tmp_path), VOCABULARY)
 
 
@@ -188,10 +246,14 @@ def test_adapters_learn_beside_a_quantized_base(tmp_path, bits, kind):
     assert type(base.model.layers[0].mlp.up_proj).__name__ == kind
     assert base.get_input_embeddings().weight.dtype == base.get_output_embeddings().weight.dtype == torch.bfloat16
     network = lora(base, rank=2, new_rows=VOCABULARY)
-    NextTokenLoss(network)(torch.randint(len(VOCABULARY), (2, 16), generator=torch.Generator().manual_seed(0))).mean.backward()
+    NextTokenLoss(network)(
+        torch.randint(len(VOCABULARY), (2, 16), generator=torch.Generator().manual_seed(0))
+    ).mean.backward()
     learning = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     assert learning and all("lora_" in name or "trainable_tokens" in name for name in learning)
-    assert all(weight.grad.isfinite().all() for weight in learning.values()) and any(weight.grad.abs().sum() > 0 for weight in learning.values())
+    assert all(weight.grad.isfinite().all() for weight in learning.values()) and any(
+        weight.grad.abs().sum() > 0 for weight in learning.values()
+    )
 
 
 def test_widths_that_do_not_divide_are_an_error():
@@ -207,8 +269,6 @@ def test_a_later_token_changes_nothing_before_it():
     before, after = network(ids).logits, network(changed).logits
     torch.testing.assert_close(after[:, :12], before[:, :12], rtol=0, atol=1e-6)
     assert not torch.allclose(after[:, 12:], before[:, 12:], atol=1e-4)
-
-
 
 
 def test_the_seed_alone_decides_the_weights_and_leaves_chance_elsewhere_alone():

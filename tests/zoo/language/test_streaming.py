@@ -24,18 +24,26 @@ def network():
 @pytest.fixture(scope="module")
 def vocoder():
     torch.manual_seed(0)
-    generator = ISTFTGenerator({"Hu": STREAMS[0].size}, 25.0, embedding_dim=8, channels=8, hidden=8, num_blocks=1, kernel_size=3)
+    generator = ISTFTGenerator(
+        {"Hu": STREAMS[0].size}, 25.0, embedding_dim=8, channels=8, hidden=8, num_blocks=1, kernel_size=3
+    )
     durations = DurationPredictor(8, 8)
     durations.out.bias.data.fill_(1.2)
     return Vocoder(generator, STREAMS, durations)
 
 
 def ids_of(pieces):
-    return [i for piece in pieces for i in (VOCABULARY.text.encode(piece) if isinstance(piece, str) else VOCABULARY.speech_ids(piece).tolist())]
+    return [
+        i
+        for piece in pieces
+        for i in (VOCABULARY.text.encode(piece) if isinstance(piece, str) else VOCABULARY.speech_ids(piece).tolist())
+    ]
 
 
 @pytest.mark.parametrize("to", ["text", "speech", "any"])
-@pytest.mark.parametrize("sampling", [Sampling(15, 0), Sampling(15, 1.3, 0.8, 5), Sampling(15, 0.7, 1.0, 6)], ids=["greedy", "top_p", "warm"])
+@pytest.mark.parametrize(
+    "sampling", [Sampling(15, 0), Sampling(15, 1.3, 0.8, 5), Sampling(15, 0.7, 1.0, 6)], ids=["greedy", "top_p", "warm"]
+)
 def test_ids_one_by_one_are_those_at_once(network, to, sampling):
     for prompt in PROMPTS:
         ids = list(stream_ids(network, VOCABULARY, prompt, to, sampling))
@@ -65,7 +73,8 @@ def test_streams_end_at_each_change_of_modality_and_characters_stay_whole():
     assert "".join(texts) == "łóż annatom" and sounds == ["[Hu3][Hu4]", "[Hu5]"]
     kinds = ["text" if isinstance(piece.content, str) else "speech" for piece in pieces]
     assert [place for place, piece in enumerate(pieces) if piece.ends] == [
-        place for place, kind in enumerate(kinds) if place + 1 == len(kinds) or kinds[place + 1] != kind]
+        place for place, kind in enumerate(kinds) if place + 1 == len(kinds) or kinds[place + 1] != kind
+    ]
     assert list(stream_pieces(VOCABULARY, iter([VOCABULARY.eos]))) == []
 
 
@@ -80,14 +89,24 @@ def test_speech_stops_at_so_many_seconds_row_by_row(network, vocoder, seconds):
             assert answer.ended or lasting(speech) >= seconds > (lasting(before) if lasting is shortest_seconds else 0)
     alone = list(stream_ids(network, VOCABULARY, PROMPTS[0], "speech", Sampling(60, 0, max_speech_seconds=seconds)))
     (together,) = generate(network, VOCABULARY, PROMPTS[:1], "speech", Sampling(60, 0, max_speech_seconds=seconds))
-    assert ids_of(together.pieces) == [i for i in alone if i != VOCABULARY.eos] and together.ended == (alone[-1] == VOCABULARY.eos)
+    assert ids_of(together.pieces) == [i for i in alone if i != VOCABULARY.eos] and together.ended == (
+        alone[-1] == VOCABULARY.eos
+    )
 
 
 def test_a_row_that_the_model_ends_is_not_taken_for_one_cut_short():
     criterion = SpeechSeconds(VOCABULARY, 1, 0.08, shortest_seconds)
     unit, eos = VOCABULARY.first_unit, VOCABULARY.eos
-    assert criterion(torch.tensor([[1, unit, unit], [1, unit, eos], [1, unit, 5]]), None).tolist() == [True, False, False]
-    assert criterion(torch.tensor([[1, unit, unit, eos], [1, unit, eos, eos], [1, unit, 5, unit]]), None).tolist() == [True, False, True]
+    assert criterion(torch.tensor([[1, unit, unit], [1, unit, eos], [1, unit, 5]]), None).tolist() == [
+        True,
+        False,
+        False,
+    ]
+    assert criterion(torch.tensor([[1, unit, unit, eos], [1, unit, eos, eos], [1, unit, 5, unit]]), None).tolist() == [
+        True,
+        False,
+        True,
+    ]
     assert criterion.stopped.tolist() == [True, False, True]
 
 
@@ -99,15 +118,22 @@ def test_what_is_streamed_is_what_is_answered(network, vocoder, to):
     for voice in (vocoder, None):
         model = SpeechTextModel(network, VOCABULARY, Deaf(), voice)
         for prompt in PROMPTS:
-            answer, pieces = model.generate(prompt, to, Sampling(30, 1.0, 1.0, 2)), list(model.stream(prompt, to, Sampling(30, 1.0, 1.0, 2), speech_tokens=5))
-            assert "".join(p for p in pieces if isinstance(p, str)) == "".join(p for p in answer.pieces if isinstance(p, str))
+            answer, pieces = (
+                model.generate(prompt, to, Sampling(30, 1.0, 1.0, 2)),
+                list(model.stream(prompt, to, Sampling(30, 1.0, 1.0, 2), speech_tokens=5)),
+            )
+            assert "".join(p for p in pieces if isinstance(p, str)) == "".join(
+                p for p in answer.pieces if isinstance(p, str)
+            )
             sounds = [p for p in pieces if isinstance(p, torch.Tensor)]
             if voice is None:
                 assert "".join(str(p) for p in pieces) == "".join(str(p) for p in answer.pieces)
             elif answer.waveform is not None:
                 torch.testing.assert_close(torch.cat(sounds), answer.waveform, rtol=0, atol=1e-5)
         batch = model.generate_batch(PROMPTS, to, Sampling(12, 0))
-        assert [list(map(str, one.pieces)) for one in batch] == [list(map(str, model.generate(p, to, Sampling(12, 0)).pieces)) for p in PROMPTS]
+        assert [list(map(str, one.pieces)) for one in batch] == [
+            list(map(str, model.generate(p, to, Sampling(12, 0)).pieces)) for p in PROMPTS
+        ]
 
 
 def test_impossible_seconds_are_an_error():
@@ -118,7 +144,7 @@ def test_impossible_seconds_are_an_error():
 def test_the_cache_changes_nothing(network):
     ids = encode_prompt(VOCABULARY, PROMPTS[2], "speech")
     new = list(stream_ids(network, VOCABULARY, PROMPTS[2], "speech", Sampling(8, 0)))
-    allowed = np.r_[VOCABULARY.eos, VOCABULARY.first_unit: len(VOCABULARY)]
+    allowed = np.r_[VOCABULARY.eos, VOCABULARY.first_unit : len(VOCABULARY)]
     for number in new:
         scores = network(torch.tensor([ids])).logits[0, -1]
         assert number == allowed[int(scores[allowed].argmax())]

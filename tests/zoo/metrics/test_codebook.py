@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from zoo.metrics.codebook import CodebookPerplexity
-from zoo.metrics.phones import PhoneInformation
+from zoo.metrics.phone_information import PhoneInformation
 
 
 @pytest.mark.parametrize("units, want, used", [([0, 1, 2, 3], 4.0, 4), ([2] * 9, 1.0, 1), ([0] * 8 + [1] * 8, 2.0, 2)])

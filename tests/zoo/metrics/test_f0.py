@@ -5,8 +5,14 @@ import torch
 
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 
-TRUE = torch.tensor([100.0, 100.0, 200.0, 200.0, 0.0, 0.0, 150.0, 100.0]), torch.tensor([1, 1, 1, 1, 0, 0, 1, 1], dtype=torch.bool)
-FOUND = torch.tensor([100.0, 120.0, 100.0, 241.0, 90.0, 0.0, 0.0, 50.0]), torch.tensor([1, 1, 1, 1, 1, 0, 0, 1], dtype=torch.bool)
+TRUE = (
+    torch.tensor([100.0, 100.0, 200.0, 200.0, 0.0, 0.0, 150.0, 100.0]),
+    torch.tensor([1, 1, 1, 1, 0, 0, 1, 1], dtype=torch.bool),
+)
+FOUND = (
+    torch.tensor([100.0, 120.0, 100.0, 241.0, 90.0, 0.0, 0.0, 50.0]),
+    torch.tensor([1, 1, 1, 1, 1, 0, 0, 1], dtype=torch.bool),
+)
 
 
 def test_f0_frame_error_by_hand():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.metrics import speech_quality
-from zoo.metrics.f0_of_speech import F0Errors
+from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.speech_quality import PESQ, STOI, InstalledQuality, named
 from zoo.speech.f0 import Autocorrelation
 
@@ -35,7 +35,11 @@ def test_more_noise_sounds_worse(kind):
 @pytest.mark.skipif(not find_spec("pesq"), reason="no pesq here: install the extra `quality`")
 def test_what_cannot_be_heard_is_left_out_and_counted():
     metric = PESQ()
-    for made, real in ((torch.zeros(1, RATE), speechlike()[:, :RATE]), (speechlike()[:, :RATE], torch.zeros(1, RATE)), (speechlike()[:, :300],) * 2):
+    for made, real in (
+        (torch.zeros(1, RATE), speechlike()[:, :RATE]),
+        (speechlike()[:, :RATE], torch.zeros(1, RATE)),
+        (speechlike()[:, :300],) * 2,
+    ):
         metric.update(made, real)
     metric.update(speechlike(), speechlike())
     assert metric.left_out == 3 and metric.count == 1 and metric.compute() > 4

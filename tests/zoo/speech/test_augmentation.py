@@ -4,11 +4,28 @@ import pytest
 import torch
 
 from zoo import audio
-from zoo.speech.augmentation import (AudioFiles, Augmentation, Chain, ColouredNoise, Noise, OneOf, PitchShift, Reverberation, SyntheticRooms,
-                                     TimeStretch, Unchanged, stretched)
+from zoo.speech.augmentation import (
+    AudioFiles,
+    Augmentation,
+    Chain,
+    ColoredNoise,
+    Noise,
+    OneOf,
+    PitchShift,
+    Reverberation,
+    SyntheticRooms,
+    TimeStretch,
+    Unchanged,
+    stretched,
+)
 
-KINDS = {"unchanged": Unchanged(), "time_stretch": TimeStretch(), "pitch_shift": PitchShift(), "noise": Noise(ColouredNoise()),
-         "reverberation": Reverberation(SyntheticRooms())}
+KINDS = {
+    "unchanged": Unchanged(),
+    "time_stretch": TimeStretch(),
+    "pitch_shift": PitchShift(),
+    "noise": Noise(ColoredNoise()),
+    "reverberation": Reverberation(SyntheticRooms()),
+}
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -33,7 +50,12 @@ def test_all_chance_comes_from_the_generator_and_the_original_is_left_alone(kind
     first = KINDS[kind](waveform, chance(3))
     torch.manual_seed(2)
     again, other = KINDS[kind](waveform, chance(3)), KINDS[kind](waveform, chance(4))
-    assert torch.equal(first, again) and torch.equal(waveform, before) and first.isfinite().all() and first.dtype == torch.float32
+    assert (
+        torch.equal(first, again)
+        and torch.equal(waveform, before)
+        and first.isfinite().all()
+        and first.dtype == torch.float32
+    )
     assert kind == "unchanged" or first.shape != other.shape or not torch.equal(first, other)
 
 
@@ -42,7 +64,9 @@ def test_all_chance_comes_from_the_generator_and_the_original_is_left_alone(kind
 def test_the_shortest_sounds_and_silence_are_no_trouble(kind, samples):
     for waveform in (0.1 * torch.randn(samples, generator=chance()), torch.zeros(samples)):
         changed = KINDS[kind](waveform, chance())
-        assert changed.isfinite().all() and abs(len(changed) - samples) <= (0.25 * samples + 1 if kind == "time_stretch" else 0)
+        assert changed.isfinite().all() and abs(len(changed) - samples) <= (
+            0.25 * samples + 1 if kind == "time_stretch" else 0
+        )
 
 
 @pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
@@ -64,9 +88,9 @@ def test_strengths_are_drawn_from_the_whole_range():
 
 
 @pytest.mark.parametrize("snr", [0.0, 10.0])
-def test_noise_is_as_loud_as_asked_and_coloured(snr):
+def test_noise_is_as_loud_as_asked_and_colored(snr):
     speech, draw = tone(440, 2.0), chance()
-    noise = Noise(ColouredNoise(2.0, 2.0), snr, snr)(speech, draw) - speech
+    noise = Noise(ColoredNoise(2.0, 2.0), snr, snr)(speech, draw) - speech
     assert 10 * torch.log10(speech.square().sum() / noise.square().sum()).item() == pytest.approx(snr, abs=0.1)
     power = torch.fft.rfft(noise).abs().square()
     octave = [power[int(low * 2) : int(low * 4)].mean() for low in (400, 800, 1600)]  # half a hertz a bin
@@ -75,7 +99,9 @@ def test_noise_is_as_loud_as_asked_and_coloured(snr):
 
 def test_a_room_starts_with_the_sound_itself_and_dies_away_in_its_time():
     response = SyntheticRooms(0.5, 0.5, 3.0, 3.0).sound(16000, chance())
-    level = lambda start: 10 * torch.log10(response[int(start * 16000) : int((start + 0.05) * 16000)].square().mean()).item()
+    level = lambda start: (
+        10 * torch.log10(response[int(start * 16000) : int((start + 0.05) * 16000)].square().mean()).item()
+    )
     assert response[0] == 1.0 and level(0.05) - level(0.3) == pytest.approx(60 / 0.5 * 0.25, abs=3)
     assert -10 * torch.log10(response[1:].square().sum()).item() == pytest.approx(3.0, abs=0.7)
 
@@ -119,11 +145,15 @@ def test_recorded_noises_are_drawn_from_all_files_and_repeated_or_cut(tmp_path):
         AudioFiles(tmp_path / "none")
 
 
-@pytest.mark.parametrize("make, says", [
-    (lambda: TimeStretch(1.2, 0.8), "min_rate 1.2 and max_rate 0.8: want them in this order above 0"), (lambda: TimeStretch(0.0), "above 0"),
-    (lambda: Noise(ColouredNoise(), 15, 5), "min_snr_db 15 and max_snr_db 5: want them in this order$"),
-    (lambda: SyntheticRooms(0.8, 0.2), "min_decay_seconds 0.8 and max_decay_seconds 0.2"),
-])
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda: TimeStretch(1.2, 0.8), "min_rate 1.2 and max_rate 0.8: want them in this order above 0"),
+        (lambda: TimeStretch(0.0), "above 0"),
+        (lambda: Noise(ColoredNoise(), 15, 5), "min_snr_db 15 and max_snr_db 5: want them in this order$"),
+        (lambda: SyntheticRooms(0.8, 0.2), "min_decay_seconds 0.8 and max_decay_seconds 0.2"),
+    ],
+)
 def test_impossible_ranges_are_errors(make, says):
     with pytest.raises(ValueError, match=says):
         make()

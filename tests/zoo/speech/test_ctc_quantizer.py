@@ -19,10 +19,20 @@ def features(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("units, want", [
-    ([1], [1]), ([B], [B]), ([B, B], [B, B]), ([1, B], [1, 1]), ([B, 1], [1, 1]), ([1, B, B, B, 2], [1, 1, 1, 1, 2]),
-    ([B, B, 3, B, B], [3] * 5), ([B, 1, 2, B], [2, 1, 2, 2]), ([], []),
-])
+@pytest.mark.parametrize(
+    "units, want",
+    [
+        ([1], [1]),
+        ([B], [B]),
+        ([B, B], [B, B]),
+        ([1, B], [1, 1]),
+        ([B, 1], [1, 1]),
+        ([1, B, B, B, 2], [1, 1, 1, 1, 2]),
+        ([B, B, 3, B, B], [3] * 5),
+        ([B, 1, 2, B], [2, 1, 2, 2]),
+        ([], []),
+    ],
+)
 def test_blanks_take_the_unit_to_their_left_around_the_end(units, want):
     assert replace_blanks(torch.tensor(units, dtype=torch.int64), B).tolist() == want == by_rolling(units, B)
 
@@ -49,10 +59,13 @@ def test_the_scores_are_the_linear_layers_with_leaky_relu_between():
     torch.manual_seed(0)
     quantizer, x = CTCQuantizer([5, 7, 6, 4]), features(2, 3, 5)
     first, second, last = (quantizer.layers[i] for i in (0, 2, 4))
-    want = last(torch.nn.functional.leaky_relu(second(torch.nn.functional.leaky_relu(first(x), 0.01)), 0.01)).log_softmax(-1)
+    want = last(
+        torch.nn.functional.leaky_relu(second(torch.nn.functional.leaky_relu(first(x), 0.01)), 0.01)
+    ).log_softmax(-1)
     torch.testing.assert_close(quantizer.log_probs(x), want)
     assert (quantizer.size, quantizer.stream_size) == (3, 4) and set(quantizer.state_dict()) == {
-        f"layers.{i}.{name}" for i in (0, 2, 4) for name in ("weight", "bias")}
+        f"layers.{i}.{name}" for i in (0, 2, 4) for name in ("weight", "bias")
+    }
 
 
 def test_frames_without_any_unit_stay_at_the_blank():
@@ -94,7 +107,12 @@ def test_a_frame_sees_as_far_as_it_is_said_to_and_the_statistics_of_the_whole():
     changed[0, 7] += 1.0
 
     def moved():
-        return ((quantizer.log_probs(x) - quantizer.log_probs(changed)).abs().sum(-1)[0] > 1e-6).nonzero().flatten().tolist()
+        return (
+            ((quantizer.log_probs(x) - quantizer.log_probs(changed)).abs().sum(-1)[0] > 1e-6)
+            .nonzero()
+            .flatten()
+            .tolist()
+        )
 
     assert moved() == list(range(15))
     for block in quantizer.blocks:
@@ -106,7 +124,11 @@ def test_one_with_context_is_made_again_and_takes_the_features_width():
     quantizer = contextual()
     again = ContextCTCQuantizer(**quantizer.config()).eval()
     again.load_state_dict(quantizer.state_dict())
-    assert torch.equal(again(features(9, 5)), quantizer(features(9, 5))) and (quantizer.dim, quantizer.size, quantizer.stream_size) == (5, 3, 4)
+    assert torch.equal(again(features(9, 5)), quantizer(features(9, 5))) and (
+        quantizer.dim,
+        quantizer.size,
+        quantizer.stream_size,
+    ) == (5, 3, 4)
     with pytest.raises(ValueError, match="kernel_frames must be odd"):
         ContextCTCQuantizer(5, [4], kernel_frames=4)
 
@@ -117,22 +139,22 @@ def test_impossible_widths_are_an_error(widths):
         CTCQuantizer(widths)
 
 
-@pytest.mark.parametrize("price", [0.5, 2.0])
-def test_with_a_price_units_are_the_likeliest_sequence_that_pays_for_its_changes(price):
-    quantizer = CTCQuantizer([5, 4], switch_price=price)
+@pytest.mark.parametrize("penalty", [0.5, 2.0])
+def test_with_a_price_units_are_the_likeliest_sequence_that_pays_for_its_changes(penalty):
+    quantizer = CTCQuantizer([5, 4], switch_penalty=penalty)
     scores = (features(1, 5, 4) * 2).log_softmax(-1)
     without_blank = scores[0, :, :3].log_softmax(-1)
 
     def cost(units):
         changes = sum(a != b for a, b in zip(units, units[1:]))
-        return price * changes - sum(without_blank[t, unit].item() for t, unit in enumerate(units))
+        return penalty * changes - sum(without_blank[t, unit].item() for t, unit in enumerate(units))
 
     assert quantizer.read(scores)[0].tolist() == list(min(product(range(3), repeat=5), key=cost))
 
 
 def test_a_high_price_leaves_one_unit_and_a_negative_one_is_an_error():
-    quantizer = ContextCTCQuantizer(5, [4], context_dim=8, switch_price=1e6).eval()
+    quantizer = ContextCTCQuantizer(5, [4], context_dim=8, switch_penalty=1e6).eval()
     assert len(quantizer(features(20, 5)).unique()) == 1
-    assert ContextCTCQuantizer(**quantizer.config()).switch_price == 1e6
-    with pytest.raises(ValueError, match="switch_price must not be negative"):
-        CTCQuantizer([5, 4], switch_price=-1.0)
+    assert ContextCTCQuantizer(**quantizer.config()).switch_penalty == 1e6
+    with pytest.raises(ValueError, match="switch_penalty must not be negative"):
+        CTCQuantizer([5, 4], switch_penalty=-1.0)

@@ -4,10 +4,23 @@ from transformers import AutoModel, HubertConfig, HubertModel, Wav2Vec2Config, W
 
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24, "conv_dim": (8, 8, 8),
-         "conv_kernel": (10, 3, 2), "conv_stride": (5, 2, 2), "num_feat_extract_layers": 3, "num_conv_pos_embeddings": 8,
-         "num_conv_pos_embedding_groups": 2}
-KINDS = {"hubert": (HubertConfig, HubertModel), "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model), "wavlm": (WavLMConfig, WavLMModel)}
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": (8, 8, 8),
+    "conv_kernel": (10, 3, 2),
+    "conv_stride": (5, 2, 2),
+    "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+KINDS = {
+    "hubert": (HubertConfig, HubertModel),
+    "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+    "wavlm": (WavLMConfig, WavLMModel),
+}
 
 
 def sound(samples, seed=0):
@@ -50,7 +63,9 @@ def test_a_network_at_hand_is_as_good_as_its_folder_and_no_layer_means_the_whole
         whole.save_weights(tmp_path / "again")
         assert torch.equal(HubertEncoder(str(tmp_path / "again"), **whole.config())(waveform), whole(waveform))
         of_folder, of_network = HubertEncoder(str(tmp_path / "whole"), 2), HubertEncoder(network, 2)
-        assert torch.equal(of_network(waveform), of_folder(waveform)) and of_network.normalize == of_folder.normalize == (norm == "layer")
+        assert torch.equal(
+            of_network(waveform), of_folder(waveform)
+        ) and of_network.normalize == of_folder.normalize == (norm == "layer")
         of_network.save_weights(tmp_path / "cut")
         assert torch.equal(HubertEncoder(str(tmp_path / "cut"), **of_network.config())(waveform), of_folder(waveform))
         with pytest.raises(ValueError, match="layer 3 of .*: it has layers 1 to 2"):
@@ -58,7 +73,7 @@ def test_a_network_at_hand_is_as_good_as_its_folder_and_no_layer_means_the_whole
 
 
 @pytest.mark.parametrize("norm, wanted", [("group", False), ("layer", True)])
-def test_normalising_follows_the_checkpoint(tmp_path, norm, wanted):
+def test_normalizing_follows_the_checkpoint(tmp_path, norm, wanted):
     checkpoint(tmp_path, "hubert", False, norm)
     encoder, waveform = HubertEncoder(str(tmp_path), 2), sound(2000)
     assert encoder.normalize is wanted
@@ -77,7 +92,9 @@ def test_one_frame_at_the_least_number_of_samples_and_none_below(tmp_path):
         assert len(encoder(sound(encoder.min_samples))) == 1
         assert len(encoder(sound(encoder.min_samples + 19))) == 1
         assert len(encoder(sound(encoder.min_samples + 20))) == 2
-        with pytest.raises(ValueError, match=f"{encoder.min_samples - 1} samples are too few for a frame: want {encoder.min_samples}"):
+        with pytest.raises(
+            ValueError, match=f"{encoder.min_samples - 1} samples are too few for a frame: want {encoder.min_samples}"
+        ):
             encoder(sound(encoder.min_samples - 1))
 
 
@@ -129,14 +146,25 @@ def test_impossible_filterbanks_are_errors(arguments):
         FilterbankEncoder(**arguments)
 
 
-@pytest.mark.parametrize("kernels, strides, rate, field, hop", [
-    ((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2), 50.0, 400, 320), ((10, 3, 3, 3, 3, 2, 2, 2), (5, 2, 2, 2, 2, 2, 2, 2), 25.0, 720, 640),
-    ((10, 3, 3, 3, 3, 2, 4), (5, 2, 2, 2, 2, 2, 4), 25.0, 720, 640)], ids=["50_hz", "25_hz", "25_hz_last_is_four"])
+@pytest.mark.parametrize(
+    "kernels, strides, rate, field, hop",
+    [
+        ((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2), 50.0, 400, 320),
+        ((10, 3, 3, 3, 3, 2, 2, 2), (5, 2, 2, 2, 2, 2, 2, 2), 25.0, 720, 640),
+        ((10, 3, 3, 3, 3, 2, 4), (5, 2, 2, 2, 2, 2, 4), 25.0, 720, 640),
+    ],
+    ids=["50_hz", "25_hz", "25_hz_last_is_four"],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_family_at_every_rate_and_layer(tmp_path, kind, kernels, strides, rate, field, hop):
     config, model = KINDS[kind]
     torch.manual_seed(0)
-    stack = {"conv_dim": (8,) * len(kernels), "conv_kernel": kernels, "conv_stride": strides, "num_feat_extract_layers": len(kernels)}
+    stack = {
+        "conv_dim": (8,) * len(kernels),
+        "conv_kernel": kernels,
+        "conv_stride": strides,
+        "num_feat_extract_layers": len(kernels),
+    }
     whole = model(config(**SMALL | stack)).eval()
     whole.save_pretrained(tmp_path)
     for layer in (1, 3):

@@ -7,7 +7,7 @@ import torch
 
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 from zoo.speech import f0
-from zoo.speech.f0 import FCPE, F0_EXTRACTORS, Autocorrelation, fill_unvoiced
+from zoo.speech.f0 import F0_EXTRACTORS, FCPE, Autocorrelation, fill_unvoiced
 
 RATE = 16000
 KINDS = pytest.mark.parametrize("kind", [FCPE, Autocorrelation])
@@ -53,7 +53,9 @@ def test_a_glide_over_an_octave_is_followed(kind, extractors):
 
 @KINDS
 def test_pauses_are_unvoiced_and_bridged_by_straight_lines(kind, extractors):
-    frequency = np.concatenate([np.zeros(6400), np.full(12800, 120.0), np.zeros(6400), np.full(12800, 180.0), np.zeros(6400)])
+    frequency = np.concatenate(
+        [np.zeros(6400), np.full(12800, 120.0), np.zeros(6400), np.full(12800, 180.0), np.zeros(6400)]
+    )
     track = extractors[kind](voice(frequency) + noise(len(frequency), 1e-4))
     inner = torch.zeros(len(track.voiced), dtype=torch.bool)
     for start, end in ((90, 230), (330, 470)):
@@ -105,7 +107,13 @@ def test_long_audio_is_worked_through_in_pieces_that_do_not_show():
 @KINDS
 def test_a_batch_is_heard_as_each_alone(kind, extractors):
     seconds = torch.arange(8000) / 16000
-    waveforms = torch.stack([torch.sin(2 * torch.pi * 150 * seconds), torch.zeros(8000), 0.1 * torch.sin(2 * torch.pi * 310 * seconds) * (seconds > 0.2)])
+    waveforms = torch.stack(
+        [
+            torch.sin(2 * torch.pi * 150 * seconds),
+            torch.zeros(8000),
+            0.1 * torch.sin(2 * torch.pi * 310 * seconds) * (seconds > 0.2),
+        ]
+    )
     for heard, waveform in zip(extractors[kind].batch(waveforms), waveforms):
         alone = extractors[kind](waveform)
         assert torch.equal(heard.voiced, alone.voiced) and torch.allclose(heard.frequency, alone.frequency, rtol=1e-4)
@@ -138,11 +146,28 @@ def test_unvoiced_frames_are_filled_as_numpy_interpolates():
 
 
 def test_fcpe_equals_its_own_package_called_as_the_release_does(extractors):
-    wave = voice(np.concatenate([np.zeros(3000), np.full(8000, 130.0), np.zeros(5000), np.linspace(90, 400, 9000)])) + noise(25000, 1e-3)
-    truth, unvoiced = extractors[FCPE].network(wave.device).infer(
-        wave[None, :, None], 16000, "local_argmax", 0.05, 50, 1100, interp_uv=True, output_interp_target_length=25000 // 80 + 1, retur_uv=True)
+    wave = voice(
+        np.concatenate([np.zeros(3000), np.full(8000, 130.0), np.zeros(5000), np.linspace(90, 400, 9000)])
+    ) + noise(25000, 1e-3)
+    truth, unvoiced = (
+        extractors[FCPE]
+        .network(wave.device)
+        .infer(
+            wave[None, :, None],
+            16000,
+            "local_argmax",
+            0.05,
+            50,
+            1100,
+            interp_uv=True,
+            output_interp_target_length=25000 // 80 + 1,
+            retur_uv=True,
+        )
+    )
     track = extractors[FCPE](wave)
-    assert torch.allclose(track.frequency, truth[0, :, 0], atol=1e-3) and torch.equal(track.voiced, unvoiced[0, :, 0] == 0)
+    assert torch.allclose(track.frequency, truth[0, :, 0], atol=1e-3) and torch.equal(
+        track.voiced, unvoiced[0, :, 0] == 0
+    )
     assert 0.2 < track.voiced.float().mean() < 0.9
 
 
@@ -155,5 +180,7 @@ def test_settings_come_back_from_their_config():
 
 
 def test_torchfcpe_is_imported_only_where_it_is_used():
-    top = [node for node in ast.parse(Path(f0.__file__).read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    top = [
+        node for node in ast.parse(Path(f0.__file__).read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
     assert not any("torchfcpe" in ast.unparse(node) for node in top)

@@ -36,7 +36,10 @@ class Loudness(Autocorrelation):
 
     def forward(self, waveform):
         self.calls += 1
-        level = torch.nn.functional.pad(waveform, (0, 80))[: len(waveform) // 80 * 80 + 80].view(-1, 80).abs().amax(1) + 1e-3
+        level = (
+            torch.nn.functional.pad(waveform, (0, 80))[: len(waveform) // 80 * 80 + 80].view(-1, 80).abs().amax(1)
+            + 1e-3
+        )
         return F0Track(100 * level, level > 0.1)
 
 
@@ -60,7 +63,10 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_files(corpus, tmp_pat
     with pytest.raises(FileNotFoundError, match="no F0 of split 'train'"):
         F0Store(tmp_path / "torn", "train")
     # As if killed in the middle of a line, with values already written.
-    with (tmp_path / "torn" / ".train.jsonl.part").open("a") as lines, (tmp_path / "torn" / "train.f0").open("ab") as values:
+    with (
+        (tmp_path / "torn" / ".train.jsonl.part").open("a") as lines,
+        (tmp_path / "torn" / "train.f0").open("ab") as values,
+    ):
         lines.write('{"id": "tr')
         values.write(bytes(400))
     rest = Loudness()
@@ -76,7 +82,9 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_files(corpus, tmp_pat
 def test_two_processes_write_the_same_files(corpus, tmp_path):
     for count in (1, 2):
         write_f0(tmp_path / str(count), "dev", read_cuts(corpus, "dev"), Loudness(), count)
-    assert all((tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes() for name in ("dev.jsonl", "dev.f0"))
+    assert all(
+        (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes() for name in ("dev.jsonl", "dev.f0")
+    )
 
 
 def test_unreadable_audio_is_counted_and_stops_nothing(corpus, tmp_path):

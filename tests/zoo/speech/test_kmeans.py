@@ -8,21 +8,21 @@ from zoo.speech.kmeans import KMeans, fit_kmeans
 
 def blobs(clusters=8, each=300, dim=5, seed=0):
     draw = torch.Generator().manual_seed(seed)
-    centres = 20 * torch.randn(clusters, dim, generator=draw)
+    centers = 20 * torch.randn(clusters, dim, generator=draw)
     labels = torch.arange(clusters).repeat(each)[torch.randperm(clusters * each, generator=draw)]
-    return centres[labels] + torch.randn(len(labels), dim, generator=draw), labels, centres
+    return centers[labels] + torch.randn(len(labels), dim, generator=draw), labels, centers
 
 
 def test_well_separated_clusters_are_found():
     """Now and then k-means++ starts twice in one cluster and never leaves it."""
-    frames, labels, centres = blobs()
+    frames, labels, centers = blobs()
     found = 0
     for seed in range(20):
         fit = fit_kmeans(frames.split(200), 8, seed)
         pairs = set(zip(fit.quantizer(frames).tolist(), labels.tolist()))
         if len(pairs) == 8 == len({unit for unit, _ in pairs}):
             found += 1
-            assert all((fit.quantizer.centroids[unit] - centres[label]).norm() < 0.5 for unit, label in pairs)
+            assert all((fit.quantizer.centroids[unit] - centers[label]).norm() < 0.5 for unit, label in pairs)
             assert fit.quantizer.mean_distance.item() == pytest.approx(5.0, rel=0.1) and fit.reseeded == 0
     assert found >= 17
 
@@ -50,13 +50,17 @@ def test_the_same_frames_and_seed_give_the_same_bits():
 
 def test_more_passes_do_not_lie_farther():
     frames = torch.randn(3000, 6, generator=torch.Generator().manual_seed(0))
+
     def distance(passes):
         fit = fit_kmeans(list(frames.split(300)) * passes, 30)
         return (frames - fit.quantizer.centroids[fit.quantizer(frames)]).square().sum(1).mean().item()
+
     assert distance(10) < distance(1)
 
 
-@pytest.mark.parametrize("frames, says", [(5, "5 frames cannot make 6 clusters"), (0, "0 frames cannot make 6 clusters")])
+@pytest.mark.parametrize(
+    "frames, says", [(5, "5 frames cannot make 6 clusters"), (0, "0 frames cannot make 6 clusters")]
+)
 def test_fewer_frames_than_clusters_is_an_error(frames, says):
     with pytest.raises(ValueError, match=says):
         fit_kmeans([torch.randn(frames, 2)] if frames else [], 6)
@@ -68,28 +72,32 @@ def test_as_many_frames_as_clusters_are_their_own_centroids():
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("price", [0.1, 0.7, 3.0])
-def test_the_path_is_the_cheapest_of_all(price, seed):
+@pytest.mark.parametrize("penalty", [0.1, 0.7, 3.0])
+def test_the_path_is_the_cheapest_of_all(penalty, seed):
     draw = torch.Generator().manual_seed(seed)
-    quantizer = KMeans(3, 2, switch_price=price)
+    quantizer = KMeans(3, 2, switch_penalty=penalty)
     quantizer.centroids.copy_(torch.randn(3, 2, generator=draw))
     quantizer.mean_distance.fill_(0.8)
     frames = torch.randn(6, 2, generator=draw)
     distances = torch.cdist(frames, quantizer.centroids).square()
 
     def cost(path):
-        return sum(distances[t, u].item() for t, u in enumerate(path)) + 0.8 * price * sum(a != b for a, b in zip(path, path[1:]))
+        return sum(distances[t, u].item() for t, u in enumerate(path)) + 0.8 * penalty * sum(
+            a != b for a, b in zip(path, path[1:])
+        )
 
     assert cost(quantizer(frames).tolist()) == pytest.approx(min(map(cost, product(range(3), repeat=6))), rel=1e-5)
 
 
 def test_a_price_makes_fewer_changes_and_none_is_the_nearest():
     frames = torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
-    def changes(price):
-        units = fit_kmeans(frames.split(50), 8, switch_price=price).quantizer(frames)
+
+    def changes(penalty):
+        units = fit_kmeans(frames.split(50), 8, switch_penalty=penalty).quantizer(frames)
         return (units[1:] != units[:-1]).sum().item()
+
     assert changes(0.0) == changes(1e-9) > changes(1.0) > changes(10.0)
-    with pytest.raises(ValueError, match="switch_price must not be negative"):
+    with pytest.raises(ValueError, match="switch_penalty must not be negative"):
         KMeans(3, 2, -1.0)
 
 
@@ -105,6 +113,8 @@ def test_log_probabilities_go_by_squared_distance():
     quantizer.mean_distance.fill_(0.5)
     frames = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(1))
     log_probs = quantizer.log_probs(frames)
-    assert torch.equal(log_probs.argmax(-1), quantizer.nearest(frames)) and torch.allclose(log_probs.exp().sum(-1), torch.ones(2, 50))
+    assert torch.equal(log_probs.argmax(-1), quantizer.nearest(frames)) and torch.allclose(
+        log_probs.exp().sum(-1), torch.ones(2, 50)
+    )
     squares = (frames.unsqueeze(2) - quantizer.centroids).square().sum(-1)
     assert torch.allclose(log_probs[..., 0] - log_probs[..., 4], (squares[..., 4] - squares[..., 0]) / 0.5, atol=1e-4)

@@ -13,7 +13,11 @@ from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, Pitc
 def extractor(f0=None, normalize: bool = True) -> PitchUnits:
     torch.manual_seed(0)
     sizes = {"dim": 8, "width": 8, "depth": 2}
-    return PitchUnits(f0 or Autocorrelation(), PitchVQVAE(PitchEncoder(**sizes), EMACodebook(16, 8), PitchDecoder(**sizes), 30.0), normalize)
+    return PitchUnits(
+        f0 or Autocorrelation(),
+        PitchVQVAE(PitchEncoder(**sizes), EMACodebook(16, 8), PitchDecoder(**sizes), 30.0),
+        normalize,
+    )
 
 
 def contour(seconds: float = 2.0) -> torch.Tensor:
@@ -30,12 +34,14 @@ def test_units_come_at_12_5_a_second_of_whole_blocks_of_16_frames():
         pitch.encode(torch.zeros(1279))
 
 
-def test_normalised_units_know_the_contour_and_not_the_height():
+def test_normalized_units_know_the_contour_and_not_the_height():
     voiced = torch.arange(96) % 20 < 14
     track = F0Track(150 + 40 * torch.sin(torch.arange(96) / 9), voiced)
     higher = F0Track(track.frequency + 70, voiced)
     assert torch.equal(extractor().encode_track(track), extractor().encode_track(higher))
-    assert not torch.equal(extractor(normalize=False).encode_track(track), extractor(normalize=False).encode_track(higher))
+    assert not torch.equal(
+        extractor(normalize=False).encode_track(track), extractor(normalize=False).encode_track(higher)
+    )
 
 
 def test_the_mean_is_that_of_voiced_frames_and_zeros_stay_zero():
@@ -56,7 +62,9 @@ def test_units_decode_to_a_contour_about_the_mean_that_is_given():
     units = pitch.encode(contour())
     low, high = pitch.decode(units, 120.0), pitch.decode(units, 220.0)
     assert len(low.frequency) == 16 * len(units)
-    assert torch.allclose(high.frequency - low.frequency, torch.full_like(low.frequency, 100.0)) and torch.equal(low.voiced, high.voiced)
+    assert torch.allclose(high.frequency - low.frequency, torch.full_like(low.frequency, 100.0)) and torch.equal(
+        low.voiced, high.voiced
+    )
 
 
 @pytest.mark.parametrize("f0", [FCPE(), Autocorrelation(f0_max=450)])

@@ -8,8 +8,13 @@ from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, Pitc
 
 # Every option that the official format has, in several combinations.
 OPTIONS = [
-    {}, {"width": 6, "depth": 3, "dilation_growth": 2, "dilation_cycle": 2}, {"scale_residual": True, "expansion": 1.5, "dim": 5},
-    {"num_downs": 2, "stride": 4, "width": 8}, {"num_downs": 1, "stride": 8, "depth": 1, "channels": 3}, {"zero_out": True, "num_downs": 3}]
+    {},
+    {"width": 6, "depth": 3, "dilation_growth": 2, "dilation_cycle": 2},
+    {"scale_residual": True, "expansion": 1.5, "dim": 5},
+    {"num_downs": 2, "stride": 4, "width": 8},
+    {"num_downs": 1, "stride": 8, "depth": 1, "channels": 3},
+    {"zero_out": True, "num_downs": 3},
+]
 
 
 def network(options: dict, size: int = 7, **decoder) -> PitchVQVAE:
@@ -30,7 +35,15 @@ def residual(x, blocks, dilations, scale):
 def test_both_ways_equal_the_published_arithmetic(options, reverse):
     """Written down a second time, straight from the description of the format."""
     vqvae = network(options, reverse_dilation=reverse)
-    settings = {"channels": 2, "num_downs": 4, "stride": 2, "depth": 2, "dilation_growth": 3, "dilation_cycle": None, "scale_residual": False} | options
+    settings = {
+        "channels": 2,
+        "num_downs": 4,
+        "stride": 2,
+        "depth": 2,
+        "dilation_growth": 3,
+        "dilation_cycle": None,
+        "scale_residual": False,
+    } | options
     cycle, stride, depth = settings["dilation_cycle"] or settings["depth"], settings["stride"], settings["depth"]
     dilations = [settings["dilation_growth"] ** (j % cycle) for j in range(depth)]
     scale = 1 / math.sqrt(depth) if settings["scale_residual"] else 1
@@ -38,10 +51,14 @@ def test_both_ways_equal_the_published_arithmetic(options, reverse):
     with torch.no_grad():
         x = tracks
         for down, stack in zip(vqvae.encoder.downs, vqvae.encoder.stacks):
-            x = residual(F.conv1d(x, down.weight, down.bias, stride=stride, padding=stride // 2), stack, dilations, scale)
+            x = residual(
+                F.conv1d(x, down.weight, down.bias, stride=stride, padding=stride // 2), stack, dilations, scale
+            )
         latents = F.conv1d(x, vqvae.encoder.out.weight, vqvae.encoder.out.bias, padding=1)
         units = (latents.transpose(1, 2).unsqueeze(2) - vqvae.codebook.codes).square().sum(-1).argmin(-1)
-        x = F.conv1d(vqvae.codebook.codes[units].transpose(1, 2), vqvae.decoder.pre.weight, vqvae.decoder.pre.bias, padding=1)
+        x = F.conv1d(
+            vqvae.codebook.codes[units].transpose(1, 2), vqvae.decoder.pre.weight, vqvae.decoder.pre.bias, padding=1
+        )
         for stack, up in zip(vqvae.decoder.stacks, vqvae.decoder.ups):
             x = residual(x, stack, dilations[::-1] if reverse else dilations, scale)
             x = F.conv_transpose1d(x, up.weight, up.bias, stride=stride, padding=stride // 2)

@@ -1,22 +1,28 @@
 """Synthetic voices with short and long vocal tracts saying the same words."""
+
 import numpy as np
 import pytest
 import torch
 
-from zoo.corpora.espeak import Synthesiser, Voice
+from zoo.corpora.espeak import Synthesizer, Voice
 from zoo.metrics.unit_edit_distance import edit_distance
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.kmeans import fit_kmeans
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.vtln import WARPS, VTLNFilterbankEncoder
 
-TEXTS = ("Anna went to the farm.", "They fed the horse and led the cow.", "Tom cooked a soup in the kitchen.", "Lucy studied all day.")
+TEXTS = (
+    "Anna went to the farm.",
+    "They fed the horse and led the cow.",
+    "Tom cooked a soup in the kitchen.",
+    "Lucy studied all day.",
+)
 HIGH, LOW = ("f4", "Annie", "linda"), ("m3", "m8", "rob")
 
 
 @pytest.fixture(scope="module")
 def speech():
-    return {name: [Synthesiser().speak(text, Voice(f"en-us+{name}")).waveform for text in TEXTS] for name in HIGH + LOW}
+    return {name: [Synthesizer().speak(text, Voice(f"en-us+{name}")).waveform for text in TEXTS] for name in HIGH + LOW}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ def warp(encoder, waveform):
 def units(encoder, speech):
     features = {name: [encoder(waveform) for waveform in waveforms] for name, waveforms in speech.items()}
     frames = torch.cat([x for each in features.values() for x in each])
-    quantizer = fit_kmeans([frames] * 8, 24, switch_price=1.0).quantizer
+    quantizer = fit_kmeans([frames] * 8, 24, switch_penalty=1.0).quantizer
     return {name: [quantizer(x).numpy() for x in each] for name, each in features.items()}
 
 
@@ -57,7 +63,9 @@ def test_voices_share_more_units(speech, adapted):
 def test_a_stretched_spectrum_gets_the_warp_that_undoes_it(speech, adapted):
     for waveform in speech["m3"]:
         stretched = waveform.view(1, 1, -1)
-        faster = torch.nn.functional.interpolate(stretched, scale_factor=1 / 1.12, mode="linear").flatten()  # all frequencies 12% up
+        faster = torch.nn.functional.interpolate(
+            stretched, scale_factor=1 / 1.12, mode="linear"
+        ).flatten()  # all frequencies 12% up
         assert warp(adapted, faster) > warp(adapted, waveform)
 
 
@@ -68,7 +76,7 @@ def test_without_a_warp_it_is_the_plain_encoder_below_the_upper_edge(speech):
     assert torch.allclose(one(speech["m3"][0]), plain(speech["m3"][0]), atol=1e-3)
 
 
-def test_it_is_saved_and_loaded_with_what_it_learnt(speech, adapted, tmp_path):
+def test_it_is_saved_and_loaded_with_what_it_learned(speech, adapted, tmp_path):
     quantizer = fit_kmeans([adapted(speech["m3"][1])] * 2, 8).quantizer
     before = PhoneticUnits(adapted, quantizer)
     before.save(tmp_path / "units")

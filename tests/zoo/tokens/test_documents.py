@@ -22,14 +22,25 @@ def documents(form, seed=0):
     return {int(row): form.document(int(row), np.random.default_rng(seed)) for row in form.rows}
 
 
-@pytest.mark.parametrize("kind, spans", [(TextOnly, ["text"]), (SpeechOnly, ["speech"]), (SpeechThenText, ["speech", "text"]),
-                                         (TextThenSpeech, ["text", "speech"])])
+@pytest.mark.parametrize(
+    "kind, spans",
+    [
+        (TextOnly, ["text"]),
+        (SpeechOnly, ["speech"]),
+        (SpeechThenText, ["speech", "text"]),
+        (TextThenSpeech, ["text", "speech"]),
+    ],
+)
 def test_whole_utterances_in_their_order(table, kind, spans):
     form = kind(VOCABULARY, table)
     assert form.rows.tolist() == list(range(14))
     for number, ids in documents(form).items():
         assert read_back(ids, VOCABULARY) == [(modality, table[number].text.split()) for modality in spans]
-        assert ids[0] == VOCABULARY.bos and ids[-1] == VOCABULARY.eos and not {VOCABULARY.bos, VOCABULARY.eos} & set(ids[1:-1])
+        assert (
+            ids[0] == VOCABULARY.bos
+            and ids[-1] == VOCABULARY.eos
+            and not {VOCABULARY.bos, VOCABULARY.eos} & set(ids[1:-1])
+        )
 
 
 @pytest.mark.parametrize("kind", [TextOnly, SpeechOnly, SpeechThenText, TextThenSpeech])
@@ -60,5 +71,3 @@ def test_the_expected_length_of_interleavings_is_their_mean(table):
     form = Interleaved(VOCABULARY, table, UniformSpans((2, 4), (2, 4)))
     lengths = np.mean([[len(ids) for ids in documents(form, seed).values()] for seed in range(100)], axis=0)
     assert lengths.sum() == pytest.approx(form.lengths.sum(), rel=0.1)
-
-

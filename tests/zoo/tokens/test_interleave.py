@@ -3,8 +3,16 @@ import pytest
 
 from zoo.tokens.interleave import BinomialSpans, PoissonSpans, TimedSpans, UniformSpans
 
-SAMPLERS = [UniformSpans(), UniformSpans((2, 6), (1, 1)), PoissonSpans(), PoissonSpans(0.3, 0.5), BinomialSpans(), TimedSpans(),
-            TimedSpans(0.5, 0.2), TimedSpans(2.0, 0.0)]
+SAMPLERS = [
+    UniformSpans(),
+    UniformSpans((2, 6), (1, 1)),
+    PoissonSpans(),
+    PoissonSpans(0.3, 0.5),
+    BinomialSpans(),
+    TimedSpans(),
+    TimedSpans(0.5, 0.2),
+    TimedSpans(2.0, 0.0),
+]
 each_sampler = pytest.mark.parametrize("sampler", SAMPLERS, ids=map(str, SAMPLERS))
 
 
@@ -28,7 +36,9 @@ def test_cuts_are_a_function_of_the_seed(sampler):
         assert len({tuple(cut(sampler, 100, seed=seed)) for seed in range(20)}) > 10
 
 
-@pytest.mark.parametrize("sampler, text, speech", [(UniformSpans(), (10, 30), (5, 15)), (UniformSpans((2, 6), (1, 3)), (2, 6), (1, 3))])
+@pytest.mark.parametrize(
+    "sampler, text, speech", [(UniformSpans(), (10, 30), (5, 15)), (UniformSpans((2, 6), (1, 3)), (2, 6), (1, 3))]
+)
 def test_uniform_spans_take_every_length_of_their_range_equally_often(sampler, text, speech):
     for speaking in (False, True):
         lengths = [[], []]
@@ -51,8 +61,17 @@ def test_an_impossible_range_is_an_error(text, speech, name):
         UniformSpans(text, speech)
 
 
-@pytest.mark.parametrize("kind, arguments", [(PoissonSpans, (0.0, 0.3)), (PoissonSpans, (5.0, 1.0)), (BinomialSpans, (0, 0.5)),
-                                             (BinomialSpans, (9, 1.5)), (TimedSpans, (2.0, 1.0)), (TimedSpans, (-1.0, 0.0))])
+@pytest.mark.parametrize(
+    "kind, arguments",
+    [
+        (PoissonSpans, (0.0, 0.3)),
+        (PoissonSpans, (5.0, 1.0)),
+        (BinomialSpans, (0, 0.5)),
+        (BinomialSpans, (9, 1.5)),
+        (TimedSpans, (2.0, 1.0)),
+        (TimedSpans, (-1.0, 0.0)),
+    ],
+)
 def test_impossible_spans_are_an_error_before_any_is_drawn(kind, arguments):
     with pytest.raises(ValueError, match=f"want .*, got {kind.__name__}"):
         kind(*arguments)
@@ -67,7 +86,9 @@ def test_poisson_spans_keep_the_share_of_speech():
 
 
 def test_binomial_spans_have_their_mean_and_are_never_empty():
-    lengths = np.concatenate([np.diff(cut(BinomialSpans(40, 0.1), 400, False, seed), prepend=0)[:-1] for seed in range(100)])
+    lengths = np.concatenate(
+        [np.diff(cut(BinomialSpans(40, 0.1), 400, False, seed), prepend=0)[:-1] for seed in range(100)]
+    )
     assert lengths.min() >= 1 and lengths.mean() == pytest.approx(4.0, abs=0.15)
 
 
@@ -75,5 +96,11 @@ def test_timed_cuts_fall_on_the_word_end_nearest_to_their_time():
     ends = np.cumsum(np.full(100, 0.5))
     cuts = TimedSpans(4.0, 0.0).cut(ends, False, np.random.default_rng(0))
     assert cuts.tolist() == [*range(8, 100, 8), 100]
-    between = np.concatenate([np.diff(ends[TimedSpans(4.0, 0.7).cut(ends, False, np.random.default_rng(s)) - 1])[:-1] for s in range(50)])
-    assert between.min() >= 4 - 2 * 0.7 - 0.5 and between.max() <= 4 + 2 * 0.7 + 0.5 and between.mean() == pytest.approx(4, abs=0.1)
+    between = np.concatenate(
+        [np.diff(ends[TimedSpans(4.0, 0.7).cut(ends, False, np.random.default_rng(s)) - 1])[:-1] for s in range(50)]
+    )
+    assert (
+        between.min() >= 4 - 2 * 0.7 - 0.5
+        and between.max() <= 4 + 2 * 0.7 + 0.5
+        and between.mean() == pytest.approx(4, abs=0.1)
+    )

@@ -30,7 +30,9 @@ def table(request, rows, tmp_path, monkeypatch):
 
 
 def equal(a, b):
-    return (a is None) == (b is None) and (a is None or np.asarray(a, np.float32).tolist() == np.asarray(b, np.float32).tolist())
+    return (a is None) == (b is None) and (
+        a is None or np.asarray(a, np.float32).tolist() == np.asarray(b, np.float32).tolist()
+    )
 
 
 def test_what_is_read_is_what_was_written(table, rows):
@@ -52,7 +54,9 @@ def test_lengths_tell_absent_from_empty(table, rows):
 
 
 def test_flat_columns(table, rows):
-    assert table.values("speaker") == [row.speaker for row in rows] and table.values("style") == [row.style for row in rows]
+    assert table.values("speaker") == [row.speaker for row in rows] and table.values("style") == [
+        row.style for row in rows
+    ]
 
 
 def test_streams_of_every_kind_are_kept(tmp_path):

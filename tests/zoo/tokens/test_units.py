@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from zoo.interop.spiritlm.strings import KEYS, STREAMS as SPIRIT, string_to_units, units_to_string
+from zoo.interop.spiritlm.strings import KEYS, string_to_units, units_to_string
+from zoo.interop.spiritlm.strings import STREAMS as SPIRIT
 from zoo.tokens.units import Stream, merge, parse, runs, unmerge
-from zoo.vocoder.streams import beside
+from zoo.vocoder.unit_inputs import beside
 
 SUBSETS = [SPIRIT[:1], SPIRIT[:2], SPIRIT[::2], SPIRIT]
 
@@ -65,20 +66,27 @@ def test_parsing_is_the_opposite_of_writing():
     draw = np.random.default_rng(0)
     tokens = merge({s.prefix: units(s, int(10 * s.rate), draw) for s in SPIRIT}, SPIRIT)
     again = parse(str(tokens), SPIRIT)
-    assert again.stream.tolist() == tokens.stream.tolist() and again.unit.tolist() == tokens.unit.tolist() and again.time is None
+    assert (
+        again.stream.tolist() == tokens.stream.tolist()
+        and again.unit.tolist() == tokens.unit.tolist()
+        and again.time is None
+    )
     assert str(parse(" [Hu1] [Pi2]\n[Hu1]", SPIRIT)) == "[Hu1][Pi2][Hu1]"
     assert len(parse("", SPIRIT)) == 0 and str(parse("", SPIRIT)) == ""
 
 
-@pytest.mark.parametrize("text, says", [
-    ("[Hu1][Xy2]", r"\[Xy2\]: no stream 'Xy'; this tokenizer has Hu, Pi, St"),
-    ("[Hu1][Hu501]", r"\[Hu501\]: Hu units are 0 to 500"),
-    ("[Pi64]", "Pi units are 0 to 63"),
-    ("[Hu1]oops[Hu2]", "'oops' in the units is not of the form"),
-    ("[Hu-1]", "not of the form"),
-    ("[Hu1", "not of the form"),
-    ("12 13", "not of the form"),
-])
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("[Hu1][Xy2]", r"\[Xy2\]: no stream 'Xy'; this tokenizer has Hu, Pi, St"),
+        ("[Hu1][Hu501]", r"\[Hu501\]: Hu units are 0 to 500"),
+        ("[Pi64]", "Pi units are 0 to 63"),
+        ("[Hu1]oops[Hu2]", "'oops' in the units is not of the form"),
+        ("[Hu-1]", "not of the form"),
+        ("[Hu1", "not of the form"),
+        ("12 13", "not of the form"),
+    ],
+)
 def test_what_is_no_unit_is_named(text, says):
     with pytest.raises(ValueError, match=says):
         parse(text, SPIRIT)
@@ -99,12 +107,17 @@ def raw(streams, draw, seconds=None):
 def test_any_streams_merge_into_the_official_string(streams, seed):
     draw = np.random.default_rng(seed)
     frames = raw(streams, draw)
-    official = units_to_string({KEYS[prefix]: " ".join(map(str, row)) for prefix, row in frames.items()},
-                               has_pitch="Pi" in frames, has_style="St" in frames)
+    official = units_to_string(
+        {KEYS[prefix]: " ".join(map(str, row)) for prefix, row in frames.items()},
+        has_pitch="Pi" in frames,
+        has_style="St" in frames,
+    )
     assert str(merge(frames, streams)) == official
 
 
-@pytest.mark.parametrize("streams", [*SUBSETS, SPIRIT[1:], SPIRIT[2:]], ids=lambda streams: "+".join(s.prefix for s in streams))
+@pytest.mark.parametrize(
+    "streams", [*SUBSETS, SPIRIT[1:], SPIRIT[2:]], ids=lambda streams: "+".join(s.prefix for s in streams)
+)
 @pytest.mark.parametrize("seed", range(8))
 def test_frames_come_back_from_tokens_with_times(streams, seed):
     frames = raw(streams, np.random.default_rng(seed))
@@ -130,14 +143,19 @@ def test_frames_do_not_come_back_without_times_or_with_wrong_counts():
     tokens = merge(frames, SPIRIT[:2])
     with pytest.raises(ValueError, match="have no times"):
         unmerge(parse(str(tokens), SPIRIT[:2]), {"Hu": 3, "Pi": 1})
-    for counts, says in (({"Hu": 2, "Pi": 1}, "the 2 Hu tokens do not fill 2 frames"), ({"Hu": 3, "Pi": 0}, "the 1 Pi tokens do not fill 0 frames")):
+    for counts, says in (
+        ({"Hu": 2, "Pi": 1}, "the 2 Hu tokens do not fill 2 frames"),
+        ({"Hu": 3, "Pi": 0}, "the 1 Pi tokens do not fill 0 frames"),
+    ):
         with pytest.raises(ValueError, match=says):
             unmerge(tokens, counts)
     with pytest.raises(ValueError, match="the 0 Hu tokens do not fill 5 frames"):
         unmerge(merge({"Hu": np.zeros(0, np.int64)}, SPIRIT[:1]), {"Hu": 5})
 
 
-@pytest.mark.parametrize("streams, runs_of, tokens", [(SPIRIT[:1], {"Hu": 167}, 167), (SPIRIT, {"Hu": 167, "Pi": 82, "St": 10}, 259)])
+@pytest.mark.parametrize(
+    "streams, runs_of, tokens", [(SPIRIT[:1], {"Hu": 167}, 167), (SPIRIT, {"Hu": 167, "Pi": 82, "St": 10}, 259)]
+)
 def test_the_arithmetic_of_the_golden_clip(streams, runs_of, tokens):
     """9.135 s of 228, 114 and 10 raw units make 167 tokens of Base and 259 of Expressive, all ten styles kept even if they are equal."""
     draw, counts = np.random.default_rng(0), {"Hu": 228, "Pi": 114, "St": 10}

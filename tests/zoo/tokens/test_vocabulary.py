@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.toy_tokens import WORDS, words_vocabulary
-from zoo.tokens.text import train_text_tokenizer
+from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream, merge, parse
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -29,22 +29,34 @@ def spirit():
 def test_the_ids_are_those_of_spirit_lm(spirit):
     assert (spirit.text_marker, spirit.speech_marker) == (32000, 32001)
     assert {prefix: ids.start for prefix, ids in spirit.ranges.items()} == {"Hu": 32002, "Pi": 32503, "St": 32567}
-    assert len(spirit) == 32667 and spirit.num_rows == 32704 and Vocabulary(Llama2Sized(), SPIRIT, multiple=1).num_rows == 32667
+    assert (
+        len(spirit) == 32667
+        and spirit.num_rows == 32704
+        and Vocabulary(Llama2Sized(), SPIRIT, multiple=1).num_rows == 32667
+    )
 
 
-@pytest.mark.parametrize("streams, size, rows", [(SPIRIT[:1], 32503, 32512), (SPIRIT, 32667, 32768)], ids=["base", "expressive"])
+@pytest.mark.parametrize(
+    "streams, size, rows", [(SPIRIT[:1], 32503, 32512), (SPIRIT, 32667, 32768)], ids=["base", "expressive"]
+)
 def test_padded_to_128_the_rows_are_those_of_the_official_models(streams, size, rows):
     vocabulary = Vocabulary(Llama2Sized(), streams, multiple=128)
     assert (len(vocabulary), vocabulary.num_rows) == (size, rows)
 
 
-@pytest.mark.parametrize("streams", [SPIRIT[:1], SPIRIT[:2], SPIRIT[::2], SPIRIT[1:], SPIRIT], ids=lambda streams: "+".join(s.prefix for s in streams))
+@pytest.mark.parametrize(
+    "streams",
+    [SPIRIT[:1], SPIRIT[:2], SPIRIT[::2], SPIRIT[1:], SPIRIT],
+    ids=lambda streams: "+".join(s.prefix for s in streams),
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_strings_ids_and_units_come_back_from_one_another(streams, seed):
     draw, vocabulary = np.random.default_rng(seed), Vocabulary(Llama2Sized(), streams)
     tokens = merge({s.prefix: draw.integers(0, s.size, int(20 * s.rate)) for s in streams}, streams)
     ids = vocabulary.speech_ids(tokens)
-    again = vocabulary.tokens(draw.permutation(np.stack([ids, draw.integers(0, 32000, len(ids))], 1), axis=1).flatten())  # text between
+    again = vocabulary.tokens(
+        draw.permutation(np.stack([ids, draw.integers(0, 32000, len(ids))], 1), axis=1).flatten()
+    )  # text between
     assert str(again) == str(tokens) and vocabulary.speech_ids(parse(str(tokens), streams)).tolist() == ids.tolist()
     assert vocabulary.speech_ids(again).tolist() == ids.tolist()
 
@@ -88,12 +100,19 @@ def test_a_saved_vocabulary_is_the_same(tmp_path):
     assert again.streams == SPIRIT and again.text.encode("anna tom żółw") == vocabulary.text.encode("anna tom żółw")
 
 
-@pytest.mark.parametrize("streams, multiple, size, field", [
-    ((Stream("Hu", 500, 25.0), *SPIRIT[1:]), 8, 300, "ranges"), (SPIRIT, 64, 300, "rows"), (SPIRIT, 8, 290, "text_checksum"),
-])
+@pytest.mark.parametrize(
+    "streams, multiple, size, field",
+    [
+        ((Stream("Hu", 500, 25.0), *SPIRIT[1:]), 8, 300, "ranges"),
+        (SPIRIT, 64, 300, "rows"),
+        (SPIRIT, 8, 290, "text_checksum"),
+    ],
+)
 def test_the_contract_tells_vocabularies_apart(streams, multiple, size, field):
     contract = Vocabulary(train_text_tokenizer([" ".join(WORDS)], 300), SPIRIT, multiple=8).contract
-    assert Vocabulary(train_text_tokenizer([" ".join(WORDS)], size), streams, multiple).contract[field] != contract[field]
+    assert (
+        Vocabulary(train_text_tokenizer([" ".join(WORDS)], size), streams, multiple).contract[field] != contract[field]
+    )
 
 
 def test_a_folder_without_vocabulary_is_an_error(tmp_path):

@@ -1,16 +1,21 @@
 import pytest
 import torch
 
-from zoo.vocoder import ISTFTGenerator, UnitGenerator
+from zoo.vocoder import HiFiGANGenerator, ISTFTGenerator
 
 STREAMS = {"Hu": 10, "Pi": 4}
 SMALL = {"streams": STREAMS, "unit_rate": 25, "num_speakers": 3, "num_styles": 2, "embedding_dim": 4}
 
 
-def unit_generator(**changes) -> UnitGenerator:
-    sizes = {"channels": 32, "upsample_rates": (8, 8, 10), "upsample_kernel_sizes": (16, 16, 20),
-             "resblock_kernel_sizes": (3, 5), "resblock_dilations": ((1, 2), (1, 3))}
-    generator = UnitGenerator(**(SMALL | sizes | changes))
+def unit_generator(**changes) -> HiFiGANGenerator:
+    sizes = {
+        "channels": 32,
+        "upsample_rates": (8, 8, 10),
+        "upsample_kernel_sizes": (16, 16, 20),
+        "resblock_kernel_sizes": (3, 5),
+        "resblock_dilations": ((1, 2), (1, 3)),
+    }
+    generator = HiFiGANGenerator(**(SMALL | sizes | changes))
     for parameter in generator.parameters():  # as large as after training, so that every path counts
         torch.nn.init.normal_(parameter, 0.0, 0.3)
     return generator.eval()
@@ -44,21 +49,26 @@ def test_a_unit_lasts_its_samples(make):
 
 @pytest.mark.parametrize("unit_rate, rates", [(50, (5, 8, 8)), (12.5, (10, 8, 16)), (100, (4, 8, 5))])
 def test_any_unit_rate(unit_rate, rates):
-    made = unit_generator(unit_rate=unit_rate, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * r + r % 2 for r in rates))(*inputs(1, 4))
+    made = unit_generator(
+        unit_rate=unit_rate, upsample_rates=rates, upsample_kernel_sizes=tuple(2 * r + r % 2 for r in rates)
+    )(*inputs(1, 4))
     assert made.shape == (1, 4 * 16000 / unit_rate)
     assert istft_generator(unit_rate=unit_rate)(*inputs(1, 4)).shape == made.shape
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"upsample_rates": (8, 8, 8)}, "multiply to 512, but a unit lasts 640"),
-    ({"upsample_kernel_sizes": (16, 16)}, "one a rate"),
-    ({"upsample_kernel_sizes": (16, 15, 20)}, "even number"),
-    ({"resblock_kernel_sizes": (3, 4)}, "odd"),
-    ({"resblock_dilations": ((1,),)}, "one list each"),
-    ({"channels": 4}, "halved 3 times"),
-    ({"unit_rate": 24.99}, "whole samples per unit"),
-    ({"streams": {}}, "at least one stream"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"upsample_rates": (8, 8, 8)}, "multiply to 512, but a unit lasts 640"),
+        ({"upsample_kernel_sizes": (16, 16)}, "one a rate"),
+        ({"upsample_kernel_sizes": (16, 15, 20)}, "even number"),
+        ({"resblock_kernel_sizes": (3, 4)}, "odd"),
+        ({"resblock_dilations": ((1,),)}, "one list each"),
+        ({"channels": 4}, "halved 3 times"),
+        ({"unit_rate": 24.99}, "whole samples per unit"),
+        ({"streams": {}}, "at least one stream"),
+    ],
+)
 def test_sizes_that_do_not_fit_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         unit_generator(**change)
@@ -76,7 +86,10 @@ def test_the_width_is_one_embedding_a_stream_then_speaker_then_style():
     embedded = generator.embed(units, speaker, style)
     assert embedded.shape == (2, 4 * 4, 3) and generator.pre.weight.shape[1] == 16
     parts = [generator.embed.units["Hu"](units["Hu"]), generator.embed.units["Pi"](units["Pi"])]
-    parts += [table(index)[:, None].expand(2, 3, 4) for table, index in ((generator.embed.speaker, speaker), (generator.embed.style, style))]
+    parts += [
+        table(index)[:, None].expand(2, 3, 4)
+        for table, index in ((generator.embed.speaker, speaker), (generator.embed.style, style))
+    ]
     assert torch.equal(embedded, torch.cat(parts, dim=2).transpose(1, 2))
 
 
@@ -99,7 +112,9 @@ def test_context_is_as_far_as_a_unit_is_heard(make):
     changed = {**units, "Hu": units["Hu"].clone()}
     changed["Hu"][0, middle] = (units["Hu"][0, middle] + 1) % 10
     with torch.no_grad():
-        difference = (generator(units, speaker, style) - generator(changed, speaker, style)).abs().view(length, -1).amax(dim=1)
+        difference = (
+            (generator(units, speaker, style) - generator(changed, speaker, style)).abs().view(length, -1).amax(dim=1)
+        )
     heard = difference.nonzero().flatten()
     assert middle - reach <= heard.min() and heard.max() <= middle + reach
     assert heard.min() == middle - reach or heard.max() == middle + reach
@@ -113,7 +128,13 @@ def test_the_future_is_heard_as_far_as_the_context_says_in_a_melody_too():
     changed = {**units, "Hu": units["Hu"].clone()}
     changed["Hu"][0, 25] = (units["Hu"][0, 25] + 1) % 10
     with torch.no_grad():
-        heard = (generator(units, speaker, style) - generator(changed, speaker, style)).abs().view(40, -1).amax(dim=1).nonzero()
+        heard = (
+            (generator(units, speaker, style) - generator(changed, speaker, style))
+            .abs()
+            .view(40, -1)
+            .amax(dim=1)
+            .nonzero()
+        )
     assert 25 - generator.context_units <= heard.min() < 25
 
 
@@ -124,8 +145,10 @@ def test_rows_of_a_padded_batch_come_out_as_if_alone(make):
     mask = torch.arange(9) < torch.tensor([[9], [5]])
     together = generator(units, speaker, style, mask)
     alone = generator({prefix: row[1:, :5] for prefix, row in units.items()}, speaker[1:], style[1:])
-    assert torch.allclose(together[1, :5 * 640], alone[0], atol=1e-5)
-    assert torch.allclose(together[:1], generator({prefix: row[:1] for prefix, row in units.items()}, speaker[:1], style[:1]), atol=1e-5)
+    assert torch.allclose(together[1, : 5 * 640], alone[0], atol=1e-5)
+    assert torch.allclose(
+        together[:1], generator({prefix: row[:1] for prefix, row in units.items()}, speaker[:1], style[:1]), atol=1e-5
+    )
 
 
 @both

@@ -4,7 +4,7 @@ import torch
 
 from zoo.tokens.units import Stream, parse
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.generator import UnitGenerator
+from zoo.vocoder.generator import HiFiGANGenerator
 from zoo.vocoder.incremental import IncrementalVocoder
 from zoo.vocoder.istft import ISTFTGenerator
 from zoo.vocoder.vocoder import Vocoder
@@ -16,10 +16,29 @@ def vocoder(streams, kind):
     torch.manual_seed(0)
     sizes = {stream.prefix: stream.size for stream in streams}
     if kind in ("istft", "harmonic"):
-        generator = ISTFTGenerator(sizes, 25.0, 2, embedding_dim=8, channels=16, hidden=24, num_blocks=2, kernel_size=3, harmonics=50 * (kind == "harmonic"))
+        generator = ISTFTGenerator(
+            sizes,
+            25.0,
+            2,
+            embedding_dim=8,
+            channels=16,
+            hidden=24,
+            num_blocks=2,
+            kernel_size=3,
+            harmonics=50 * (kind == "harmonic"),
+        )
     else:
-        generator = UnitGenerator(sizes, 25.0, num_speakers=2, embedding_dim=8, channels=16, upsample_rates=[20, 32], upsample_kernel_sizes=[40, 64],
-                                  resblock_kernel_sizes=[3], resblock_dilations=[[1, 3]])
+        generator = HiFiGANGenerator(
+            sizes,
+            25.0,
+            num_speakers=2,
+            embedding_dim=8,
+            channels=16,
+            upsample_rates=[20, 32],
+            upsample_kernel_sizes=[40, 64],
+            resblock_kernel_sizes=[3],
+            resblock_dilations=[[1, 3]],
+        )
     if kind == "harmonic":
         torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training
     durations = DurationPredictor(8, 8)
@@ -30,9 +49,15 @@ def vocoder(streams, kind):
 
 def said(streams, length, seed):
     draw = np.random.default_rng(seed)
-    names = draw.choice([stream.prefix for stream in streams], size=length, p=[0.7, 0.2, 0.1][: len(streams)] if len(streams) > 1 else None)
+    names = draw.choice(
+        [stream.prefix for stream in streams],
+        size=length,
+        p=[0.7, 0.2, 0.1][: len(streams)] if len(streams) > 1 else None,
+    )
     sizes = {stream.prefix: stream.size for stream in streams}
-    return "".join(f"[{name}{draw.integers(sizes[name])}]" for name in names) + "".join(f"[{stream.prefix}1]" for stream in streams)
+    return "".join(f"[{name}{draw.integers(sizes[name])}]" for name in names) + "".join(
+        f"[{stream.prefix}1]" for stream in streams
+    )
 
 
 @pytest.mark.parametrize("kind", ["hifigan", "istft", "harmonic"])
@@ -43,7 +68,10 @@ def test_pieces_joined_are_the_whole_and_come_before_the_end(kind, streams, chun
     for seed in range(2):
         tokens = parse(said(streams, 50, seed), streams)
         incremental = IncrementalVocoder(voice, 1)
-        bits = [tokens.__class__(streams, tokens.stream[i:i + chunk], tokens.unit[i:i + chunk]) for i in range(0, len(tokens), chunk)]
+        bits = [
+            tokens.__class__(streams, tokens.stream[i : i + chunk], tokens.unit[i : i + chunk])
+            for i in range(0, len(tokens), chunk)
+        ]
         pieces = [incremental(bit) for bit in bits] + [incremental(parse("", streams), ends=True)]
         whole = voice(tokens, 1)
         assert len(torch.cat(pieces)) == len(whole)

@@ -16,13 +16,15 @@ def discriminators() -> Discriminators:
 
 def test_every_discriminator_judges_any_length(discriminators):
     for length in (2561, 3000):
-        judgements = discriminators(torch.randn(2, length))
-        assert len(judgements) == 4 and all(j.score.shape[0] == 2 and len(j.features) > 1 for j in judgements)
+        judgments = discriminators(torch.randn(2, length))
+        assert len(judgments) == 4 and all(j.score.shape[0] == 2 and len(j.features) > 1 for j in judgments)
 
 
 def test_losses_are_least_squares(discriminators):
     real, made = discriminators(torch.randn(2, 2560)), discriminators(torch.randn(2, 2560))
-    assert discriminator_loss(real, made).item() == pytest.approx(sum(((r.score - 1) ** 2).mean() + (m.score ** 2).mean() for r, m in zip(real, made)).item())
+    assert discriminator_loss(real, made).item() == pytest.approx(
+        sum(((r.score - 1) ** 2).mean() + (m.score**2).mean() for r, m in zip(real, made)).item()
+    )
     assert adversarial_loss(made).item() == pytest.approx(sum(((m.score - 1) ** 2).mean() for m in made).item())
     assert feature_loss(real, real).item() == 0 and feature_loss(real, made).item() > 0
 
@@ -77,7 +79,10 @@ def test_mel_distance_is_the_loss_over_all_frames():
         distance.update(torch.zeros(1, 2560), torch.zeros(1, 2561))
 
 
-@pytest.mark.parametrize("a, b, edits", [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("abcd", "abcd", 0), ("aab", "baa", 2)])
+@pytest.mark.parametrize(
+    "a, b, edits",
+    [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("abcd", "abcd", 0), ("aab", "baa", 2)],
+)
 def test_edit_distance(a, b, edits):
     rows = [np.array([ord(c) for c in text], dtype=np.int64) for text in (a, b)]
     assert edit_distance(*rows) == edits == edit_distance(*reversed(rows))

@@ -8,8 +8,8 @@ import torch
 
 from zoo.tokens.contract import ContractError, require_match, write_contract
 from zoo.tokens.units import Stream, merge, parse
-from zoo.vocoder import DurationPredictor, ISTFTGenerator, UnitGenerator, Vocoder
-from zoo.vocoder.streams import at_rate, beside
+from zoo.vocoder import DurationPredictor, HiFiGANGenerator, ISTFTGenerator, Vocoder
+from zoo.vocoder.unit_inputs import at_rate, beside
 
 STREAMS = (Stream("Hu", 20, 25.0), Stream("Pi", 8, 12.5), Stream("St", 4, 1.0, dedup=False))
 SIZES = {stream.prefix: stream.size for stream in STREAMS}
@@ -17,10 +17,22 @@ SIZES = {stream.prefix: stream.size for stream in STREAMS}
 
 def make(streams: tuple[Stream, ...] = STREAMS, kind: str = "unit", **arguments) -> Vocoder:
     torch.manual_seed(0)
-    sizes = {"streams": {s.prefix: s.size for s in streams}, "unit_rate": 25, "num_speakers": 4, "num_styles": 3, "embedding_dim": 4}
+    sizes = {
+        "streams": {s.prefix: s.size for s in streams},
+        "unit_rate": 25,
+        "num_speakers": 4,
+        "num_styles": 3,
+        "embedding_dim": 4,
+    }
     if kind == "unit":
-        generator = UnitGenerator(**sizes, channels=16, upsample_rates=(8, 8, 10), upsample_kernel_sizes=(16, 16, 20),
-                                  resblock_kernel_sizes=(3,), resblock_dilations=((1,),))
+        generator = HiFiGANGenerator(
+            **sizes,
+            channels=16,
+            upsample_rates=(8, 8, 10),
+            upsample_kernel_sizes=(16, 16, 20),
+            resblock_kernel_sizes=(3,),
+            resblock_dilations=((1,),),
+        )
         for parameter in generator.parameters():
             torch.nn.init.normal_(parameter, 0.0, 0.3)
     else:
@@ -29,7 +41,12 @@ def make(streams: tuple[Stream, ...] = STREAMS, kind: str = "unit", **arguments)
         torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training
     durations = DurationPredictor(4, 8)
     torch.nn.init.constant_(durations.out.bias, 1.2)
-    defaults = {"durations": durations, "speakers": ["ann", "bob"], "styles": ["calm", "gay", "sad"], "missing": {"St": [3, 1]}}
+    defaults = {
+        "durations": durations,
+        "speakers": ["ann", "bob"],
+        "styles": ["calm", "gay", "sad"],
+        "missing": {"St": [3, 1]},
+    }
     return Vocoder(generator, streams, **(defaults | arguments))
 
 
@@ -63,7 +80,12 @@ def test_saving_and_loading_give_the_same_voice(kind, tmp_path):
     again = Vocoder.load(tmp_path)
     assert torch.allclose(again("[St1][Pi2][Hu3][Hu4]"), vocoder("[St1][Pi2][Hu3][Hu4]"), atol=1e-5)
     assert (again.speakers, again.styles, again.streams, again.missing, again.contract) == (
-        vocoder.speakers, vocoder.styles, vocoder.streams, vocoder.missing, vocoder.contract)
+        vocoder.speakers,
+        vocoder.styles,
+        vocoder.streams,
+        vocoder.missing,
+        vocoder.contract,
+    )
     assert not any("parametrizations" in name for name in again.state_dict())
     assert Vocoder.load(tmp_path, fold_weight_norm=False).state_dict().keys() == vocoder.state_dict().keys()
     again.save(tmp_path / "folded")
@@ -105,7 +127,11 @@ def test_tokens_are_those_of_the_raw_units():
     raw = {"Hu": np.array([1, 1, 2, 3, 3, 3]), "Pi": np.array([4, 5, 5]), "St": np.array([2])}
     tokens = merge(raw, STREAMS)
     aligned = beside(tokens, STREAMS)
-    assert aligned["Hu"].tolist() == [1, 2, 3] and aligned["Pi"].tolist() == [4, 5, 5] and aligned["St"].tolist() == [2, 2, 2]
+    assert (
+        aligned["Hu"].tolist() == [1, 2, 3]
+        and aligned["Pi"].tolist() == [4, 5, 5]
+        and aligned["St"].tolist() == [2, 2, 2]
+    )
     assert torch.equal(make()(tokens), make()(str(tokens)))
 
 
@@ -122,24 +148,35 @@ def test_a_missing_stream_has_a_stand_in_or_is_an_error():
         vocoder("[St1][Hu2]")
 
 
-@pytest.mark.parametrize("units, options, message", [
-    ("[St1][Pi1][Hu20]", {}, "Hu units are 0 to 19"),
-    ({"Hu": [1, 20], "Pi": [1], "St": [1]}, {"predict_durations": False}, r"\[Hu20\] at position 1: Hu units are 0 to 19"),
-    ({"Hu": [1, -1], "Pi": [1], "St": [1]}, {"predict_durations": False}, "position 1"),
-    ("", {}, "no Hu units"),
-    ("[Pi1]", {}, "no Hu units"),
-    ({"Pi": [1]}, {}, "no Hu units"),
-    ({"Hu": [], "Pi": [], "St": []}, {}, "no Hu units"),
-    ({"Hu": [1.5], "Pi": [1], "St": [1]}, {}, "integers"),
-    ({"Hu": [1, 2, 3], "Pi": [1, 2], "St": [1, 1, 1]}, {}, "2 Pi units for 3 Hu units"),
-    ({"Hu": [1] * 9, "Pi": [1] * 2, "St": [1]}, {"predict_durations": False}, "2 Pi units at 12.5 a second do not go with 9 Hu"),
-    ("[St1][Pi1][Hu1]", {"speaker": "bop"}, "did you mean 'bob'"),
-    ("[St1][Pi1][Hu1]", {"speaker": "zoe"}, "this vocoder has ann, bob"),
-    ("[St1][Pi1][Hu1]", {"speaker": 4}, "out of range: this vocoder has 0 to 3"),
-    ("[St1][Pi1][Hu1]", {"speaker": -1}, "out of range"),
-    ("[St1][Pi1][Hu1]", {"style": "glad"}, "no style 'glad'"),
-    ("nothing", {}, "not of the form"),
-])
+@pytest.mark.parametrize(
+    "units, options, message",
+    [
+        ("[St1][Pi1][Hu20]", {}, "Hu units are 0 to 19"),
+        (
+            {"Hu": [1, 20], "Pi": [1], "St": [1]},
+            {"predict_durations": False},
+            r"\[Hu20\] at position 1: Hu units are 0 to 19",
+        ),
+        ({"Hu": [1, -1], "Pi": [1], "St": [1]}, {"predict_durations": False}, "position 1"),
+        ("", {}, "no Hu units"),
+        ("[Pi1]", {}, "no Hu units"),
+        ({"Pi": [1]}, {}, "no Hu units"),
+        ({"Hu": [], "Pi": [], "St": []}, {}, "no Hu units"),
+        ({"Hu": [1.5], "Pi": [1], "St": [1]}, {}, "integers"),
+        ({"Hu": [1, 2, 3], "Pi": [1, 2], "St": [1, 1, 1]}, {}, "2 Pi units for 3 Hu units"),
+        (
+            {"Hu": [1] * 9, "Pi": [1] * 2, "St": [1]},
+            {"predict_durations": False},
+            "2 Pi units at 12.5 a second do not go with 9 Hu",
+        ),
+        ("[St1][Pi1][Hu1]", {"speaker": "bop"}, "did you mean 'bob'"),
+        ("[St1][Pi1][Hu1]", {"speaker": "zoe"}, "this vocoder has ann, bob"),
+        ("[St1][Pi1][Hu1]", {"speaker": 4}, "out of range: this vocoder has 0 to 3"),
+        ("[St1][Pi1][Hu1]", {"speaker": -1}, "out of range"),
+        ("[St1][Pi1][Hu1]", {"style": "glad"}, "no style 'glad'"),
+        ("nothing", {}, "not of the form"),
+    ],
+)
 def test_bad_input_is_refused_in_one_line(units, options, message):
     with pytest.raises(ValueError, match=message) as error:
         make()(units, **options)
@@ -147,7 +184,7 @@ def test_bad_input_is_refused_in_one_line(units, options, message):
 
 
 def test_what_it_does_not_have_cannot_be_asked_for(tmp_path):
-    plain = Vocoder(UnitGenerator({"Hu": 20}, 25, embedding_dim=4, channels=32), STREAMS)
+    plain = Vocoder(HiFiGANGenerator({"Hu": 20}, 25, embedding_dim=4, channels=32), STREAMS)
     with pytest.raises(ValueError, match="no duration predictor"):
         plain("[Hu1]")
     with pytest.raises(ValueError, match="no speaker to choose"):
@@ -156,7 +193,10 @@ def test_what_it_does_not_have_cannot_be_asked_for(tmp_path):
         Vocoder.load(tmp_path)
 
 
-@pytest.mark.parametrize("streams", [(STREAMS[0],), (replace(STREAMS[0], size=21), *STREAMS[1:]), (replace(STREAMS[0], rate=50.0), *STREAMS[1:])])
+@pytest.mark.parametrize(
+    "streams",
+    [(STREAMS[0],), (replace(STREAMS[0], size=21), *STREAMS[1:]), (replace(STREAMS[0], rate=50.0), *STREAMS[1:])],
+)
 def test_streams_of_another_tokenizer_are_refused(streams):
     with pytest.raises(ValueError, match="the generator"):
         Vocoder(make().generator, streams)

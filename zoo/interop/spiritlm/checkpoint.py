@@ -1,4 +1,5 @@
 """Checkpoints of the official release: read without running anything, and matched tensor by tensor."""
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,20 @@ def read_checkpoint(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what is no checkpoint fails in whatever way its bytes happen to lead to
         reason = str(error).strip().splitlines()
-        raise ValueError(f"{path}: not a checkpoint of tensors and plain values alone ({reason[0][:150] if reason else 'empty file'})") from error
+        raise ValueError(
+            f"{path}: not a checkpoint of tensors and plain values alone ({reason[0][:150] if reason else 'empty file'})"
+        ) from error
     missing = [key for key in keys if not isinstance(found, dict) or key not in found]
     if missing:
-        raise ValueError(f"{path}: no {missing[0]!r} in it; there is {', '.join(map(str, found)) if isinstance(found, dict) else type(found).__name__}")
+        raise ValueError(
+            f"{path}: no {missing[0]!r} in it; there is {', '.join(map(str, found)) if isinstance(found, dict) else type(found).__name__}"
+        )
     return found
 
 
-def match_tensors(path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source_names: Mapping[str, str]) -> None:
+def match_tensors(
+    path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source_names: Mapping[str, str]
+) -> None:
     """Raise ValueError unless both have the same names and shapes.
 
     Args:
@@ -46,5 +53,7 @@ def match_tensors(path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, 
             raise ValueError(f"{path}: {word} tensor {', '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}")
     for name, value in found.items():
         if value.shape != wanted[name].shape:
-            raise ValueError(f"{path}: {source_names.get(name, name)} is of shape {tuple(value.shape)}, "
-                             f"but the file's configuration asks for {tuple(wanted[name].shape)}")
+            raise ValueError(
+                f"{path}: {source_names.get(name, name)} is of shape {tuple(value.shape)}, "
+                f"but the file's configuration asks for {tuple(wanted[name].shape)}"
+            )

@@ -1,4 +1,5 @@
 """The official phonetic units: a fairseq HuBERT as a transformers network, and the linear quantizer of its 11th layer."""
+
 import ast
 import re
 from pathlib import Path
@@ -12,17 +13,35 @@ from transformers import HubertConfig, HubertModel
 from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
 from zoo.speech.ctc_quantizer import CTCQuantizer, spiritlm_widths
 from zoo.speech.encoders import HubertEncoder
-from zoo.speech.phonetic import PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
 
 HUBERT, QUANTIZER = "mhubert_base_25hz.pt", "L11_quantizer_500.pt"
 LAYER, CLOCK = 11, 24.99
 MAX_CHUNK_SAMPLES, MIN_CHUNK_SAMPLES = 1_600_000, 400
 MAX_CONV_LAYERS = 64
-DEFAULTS = {"extractor_mode": "default", "encoder_layers": 12, "encoder_embed_dim": 768, "encoder_ffn_embed_dim": 3072,
-            "encoder_attention_heads": 12, "activation_fn": "gelu", "layer_norm_first": False, "conv_bias": False, "conv_pos": 128,
-            "conv_pos_groups": 16, "conv_feature_layers": "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"}
+DEFAULTS = {
+    "extractor_mode": "default",
+    "encoder_layers": 12,
+    "encoder_embed_dim": 768,
+    "encoder_ffn_embed_dim": 3072,
+    "encoder_attention_heads": 12,
+    "activation_fn": "gelu",
+    "layer_norm_first": False,
+    "conv_bias": False,
+    "conv_pos": 128,
+    "conv_pos_groups": 16,
+    "conv_feature_layers": "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2",
+}
 EXTRACTOR_MODES = {"default": "group", "layer_norm": "layer"}
-ACTIVATIONS = {"gelu": "gelu", "gelu_accurate": "gelu_new", "gelu_fast": "gelu_new", "relu": "relu", "tanh": "tanh", "linear": "linear", "swish": "silu"}
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_accurate": "gelu_new",
+    "gelu_fast": "gelu_new",
+    "relu": "relu",
+    "tanh": "tanh",
+    "linear": "linear",
+    "swish": "silu",
+}
 UNUSED = re.compile(r"(final_proj\.|label_embs_concat$)")
 RENAMES = [
     (r"feature_extractor\.conv_layers\.(\d+)\.0\.(weight|bias)", r"feature_extractor.conv_layers.\1.conv.\2"),
@@ -32,8 +51,14 @@ RENAMES = [
     (r"post_extract_proj\.(weight|bias)", r"feature_projection.projection.\1"),
     (r"mask_emb", r"masked_spec_embed"),
     (r"encoder\.pos_conv\.0\.bias", r"encoder.pos_conv_embed.conv.bias"),
-    (r"encoder\.pos_conv\.0\.(?:weight_g|parametrizations\.weight\.original0)", r"encoder.pos_conv_embed.conv.parametrizations.weight.original0"),
-    (r"encoder\.pos_conv\.0\.(?:weight_v|parametrizations\.weight\.original1)", r"encoder.pos_conv_embed.conv.parametrizations.weight.original1"),
+    (
+        r"encoder\.pos_conv\.0\.(?:weight_g|parametrizations\.weight\.original0)",
+        r"encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+    ),
+    (
+        r"encoder\.pos_conv\.0\.(?:weight_v|parametrizations\.weight\.original1)",
+        r"encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+    ),
     (r"encoder\.layer_norm\.(weight|bias)", r"encoder.layer_norm.\1"),
     (r"encoder\.layers\.(\d+)\.self_attn\.([qkv]|out)_proj\.(weight|bias)", r"encoder.layers.\1.attention.\2_proj.\3"),
     (r"encoder\.layers\.(\d+)\.self_attn_layer_norm\.(weight|bias)", r"encoder.layers.\1.layer_norm.\2"),
@@ -54,9 +79,13 @@ def load_phonetic(folder: Path) -> PhoneticUnits:
     checkpoint = _read(folder / HUBERT)
     network = _network(checkpoint, folder / HUBERT)
     if network.config.num_hidden_layers < LAYER:
-        raise ValueError(f"{folder / HUBERT}: model_cfg.encoder_layers is {network.config.num_hidden_layers}; the units are of layer {LAYER}")
+        raise ValueError(
+            f"{folder / HUBERT}: model_cfg.encoder_layers is {network.config.num_hidden_layers}; the units are of layer {LAYER}"
+        )
     if checkpoint["task_cfg"].get("normalize"):
-        raise ValueError(f"{folder / HUBERT}: task_cfg.normalize is true, which the release cannot run: its own checkpoint has false")
+        raise ValueError(
+            f"{folder / HUBERT}: task_cfg.normalize is true, which the release cannot run: its own checkpoint has false"
+        )
     return PhoneticUnits(HubertEncoder(network, LAYER, normalize=False), load_quantizer(folder / QUANTIZER), CLOCK)
 
 
@@ -83,10 +112,14 @@ def _network(checkpoint: dict[str, Any], path: Path) -> HubertModel:
     state.setdefault("masked_spec_embed", torch.zeros(config.hidden_size))
     if config.conv_dim[-1] == config.hidden_size:
         if "feature_projection.projection.weight" in state:
-            raise ValueError(f"{path}: unknown tensor post_extract_proj.weight: there is none where {config.hidden_size} channels stay as many")
+            raise ValueError(
+                f"{path}: unknown tensor post_extract_proj.weight: there is none where {config.hidden_size} channels stay as many"
+            )
         # The projection that fairseq leaves out there; multiplying by ones and zeros changes no feature.
-        state |= {"feature_projection.projection.weight": torch.eye(config.hidden_size),
-                  "feature_projection.projection.bias": torch.zeros(config.hidden_size)}
+        state |= {
+            "feature_projection.projection.weight": torch.eye(config.hidden_size),
+            "feature_projection.projection.bias": torch.zeros(config.hidden_size),
+        }
     match_tensors(path, state, network.state_dict(), {ours: name for name, ours in names.items()})
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
@@ -104,19 +137,32 @@ def _config(checkpoint: dict[str, Any], path: Path) -> HubertConfig:
             raise ValueError(f"{path}: model_cfg.{name} is {model[name]!r}; known are {', '.join(known)}")
     for name, parts in (("encoder_attention_heads", "heads"), ("conv_pos_groups", "groups")):
         if model["encoder_embed_dim"] % model[name]:
-            raise ValueError(f"{path}: model_cfg.encoder_embed_dim {model['encoder_embed_dim']} does not divide into {model[name]} {parts} ({name})")
+            raise ValueError(
+                f"{path}: model_cfg.encoder_embed_dim {model['encoder_embed_dim']} does not divide into {model[name]} {parts} ({name})"
+            )
     try:
         layers = conv_layers(model["conv_feature_layers"])
     except ValueError as error:
         raise ValueError(f"{path}: model_cfg.conv_feature_layers: {error}") from error
     return HubertConfig(
-        hidden_size=model["encoder_embed_dim"], num_hidden_layers=model["encoder_layers"], num_attention_heads=model["encoder_attention_heads"],
-        intermediate_size=model["encoder_ffn_embed_dim"], hidden_act=ACTIVATIONS[str(model["activation_fn"])],
-        do_stable_layer_norm=bool(model["layer_norm_first"]), feat_extract_norm=EXTRACTOR_MODES[str(model["extractor_mode"])],
-        feat_extract_activation="gelu", conv_bias=bool(model["conv_bias"]), conv_dim=[layer[0] for layer in layers],
-        conv_kernel=[layer[1] for layer in layers], conv_stride=[layer[2] for layer in layers], num_feat_extract_layers=len(layers),
-        num_conv_pos_embeddings=model["conv_pos"], num_conv_pos_embedding_groups=model["conv_pos_groups"], layer_norm_eps=1e-5,
-        apply_spec_augment=False)
+        hidden_size=model["encoder_embed_dim"],
+        num_hidden_layers=model["encoder_layers"],
+        num_attention_heads=model["encoder_attention_heads"],
+        intermediate_size=model["encoder_ffn_embed_dim"],
+        hidden_act=ACTIVATIONS[str(model["activation_fn"])],
+        do_stable_layer_norm=bool(model["layer_norm_first"]),
+        feat_extract_norm=EXTRACTOR_MODES[str(model["extractor_mode"])],
+        feat_extract_activation="gelu",
+        conv_bias=bool(model["conv_bias"]),
+        conv_dim=[layer[0] for layer in layers],
+        conv_kernel=[layer[1] for layer in layers],
+        conv_stride=[layer[2] for layer in layers],
+        num_feat_extract_layers=len(layers),
+        num_conv_pos_embeddings=model["conv_pos"],
+        num_conv_pos_embedding_groups=model["conv_pos_groups"],
+        layer_norm_eps=1e-5,
+        apply_spec_augment=False,
+    )
 
 
 def conv_layers(expression: str) -> list[tuple[int, int, int]]:
@@ -154,7 +200,11 @@ def _short(layers: list[tuple[int, int, int]], node: ast.expr) -> list[tuple[int
 
 
 def _layer(node: ast.expr) -> tuple[int, int, int]:
-    numbers = [item.value for item in node.elts if isinstance(item, ast.Constant)] if isinstance(node, (ast.Tuple, ast.List)) else []
+    numbers = (
+        [item.value for item in node.elts if isinstance(item, ast.Constant)]
+        if isinstance(node, (ast.Tuple, ast.List))
+        else []
+    )
     if len(numbers) != 3 or len(node.elts) != 3 or not all(type(number) is int and number > 0 for number in numbers):
         raise ValueError(f"{ast.unparse(node)[:80]!r} is not (channels, kernel, stride)")
     return numbers[0], numbers[1], numbers[2]
@@ -190,7 +240,9 @@ def load_quantizer(path: Path) -> CTCQuantizer:
 
 
 @torch.inference_mode()
-def features(encoder: HubertEncoder, waveform: Tensor, max_chunk_samples: int = MAX_CHUNK_SAMPLES, normalize: bool = False) -> Tensor:
+def features(
+    encoder: HubertEncoder, waveform: Tensor, max_chunk_samples: int = MAX_CHUNK_SAMPLES, normalize: bool = False
+) -> Tensor:
     """Dense features as the release makes them, of pieces by themselves: (num_samples,) -> (T, dim).
 
     Args:
@@ -205,7 +257,9 @@ def features(encoder: HubertEncoder, waveform: Tensor, max_chunk_samples: int = 
     waveform = F.layer_norm(waveform, waveform.shape) if normalize else waveform
     pieces = [piece for piece in waveform.split(max_chunk_samples) if len(piece) >= MIN_CHUNK_SAMPLES]
     if not pieces:
-        raise ValueError(f"{len(waveform)} samples: the release passes over pieces of fewer than {MIN_CHUNK_SAMPLES}, and nothing is left")
+        raise ValueError(
+            f"{len(waveform)} samples: the release passes over pieces of fewer than {MIN_CHUNK_SAMPLES}, and nothing is left"
+        )
     short = [len(piece) for piece in pieces if len(piece) < encoder.min_samples]
     if short:
         raise ValueError(f"a piece of {short[0]} samples is shorter than the {encoder.min_samples} of one frame")

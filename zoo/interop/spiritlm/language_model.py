@@ -1,4 +1,5 @@
 """Official Spirit LM language models: their folders, and their way of being asked."""
+
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from zoo.files import whole_folder
 from zoo.interop.spiritlm.outputs import Output, decode_generated
 from zoo.interop.spiritlm.prompts import Forbid, Hear, build_prompt, forbidden_for, modality
 from zoo.tokens.contract import write_contract
-from zoo.tokens.sentencepiece_text import SentencePieceText
+from zoo.tokens.sentencepiece_tokenizer import SentencePieceText
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.vocoder import Vocoder
@@ -32,12 +33,24 @@ class SpiritLM(nn.Module):
         hear: Speech to a string of units, such as ``"[Hu12][Hu7]"``; only needed for speech in prompts.
     """
 
-    def __init__(self, network: PreTrainedModel, text: SentencePieceText, vocoder: Vocoder | None = None, hear: Hear | None = None) -> None:
+    def __init__(
+        self,
+        network: PreTrainedModel,
+        text: SentencePieceText,
+        vocoder: Vocoder | None = None,
+        hear: Hear | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.text, self.vocoder, self.hear = network.eval(), text, vocoder, hear
 
     @classmethod
-    def load(cls, source: str | Path, vocoder: Vocoder | None = None, hear: Hear | None = None, dtype: torch.dtype = torch.bfloat16) -> "SpiritLM":
+    def load(
+        cls,
+        source: str | Path,
+        vocoder: Vocoder | None = None,
+        hear: Hear | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+    ) -> "SpiritLM":
         """Load a folder, or one of the two official names below ``$SPIRITLM_CHECKPOINTS_DIR/spiritlm_model``.
 
         Raises:
@@ -52,9 +65,16 @@ class SpiritLM(nn.Module):
         """The prompt string of pairs such as ``("text", "he said")`` and ``("speech", waveform)``."""
         return build_prompt(inputs, to, self.hear or _deaf)
 
-    def generate(self, inputs: Sequence[tuple[str, Any]] | None = None, to: str = "ARBITRARY", prompt: str | None = None,
-                 options: Mapping[str, Any] | None = None, speaker: int | None = None, force: bool = True,
-                 rng: random.Random | None = None) -> list[Output]:
+    def generate(
+        self,
+        inputs: Sequence[tuple[str, Any]] | None = None,
+        to: str = "ARBITRARY",
+        prompt: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        speaker: int | None = None,
+        force: bool = True,
+        rng: random.Random | None = None,
+    ) -> list[Output]:
         """Go on after inputs or a prompt string.
 
         Args:
@@ -76,12 +96,20 @@ class SpiritLM(nn.Module):
             prompt = self.prompt(inputs, to)
         if to != "TEXT" and self.vocoder is None:
             raise ValueError(f"to={to}: speech may come, and this model has no vocoder: load it with one")
-        generated = self.text.decode_string(self.continue_ids(self.text.encode_string(prompt), to, options, force, with_prompt=True))
+        generated = self.text.decode_string(
+            self.continue_ids(self.text.encode_string(prompt), to, options, force, with_prompt=True)
+        )
         return decode_generated(self.vocoder, prompt, generated, to, speaker, rng)
 
     @torch.inference_mode()
-    def continue_ids(self, ids: Sequence[int], to: str, options: Mapping[str, Any] | None = None, force: bool = True,
-                     with_prompt: bool = False) -> list[int]:
+    def continue_ids(
+        self,
+        ids: Sequence[int],
+        to: str,
+        options: Mapping[str, Any] | None = None,
+        force: bool = True,
+        with_prompt: bool = False,
+    ) -> list[int]:
         """New ids after those of a prompt; greedy unless the options say otherwise.
 
         Args:
@@ -95,13 +123,24 @@ class SpiritLM(nn.Module):
         for name in options or {}:
             if name not in known:
                 raise ValueError(f"generation option {name!r}: transformers' GenerationConfig has none of this name")
-        config = GenerationConfig(**{"do_sample": False, "bos_token_id": self.text.bos, "eos_token_id": self.text.eos,
-                                     "pad_token_id": self.text.eos, **(options or {})})
+        config = GenerationConfig(
+            **{
+                "do_sample": False,
+                "bos_token_id": self.text.bos,
+                "eos_token_id": self.text.eos,
+                "pad_token_id": self.text.eos,
+                **(options or {}),
+            }
+        )
         forbid = Forbid(forbidden_for(self.text, to) if force else [], self.text, self.network.config.vocab_size)
         given = torch.tensor([list(ids)], device=self.network.device)
-        output = self.network.generate(given, attention_mask=torch.ones_like(given), generation_config=config,
-                                       logits_processor=LogitsProcessorList([forbid]))[0].tolist()
-        return output if with_prompt else output[len(ids):]
+        output = self.network.generate(
+            given,
+            attention_mask=torch.ones_like(given),
+            generation_config=config,
+            logits_processor=LogitsProcessorList([forbid]),
+        )[0].tolist()
+        return output if with_prompt else output[len(ids) :]
 
 
 def _deaf(speech: Any) -> str:
@@ -119,7 +158,9 @@ def locate(source: str | Path) -> Path:
         return folder
     if str(source) in NAMES and os.environ.get(ROOT_VARIABLE):
         return Path(os.environ[ROOT_VARIABLE]) / "spiritlm_model" / str(source)
-    raise ValueError(f"language model {str(source)!r}: no such folder, and no name below ${ROOT_VARIABLE}: want one of {', '.join(NAMES)}")
+    raise ValueError(
+        f"language model {str(source)!r}: no such folder, and no name below ${ROOT_VARIABLE}: want one of {', '.join(NAMES)}"
+    )
 
 
 def load_network(folder: Path, text: SentencePieceText, dtype: torch.dtype) -> PreTrainedModel:
@@ -137,20 +178,32 @@ def load_network(folder: Path, text: SentencePieceText, dtype: torch.dtype) -> P
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"no config.json in {folder}: not the folder of a Spirit LM language model")
     try:
-        network, found = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa", weights_only=True,
-                                                              output_loading_info=True, ignore_mismatched_sizes=True)
+        network, found = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            weights_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
     except OSError as error:
         raise FileNotFoundError(f"{folder}: no weights that can be read ({' '.join(str(error).split())})") from error
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         names = sorted(str(name) for name in found[what])
         if names:
-            raise ValueError(f"{folder}: {what.split('_')[0]} tensors {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}")
+            raise ValueError(
+                f"{folder}: {what.split('_')[0]} tensors {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+            )
     if network.config.vocab_size < text.pieces.get_piece_size():
-        raise ValueError(f"{folder}: {network.config.vocab_size} embedding rows for {text.pieces.get_piece_size()} pieces")
+        raise ValueError(
+            f"{folder}: {network.config.vocab_size} embedding rows for {text.pieces.get_piece_size()} pieces"
+        )
     return network
 
 
-def import_language_model(folder: Path, out: Path, contract: dict[str, Any], dtype: torch.dtype = torch.bfloat16) -> Vocabulary:
+def import_language_model(
+    folder: Path, out: Path, contract: dict[str, Any], dtype: torch.dtype = torch.bfloat16
+) -> Vocabulary:
     """Write an official language model as the zoo keeps its own, to be trained, asked and evaluated like them.
 
     Args:
@@ -169,7 +222,9 @@ def import_language_model(folder: Path, out: Path, contract: dict[str, Any], dty
     streams = [Stream(**stream) for stream in contract["tokenizer"]["streams"]]
     sizes = {stream.prefix: stream.size for stream in streams}
     if list(sizes.items()) != list(text.units.items()):
-        raise ValueError(f"{folder} has the units {text.units}, the speech tokenizer {sizes}: import the tokenizer that it was trained with")
+        raise ValueError(
+            f"{folder} has the units {text.units}, the speech tokenizer {sizes}: import the tokenizer that it was trained with"
+        )
     network = load_network(folder, text, dtype)
     vocabulary = Vocabulary(text, streams, _multiple(text.pieces.get_piece_size(), network.config.vocab_size))
     with whole_folder(out) as whole:

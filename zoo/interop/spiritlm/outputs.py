@@ -1,4 +1,5 @@
 """What the official Spirit LM release makes of a generated string: texts, and speech through a vocoder."""
+
 import math
 import random
 from dataclasses import dataclass
@@ -31,8 +32,9 @@ class Output:
     content: str | Tensor
 
 
-def decode_generated(vocoder: Vocoder, prompt: str, generated: str, to: str, speaker: int | None = None,
-                     rng: random.Random | None = None) -> list[Output]:
+def decode_generated(
+    vocoder: Vocoder, prompt: str, generated: str, to: str, speaker: int | None = None, rng: random.Random | None = None
+) -> list[Output]:
     """Read what was generated after a prompt.
 
     Where any modality may come, speech that goes on from the prompt's is spoken together with it and then cut, so that it
@@ -50,7 +52,7 @@ def decode_generated(vocoder: Vocoder, prompt: str, generated: str, to: str, spe
     Raises:
         ValueError: Where speech cannot be spoken: no units, or units without the pitch the vocoder needs.
     """
-    to, new = modality(to), generated[len(prompt):].strip()
+    to, new = modality(to), generated[len(prompt) :].strip()
     if to == "TEXT":
         return [Output("TEXT", new)]
     if to == "SPEECH":
@@ -61,11 +63,11 @@ def decode_generated(vocoder: Vocoder, prompt: str, generated: str, to: str, spe
         if kind == "t":
             outputs.append(Output("TEXT", content))
             continue
-        before = prompt[find_prompt_last_speech_start_position(prompt) or 0:] if goes_on and place == 0 else ""
+        before = prompt[find_prompt_last_speech_start_position(prompt) or 0 :] if goes_on and place == 0 else ""
         waveform = decode(vocoder, before + content, speaker, rng=rng)
         old, new_units = before.count("[Hu"), content.count("[Hu")
         if before:
-            waveform = waveform[math.ceil(len(waveform) * old / (old + new_units + 1)):]
+            waveform = waveform[math.ceil(len(waveform) * old / (old + new_units + 1)) :]
         if new_units >= SHORTEST_SPEECH or (place == 0 and not before):
             outputs.append(Output("SPEECH", waveform))
     return outputs

@@ -1,4 +1,5 @@
 """The F0 VQ-VAE of the official Spirit LM release."""
+
 import re
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ def encode(pitch: PitchUnits, waveform: Tensor) -> np.ndarray:
     pitch.check_length(waveform)
     track = pitch.f0(waveform.to(pitch.device))
     if not track.voiced.any():
-        raise ValueError("no frame of the waveform is voiced, at which the release fails; PitchUnits.encode has units for silence too")
+        raise ValueError(
+            "no frame of the waveform is voiced, at which the release fails; PitchUnits.encode has units for silence too"
+        )
     return pitch.encode_track(track).cpu().numpy()
 
 
@@ -79,14 +82,24 @@ def _build(config: dict[str, Any]) -> PitchVQVAE:
     return PitchVQVAE(
         PitchEncoder(**_arguments(config["encoder_params"])),
         EMACodebook(quantizer["l_bins"], quantizer["emb_width"], quantizer["mu"]),
-        PitchDecoder(**_arguments(decoder), reverse_dilation=bool(decoder.get("reverse_decoder_dilation", False))))
+        PitchDecoder(**_arguments(decoder), reverse_dilation=bool(decoder.get("reverse_decoder_dilation", False))),
+    )
 
 
 def _arguments(params: dict[str, Any]) -> dict[str, Any]:
-    return {"channels": params["input_emb_width"], "dim": params["output_emb_width"], "width": params["width"], "depth": params["depth"],
-            "num_downs": params["downs_t"][0], "stride": params["strides_t"][0], "expansion": params["m_conv"],
-            "dilation_growth": params["dilation_growth_rate"], "dilation_cycle": params.get("dilation_cycle"),
-            "scale_residual": bool(params.get("res_scale", False)), "zero_out": bool(params.get("zero_out", False))}
+    return {
+        "channels": params["input_emb_width"],
+        "dim": params["output_emb_width"],
+        "width": params["width"],
+        "depth": params["depth"],
+        "num_downs": params["downs_t"][0],
+        "stride": params["strides_t"][0],
+        "expansion": params["m_conv"],
+        "dilation_growth": params["dilation_growth_rate"],
+        "dilation_cycle": params.get("dilation_cycle"),
+        "scale_residual": bool(params.get("res_scale", False)),
+        "zero_out": bool(params.get("zero_out", False)),
+    }
 
 
 def _fill(vqvae: PitchVQVAE, state: dict[str, Tensor], path: Path) -> None:
@@ -97,7 +110,9 @@ def _fill(vqvae: PitchVQVAE, state: dict[str, Tensor], path: Path) -> None:
             raise ValueError(f"{path}: {word} tensor {', '.join(sorted(names)[:3])}{' ...' if len(names) > 3 else ''}")
     for name, value in renamed.items():
         if value.shape != own[name].shape:
-            raise ValueError(f"{path}: {name} is of shape {tuple(value.shape)}, but config.yaml asks for {tuple(own[name].shape)}")
+            raise ValueError(
+                f"{path}: {name} is of shape {tuple(value.shape)}, but config.yaml asks for {tuple(own[name].shape)}"
+            )
     vqvae.load_state_dict(renamed, strict=False)
     vqvae.codebook.trust(vqvae.codebook.codes)
 

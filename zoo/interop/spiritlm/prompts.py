@@ -1,4 +1,5 @@
 """Prompts of the official Spirit LM release, and the ids it forbids for each modality asked for."""
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from zoo.tokens.sentencepiece_text import SPEECH, TEXT, SentencePieceText
+from zoo.tokens.sentencepiece_tokenizer import SPEECH, TEXT, SentencePieceText
 
 MODALITIES = ("TEXT", "SPEECH", "ARBITRARY")
 MARKERS = {"TEXT": TEXT, "SPEECH": SPEECH}
@@ -47,8 +48,13 @@ def build_prompt(inputs: Sequence[tuple[str, Any]], to: str, hear: Hear) -> str:
     return "".join(parts) + (MARKERS[to] if to in MARKERS and to != last else "")
 
 
-def forbidden_ids(text: SentencePieceText, markers: bool = False, only_speech: bool = False, only_text: bool = False,
-                  expressive: bool = False) -> list[int]:
+def forbidden_ids(
+    text: SentencePieceText,
+    markers: bool = False,
+    only_speech: bool = False,
+    only_text: bool = False,
+    expressive: bool = False,
+) -> list[int]:
     """Ids that generation is kept from, before the end piece is taken out again.
 
     Args:
@@ -66,8 +72,11 @@ def forbidden_ids(text: SentencePieceText, markers: bool = False, only_speech: b
     first = len(text) + 2
     phonetic = text.units["Hu"]
     all_units = sum(text.units.values()) if expressive else phonetic
-    return [*(range(len(text)) if only_speech else ()), *(range(len(text), first) if markers else ()),
-            *(range(first, first + all_units) if only_text else ())]
+    return [
+        *(range(len(text)) if only_speech else ()),
+        *(range(len(text), first) if markers else ()),
+        *(range(first, first + all_units) if only_text else ()),
+    ]
 
 
 def forbidden_for(text: SentencePieceText, to: str) -> list[int]:
@@ -89,7 +98,7 @@ class Forbid(LogitsProcessor):
         self.forbidden = torch.zeros(num_rows, dtype=torch.bool)
         self.forbidden[list(ids)] = True
         self.forbidden[text.eos] = False
-        self.forbidden[text.pieces.get_piece_size():] = True
+        self.forbidden[text.pieces.get_piece_size() :] = True
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Logits (B, V) with the forbidden ones at minus infinity."""

@@ -1,4 +1,5 @@
 """The whole official release into folders of the zoo."""
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,8 @@ from zoo.files import whole_folder
 from zoo.interop.spiritlm.language_model import import_language_model
 from zoo.interop.spiritlm.tokenizer import load_base, load_expressive
 from zoo.interop.spiritlm.vocoder import load_vocoder
+from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 from zoo.tokens.contract import read_contract, write_contract
-from zoo.tokens.tokenizers import UnitTokenizer
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def import_release(root: Path, out: Path) -> Iterator[Part]:
     """
     root, out = Path(root), Path(out)
     if not any((root / name).is_dir() for name in ("speech_tokenizer", "spiritlm_model")):
-        raise FileNotFoundError(f"{root}: neither speech_tokenizer/ nor spiritlm_model/ in it; want the folder of the release's checkpoints")
+        raise FileNotFoundError(
+            f"{root}: neither speech_tokenizer/ nor spiritlm_model/ in it; want the folder of the release's checkpoints"
+        )
     for model in MODELS:
         yield from _import(model, root, out / model.name)
 
@@ -74,12 +77,26 @@ def _import(model: Model, root: Path, out: Path) -> Iterator[Part]:
     heard = _attempt(f"{model.name} tokenizer", tokenizer, lambda: model.load_tokenizer(root).save(tokenizer))
     yield heard
     if heard.folder is None:  # the others are known by the tokens that they were made for
-        yield from (Part(f"{model.name} {name}", None, f"there is no {model.name} tokenizer to go with it") for name in ("vocoder", "language model"))
+        yield from (
+            Part(f"{model.name} {name}", None, f"there is no {model.name} tokenizer to go with it")
+            for name in ("vocoder", "language model")
+        )
         return
-    contract, vocoder, language_model = read_contract(tokenizer), out / "vocoder" / "vocoder", out / "language_model" / "model"
-    yield _attempt(f"{model.name} vocoder", vocoder, lambda: _vocoder(root / "speech_tokenizer" / model.vocoder, vocoder, contract))
-    yield _attempt(f"{model.name} language model", language_model,
-                   lambda: _language_model(root / "spiritlm_model" / model.language_model, language_model, out / "vocabulary" / "vocabulary", contract))
+    contract, vocoder, language_model = (
+        read_contract(tokenizer),
+        out / "vocoder" / "vocoder",
+        out / "language_model" / "model",
+    )
+    yield _attempt(
+        f"{model.name} vocoder", vocoder, lambda: _vocoder(root / "speech_tokenizer" / model.vocoder, vocoder, contract)
+    )
+    yield _attempt(
+        f"{model.name} language model",
+        language_model,
+        lambda: _language_model(
+            root / "spiritlm_model" / model.language_model, language_model, out / "vocabulary" / "vocabulary", contract
+        ),
+    )
 
 
 def _attempt(name: str, folder: Path, make: Callable[[], None]) -> Part:

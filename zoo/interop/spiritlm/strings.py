@@ -3,6 +3,7 @@
 Units are space-separated strings under ``hubert``, ``pitch`` and ``style``, one a frame before ``units_to_string`` and
 one a phonetic token after ``string_to_units``.
 """
+
 import random
 import re
 from collections.abc import Mapping
@@ -17,9 +18,20 @@ SPEECH_RUN = re.compile(r"(?:\[(?:Hu|Pi|St)\d+\])+")
 PIECE = re.compile(r"(?P<marker>\[Text\]|\[Speech\])|(?P<speech>\[(?:Hu|Pi|St)[^\]]*(?:\]|\Z))")
 
 
-def units_to_string(units: Mapping[str, str], has_pitch: bool = False, has_style: bool = False, hubert_rate: float = 24.99,
-                    pitch_rate: float = 12.5, style_rate: float = 1.0, hubert_dedup: bool = True, pitch_dedup: bool = True,
-                    style_dedup: bool = False, hubert_key: str = "hubert", pitch_key: str = "pitch", style_key: str = "style") -> str:
+def units_to_string(
+    units: Mapping[str, str],
+    has_pitch: bool = False,
+    has_style: bool = False,
+    hubert_rate: float = 24.99,
+    pitch_rate: float = 12.5,
+    style_rate: float = 1.0,
+    hubert_dedup: bool = True,
+    pitch_dedup: bool = True,
+    style_dedup: bool = False,
+    hubert_key: str = "hubert",
+    pitch_key: str = "pitch",
+    style_key: str = "style",
+) -> str:
     """Merge streams by the time of each unit; of those that start together, style comes first and hubert last.
 
     Args:
@@ -39,17 +51,25 @@ def units_to_string(units: Mapping[str, str], has_pitch: bool = False, has_style
     Raises:
         ValueError: Where a wanted stream is missing or is no string.
     """
-    wanted = [("St", style_key, style_rate, style_dedup)] * has_style + [("Pi", pitch_key, pitch_rate, pitch_dedup)] * has_pitch
+    wanted = [("St", style_key, style_rate, style_dedup)] * has_style + [
+        ("Pi", pitch_key, pitch_rate, pitch_dedup)
+    ] * has_pitch
     placed = []
     for prefix, key, rate, dedup in [*wanted, ("Hu", hubert_key, hubert_rate, hubert_dedup)]:
         if not isinstance(units.get(key), str):
-            raise ValueError(f"want space-separated units under {key!r}, got {units.get(key)!r}; there is {', '.join(units) or 'nothing'}")
+            raise ValueError(
+                f"want space-separated units under {key!r}, got {units.get(key)!r}; there is {', '.join(units) or 'nothing'}"
+            )
         row = units[key].split()
-        placed += [(i / rate, f"[{prefix}{unit}]") for i, unit in enumerate(row) if not dedup or i == 0 or row[i - 1] != unit]
+        placed += [
+            (i / rate, f"[{prefix}{unit}]") for i, unit in enumerate(row) if not dedup or i == 0 or row[i - 1] != unit
+        ]
     return "".join(token for _, token in sorted(placed, key=lambda item: item[0]))
 
 
-def string_to_units(string: str, duplicate_hubert_for_multiple_pitch: bool = False, rng: random.Random | None = None) -> dict[str, str]:
+def string_to_units(
+    string: str, duplicate_hubert_for_multiple_pitch: bool = False, rng: random.Random | None = None
+) -> dict[str, str]:
     """Read tokens back: for each phonetic one the pitch and style that hold at it, under the keys that occur.
 
     Args:
@@ -78,7 +98,9 @@ def string_to_units(string: str, duplicate_hubert_for_multiple_pitch: bool = Fal
     if rows and "Hu" not in first:
         raise ValueError(f"{string[:40]!r}: pitch tokens follow each other, and there is no phonetic unit to repeat")
     seen = [prefix for prefix in KEYS if prefix in first or prefix == "Hu"]
-    return {KEYS[prefix]: " ".join(first[prefix] if row[prefix] is None else row[prefix] for row in rows) for prefix in seen}
+    return {
+        KEYS[prefix]: " ".join(first[prefix] if row[prefix] is None else row[prefix] for row in rows) for prefix in seen
+    }
 
 
 def does_start_with_speech_token(string: str | None) -> bool:
@@ -89,7 +111,7 @@ def does_start_with_speech_token(string: str | None) -> bool:
 def does_end_with_speech_token(string: str | None) -> bool:
     """Whether such a token comes last."""
     start = (string or "").rfind("[")
-    return start >= 0 and string[-1] == "]" and 5 <= len(string) - start <= 11 and string[start + 1:start + 3] in KEYS
+    return start >= 0 and string[-1] == "]" and 5 <= len(string) - start <= 11 and string[start + 1 : start + 3] in KEYS
 
 
 def find_prompt_last_speech_start_position(string: str) -> int | None:
@@ -99,10 +121,10 @@ def find_prompt_last_speech_start_position(string: str) -> int | None:
 
 
 def parse_speech_and_text(string: str) -> list[tuple[str, str]]:
-    """Split into runs, each with "s" (speech) or "t" (text); modality markers vanish, and equal neighbours become one."""
+    """Split into runs, each with "s" (speech) or "t" (text); modality markers vanish, and equal neighbors become one."""
     pieces, end = [], 0
     for match in PIECE.finditer(string):
-        pieces += [(string[end:match.start()], "t"), (match["speech"] or "", "s")]
+        pieces += [(string[end : match.start()], "t"), (match["speech"] or "", "s")]
         end = match.end()
     pieces = [piece for piece in [*pieces, (string[end:], "t")] if piece[0]]
     return [("".join(text for text, _ in group), kind) for kind, group in groupby(pieces, key=lambda piece: piece[1])]

@@ -1,4 +1,5 @@
 """The official speech tokenizers, and their way of being called: speech to strings of units."""
+
 from functools import singledispatch
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from zoo.interop.spiritlm.pitch import encode as encode_pitch
 from zoo.interop.spiritlm.pitch import load_pitch
 from zoo.interop.spiritlm.strings import KEYS, units_to_string
 from zoo.interop.spiritlm.style import load_style
-from zoo.tokens.tokenizers import Base, Expressive, UnitTokenizer
+from zoo.tokenizers.speech_tokenizer import Base, Expressive, UnitTokenizer
 
 SAMPLE_RATE = 16000
 MAX_WAV_CHUNK, MIN_WAV_CHUNK = 1_600_000, 1_280
@@ -42,8 +43,13 @@ def load_expressive(root: Path) -> Expressive:
     return Expressive(load_phonetic(parts / PHONETIC), load_pitch(parts / PITCH), load_style(parts / STYLE))
 
 
-def encode_units(tokenizer: UnitTokenizer, speech: Any, channel_id: int | None = None, max_wav_chunk: int = MAX_WAV_CHUNK,
-                 min_wav_chunk: int = MIN_WAV_CHUNK) -> dict[str, str]:
+def encode_units(
+    tokenizer: UnitTokenizer,
+    speech: Any,
+    channel_id: int | None = None,
+    max_wav_chunk: int = MAX_WAV_CHUNK,
+    min_wav_chunk: int = MIN_WAV_CHUNK,
+) -> dict[str, str]:
     """Space-separated raw units under ``hubert``, ``pitch`` and ``style``; for a file its path under ``audio``, too.
 
     Args:
@@ -61,7 +67,10 @@ def encode_units(tokenizer: UnitTokenizer, speech: Any, channel_id: int | None =
     waveform = mono(convert_to_wav_tensor(speech), channel_id)
     pieces = [piece for piece in waveform.split(max_wav_chunk) if len(piece) >= min_wav_chunk]
     named = {"audio": str(Path(speech).absolute())} if isinstance(speech, (str, Path)) else {}
-    return named | {KEYS[prefix]: " ".join(str(unit) for piece in pieces for unit in _units(tokenizer, prefix, piece)) for prefix in tokenizer.extractors}
+    return named | {
+        KEYS[prefix]: " ".join(str(unit) for piece in pieces for unit in _units(tokenizer, prefix, piece))
+        for prefix in tokenizer.extractors
+    }
 
 
 def encode_string(tokenizer: UnitTokenizer, speech: Any, channel_id: int | None = None) -> str:

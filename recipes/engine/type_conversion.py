@@ -1,0 +1,239 @@
+"""Does a recipe's value fit a type hint? Text becomes a Path, 1 a float, a list a tuple, a mapping a dataclass."""
+
+import collections.abc
+import enum
+import inspect
+import types
+import typing
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from recipes.engine.errors import nearest, shown
+from recipes.engine.signatures import signature
+
+LISTS = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.Iterable,
+    collections.abc.Collection,
+    collections.abc.MutableSequence,
+    collections.abc.Set,
+)
+MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Stands for the object that a node will build.
+
+    Args:
+        hint: Its type.
+        target: The callable's dotted name.
+        is_exact: Whether the object is of just this type (a class was named), not perhaps of a subclass.
+    """
+
+    hint: Any
+    target: str
+    is_exact: bool = True
+
+
+class Mismatch(ValueError):
+    """A value that does not fit; ``at`` is the path below the value that was asked about."""
+
+    def __init__(self, message: str, at: str = "") -> None:
+        super().__init__(message)
+        self.at = at
+
+
+def convert(hint: Any, value: Any) -> Any:
+    """Return ``value`` as ``hint`` wants it; hints that say nothing about recipe values let everything pass.
+
+    Raises:
+        Mismatch: It does not fit.
+    """
+    origin = typing.get_origin(hint)
+    if origin in (typing.Annotated, typing.Final, typing.ClassVar, typing.Required, typing.NotRequired):
+        return convert(typing.get_args(hint)[0], value)
+    if hint is Any or hint is object or isinstance(hint, (typing.TypeVar, str)):
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _union(hint, value)
+    if isinstance(value, Made):
+        return _made(hint, value)
+    if origin is typing.Literal:
+        if not any(type(value) is type(choice) and value == choice for choice in typing.get_args(hint)):
+            raise Mismatch(
+                f"want one of {', '.join(shown(c) for c in typing.get_args(hint))}, got {shown(value)}"
+                + _meant(hint, value)
+            )
+        return value
+    kind = origin or hint
+    if kind in LISTS:
+        return _list(hint, kind, value)
+    if kind in MAPPINGS:
+        return _mapping(hint, value)
+    if hint is None or kind is types.NoneType:
+        return _need(value is None, hint, value)
+    if not inspect.isclass(kind) or kind in (type, collections.abc.Callable):
+        return value
+    return _scalar(kind, value)
+
+
+def name_of(hint: Any) -> str:
+    """``hint`` for a reader, without module names."""
+    if hint in (None, types.NoneType):
+        return "null"
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(name_of(a) for a in arguments)
+    if origin is typing.Literal:
+        return " or ".join(shown(a) for a in arguments)
+    if origin and arguments:
+        return f"{getattr(origin, '__name__', origin)}[{', '.join('...' if a is Ellipsis else name_of(a) for a in arguments)}]"
+    return getattr(hint, "__name__", str(hint))
+
+
+def _need(fits: bool, hint: Any, value: Any, remedy: str = "") -> Any:
+    if not fits:
+        raise Mismatch(f"want {name_of(hint)}, got {shown(value)}{remedy}")
+    return value
+
+
+def _meant(hint: Any, value: Any) -> str:
+    return (
+        f"; {nearest(value, typing.get_args(hint))}"
+        if isinstance(value, str) and nearest(value, typing.get_args(hint)).startswith("did")
+        else ""
+    )
+
+
+def _union(hint: Any, value: Any) -> Any:
+    mismatches = []
+    choices = typing.get_args(hint)
+    for choice in sorted(choices, key=lambda c: type(value) is not (typing.get_origin(c) or c)):
+        try:
+            return convert(choice, value)
+        except Mismatch as mismatch:
+            mismatches.append(mismatch)
+    deeper = [m for m in mismatches if m.at]
+    if len(deeper) == 1:
+        raise deeper[0]
+    told = [m for m in mismatches if "did you mean" in str(m) or "one of" in str(m) or "write it" in str(m)]
+    if len(told) == 1 and len([c for c in choices if c is not types.NoneType]) == 1:
+        raise told[0]
+    got = value.target if isinstance(value, Made) else shown(value)
+    raise Mismatch(f"want {name_of(hint)}, got {got}")
+
+
+def _made(hint: Any, value: Made) -> Made:
+    """Compare what a node makes with what is wanted, where both are classes."""
+    wanted = typing.get_origin(hint) or hint
+    choices = (
+        typing.get_args(value.hint)
+        if typing.get_origin(value.hint) in (typing.Union, types.UnionType)
+        else (value.hint,)
+    )
+    for choice in choices:
+        made = typing.get_origin(choice) or choice
+        if choice is Any or wanted is None or not (inspect.isclass(made) and inspect.isclass(wanted)) or made is object:
+            return value
+        try:
+            if issubclass(made, wanted) or (issubclass(wanted, made) and not value.is_exact):
+                return value
+        except TypeError:  # a protocol that cannot be asked
+            return value
+    raise Mismatch(f"want {name_of(hint)}, but {value.target} makes {name_of(value.hint)}")
+
+
+def _list(hint: Any, kind: Any, value: Any) -> Any:
+    if isinstance(value, str) and kind is not list and not typing.get_args(hint):
+        return value
+    _need(
+        isinstance(value, (list, tuple, set)) or not _is_plain(value),
+        hint,
+        value,
+        "; write it as [a, b]" if _is_plain(value) else "",
+    )
+    if not isinstance(value, (list, tuple, set)):
+        return value
+    arguments = typing.get_args(hint)
+    fixed = kind is tuple and arguments and Ellipsis not in arguments
+    if fixed and len(arguments) != len(value):
+        raise Mismatch(f"want {len(arguments)} values, {name_of(hint)}, got {len(value)}: {shown(value)}")
+    each = arguments if fixed else (arguments or (Any,))[:1] * len(value)
+    items = [_below(str(i), h, v) for i, (h, v) in enumerate(zip(each, value))]
+    return kind(items) if kind in (tuple, set, frozenset) else items
+
+
+def _mapping(hint: Any, value: Any) -> Any:
+    _need(isinstance(value, dict) or not _is_plain(value), hint, value)
+    if not isinstance(value, dict):
+        return value
+    key_hint, value_hint = typing.get_args(hint) or (Any, Any)
+    return {_below(str(k), key_hint, k): _below(str(k), value_hint, v) for k, v in value.items()}
+
+
+def _below(at: str, hint: Any, value: Any) -> Any:
+    try:
+        return convert(hint, value)
+    except Mismatch as mismatch:
+        raise Mismatch(str(mismatch), f"{at}.{mismatch.at}".rstrip(".")) from None
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, list, dict))
+
+
+def _scalar(kind: type, value: Any) -> Any:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is bool:
+        return _need(isinstance(value, bool), kind, value, "; write it as true or false")
+    if kind is int:
+        return int(_need(is_number and float(value).is_integer(), kind, value))
+    if kind is float:
+        return float(_need(is_number, kind, value))
+    if kind is str:
+        return _need(
+            isinstance(value, str), kind, value, "; write it in quotes" if is_number or isinstance(value, bool) else ""
+        )
+    if issubclass(kind, PurePath) or kind.__name__ == "PathLike":
+        return Path(_need(isinstance(value, (str, PurePath)), kind, value))
+    if issubclass(kind, enum.Enum) and isinstance(value, str):
+        names = list(kind.__members__)
+        if value not in names and value not in [member.value for member in kind]:
+            raise Mismatch(f"want one of {', '.join(names)}, got {shown(value)}")
+        return kind[value] if value in names else kind(value)
+    if is_dataclass(kind) and isinstance(value, dict):
+        return _dataclass(kind, value)
+    return _need(
+        not _is_plain(value),
+        kind,
+        value,
+        f"; write it as a node, {{_target_: ...}}, that makes a {kind.__name__}" if _is_plain(value) else "",
+    )
+
+
+def _dataclass(kind: type, value: dict[str, Any]) -> Any:
+    arguments = signature(kind).arguments
+    for key in value:
+        if key not in arguments:
+            raise Mismatch(f"{kind.__name__} has no {key!r}; {nearest(key, arguments)}", str(key))
+    for name, argument in arguments.items():
+        if argument.required and name not in value:
+            raise Mismatch(f"missing; {kind.__name__} needs it ({name_of(argument.hint)})", name)
+    fields = {key: _below(key, arguments[key].hint, v) for key, v in value.items()}
+    if _holds_made(fields):
+        return Made(kind, kind.__name__)
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError) as error:
+        raise Mismatch(str(error)) from error
+
+
+def _holds_made(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return isinstance(value, Made) or any(_holds_made(v) for v in inner)

@@ -1,0 +1,196 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
+from zoo.evaluation.generation import sentiment_preservation as preservation
+from zoo.evaluation.generation.sentiment_preservation import (
+    NEW_TOKENS,
+    SentimentItem,
+    load_sentiment_suite,
+    majority_baseline,
+    measure_sentiment_preservation,
+    own_continuations,
+    sentiment_prompt,
+    spoken,
+    written,
+)
+from zoo.evaluation.generation.stsp import SENTIMENTS, draw_shots
+from zoo.evaluation.judges.pretrained import WordsClassifier
+from zoo.evaluation.scoring.contrast import DIRECTIONS, TextAndSpeech
+
+VOCABULARY = words_vocabulary()
+BOS, T, S, FIRST = VOCABULARY.bos, VOCABULARY.text_marker, VOCABULARY.speech_marker, VOCABULARY.first_unit
+
+
+def both(words):
+    return TextAndSpeech(
+        np.array(VOCABULARY.text.encode(words)), np.array([FIRST + WORDS.index(word) for word in words.split()])
+    )
+
+
+def parts(words, modality):
+    return both(words).of(modality).tolist()
+
+
+MOODS = [
+    SentimentItem(f"{sentiment}{n}", sentiment, both(f"{WORDS[3 * k + n]} ida"), both(f"{WORDS[10 + k]}"))
+    for k, sentiment in enumerate(SENTIMENTS)
+    for n in range(3)
+]
+MARKER = {"T": T, "S": S}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_the_examples_come_first_and_the_tested_input_last(direction):
+    a, b = direction.split("->")
+    switch = [MARKER[b]] if a != b else []
+    prompt = sentiment_prompt(VOCABULARY, MOODS[:1], MOODS[4], direction)
+    example = [MARKER[a], *parts("anna ida", a), *switch, *parts(WORDS[10], b)]
+    assert prompt.tolist() == [BOS, *example, MARKER[a], *MOODS[4].prompt.of(a).tolist(), *switch]
+    assert sentiment_prompt(VOCABULARY, [], MOODS[4], direction).tolist() == [
+        BOS,
+        MARKER[a],
+        *MOODS[4].prompt.of(a).tolist(),
+        *switch,
+    ]
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Notes each call and answers by a script in place of the network."""
+    calls = []
+
+    def answer(script):
+        def fake(network, vocabulary, prompts, to, sampling, stop=(), title=""):
+            calls.append((prompts, to, sampling, stop))
+            return [np.array(script(prompt.tolist(), len(calls) - 1), dtype=np.int64) for prompt in prompts]
+
+        monkeypatch.setattr(preservation, "continuations", fake)
+        return calls
+
+    return answer
+
+
+def judge(ids):
+    return SENTIMENTS[ids[0] - FIRST] if len(ids) else "neutral"
+
+
+def test_accuracy_is_the_mean_of_runs_of_other_seeds(answering):
+    calls = answering(lambda prompt, run: [FIRST + run])  # all negative, then all neutral, then all positive
+    asked = MOODS[:3] + MOODS[3:5] + MOODS[6:7]
+    found = measure_sentiment_preservation(tiny_network(VOCABULARY), VOCABULARY, [], asked, "S->S", judge)
+    assert (
+        found.runs == [3 / 6, 2 / 6, 1 / 6] and found.accuracy.value == pytest.approx(1 / 3) and found.accuracy.n == 6
+    )
+    assert [(to, s.max_new_tokens, s.temperature, s.top_p, s.seed, stop) for _, to, s, stop in calls] == [
+        ("speech", 300, 0.8, 0.95, seed, []) for seed in range(3)
+    ]
+    assert found.report()["chance"] == 0.3333 and found.rows[3] == ("neutral0", "neutral", "negative", "[Hu0]")
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_shots_are_balanced_and_drawn_anew_in_each_run(answering, direction):
+    calls = answering(lambda prompt, run: [])
+    asked = [SentimentItem("x", "negative", both("vera tom"))]
+    found = measure_sentiment_preservation(
+        tiny_network(VOCABULARY), VOCABULARY, MOODS, asked, direction, lambda ids: "neutral", num_shots=4
+    )
+    assert found.shots == 6 and found.runs == [0, 0, 0]
+    for run, (prompts, to, sampling, stop) in enumerate(calls):
+        chosen = draw_shots([one.sentiment for one in MOODS], 4, np.random.RandomState(run))
+        assert [MOODS[row].sentiment for row in chosen] == sorted(2 * SENTIMENTS)
+        assert (
+            prompts[0].tolist()
+            == sentiment_prompt(VOCABULARY, [MOODS[row] for row in chosen], asked[0], direction).tolist()
+        )
+        assert stop == [MARKER[direction[0]]] and sampling.max_new_tokens == NEW_TOKENS[direction]
+    assert len({str(prompts[0].tolist()) for prompts, *_ in calls}) == 3
+
+
+def test_items_serve_the_directions_they_are_meant_for(answering):
+    answering(lambda prompt, run: [])
+    silent = [
+        SentimentItem("a", "neutral", TextAndSpeech(both("tom").text, None)),
+        SentimentItem("b", "neutral", both("tom"), None, ("S->S",)),
+    ]
+    assert (
+        measure_sentiment_preservation(
+            tiny_network(VOCABULARY), VOCABULARY, [], silent, "T->S", lambda ids: "neutral"
+        ).accuracy.n
+        == 1
+    )
+    with pytest.raises(ValueError, match="no item of the suite is meant for S->T"):
+        measure_sentiment_preservation(tiny_network(VOCABULARY), VOCABULARY, [], silent, "S->T", judge)
+    with pytest.raises(ValueError, match="3 shots need 1 rows of each sentiment, but neutral has 0"):
+        measure_sentiment_preservation(
+            tiny_network(VOCABULARY), VOCABULARY, MOODS[:1], MOODS, "T->T", judge, num_shots=3
+        )
+
+
+def test_judges_read_text_and_hear_speech():
+    by_words = WordsClassifier({"positive": ["anna"], "negative": ["tom", "ben"]})
+    assert [by_words(text) for text in ("anna", "TOM ben anna", "tom anna", "vera", "")] == [
+        "positive",
+        "negative",
+        "neutral",
+        "neutral",
+        "neutral",
+    ]
+    assert written(VOCABULARY, by_words)(both("vera tom").text) == "negative"
+    heard = spoken(
+        VOCABULARY, lambda tokens: torch.tensor(tokens.unit), 16000, lambda wave, rate: SENTIMENTS[int(wave[0])]
+    )
+    assert [heard(both(words).speech) for words in ("anna", "ben", "carl")] == list(SENTIMENTS)
+    assert heard(np.zeros(0, np.int64)) == "neutral"
+
+
+def test_a_real_network_writes_and_says_something_to_judge():
+    network = tiny_network(VOCABULARY, max_positions=512).eval()
+    for direction in ("S->T", "T->S"):
+        one, two = (
+            measure_sentiment_preservation(
+                network, VOCABULARY, MOODS, MOODS[:2], direction, lambda ids: "neutral", 3, runs=1
+            )
+            for _ in range(2)
+        )
+        assert one.rows == two.rows and one.shots == 3
+
+
+def test_suites_are_read(tmp_path):
+    rows = [
+        {"id": "a", "emotion": "amused", "split": "shots", "prompt": {"text": "anna"}, "generation": {"text": "tom"}},
+        {"sentiment": "negative", "split": "test", "prompt": {"text": "ben"}, "directions": ["T->T"]},
+        {"sentiment": "neutral", "split": "test", "prompt": {"text": "pia"}},
+    ]
+    path = tmp_path / "sentiment_suite.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shots, test = load_sentiment_suite(path, None, VOCABULARY, limit=1)
+    assert [(one.id, one.sentiment, one.directions) for one in shots + test] == [
+        ("a", "positive", DIRECTIONS),
+        ("1", "negative", ("T->T",)),
+    ]
+    assert shots[0].generation.text.tolist() == VOCABULARY.text.encode("tom") and shots[0].generation.speech is None
+    assert majority_baseline(load_sentiment_suite(path, None, VOCABULARY)[1], "T->T").value == 0.5
+    for change, says in (
+        ({"sentiment": "sad"}, ":2: sentiment 'sad'; want one of"),
+        ({"split": "train"}, ":2: want a prompt, a sentiment"),
+    ):
+        path.write_text("".join(json.dumps(row) + "\n" for row in (rows[0], rows[1] | change)))
+        with pytest.raises(ValueError, match=says):
+            load_sentiment_suite(path, None, VOCABULARY)
+
+
+def test_a_judge_of_the_speakers_own_continuations_tells_what_is_to_be_had():
+    negative = lambda ids: "negative"
+    hits = own_continuations(MOODS, "S", negative)
+    assert hits.shape == (1, 9) and hits.mean() == pytest.approx(1 / 3)
+    only_text = [
+        SentimentItem("a", "negative", both("tom"), both("ida"), ("S->T",)),
+        SentimentItem("b", "negative", both("tom")),
+    ]
+    assert own_continuations(only_text, "S", negative).size == 0 and own_continuations(
+        only_text, "T", negative
+    ).tolist() == [[1.0]]

@@ -1,0 +1,45 @@
+import pytest
+
+from tests.toy_tokens import STREAMS, WORDS, spoken, tiny_network, words_vocabulary
+from zoo.evaluation.generation import transcription
+from zoo.evaluation.generation.transcription import transcribe
+from zoo.language.generation import Continuation
+from zoo.tokens.store import TokenTable, write_tokens
+
+VOCABULARY = words_vocabulary()
+#            reference            written             errors
+SAID = [
+    ("anna tom vera", "anna tom vera"),  # 0 of 3
+    ("anna tom", "anna vera tom"),  # 1 insertion of 2
+    ("ida jan lea max", "ida lea sam"),  # 1 deletion, 1 substitution of 4
+    ("rosa", ""),
+]  # 1 deletion of 1
+
+
+@pytest.fixture
+def table(tmp_path):
+    write_tokens(tmp_path, "dev", [spoken(n, text.split()) for n, (text, _) in enumerate(SAID)], STREAMS)
+    return TokenTable(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_word_errors_are_counted_as_by_hand(table, monkeypatch, batch_size):
+    asked = []
+
+    def heard(network, vocabulary, prompts, to, sampling):
+        assert to == "text" and sampling.temperature == 0 and len(prompts) <= batch_size
+        words = [" ".join(WORDS[u] for u in prompt[0].unit) for prompt in prompts]
+        asked.append(sampling.max_new_tokens)
+        return [Continuation([dict(SAID)[text]] if dict(SAID)[text] else [], True) for text in words]
+
+    monkeypatch.setattr(transcription, "generate", heard)
+    found = transcribe(None, VOCABULARY, table, batch_size, extra_tokens=4)
+    assert found.error_rate.value == pytest.approx((0 + 1 + 2 + 1) / (3 + 2 + 4 + 1)) and found.error_rate.n == 4
+    assert found.rows == [(f"u{n}", text, written) for n, (text, written) in enumerate(SAID)]
+    assert set(asked) == {4 + max(len(VOCABULARY.text.encode(text)) for text, _ in SAID)}
+
+
+def test_what_a_network_writes_does_not_depend_on_the_batches(table):
+    found = transcribe(tiny_network(VOCABULARY), VOCABULARY, table)
+    assert [row[:2] for row in found.rows] == [(f"u{n}", text) for n, (text, _) in enumerate(SAID)]
+    assert found == transcribe(tiny_network(VOCABULARY), VOCABULARY, table, batch_size=1)

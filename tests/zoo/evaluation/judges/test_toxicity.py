@@ -1,0 +1,50 @@
+import pytest
+
+from zoo.evaluation.judges.toxicity import WordList, added_by_classifier, added_by_words
+
+WORDS = WordList(["Darn", "darn it all", "so-and-so", "heck"])
+
+
+@pytest.mark.parametrize(
+    "text, count",
+    [
+        ("darn", 1),
+        ("DARN, heck!", 2),
+        ("darned", 0),
+        ("undarn", 0),
+        ("darn it  all", 1),
+        ("darn it", 1),
+        ("you so-and-so", 1),
+        ("", 0),
+        ("heck heck", 2),
+        ("darn it all darn", 2),
+    ],
+)
+def test_whole_words_are_counted(text, count):
+    assert WORDS(text) == count
+
+
+def test_added_by_words_worked_by_hand():
+    found = added_by_words(["heck", "heck", "nice", "nice"], ["heck", "heck darn", "nice", "darn"], WORDS)
+    assert (
+        [row[2] for row in found.rows] == [False, True, False, True] and found.added.value == 0.5 and found.added.n == 4
+    )
+    assert found.report()["added_toxicity"] == 0.5
+
+
+def test_added_by_a_classifier_is_a_difference_above_the_threshold():
+    toxicity = {"a": 0.0, "b": 0.69, "c": 0.71, "d": 0.5}.get
+    found = added_by_classifier(["a", "a", "b", "d"], ["b", "c", "c", "a"], toxicity)
+    assert [row[2] for row in found.rows] == [False, True, False, False]
+    assert added_by_classifier(["a"], ["b"], toxicity, delta=0.5).added.value == 1
+
+
+def test_lists_are_read_and_checked(tmp_path):
+    (tmp_path / "list.txt").write_text("# mild\nheck\n\nDarn it all\n")
+    assert WordList.load(tmp_path / "list.txt")("well heck, darn it all") == 2
+    with pytest.raises(FileNotFoundError, match="one word or phrase a line"):
+        WordList.load(tmp_path / "none.txt")
+    with pytest.raises(ValueError, match="without words"):
+        WordList(["  "])
+    with pytest.raises(ValueError, match="1 continuations of 2 prompts"):
+        added_by_words(["a", "b"], ["c"], WORDS)

@@ -1,0 +1,165 @@
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
+from zoo.evaluation.scoring import contrast
+from zoo.evaluation.scoring.contrast import DIRECTIONS, Contrast, TextAndSpeech, accuracies, accuracy, candidate
+from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.evaluation.scoring.unigram_baseline import Unigram
+
+VOCABULARY = words_vocabulary()
+BOS, T, S, FIRST = VOCABULARY.bos, VOCABULARY.text_marker, VOCABULARY.speech_marker, VOCABULARY.first_unit
+
+
+def both(*words):
+    return TextAndSpeech(
+        np.array(VOCABULARY.text.encode(" ".join(words))), np.array([FIRST + WORDS.index(w) for w in words])
+    )
+
+
+class Table(torch.nn.Module):
+    """Scores a token by itself, whatever comes before."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = torch.nn.Parameter(scores)
+
+        self.config = SimpleNamespace(vocab_size=len(scores), max_position_embeddings=100)
+
+    def forward(self, input_ids, attention_mask, position_ids, logits_to_keep, use_cache):
+        return SimpleNamespace(logits=self.scores.expand(len(input_ids), len(logits_to_keep), -1))
+
+
+@pytest.mark.parametrize(
+    "direction, prompt",
+    [
+        ("T->T", [BOS, T, *both("anna").text]),
+        ("S->S", [BOS, S, *both("anna").speech]),
+        ("S->T", [BOS, S, *both("anna").speech, T]),
+        ("T->S", [BOS, T, *both("anna").text, S]),
+    ],
+)
+def test_the_marker_of_a_new_modality_belongs_to_the_prompt(direction, prompt):
+    found = candidate(VOCABULARY, both("anna"), both("tom", "vera"), direction)
+    assert found.prompt.tolist() == prompt
+    assert (
+        found.continuation.tolist()
+        == getattr(both("tom", "vera"), {"T": "text", "S": "speech"}[direction[-1]]).tolist()
+    )
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_equal_continuations_are_ties_and_count_one_half(direction):
+    items = [
+        Contrast(both("anna"), both("tom"), (both("tom"),)),
+        Contrast(both("ben"), both("vera", "tom"), (both("vera", "tom"),)),
+    ]
+    found = accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction)
+    assert found.per_token.value == found.total.value == 0.5
+
+
+def test_worked_by_hand():
+    """Unit probabilities: anna 1/2, tom 1/4, vera 1/8; per token a longer continuation may win that loses by sum."""
+    scores = torch.full((VOCABULARY.num_rows,), -30.0)
+    for word, share in (("anna", 1 / 2), ("tom", 1 / 4), ("vera", 1 / 8), ("ben", 1 / 8)):
+        scores[FIRST + WORDS.index(word)] = np.log(share)
+    items = [
+        Contrast(both("ben"), both("anna"), (both("tom"),)),  # wins in both ways
+        Contrast(both("ben"), both("vera"), (both("tom"),)),  # loses in both ways
+        Contrast(
+            both("ben"), both("tom", "anna"), (both("tom"),)
+        ),  # -1.04 against -1.39 a token; -2.08 against -1.39 by sum
+        Contrast(both("ben"), both("vera"), (both("ben"),)),
+    ]  # a tie
+    found = accuracy(Table(scores), VOCABULARY, items, "S->S")
+    assert found.per_token.value == (1 + 0 + 1 + 0.5) / 4 and found.total.value == (1 + 0 + 0 + 0.5) / 4
+    report = found.report()
+    assert (
+        report["accuracy"] == 0.625
+        and report["by_sum"]["accuracy"] == 0.375
+        and report["n"] == report["by_sum"]["n"] == 4
+    )
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_shuffled_labels_are_chance(direction):
+    draw = np.random.default_rng(0)
+    items = []
+    for _ in range(300):
+        words = draw.permutation(WORDS)
+        items.append(Contrast(both(*words[:3]), both(*words[3:5]), (both(*words[5:7]),)))
+    found = accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction).per_token
+    assert found.low < 0.5 < found.high and found.n == 300
+    swapped = [Contrast(item.prompt, item.wrong[0], (item.right,)) for item in items]
+    assert accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, swapped, direction).per_token.value == pytest.approx(
+        1 - found.value
+    )
+
+
+@pytest.mark.parametrize(
+    "scores, share",
+    [
+        ((-1, -2), 1),
+        ((-3, -3), 0.5),
+        ((-5, -4), 0),
+        ((-1, -2, -3, -4), 1),
+        ((-1, -1, -1, -4), 1 / 3),
+        ((-2, -1, -1, -3), 0),
+        ((-2, -2, -2, -2), 0.25),
+    ],
+)
+def test_the_likeliest_share_the_win(scores, share):
+    assert contrast._share(np.array(scores)) == share
+
+
+def four_way(count, seed=0):
+    draw, items = np.random.default_rng(seed), []
+    for number in range(count):
+        words = draw.permutation(WORDS)
+        items.append(
+            Contrast(
+                both(*words[:3]), both(*words[3:5]), tuple(both(*words[k : k + 2]) for k in (5, 7, 9)), f"g{number % 2}"
+            )
+        )
+    return items
+
+
+def test_four_ways_at_random_are_a_quarter_and_directions_together_are_those_apart():
+    network, items = tiny_network(VOCABULARY).eval(), four_way(200)
+    together = accuracies(partial(log_likelihoods, network), VOCABULARY, items)
+    assert list(together) == list(DIRECTIONS)
+    for direction, found in together.items():
+        assert found.chance == 0.25 and found.per_token.low < 0.25 < found.per_token.high
+        assert found.per_token == accuracy(network, VOCABULARY, items, direction).per_token
+        assert np.mean([one.value for one in found.groups.values()]) == pytest.approx(found.per_token.value)
+        assert found.report()["chance"] == 0.25 and set(found.report()["groups"]) == {"g0", "g1"}
+
+
+def test_items_serve_the_directions_they_have_parts_for():
+    word = [Contrast(None, both("anna"), (both("tom"),))]
+    text = [Contrast(TextAndSpeech(both("ben").text, None), both("anna"), (both("tom"),))]
+    silent = [Contrast(both("ben"), TextAndSpeech(both("anna").text, None), (both("tom"),))]
+    score = partial(log_likelihoods, tiny_network(VOCABULARY).eval())
+    found = [list(accuracies(score, VOCABULARY, items)) for items in (word, text, silent)]
+    assert found == [["T->T", "S->S"], ["T->T", "T->S"], ["T->T", "S->T"]]
+    with pytest.raises(ValueError, match="none of 1 items has what S->T needs"):
+        accuracy(tiny_network(VOCABULARY), VOCABULARY, word, "S->T")
+    assert candidate(VOCABULARY, None, both("anna"), "S->S").prompt.tolist() == [BOS, S]
+
+
+def test_a_unigram_model_counts_text_and_speech_apart():
+    unigram = Unigram.of(VOCABULARY, [both("anna", "anna", "tom").speech, both("vera").text])
+    items = [
+        Contrast(both("ben"), both("anna"), (both("tom"),)),
+        Contrast(both("ben"), both("vera"), (both("tom"),)),
+        Contrast(both("ben"), both("vera"), (both("ida"),)),
+    ]
+    found = accuracies(unigram, VOCABULARY, items, ("S->S",))["S->S"]
+    assert found.hits.tolist() == [1, 0, 0.5]
+    shares = np.exp(unigram.log_shares)
+    assert shares[: VOCABULARY.num_text].sum() == pytest.approx(1) == shares[FIRST : len(VOCABULARY)].sum()
+    assert shares[FIRST + WORDS.index("anna")] == pytest.approx(3 / (3 + len(WORDS)))

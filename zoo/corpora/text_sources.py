@@ -1,0 +1,118 @@
+"""Plain text in: files of it, or any dataset of Hugging Face `datasets`, one document at a time."""
+
+import gzip
+import importlib.util
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+KINDS = (".txt", ".jsonl", ".txt.gz", ".jsonl.gz")
+
+
+class TextSource(Protocol):
+    """Documents, the same in the same order each time."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True)
+class TextFiles:
+    """The files of a folder, in the order of their names: ``.txt`` with empty lines between documents, ``.jsonl``; gzipped or not.
+
+    Args:
+        path: A folder, searched with all below it, or one file.
+        field: Of each line of a ``.jsonl`` file, the one that holds the text.
+
+    Raises:
+        FileNotFoundError: Where there is no such file.
+    """
+
+    path: Path
+    field: str = "text"
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise FileNotFoundError(f"no text in {self.path}: want files that end in {', '.join(KINDS)}")
+
+    @property
+    def files(self) -> list[Path]:
+        found = [self.path] if self.path.is_file() else self.path.rglob("*")
+        return sorted(path for path in found if path.is_file() and path.name.endswith(KINDS))
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self.files:
+            with (
+                gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+            ) as lines:
+                yield from self._objects(path, lines) if ".jsonl" in path.name else _paragraphs(lines)
+
+    def _objects(self, path: Path, lines: Iterator[str]) -> Iterator[str]:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                document = json.loads(line)[self.field]
+            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: want a JSON object with a field {self.field!r}, got {line.strip()[:60]!r}"
+                ) from error
+            if not isinstance(document, str):
+                raise ValueError(f"{path}, line {number}: {self.field!r} is {document!r}, want text")
+            yield document
+
+
+def _paragraphs(lines: Iterator[str]) -> Iterator[str]:
+    document: list[str] = []
+    for line in lines:
+        if line.strip():
+            document.append(line)
+        elif document:
+            yield "".join(document)
+            document = []
+    if document:
+        yield "".join(document)
+
+
+@dataclass(frozen=True)
+class HuggingFaceTexts:
+    """A dataset of Hugging Face ``datasets``, streamed: nothing of it is held in memory as a whole.
+
+    Args:
+        path: Name on the hub, a folder, or a kind of file such as ``json`` or ``parquet``.
+        name: Of the configuration.
+        split: Of the dataset.
+        field: Column that holds the text.
+        files: Of the kind named by ``path``.
+
+    Raises:
+        ValueError: Where ``datasets`` is not installed.
+    """
+
+    path: str
+    name: str | None = None
+    split: str = "train"
+    field: str = "text"
+    files: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if importlib.util.find_spec("datasets") is None:
+            raise ValueError(
+                f"path={self.path!r} is read by datasets, which is not installed: pip install 'spiritlm-zoo[datasets]'"
+            )
+
+    def __iter__(self) -> Iterator[str]:
+        from datasets import load_dataset  # slow to import, and an extra
+
+        rows = load_dataset(
+            self.path,
+            self.name,
+            split=self.split,
+            data_files=None if self.files is None else list(self.files),
+            streaming=True,
+        )
+        for row in rows:
+            if self.field not in row:
+                raise ValueError(f"dataset {self.path!r} has no column {self.field!r}; it has {', '.join(row)}")
+            yield row[self.field]
