@@ -32,8 +32,8 @@ def run(tmp_path):
                     weight.normal_(std=deviation) if deviation else weight.zero_()
         save_language_model(network, tmp_path / name / "model", VOCABULARY, contract)
         (tmp_path / name / "stage.json").write_text(json.dumps({"seconds": 12.5}))
-    (tmp_path / "fit").mkdir()
-    check_tokenizer(tmp_path / "fit", tmp_path / "other", tmp_path / "english", tmp_path / "vocabulary")
+    (tmp_path / "tokenizer_check").mkdir()
+    check_tokenizer(tmp_path / "tokenizer_check", tmp_path / "other", tmp_path / "english", tmp_path / "vocabulary")
     return tmp_path
 
 
@@ -47,7 +47,7 @@ def compare(run, **changes):
         "new_tokens": run / "other",
         "old": "en",
         "old_tokens": run / "english",
-        "fit": run / "fit",
+        "tokenizer_check": run / "tokenizer_check",
         "row_length": 32,
     }
     compare_languages(run / "report", **arguments | changes)
@@ -97,7 +97,7 @@ def test_other_tokens_and_equal_names_are_refused(run):
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
         compare(run)
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
-        check_tokenizer(run / "fit", run / "other", run / "english", run / "vocabulary")
+        check_tokenizer(run / "tokenizer_check", run / "other", run / "english", run / "vocabulary")
 
 
 def test_the_recipes_train_alike_and_replay_as_they_say(tmp_path):
