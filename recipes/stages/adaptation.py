@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors import safe_open
 
+from zoo.evaluation.adaptation import LanguageData
 from zoo.evaluation.scoring.bits import UNITS, bits
 from zoo.evaluation.scoring.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
@@ -55,15 +56,11 @@ def compare_languages(
     out: Path,
     base: Path,
     models: dict[str, Path],
-    new: str,
-    new_tokens: Path,
-    old: str,
-    old_tokens: Path,
+    new: LanguageData,
+    old: LanguageData,
     tokenizer_check: Path,
     row_length: int,
     tokenizer: Path | None = None,
-    new_suite: Path | None = None,
-    old_suite: Path | None = None,
     split: str = "dev",
     limit: int | None = None,
     synthetic: bool = False,
@@ -74,15 +71,11 @@ def compare_languages(
         out: Gets the report.
         base: ``model`` folder of the model before.
         models: ``model`` folders of those after, by what was done.
-        new: Name of the new language.
-        new_tokens: Folder filled by a tokens stage, of the new language.
-        old: Name of the language it knew.
-        old_tokens: Folder filled by a tokens stage, of the old language.
+        new: Held-out data of the new language.
+        old: Held-out data of the language that the base model was trained on.
         tokenizer_check: Folder filled by ``check_tokenizer``.
         row_length: Ids in a row of training: how far back an utterance in a row of its language sees.
         tokenizer: Folder of the speech tokenizer, for suites.
-        new_suite: Table of cloze items in the new language.
-        old_suite: Likewise in the old one.
         split: Of the tokens.
         limit: Most utterances or items of each language; all if None.
         synthetic: Whether a machine spoke the corpora; said in the report.
@@ -90,23 +83,22 @@ def compare_languages(
     Raises:
         ValueError: Where both languages have one name, or suites come without a tokenizer.
     """
-    if new == old:
-        raise ValueError(f"new={new} and old={old}: give the two languages different names")
-    if tokenizer is None and (new_suite or old_suite):
+    if new.name == old.name:
+        raise ValueError(f"new.name={new.name} and old.name={old.name}: give the two languages different names")
+    if tokenizer is None and (new.suite or old.suite):
         raise ValueError("a suite needs the speech tokenizer: give tokenizer too")
     report: dict[str, Any] = {
         "synthetic_speech": synthetic,
         "split": split,
-        "new": new,
-        "old": old,
+        "new": new.name,
+        "old": old.name,
         "tokenizer_check": json.loads((tokenizer_check / "tokenizer_check.json").read_text()),
         "models": {},
     }
-    held_out = {new: (new_tokens, new_suite), old: (old_tokens, old_suite)}
+    held_out = {new.name: new, old.name: old}
     for name, folder in {"before": base, **models}.items():
         scores = {
-            language: _scores(folder, *where, row_length, tokenizer, split, limit)
-            for language, where in held_out.items()
+            language: _scores(folder, data, row_length, tokenizer, split, limit) for language, data in held_out.items()
         }
         report["models"][name] = scores | ({} if name == "before" else {"cost": _cost(folder)})
     for name in models:
@@ -116,28 +108,29 @@ def compare_languages(
         }
     write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
     write_text(out / "report.md", _markdown(report))
-    return {"report": str(out / "report.md")} | {name: _summary(report["models"][name], new, old) for name in models}
+    return {"report": str(out / "report.md")} | {
+        name: _summary(report["models"][name], new.name, old.name) for name in models
+    }
 
 
 def _scores(
     folder: Path,
-    tokens: Path,
-    suite: Path | None,
+    data: LanguageData,
     row_length: int,
     tokenizer: Path | None,
     split: str,
     limit: int | None,
 ) -> dict[str, Any]:
-    require_match(tokens, folder)
+    require_match(data.tokens, folder)
     network, vocabulary = load_language_model(folder)
-    table = TokenTable(tokens, split)
+    table = TokenTable(data.tokens, split)
     scores: dict[str, Any] = {
         "bits": {kind: one.report() for kind, one in bits(network, vocabulary, table, limit, row_length).items()}
     }
     wanted = {"pairs": (paired_items(table, limit=limit), (SPEECH_TO_TEXT, TEXT_TO_SPEECH))}
-    if suite is not None and tokenizer is not None:
+    if data.suite is not None and tokenizer is not None:
         wanted["cloze"] = (
-            load_contrasts(suite, load_tokenizer(tokenizer), vocabulary, limit),
+            load_contrasts(data.suite, load_tokenizer(tokenizer), vocabulary, limit),
             ("T->T", "S->S", SPEECH_TO_TEXT, TEXT_TO_SPEECH),
         )
     for name, (items, ways) in wanted.items():

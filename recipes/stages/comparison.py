@@ -14,6 +14,8 @@ from datamodules.vocoder import VocoderDataModule
 from zoo.comparison.language_models import (
     Answers,
     EvaluationData,
+    EvaluationSuites,
+    LanguageModelVariant,
     alignment_rows,
     answer,
     interleaving_rows,
@@ -105,8 +107,8 @@ def measure_resynthesis(
     f0: F0Extractor,
     judge: Path | None = None,
     asr: str | None = None,
-    listen: int = 3,
-    unseen: str | None = None,
+    num_examples: int = 3,
+    unseen_split: str | None = None,
     seed: int = 0,
 ) -> dict[str, str]:
     """Speak utterances that training kept for validation again from their raw units, and compare them with themselves.
@@ -119,8 +121,8 @@ def measure_resynthesis(
         f0: Hears the melody.
         judge: Folder of a style extractor with a classifier; None leaves the style out.
         asr: Name or folder of a transformers recognizer; None leaves the word error rate out.
-        listen: Examples.
-        unseen: Split of the tokens whose speakers nobody was trained on, to be spoken in the vocoder's default voice instead of those
+        num_examples: Number of utterances that are written as examples.
+        unseen_split: Split of the tokens whose speakers nobody was trained on, to be spoken in the vocoder's default voice instead of those
             that training kept; a voice of another register wants ``zoo.speech.f0.CenteredF0`` as ``f0``.
         seed: Of the bootstraps.
 
@@ -130,7 +132,7 @@ def measure_resynthesis(
     rows = {}
     for name, module in data.items():
         require_match(tokenizers[name], vocoders[name])
-        rows[name] = list(TokenTable(module.rows.folder, unseen)) if unseen else _kept(module)
+        rows[name] = list(TokenTable(module.rows.folder, unseen_split)) if unseen_split else _kept(module)
     kept = {name: [row.id for row in some] for name, some in rows.items()}
     baseline, *others = kept
     for name in others:
@@ -146,17 +148,17 @@ def measure_resynthesis(
         listener = ResynthesisMetrics(
             tokenizer, f0, style, PretrainedRecognizer(asr, vocoder.sample_rate) if asr else None
         )
-        values[name], made = resynthesize(rows[name], vocoder, listener, listen, name)
+        values[name], made = resynthesize(rows[name], vocoder, listener, num_examples, name)
         examples = [before | after for before, after in zip(examples, made)] if examples else made
     write_examples(out, examples)
     heard = next(iter(values.values()))
     notes = {
         "utterances": len(kept[baseline]),
-        "voices": "unseen, spoken in the default voice" if unseen else "trained",
+        "voices": "unseen, spoken in the default voice" if unseen_split else "trained",
     }
     if "style_accuracy_of_original" in heard:  # none of the utterances may have a style
         notes["style_accuracy_of_the_originals"] = round(float(np.nanmean(heard["style_accuracy_of_original"])), 4)
-    return write_rows(out, spoken_rows(values, seed, unseen is not None), notes)
+    return write_rows(out, spoken_rows(values, seed, unseen_split is not None), notes)
 
 
 def _kept(data: VocoderDataModule) -> list[TokenRow]:
@@ -167,68 +169,57 @@ def _kept(data: VocoderDataModule) -> list[TokenRow]:
 
 def measure_language_models(
     out: Path,
-    tokenizers: dict[str, Path],
-    tokens: dict[str, Path],
-    models: dict[str, list[Path]],
-    without_interleaving: dict[str, list[Path]] = {},
-    cloze: Path | None = None,
-    sentiment_suite: Path | None = None,
-    sentiment_words: Path | None = None,
-    vocoders: dict[str, Path] = {},
+    variants: dict[str, LanguageModelVariant],
+    suites: EvaluationSuites | None = None,
     judge: Path | None = None,
     split: str = "dev",
     limit: int | None = None,
     seed: int = 0,
     num_processes: int = 1,
 ) -> dict[str, str]:
-    """Ask language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
+    """Evaluate language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
 
     Args:
         out: Gets ``rows.json``, the layers' alignment among its notes.
-        tokenizers: Folders by name, the baseline first.
-        tokens: Folders filled by a tokens stage, likewise.
-        models: ``model`` folders of several seeds, in the order of the seeds.
-        without_interleaving: The same without interleaved documents, for some of the names.
-        cloze: Table of contrasts; held-out speech against transcripts if None.
-        sentiment_suite: Table of the sentiment suite; None leaves sentiment preservation out.
-        sentiment_words: JSON of words by sentiment, which judge what is written; None leaves text out.
-        vocoders: Folders by name, which speak what ``judge`` hears.
-        judge: Folder of a style extractor with a classifier; None leaves speech out.
-        split: Of the tokens.
-        limit: Most items of a suite; all if None.
-        seed: Of the bootstraps.
-        num_processes: Models that are asked at once.
+        variants: Tokenizers and their language models by name, the baseline first.
+        suites: Suites to evaluate on; None scores held-out speech against transcripts alone.
+        judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves
+            continuations in speech out.
+        split: Split of the tokens that is evaluated on.
+        limit: Largest number of items of a suite; all if None.
+        seed: Seed of the bootstraps.
+        num_processes: Number of models that are evaluated at once.
     """
+    suites = suites or EvaluationSuites()
     asked: dict[str, list[tuple[int, Path, EvaluationData]]] = {}
     owned: dict[str, dict[str, np.ndarray]] = {}
-    for name, folders in models.items():
-        style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT) if judge and name in vocoders else None
-        ablated = without_interleaving.get(name, [])
-        for folder in [*folders, *ablated, tokens[name]]:
-            require_match(tokenizers[name], folder)
-        speech, vocabulary = load_tokenizer(tokenizers[name]), Vocabulary.load(folders[0])
-        table = TokenTable(tokens[name], split)
-        contrasts = load_contrasts(cloze, speech, vocabulary, limit) if cloze else paired_items(table, limit=limit)
-        shots, tested = (
-            load_sentiment_suite(sentiment_suite, speech, vocabulary, limit) if sentiment_suite else ([], [])
+    for name, variant in variants.items():
+        style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT) if judge and variant.vocoder else None
+        for folder in [*variant.models, *variant.without_interleaving, variant.tokens]:
+            require_match(variant.tokenizer, folder)
+        speech, vocabulary = load_tokenizer(variant.tokenizer), Vocabulary.load(variant.models[0])
+        table = TokenTable(variant.tokens, split)
+        contrasts = (
+            load_contrasts(suites.cloze, speech, vocabulary, limit)
+            if suites.cloze
+            else paired_items(table, limit=limit)
         )
-        judges = _judges(vocabulary, vocoders.get(name), style, sentiment_words)
+        shots, tested = (
+            load_sentiment_suite(suites.sentiment, speech, vocabulary, limit) if suites.sentiment else ([], [])
+        )
+        judges = _judges(vocabulary, variant.vocoder, style, suites.sentiment_words)
         asked[name] = [
             (number, folder, EvaluationData(table, contrasts, shots, tested, judges))
-            for number, folder in enumerate(folders)
+            for number, folder in enumerate(variant.models)
         ]
-        asked |= (
-            {
-                name + WITHOUT: [
-                    (number, folder, EvaluationData(table, contrasts)) for number, folder in enumerate(ablated)
-                ]
-            }
-            if ablated
-            else {}
-        )
+        if variant.without_interleaving:
+            asked[name + WITHOUT] = [
+                (number, folder, EvaluationData(table, contrasts))
+                for number, folder in enumerate(variant.without_interleaving)
+            ]
         owned[name] = {to: own_continuations(tested, to, one) for to, one in judges.items()} if tested else {}
     shown = _answers(asked, num_processes)
-    answers = {name: shown[name] for name in models}
+    answers = {name: shown[name] for name in variants}
     rows = language_rows(answers, owned, seed) + alignment_rows(answers, seed)
     for name in answers:
         rows += interleaving_rows(name, shown[name + WITHOUT], answers[name], seed) if name + WITHOUT in shown else []

@@ -39,7 +39,7 @@ def report_vocoders(
     f0: F0Extractor,
     synthetic: bool,
     table_utterances: int = 500,
-    listen: int = 3,
+    num_examples: int = 3,
     seed: int = 0,
 ) -> dict[str, str]:
     """Speak the utterances that training kept for validation again from their raw units, and write figures and audio.
@@ -53,7 +53,7 @@ def report_vocoders(
         f0: Hears the melody.
         synthetic: Whether a machine spoke the corpus; said wherever its figures stand.
         table_utterances: Of the training data, for the mean spectra of Griffin-Lim.
-        listen: Utterances that are written as audio.
+        num_examples: Number of utterances that are written as audio.
         seed: Of the untrained network and the intervals.
     """
     for folder in vocoders.values():
@@ -68,7 +68,7 @@ def report_vocoders(
     values, factors = _judge_all(speaks, spoken, judges)
     for name, vocoder in trained.items():
         values[name]["unit_edit_distance_durations_predicted"] = _with_predicted_durations(vocoder, data, hears)
-    _write_audio(out, speaks, spoken[:listen], hears.sample_rate)
+    _write_audio(out, speaks, spoken[:num_examples], hears.sample_rate)
     report = {
         "synthetic_speech": synthetic,
         "utterances": len(spoken),

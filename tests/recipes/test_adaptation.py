@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from recipes.engine.recipe import load
 from recipes.stages.adaptation import check_tokenizer, compare_languages
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
+from zoo.evaluation.adaptation import LanguageData
 from zoo.language.adapters import lora, save_language_model
 from zoo.tokens.contract import ContractError, write_contract
 
@@ -43,10 +44,8 @@ def compare(run, **changes):
     arguments = {
         "base": run / "base",
         "models": models,
-        "new": "xx",
-        "new_tokens": run / "other",
-        "old": "en",
-        "old_tokens": run / "english",
+        "new": LanguageData("xx", run / "other"),
+        "old": LanguageData("en", run / "english"),
         "tokenizer_check": run / "tokenizer_check",
         "row_length": 32,
     }
@@ -89,10 +88,10 @@ def test_the_report_holds_before_and_after_in_both_languages(run):
 
 
 def test_other_tokens_and_equal_names_are_refused(run):
-    with pytest.raises(ValueError, match="new=en and old=en: give the two languages different names"):
-        compare(run, new="en")
+    with pytest.raises(ValueError, match="new.name=en and old.name=en: give the two languages different names"):
+        compare(run, new=LanguageData("en", run / "other"))
     with pytest.raises(ValueError, match="a suite needs the speech tokenizer"):
-        compare(run, new_suite=run / "suite.jsonl")
+        compare(run, new=LanguageData("xx", run / "other", run / "suite.jsonl"))
     write_contract(run / "other", {"tokenizer": {"checksum": "another"}, "vocabulary": VOCABULARY.contract})
     with pytest.raises(ContractError, match="differ in tokenizer.checksum"):
         compare(run)

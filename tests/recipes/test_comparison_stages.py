@@ -13,6 +13,7 @@ from tests.toy_prosody import write_corpus
 from tests.toy_recognizer import write_recognizer
 from tests.toy_speech import write_hums
 from tests.toy_tokens import tiny_network
+from zoo.comparison.language_models import LanguageModelVariant
 from zoo.corpora import open_corpus, prepare
 from zoo.files import whole_folder
 from zoo.language.adapters import save_language_model
@@ -136,7 +137,7 @@ def test_speech_is_spoken_again_by_every_variant_from_the_same_utterances(tmp_pa
     vocoders, tokenizers = {name: tmp_path / name for name in data}, dict.fromkeys(data, tmp_path / "tokenizer")
     out = tmp_path / "out"
     out.mkdir()
-    measure_resynthesis(out, tokenizers, vocoders, data, Autocorrelation(), tmp_path / "style", listen=1)
+    measure_resynthesis(out, tokenizers, vocoders, data, Autocorrelation(), tmp_path / "style", num_examples=1)
     row = rows_of(out)["mel_distance"]
     assert row["values"]["one"]["n"] == 2 and row["differences"]["two"]["value"] == pytest.approx(
         row["values"]["two"]["value"] - row["values"]["one"]["value"], abs=2e-4
@@ -172,8 +173,8 @@ def test_a_recognizer_hears_what_is_spoken_again(tmp_path):
         {"one": VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2)},
         Autocorrelation(),
         asr=str(recognizer),
-        listen=0,
-        unseen="train",
+        num_examples=0,
+        unseen_split="train",
     )
     row = rows_of(out)["word_error_rate_unseen"]
     assert row["values"]["one"]["n"] == 20 and row["values"]["one"]["value"] == pytest.approx(0.25)
@@ -215,14 +216,8 @@ def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path)
     models = [tmp_path / f"model_{seed}" for seed in range(2)]
     out = tmp_path / "out"
     out.mkdir()
-    measure_language_models(
-        out,
-        {"Base": tmp_path / "tokenizer"},
-        {"Base": tmp_path / "tokens"},
-        {"Base": models},
-        {"Base": models[::-1]},
-        num_processes=2,
-    )
+    base = LanguageModelVariant(tmp_path / "tokenizer", tmp_path / "tokens", tuple(models), tuple(models[::-1]))
+    measure_language_models(out, {"Base": base}, num_processes=2)
     found = rows_of(out)
     assert (
         found["bits_per_second_of_speech"]["values"]["Base"]["n"] == 4

@@ -47,7 +47,7 @@ def test_systems_are_compared_on_the_same_held_out_utterances(made):
         {"mine": folder / "vocoder"},
         Autocorrelation(),
         True,
-        listen=1,
+        num_examples=1,
     )
     report = json.loads((folder / "report.json").read_text())
     assert (

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from transformers import PreTrainedModel
@@ -25,6 +26,43 @@ from zoo.evaluation.scoring.contrast import Contrast, accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class LanguageModelVariant:
+    """A speech tokenizer and the language models that were trained on its tokens.
+
+    Args:
+        tokenizer: Folder of the speech tokenizer.
+        tokens: Folder that a tokens stage filled with this tokenizer.
+        models: ``model`` folders of the language models, one for each seed, in the order of the seeds.
+        without_interleaving: ``model`` folders of language models trained without interleaved documents, in the
+            same order of seeds; empty if there are none.
+        vocoder: Folder of a vocoder of the tokenizer's units, which synthesizes generated speech for the judge.
+            None leaves continuations in speech out.
+    """
+
+    tokenizer: Path
+    tokens: Path
+    models: tuple[Path, ...]
+    without_interleaving: tuple[Path, ...] = ()
+    vocoder: Path | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationSuites:
+    """Files of the suites that language models are evaluated on.
+
+    Args:
+        cloze: Table of contrasts. None scores held-out speech against transcripts.
+        sentiment: Table of the sentiment suite. None leaves sentiment preservation out.
+        sentiment_words: JSON of words by sentiment, which classify generated text. None leaves continuations in
+            text out.
+    """
+
+    cloze: Path | None = None
+    sentiment: Path | None = None
+    sentiment_words: Path | None = None
 
 
 @dataclass(frozen=True)
