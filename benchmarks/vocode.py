@@ -175,8 +175,10 @@ def plain_loop(steps: int) -> float:
     mel, batches = LogMel(), iter(Batches())
     trained = [*generator.parameters(), *durations.parameters()]
     first, second = (torch.optim.AdamW(group, 2e-4, (0.8, 0.99)) for group in (trained, judges.parameters()))
+    start = 0.0
     for number in range(steps + 5):
-        start = time.perf_counter() if number == 5 else start if number else 0.0
+        if number == 5:  # the first steps are a warm-up
+            start = time.perf_counter()
         batch = next(batches)
         made = generator(batch["units"], batch["speaker"], batch["style"])
         judges.requires_grad_(True)

@@ -57,7 +57,6 @@ def test_pauses_are_unvoiced_and_bridged_by_straight_lines(kind, extractors):
         [np.zeros(6400), np.full(12800, 120.0), np.zeros(6400), np.full(12800, 180.0), np.zeros(6400)]
     )
     track = extractors[kind](voice(frequency) + noise(len(frequency), 1e-4))
-    inner = torch.zeros(len(track.voiced), dtype=torch.bool)
     for start, end in ((90, 230), (330, 470)):
         assert track.voiced[start:end].all()
     for start, end in ((0, 70), (255, 305), (495, 561)):

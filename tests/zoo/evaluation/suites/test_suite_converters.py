@@ -5,8 +5,8 @@ import torch
 
 from tests.toy_tokens import WORDS, words_vocabulary
 from zoo.audio import write
-from zoo.evaluation.suites.contrast_suite import load_contrasts
 from zoo.evaluation.suites import suite_converters
+from zoo.evaluation.suites.contrast_suite import load_contrasts
 
 TONE = torch.sin(torch.arange(800) / 5)
 
