@@ -4,10 +4,15 @@ PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 PROGRESS = awk '/^(Collecting|  Downloading)/ { printf "." } /^(ERROR|error)/ { print } /^Installing collected/ { printf " unpacking" } END { print "" } { fflush() }'
 
-.PHONY: quickstart test install clean
+.PHONY: quickstart check test install clean
 
 quickstart: install
 	@.venv/bin/zoo run quickstart
+
+check: .venv/installed-dev
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/pyrefly check
 
 test: .venv/installed-test
 	@.venv/bin/python -m pytest
@@ -27,5 +32,10 @@ install: .venv/installed
 	@$(INSTALL) -e ".[test]" | $(PROGRESS)
 	@touch $@
 
+.venv/installed-dev: .venv/installed
+	@printf "installing the linter and the type checker "
+	@$(INSTALL) -e ".[dev]" | $(PROGRESS)
+	@touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
