@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from zoo.corpora import open_corpus, prepare, read_cuts, waveform
+from zoo.corpora import load_waveform, open_corpus, prepare, read_cuts
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 from zoo.speech.f0 import FCPE, Autocorrelation
 
@@ -27,7 +27,9 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         prepare(open_corpus(arguments.corpus), Path(folder))
-        waveforms = [waveform(cut) for cut in islice(read_cuts(Path(folder), arguments.split), arguments.utterances)]
+        waveforms = [
+            load_waveform(cut) for cut in islice(read_cuts(Path(folder), arguments.split), arguments.utterances)
+        ]
     seconds = sum(map(len, waveforms)) / 16000
     tracks, costs = {}, {}
     for extractor in (FCPE(), Autocorrelation()):

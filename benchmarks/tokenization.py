@@ -24,7 +24,7 @@ from recipes.stages.corpus import prepare_corpus
 from zoo.audio import write
 from zoo.corpora import open_corpus
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import waveform
+from zoo.corpora.utterance import load_waveform
 from zoo.speech.encoders import HubertEncoder
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -126,7 +126,7 @@ def one_at_a_time(run: Path, network: HubertModel, dtype: torch.dtype, device: s
     for number, cut in enumerate(read_cuts(run / "corpus", "train")):
         if number == 1:  # the first warms up
             started, heard = time.perf_counter(), 0.0
-        samples = waveform(cut)
+        samples = load_waveform(cut)
         with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32):
             features = network(samples[None].to(device)).last_hidden_state[0].float()
         (features @ centroids.T).argmax(1).cpu()

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import utterance, waveform
+from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.speech.f0 import HOP_SAMPLES
 from zoo.speech.f0_store import F0Store
 from zoo.speech.pitch_units import network_input
@@ -224,23 +224,23 @@ class StyleDataModule(L.LightningDataModule):
     @cached_property
     def validation(self) -> list[Cut]:
         """Utterances of styles that the training split has."""
-        return [cut for cut in self._styled(self.validation_split) if utterance(cut).style in self.styles]
+        return [cut for cut in self._styled(self.validation_split) if to_utterance(cut).style in self.styles]
 
     @cached_property
     def styles(self) -> list[str]:
         """Names in the order of their indices."""
-        return sorted({utterance(cut).style for cut in self.training})
+        return sorted({to_utterance(cut).style for cut in self.training})
 
     @cached_property
     def style_seconds(self) -> Tensor:
         """Speech of each style in the training split, (styles,)."""
         seconds = torch.zeros(len(self.styles))
         for cut in self.training:
-            seconds[self.styles.index(utterance(cut).style)] += cut.duration
+            seconds[self.styles.index(to_utterance(cut).style)] += cut.duration
         return seconds
 
     def _styled(self, split: str) -> list[Cut]:
-        cuts = [cut for cut in read_cuts(self.corpus, split) if utterance(cut).style]
+        cuts = [cut for cut in read_cuts(self.corpus, split) if to_utterance(cut).style]
         if not cuts:
             raise ValueError(
                 f"{self.corpus}: no utterance of split {split!r} has a style; the tables of the corpus need a column 'style'"
@@ -302,14 +302,14 @@ class StyleCrops(IterableDataset):
         draw = np.random.default_rng([self.seed, 1, n])
         rows = np.searchsorted(self.ends, draw.random(self.batch_size) * self.ends[-1], side="right")
         items = [self._crop(self.cuts[row], share) for row, share in zip(rows, draw.random(self.batch_size))]
-        styles = torch.tensor([self.styles.index(utterance(self.cuts[row]).style) for row in rows])
+        styles = torch.tensor([self.styles.index(to_utterance(self.cuts[row]).style) for row in rows])
         return {"waveform": torch.stack(items), "style": styles}
 
     def _crop(self, cut: Cut, share: float) -> Tensor:
         """As many samples of an utterance as a crop has, beginning at a ``share`` of what is possible."""
         wanted = round(self.crop_seconds * self.sample_rate)
         start = share * max(0.0, cut.duration - self.crop_seconds)
-        piece = waveform(
+        piece = load_waveform(
             cut.truncate(offset=start, duration=min(self.crop_seconds, cut.duration - start), preserve_id=True),
             self.sample_rate,
         )
@@ -334,5 +334,5 @@ class StyleUtterances(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         cut = self.cuts[index]
-        piece = waveform(cut, self.sample_rate)[: round(self.max_seconds * self.sample_rate)]
-        return {"waveform": piece[None], "style": torch.tensor([self.styles.index(utterance(cut).style)])}
+        piece = load_waveform(cut, self.sample_rate)[: round(self.max_seconds * self.sample_rate)]
+        return {"waveform": piece[None], "style": torch.tensor([self.styles.index(to_utterance(cut).style)])}

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from zoo.audio import AudioError
 from zoo.corpora.cut_table import CutTable
-from zoo.corpora.utterance import waveform
+from zoo.corpora.utterance import load_waveform
 from zoo.speech.augmentation import Augmentation
 
 MAX_UNREADABLE = 20  # times the utterances of a batch: a few files may be broken, a missing disk is an error
@@ -44,7 +44,7 @@ class Pieces:
         cut = self.table[row]
         if cut.duration > self.max_seconds:
             cut = cut.truncate(offset=round(place * (cut.duration - self.max_seconds), 4), duration=self.max_seconds)
-        return waveform(cut, self.sample_rate)
+        return load_waveform(cut, self.sample_rate)
 
 
 def length_buckets(seconds: np.ndarray, rows: np.ndarray, batch_seconds: float, num_buckets: int) -> list[Bucket]:

@@ -14,7 +14,7 @@ from torchaudio.functional import forced_align
 from torchaudio.pipelines import MMS_FA
 
 from zoo.corpora.source import BadItem, Items, Source
-from zoo.corpora.utterance import Interval, utterance, waveform
+from zoo.corpora.utterance import Interval, load_waveform, to_utterance
 
 BLANK, ANYTHING = "-", "*"
 ALONE = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "’": "'"}
@@ -146,11 +146,11 @@ class Aligned:
             yield item
 
     def _align(self, cut: Cut) -> None:
-        labels = utterance(cut)
+        labels = to_utterance(cut)
         if labels.words is not None or not labels.text.split():
             return
         try:
-            words = self.aligner.align(waveform(cut, self.aligner.sample_rate), labels.text.split())
+            words = self.aligner.align(load_waveform(cut, self.aligner.sample_rate), labels.text.split())
         except ValueError:  # unreadable audio is told by whoever reads it next
             return
         items = [AlignmentItem(word, start, round(end - start, 8)) for word, start, end in words]

@@ -16,7 +16,7 @@ from recipes.stages.training import fit
 from zoo.audio import SAMPLE_RATE
 from zoo.corpora.preparation import first_hours, read_cuts
 from zoo.corpora.source import SPLITS
-from zoo.corpora.utterance import utterance, waveform
+from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.evaluation.pitch_and_style import cluster_report, pitch_report, style_report
 from zoo.files import write_text
 from zoo.speech.f0 import F0_EXTRACTORS, F0Extractor
@@ -174,8 +174,8 @@ def cluster_style(
 
 def _styled(cuts: list[Cut], max_seconds: float) -> Iterator[tuple[Tensor, str]]:
     for cut in cuts:
-        piece = waveform(cut)
-        yield piece[: round(SAMPLE_RATE * max_seconds)], utterance(cut).style
+        piece = load_waveform(cut)
+        yield piece[: round(SAMPLE_RATE * max_seconds)], to_utterance(cut).style
 
 
 def _listen(min_samples: int, corpus: Path, split: str, hours: float) -> Iterator[tuple[Tensor, str | None]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import Utterance, utterance
+from zoo.corpora.utterance import Utterance, to_utterance
 from zoo.files import whole_folder, write_text
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.frame_spool import FrameSpool
@@ -154,7 +154,7 @@ def build_vocabulary(
     pieces = (
         TextTokenizer.load(text)
         if text
-        else train_text_tokenizer((utterance(cut).text for cut in read_cuts(corpus, "train")), text_size)
+        else train_text_tokenizer((to_utterance(cut).text for cut in read_cuts(corpus, "train")), text_size)
     )
     vocabulary = Vocabulary(pieces, speech.streams, multiple)
     with whole_folder(out / "vocabulary") as folder:

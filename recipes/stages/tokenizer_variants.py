@@ -1,5 +1,6 @@
-"""Base and Expressive trained in one stage: for another seed, or for a part of the speakers."""
+"""The Base and the Expressive tokenizer trained in one stage, for one more seed or one fold of the speakers."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -16,50 +17,95 @@ from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleUnits
 from zoo.tokenizers.speech_tokenizer import Base, Expressive
 
+# The lines of single stages that would name the same thing twice here.
+OMITTED_LINES = ("curves", "inertia")
+
+
+@dataclass(frozen=True)
+class PhoneticTraining:
+    """How phonetic units are clustered.
+
+    Args:
+        encoder: Waveform to the features that are clustered.
+        num_clusters: Number of phonetic units.
+        switch_penalty: Cost of a change of unit, as in ``train_base_tokenizer``.
+    """
+
+    encoder: SpeechEncoder
+    num_clusters: int = 500
+    switch_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class PitchTraining:
+    """How pitch units are trained.
+
+    Args:
+        model: LightningModule of the pitch VQ-VAE; its weights are drawn anew.
+        data: F0 segments to train on.
+        trainer: Number of steps and the device.
+    """
+
+    model: PitchAutoencoder
+    data: F0DataModule
+    trainer: L.Trainer
+
+
+@dataclass(frozen=True)
+class StyleTraining:
+    """How style units are trained: a classifier first, whose features are then clustered.
+
+    Args:
+        model: LightningModule of the style encoder and its classifier; their weights are drawn anew.
+        data: Crops of speech with styles to train on.
+        trainer: Number of steps and the device.
+        num_clusters: Number of style units.
+    """
+
+    model: StyleFinetuning
+    data: StyleDataModule
+    trainer: L.Trainer
+    num_clusters: int = 100
+
 
 def train_tokenizer_variants(
     out: Path,
     corpus: Path,
-    encoder: SpeechEncoder,
-    pitch: PitchAutoencoder,
-    tracks: F0DataModule,
-    pitch_trainer: L.Trainer,
-    style: StyleFinetuning,
-    crops: StyleDataModule,
-    style_trainer: L.Trainer,
-    num_clusters: int = 500,
-    num_style_units: int = 100,
-    switch_penalty: float = 0.0,
+    phonetic: PhoneticTraining,
+    pitch: PitchTraining,
+    style: StyleTraining,
     hours: float = 10.0,
     seed: int = 0,
 ) -> dict[str, str]:
-    """Train phonetic, pitch and style units from other initial weights, and save both tokenizers that they make.
+    """Train phonetic, pitch and style units from other initial weights, and save both tokenizers that use them.
 
     Args:
-        out: Gets ``base/``, ``expressive/``, and a folder for each part that was trained.
+        out: Receives ``base/``, ``expressive/``, and one folder for each kind of unit.
         corpus: Folder filled by a corpus stage.
-        encoder: Waveform to the features of phonetic units.
-        pitch: The LightningModule of pitch units.
-        tracks: F0 segments that it learns from.
-        pitch_trainer: How long, and on what.
-        style: The LightningModule of the style encoder.
-        crops: Styled speech that it learns from.
-        style_trainer: How long, and on what.
-        num_clusters: Phonetic units.
-        num_style_units: Style units.
-        switch_penalty: As ``train_base_tokenizer``.
-        hours: Of speech that phonetic and style units are clustered of.
-        seed: Of initial weights, draws and clusterings; the data take their own.
+        phonetic: How phonetic units are clustered.
+        pitch: How pitch units are trained.
+        style: How style units are trained.
+        hours: Hours of training speech that phonetic and style units are clustered on.
+        seed: Seed of initial weights, sampled utterances and clusterings; the DataModules have seeds of their own.
     """
-    redraw(pitch, seed)
-    redraw(style, seed)
-    told = train_base_tokenizer(out / "phonetic", corpus, encoder, num_clusters, switch_penalty, hours, seed=seed)
-    told |= train_pitch(out / "pitch", pitch, tracks, pitch_trainer)
-    told |= train_style(out / "classifier", style, crops, style_trainer)
-    told |= cluster_style(out / "style", corpus, out / "classifier" / "style", num_style_units, hours, seed=seed)
-    phonetic = PhoneticUnits.load(out / "phonetic" / "tokenizer" / "Hu")
-    Base(phonetic).save(out / "base")
-    Expressive(phonetic, PitchUnits.load(out / "pitch" / "pitch"), StyleUnits.load(out / "style" / "style")).save(
-        out / "expressive"
+    redraw(pitch.model, seed)
+    redraw(style.model, seed)
+    lines = train_base_tokenizer(
+        out / "phonetic",
+        corpus,
+        phonetic.encoder,
+        phonetic.num_clusters,
+        phonetic.switch_penalty,
+        hours,
+        seed=seed,
     )
-    return {name: line for name, line in told.items() if name not in ("curves", "inertia")}
+    lines |= train_pitch(out / "pitch", pitch.model, pitch.data, pitch.trainer)
+    lines |= train_style(out / "classifier", style.model, style.data, style.trainer)
+    classifier = out / "classifier" / "style"
+    lines |= cluster_style(out / "style", corpus, classifier, style.num_clusters, hours, seed=seed)
+    phonetic_units = PhoneticUnits.load(out / "phonetic" / "tokenizer" / "Hu")
+    pitch_units = PitchUnits.load(out / "pitch" / "pitch")
+    style_units = StyleUnits.load(out / "style" / "style")
+    Base(phonetic_units).save(out / "base")
+    Expressive(phonetic_units, pitch_units, style_units).save(out / "expressive")
+    return {name: line for name, line in lines.items() if name not in OMITTED_LINES}

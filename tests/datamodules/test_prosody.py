@@ -9,7 +9,7 @@ from tests.toy_prosody import write_corpus
 from zoo.audio import write
 from zoo.corpora import open_corpus, prepare
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import utterance, waveform
+from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.speech.f0 import Autocorrelation
 from zoo.speech.f0_store import write_f0
 
@@ -128,13 +128,13 @@ def contains(sound: torch.Tensor, crop: torch.Tensor) -> bool:
 
 def test_a_crop_is_a_piece_of_an_utterance_of_its_style(corpus):
     data = style_module(corpus)
-    whole = [waveform(cut) for cut in data.training]
+    whole = [load_waveform(cut) for cut in data.training]
     assert data.styles == ["calm", "glad"] and data.style_seconds.tolist() == pytest.approx([27.0, 27.0])
     for batch in first(loader(data), 3):
         assert batch["waveform"].shape == (3, 16000)
         for crop, style in zip(batch["waveform"], batch["style"]):
             rows = [row for row, sound in enumerate(whole) if contains(sound, crop)]
-            assert rows and all(utterance(data.training[row]).style == data.styles[style] for row in rows)
+            assert rows and all(to_utterance(data.training[row]).style == data.styles[style] for row in rows)
 
 
 def test_a_short_utterance_is_repeated_to_fill_a_crop(corpus):
@@ -149,7 +149,7 @@ def test_validation_is_on_whole_utterances_of_known_styles(corpus):
     data = style_module(corpus, max_seconds=2.0)
     batches = list(data.val_dataloader())
     assert len(batches) == 8 and {batch["waveform"].shape[1] for batch in batches} == {24000, 32000}
-    assert [data.styles[batch["style"]] for batch in batches] == [utterance(cut).style for cut in data.validation]
+    assert [data.styles[batch["style"]] for batch in batches] == [to_utterance(cut).style for cut in data.validation]
 
 
 def test_a_corpus_without_styles_is_refused(tmp_path):

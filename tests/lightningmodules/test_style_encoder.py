@@ -6,7 +6,7 @@ from datamodules.prosody import StyleDataModule
 from lightningmodules.callbacks import SeededSteps
 from lightningmodules.style_encoder import StyleFinetuning
 from tests.toy_prosody import write_corpus
-from zoo.corpora.utterance import waveform
+from zoo.corpora.utterance import load_waveform
 from zoo.evaluation.pitch_and_style import style_report
 from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleUnits
@@ -56,7 +56,7 @@ def test_styles_of_another_speaker_are_told_after_a_few_steps(corpus, tmp_path):
     trained.head.labels = serving.styles
     report = style_report(
         StyleUnits(trained.encoder, trained.head),
-        ((waveform(cut), cut.supervisions[0].custom["style"]) for cut in serving.validation),
+        ((load_waveform(cut), cut.supervisions[0].custom["style"]) for cut in serving.validation),
     )
     assert report["accuracy"]["share"] == pytest.approx(metrics["val/accuracy"], abs=1e-4) and report["majority"] == 0.5
 

@@ -18,7 +18,7 @@ from recipes.stages.tokens import tokenize_corpus
 from recipes.stages.training import train_language_model
 from tests.toy_extractors import Loudest, Pitch, Style
 from zoo import audio
-from zoo.corpora import DemoCorpus, read_cuts, utterance
+from zoo.corpora import DemoCorpus, read_cuts, to_utterance
 from zoo.language.networks import llama
 from zoo.language.speech_text_model import SpeechTextModel, load_language_model
 from zoo.speech.encoders import FilterbankEncoder
@@ -118,7 +118,7 @@ def test_tokens_are_those_of_the_tokenizer_and_of_the_vocabulary(run):
         Vocabulary.load(run / "vocabulary" / "vocabulary"),
     )
     for split in SPLITS:
-        labels = {u.id: u for u in map(utterance, read_cuts(run / "corpus", split))}
+        labels = {u.id: u for u in map(to_utterance, read_cuts(run / "corpus", split))}
         table = {row.id: row for row in TokenTable(run / "tokens", split)}
         assert table.keys() == (
             {f"{id}{speed}" for id in labels for speed in ("", "@1.1")} if split == "train" else labels.keys()

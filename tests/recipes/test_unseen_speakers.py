@@ -8,7 +8,12 @@ import pytest
 from datamodules import F0DataModule, StyleDataModule
 from lightningmodules import PitchAutoencoder, StyleFinetuning
 from recipes.stages.prosody import extract_f0
-from recipes.stages.tokenizer_variants import train_tokenizer_variants
+from recipes.stages.tokenizer_variants import (
+    PhoneticTraining,
+    PitchTraining,
+    StyleTraining,
+    train_tokenizer_variants,
+)
 from recipes.stages.unseen_speakers import measure_unseen_speakers
 from tests.toy_prosody import write_corpus
 from zoo.corpora import SpeakerFold, open_corpus, prepare
@@ -41,15 +46,9 @@ def variants(out, corpus, seed):
     return train_tokenizer_variants(
         out,
         corpus,
-        FilterbankEncoder(),
-        PitchAutoencoder(vqvae, 3e-3),
-        F0DataModule(out / "f0", 7680, 4),
-        trainer(5),
-        style,
-        StyleDataModule(corpus, 1.0, 6),
-        trainer(20),
-        num_clusters=6,
-        num_style_units=4,
+        PhoneticTraining(FilterbankEncoder(), num_clusters=6),
+        PitchTraining(PitchAutoencoder(vqvae, 3e-3), F0DataModule(out / "f0", 7680, 4), trainer(5)),
+        StyleTraining(style, StyleDataModule(corpus, 1.0, 6), trainer(20), num_clusters=4),
         seed=seed,
     )
 

@@ -5,7 +5,7 @@ import torch
 
 from zoo.audio import write
 from zoo.corpora.source import BadItem, Items, file_cut
-from zoo.corpora.utterance import utterance
+from zoo.corpora.utterance import to_utterance
 from zoo.forced_alignment import Aligned, CTCAligner, mms_aligner
 
 LETTERS = {letter: index for index, letter in enumerate("-abcdeghilnostu*")}
@@ -73,7 +73,7 @@ def test_a_corpus_gets_the_times_that_it_lacks(tmp_path):
     corpus = Aligned(source, CTCAligner(Spelling(), LETTERS))
     found = list(corpus.splits(tmp_path)["train"])
     assert corpus.synthetic and found[3] is cuts[3]
-    words = [utterance(cut).words for cut in found[:3]]
+    words = [to_utterance(cut).words for cut in found[:3]]
     assert words[0] == (("anna", 0.02, 0.18),) and words[1] == (("ben", 0.0, 0.1),) and words[2] is None
 
 

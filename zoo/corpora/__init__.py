@@ -13,6 +13,6 @@ from zoo.corpora.source import BadItem as BadItem
 from zoo.corpora.speaker_folds import SpeakerFold as SpeakerFold
 from zoo.corpora.table_corpus import TableCorpus as TableCorpus
 from zoo.corpora.utterance import Utterance as Utterance
+from zoo.corpora.utterance import load_waveform as load_waveform
 from zoo.corpora.utterance import to_cut as to_cut
-from zoo.corpora.utterance import utterance as utterance
-from zoo.corpora.utterance import waveform as waveform
+from zoo.corpora.utterance import to_utterance as to_utterance

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from zoo import audio, files
 from zoo.corpora.source import SPLITS, BadItem, Source
-from zoo.corpora.utterance import Interval, audio_name, utterance, waveform
+from zoo.corpora.utterance import Interval, audio_name, load_waveform, to_utterance
 
 # Aligners round to frames of 10 or 20 ms; an interval that ends this far beyond the audio is cut back to it.
 OVERHANG_SECONDS = 0.02
@@ -132,7 +132,7 @@ def _write_split(
 
 def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
     """Return the cut with its word and phoneme times cut back to the audio, or what is wrong with it."""
-    labels = utterance(cut)
+    labels = to_utterance(cut)
     if labels.duration <= 0:
         return BadItem(cut.id, audio_name(cut), "zero length")
     for name, intervals in (("words", labels.words), ("phonemes", labels.phonemes)):
@@ -143,7 +143,7 @@ def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
         items[:] = [i._replace(duration=round(min(i.end, cut.duration) - i.start, 8)) for i in items]
     if check_samples:
         try:
-            if not waveform(cut).numpy().any():
+            if not load_waveform(cut).numpy().any():
                 return BadItem(cut.id, audio_name(cut), "all samples are zero")
         except audio.AudioError as error:
             return BadItem(cut.id, audio_name(cut), str(error))
@@ -162,7 +162,7 @@ def _time_problem(intervals: tuple[Interval, ...], duration: float) -> str | Non
 
 
 def _count(cut: Cut, summary: SplitSummary) -> None:
-    labels = utterance(cut)
+    labels = to_utterance(cut)
     summary.utterances += 1
     summary.hours += labels.duration / 3600
     summary.with_words += labels.words is not None

@@ -1,4 +1,4 @@
-"""A corpus divided anew, so that every speaker is once among those that training does not hear."""
+"""Cross-validation over speakers: a corpus split anew, so that every speaker is held out in one of the folds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,22 +8,23 @@ from pathlib import Path
 from lhotse.cut import Cut
 
 from zoo.corpora.source import BadItem, Items, Source
-from zoo.corpora.utterance import utterance
+from zoo.corpora.utterance import to_utterance
 
 
 @dataclass(frozen=True)
 class SpeakerFold:
-    """All splits of a corpus together; a part of the speakers is ``dev``, all others are ``train``.
+    """One fold of a corpus: all its splits together, of which one fold of the speakers is ``dev`` and the rest ``train``.
 
     Args:
         source: The corpus.
-        part: Which speakers are left out of training, from 0.
-        parts: That the speakers, in the order of their names, are dealt into; as many as speakers to leave out one at a time.
+        fold: Index of the fold whose speakers are held out, from 0.
+        num_folds: Number of folds into which the speakers, sorted by name, are dealt in turn; the number of speakers
+            holds out one speaker at a time.
     """
 
     source: Source
-    part: int
-    parts: int
+    fold: int
+    num_folds: int
 
     @property
     def synthetic(self) -> bool:
@@ -33,25 +34,38 @@ class SpeakerFold:
         """Return ``train`` and ``dev``.
 
         Raises:
-            ValueError: There is no such part, or there are fewer speakers than parts.
+            ValueError: There is no such fold, or there are fewer speakers than folds.
         """
-        whole = self.source.splits(folder)
-        speakers = sorted(
-            {utterance(cut).speaker for items in whole.values() for cut in items if not isinstance(cut, BadItem)}
-        )
-        if not 0 <= self.part < self.parts or self.parts < 2:
-            raise ValueError(f"part {self.part} of parts {self.parts}: want at least two parts, counted from 0")
-        if len(speakers) < self.parts:
+        if not 0 <= self.fold < self.num_folds or self.num_folds < 2:
+            raise ValueError(f"fold {self.fold} of num_folds {self.num_folds}: want at least two folds, counted from 0")
+        splits = self.source.splits(folder)
+        speakers = _speakers(splits)
+        if len(speakers) < self.num_folds:
             raise ValueError(
-                f"parts: {self.parts}, but {self.source} has {len(speakers)} speakers ({', '.join(speakers[:10])}); want at most as many parts"
+                f"num_folds: {self.num_folds}, but {self.source} has {len(speakers)} speakers "
+                f"({', '.join(speakers[:10])}); want at most as many folds as speakers"
             )
-        chosen = frozenset(speakers[self.part :: self.parts])
-        return {"train": Items(partial(_of, whole, chosen, False)), "dev": Items(partial(_of, whole, chosen, True))}
+        held_out = frozenset(speakers[self.fold :: self.num_folds])
+        return {
+            "train": Items(partial(_select, splits, held_out, False)),
+            "dev": Items(partial(_select, splits, held_out, True)),
+        }
 
 
-def _of(splits: dict[str, Items], speakers: frozenset[str], wanted: bool) -> Iterator[Cut | BadItem]:
-    """Cuts of some speakers, or of all others, those with the items that cannot be used."""
+def _speakers(splits: dict[str, Items]) -> list[str]:
+    """Names of the speakers of all splits, sorted."""
+    speakers = set()
     for items in splits.values():
-        for cut in items:
-            if (not isinstance(cut, BadItem) and utterance(cut).speaker in speakers) == wanted:
-                yield cut
+        for item in items:
+            if not isinstance(item, BadItem):
+                speakers.add(to_utterance(item).speaker)
+    return sorted(speakers)
+
+
+def _select(splits: dict[str, Items], held_out: frozenset[str], is_dev: bool) -> Iterator[Cut | BadItem]:
+    """Yield the cuts of the held-out speakers, or those of all others; unusable items belong to the others."""
+    for items in splits.values():
+        for item in items:
+            is_held_out = not isinstance(item, BadItem) and to_utterance(item).speaker in held_out
+            if is_held_out == is_dev:
+                yield item

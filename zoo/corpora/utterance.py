@@ -40,7 +40,7 @@ class Utterance:
     duration: float
 
 
-def utterance(cut: Cut) -> Utterance:
+def to_utterance(cut: Cut) -> Utterance:
     """Return what a cut with one supervision says of itself.
 
     Args:
@@ -66,7 +66,7 @@ def utterance(cut: Cut) -> Utterance:
 
 
 def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
-    """Return the cut over a whole recording that :func:`utterance` turns back into ``utterance``.
+    """Return the cut over a whole recording that :func:`to_utterance` turns back into ``utterance``.
 
     Args:
         utterance: Its ``duration`` is the recording's.
@@ -93,7 +93,7 @@ def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
     return cut
 
 
-def waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
+def load_waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
     """Load the audio of a cut, channels averaged and resampled: (num_samples,).
 
     Args:

@@ -16,7 +16,7 @@ from lhotse.cut import Cut
 from tqdm import tqdm
 
 from zoo.audio import AudioError
-from zoo.corpora.utterance import utterance, waveform
+from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.files import whole_file
 from zoo.processes import in_processes
 from zoo.speech.f0 import F0Extractor, F0Track
@@ -145,9 +145,9 @@ def _row(cut_id: str, speaker: str, start: int, track: np.ndarray | str) -> F0Ro
 
 def _compute(cut: Cut, extractor: F0Extractor) -> tuple[str, str, np.ndarray | str]:
     """Id, speaker, and Hz (T,), negative where unvoiced; instead of them the reason why the audio cannot be read."""
-    speaker = utterance(cut).speaker
+    speaker = to_utterance(cut).speaker
     try:
-        track = extractor(waveform(cut, extractor.sample_rate))
+        track = extractor(load_waveform(cut, extractor.sample_rate))
     except AudioError as error:
         return cut.id, speaker, str(error)
     return cut.id, speaker, torch.where(track.voiced, track.frequency, -track.frequency).numpy().astype(np.float32)

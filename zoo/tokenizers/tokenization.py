@@ -9,8 +9,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from zoo.audio import AudioError
-from zoo.corpora.chunks import pieces
-from zoo.corpora.utterance import Utterance, utterance, waveform
+from zoo.corpora.chunks import load_chunks
+from zoo.corpora.utterance import Utterance, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
 from zoo.tokens.store import TokenRow
@@ -27,7 +27,7 @@ def readable(
     """Yield each utterance with its waveform (num_samples,), counting those that cannot be read."""
     for cut in tqdm(cuts, desc=title, unit="utt", mininterval=1.0):
         try:
-            yield utterance(cut), cut, waveform(cut, sample_rate)
+            yield to_utterance(cut), cut, load_waveform(cut, sample_rate)
         except AudioError as error:
             tally.skipped.append({"id": cut.id, "reason": str(error)})
 
@@ -53,7 +53,7 @@ def tokenize_cuts(
     hearing, heard = _BatchEncoder(tokenizer, batch_seconds), []
     for cut in cuts:
         try:
-            heard += [hearing.listen(utterance(cut), cut, speed) for speed in speeds]
+            heard += [hearing.listen(to_utterance(cut), cut, speed) for speed in speeds]
             tally.utterances += 1
         except AudioError as error:
             tally.skipped.append({"id": cut.id, "reason": str(error)})
@@ -91,7 +91,7 @@ class _BatchEncoder:
     def listen(self, spoken: Utterance, cut: Cut, speed: float) -> _EncodedSpeech:
         """Read an utterance; its units are there after the next ``encode_waiting``."""
         take = _EncodedSpeech(spoken, cut, speed)
-        for piece in pieces(cut, self.tokenizer.sample_rate, self.tokenizer.chunk_seconds, speed):
+        for piece in load_chunks(cut, self.tokenizer.sample_rate, self.tokenizer.chunk_seconds, speed):
             self.waiting.append((piece, take, len(take.units)))
             take.units.append({})
             take.num_samples += len(piece)

@@ -5,9 +5,9 @@ import torch
 from lhotse import Recording
 
 from zoo.audio import resample
-from zoo.corpora import chunks as pieces_module
-from zoo.corpora.chunks import pieces
-from zoo.corpora.utterance import Utterance, to_cut, waveform
+from zoo.corpora import chunks as chunks_module
+from zoo.corpora.chunks import load_chunks
+from zoo.corpora.utterance import Utterance, load_waveform, to_cut
 
 
 @pytest.fixture
@@ -23,24 +23,32 @@ def cut(tmp_path):
 
 @pytest.mark.parametrize("speed", [1.0, 0.92, 1.08])
 @pytest.mark.parametrize("rate", [16000, 8000, 22050, 44100])
-def test_pieces_joined_are_the_whole(cut, rate, speed):
-    made = cut(20.3, rate)
-    whole = resample(waveform(made, 16000), round(16000 * speed / 100) * 100, 16000)
-    parts = list(pieces(made, 16000, 4.0, speed))
-    assert [len(part) for part in parts[:-1]] == [64000] * (len(parts) - 1) and 0 < len(parts[-1]) <= 64000
-    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-6)
+def test_joined_chunks_are_the_whole_waveform(cut, rate, speed):
+    recorded = cut(20.3, rate)
+    expected = resample(load_waveform(recorded, 16000), round(16000 * speed / 100) * 100, 16000)
+    chunks = list(load_chunks(recorded, 16000, 4.0, speed))
+    assert [len(chunk) for chunk in chunks[:-1]] == [64000] * (len(chunks) - 1)
+    assert 0 < len(chunks[-1]) <= 64000
+    torch.testing.assert_close(torch.cat(chunks), expected, rtol=1e-4, atol=1e-6)
     if rate == 16000 and speed == 1.0:
-        assert torch.equal(torch.cat(parts), whole)
+        assert torch.equal(torch.cat(chunks), expected)
 
 
-def test_short_audio_is_one_piece(cut):
-    made = cut(3.0, 16000)
-    (part,) = pieces(made, 16000, 4.0)
-    assert torch.equal(part, waveform(made))
+def test_short_audio_is_one_chunk(cut):
+    recorded = cut(3.0, 16000)
+    (chunk,) = load_chunks(recorded, 16000, 4.0)
+    assert torch.equal(chunk, load_waveform(recorded))
 
 
-def test_only_a_window_is_read_at_a_time(cut, monkeypatch):
-    read = []
-    monkeypatch.setattr(pieces_module, "waveform", lambda cut, rate: read.append(cut.duration) or waveform(cut, rate))
-    assert sum(len(part) for part in pieces(cut(30.0, 16000), 16000, 5.0)) == 30 * 16000
-    assert len(read) == 6 and max(read) < 5.0 + 4 * pieces_module.MARGIN_SECONDS and np.argmax(read) > 0
+def test_one_window_is_read_at_a_time(cut, monkeypatch):
+    durations = []
+
+    def load_and_record(cut, rate):
+        durations.append(cut.duration)
+        return load_waveform(cut, rate)
+
+    monkeypatch.setattr(chunks_module, "load_waveform", load_and_record)
+    assert sum(len(chunk) for chunk in load_chunks(cut(30.0, 16000), 16000, 5.0)) == 30 * 16000
+    assert len(durations) == 6
+    assert max(durations) < 5.0 + 4 * chunks_module.MARGIN_SECONDS
+    assert np.argmax(durations) > 0

@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 import soundfile
 
-from zoo.corpora import DemoCorpus, open_corpus, prepare, read_cuts, utterance
+from zoo.corpora import DemoCorpus, open_corpus, prepare, read_cuts, to_utterance
 from zoo.corpora.demo_voices import speakers
 
 SMALL = dict(hours=0.05, num_cloze=12)
@@ -30,22 +30,22 @@ def test_it_is_a_corpus_like_any_other_and_says_it_is_synthetic(made):
     assert json.loads((out / "demo" / "demo.json").read_text())["synthetic"] is True
     assert sum(split.skipped for split in summary.splits.values()) == 0
     assert sum(split.hours for split in summary.splits.values()) == pytest.approx(0.05, rel=0.25)
-    direct = [utterance(cut) for cut in open_corpus(out / "demo").splits(out)["train"]]
-    assert direct == list(map(utterance, read_cuts(out, "train")))
+    direct = [to_utterance(cut) for cut in open_corpus(out / "demo").splits(out)["train"]]
+    assert direct == list(map(to_utterance, read_cuts(out, "train")))
     assert {u.language for u in direct} == {"en", "de"}
 
 
 def test_words_are_complete_and_inside_the_audio(made):
     out, _ = made
     for split in ("train", "dev", "test"):
-        for u in map(utterance, read_cuts(out, split)):
+        for u in map(to_utterance, read_cuts(out, split)):
             assert [word for word, _, _ in u.words] == u.text.split() and u.phonemes and u.style
             assert u.duration - 0.15 < u.words[-1][2] <= u.duration
 
 
 def test_no_speaker_and_no_story_is_in_two_splits(made):
     out, _ = made
-    seen = {split: list(map(utterance, read_cuts(out, split))) for split in ("train", "dev", "test")}
+    seen = {split: list(map(to_utterance, read_cuts(out, split))) for split in ("train", "dev", "test")}
     for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
         assert not {u.speaker for u in seen[one]} & {u.speaker for u in seen[other]}
         assert not {u.text for u in seen[one]} & {u.text for u in seen[other]}
@@ -54,7 +54,7 @@ def test_no_speaker_and_no_story_is_in_two_splits(made):
 
 def test_the_cloze_suite_is_balanced_unseen_and_of_test_speakers(made):
     out, _ = made
-    train = {u.text for u in map(utterance, read_cuts(out, "train"))}
+    train = {u.text for u in map(to_utterance, read_cuts(out, "train"))}
     for name, language in (("story_cloze.jsonl", "en"), ("story_cloze_de.jsonl", "de")):
         items = rows(out / "demo" / "suites" / name)
         assert len(items) == 12 and {item["speaker"] for item in items} == set(speakers(language, "test"))

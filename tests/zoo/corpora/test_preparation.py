@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from zoo.corpora import TableCorpus, open_corpus, prepare, read_cuts, utterance, waveform
+from zoo.corpora import TableCorpus, load_waveform, open_corpus, prepare, read_cuts, to_utterance
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
 
@@ -44,7 +44,7 @@ def test_bad_utterances_are_listed_with_their_reason(make, tmp_path):
     ):
         assert says in reasons[id], id
     assert len(reasons) == 9 == summary.splits["train"].skipped
-    kept = {u.id: u for u in map(utterance, read_cuts(tmp_path / "out", "train"))}
+    kept = {u.id: u for u in map(to_utterance, read_cuts(tmp_path / "out", "train"))}
     assert sorted(kept) == ["u0", "u10", "u11"]
     assert kept["u10"].words[-1] == ("words", 0.2, 0.4)
     facts = json.loads((tmp_path / "out" / "corpus.json").read_text())
@@ -110,7 +110,7 @@ def test_recorded_corpora(tmp_path, name):
     assert not summary.synthetic and set(summary.splits) == {"train", "dev"}
     assert sum(split.skipped for split in summary.splits.values()) == 0
     lines = (REAL / name / "dev.jsonl").read_text().splitlines()
-    got = {u.id: u for u in map(utterance, read_cuts(tmp_path, "dev"))}
+    got = {u.id: u for u in map(to_utterance, read_cuts(tmp_path, "dev"))}
     assert len(got) == len(lines)
     for row in map(json.loads, lines):
         same = got[row["id"]]
@@ -122,4 +122,4 @@ def test_recorded_corpora(tmp_path, name):
         for (word, start, end), (want, want_start, want_end) in zip(same.words or (), row["words"] or ()):
             assert word == want and (start, end) == pytest.approx((want_start, want_end), abs=1e-6)
     first = next(iter(read_cuts(tmp_path, "dev")))
-    assert len(waveform(first)) == round(first.duration * 16000)
+    assert len(load_waveform(first)) == round(first.duration * 16000)

@@ -13,19 +13,19 @@ from zoo.corpora import (
     LhotseCorpus,
     LhotseRecipe,
     TableCorpus,
+    load_waveform,
     open_corpus,
     prepare,
     read_cuts,
     to_cut,
-    utterance,
-    waveform,
+    to_utterance,
 )
 from zoo.corpora.source import held_out
 
 
 def utterances(path, tmp_path):
     return {
-        split: sorted((utterance(cut) for cut in items), key=lambda u: u.id)
+        split: sorted((to_utterance(cut) for cut in items), key=lambda u: u.id)
         for split, items in open_corpus(path).splits(tmp_path).items()
     }
 
@@ -75,14 +75,14 @@ def test_the_kinds_of_source_agree(make, tmp_path):
     assert utterances(tmp_path / "pairs", tmp_path) == want
 
     prepare(open_corpus(root), tmp_path / "prepared")
-    assert {split: list(map(utterance, read_cuts(tmp_path / "prepared", split))) for split in want} == want
+    assert {split: list(map(to_utterance, read_cuts(tmp_path / "prepared", split))) for split in want} == want
     assert utterances(tmp_path / "prepared", tmp_path) == want
 
 
 def test_all_columns_of_both_table_kinds(make, tmp_path):
     rows = [make.row(n, duration=0.4, phonemes=[["t", 0.0, 0.1]]) for n in range(4)]
     got = [
-        utterance(cut)
+        to_utterance(cut)
         for name in ("train.jsonl", "train.tsv")
         for cut in TableCorpus(make.table(name, rows)).splits(tmp_path)["train"]
     ]
@@ -98,13 +98,13 @@ def test_a_spreadsheet_may_quote_the_words(make, tmp_path):
     path = make.table("train.tsv", [row | {"words": quoted}, make.row(1)])
     make.table("dev.tsv", [make.row(2)])
     cut = next(iter(TableCorpus(path.parent).splits(tmp_path)["train"]))
-    assert utterance(cut).words == (("two", 0.0, 0.15), ("words", 0.2, 0.4))
+    assert to_utterance(cut).words == (("two", 0.0, 0.15), ("words", 0.2, 0.4))
 
 
 def test_only_audio_and_text_are_required(make, tmp_path):
     rows = [make.row(n, **dict.fromkeys(("id", "language", "speaker", "style", "words"), "absent")) for n in range(2)]
     splits = open_corpus(make.table("all.jsonl", rows), "pl").splits(tmp_path)
-    got = utterance(next(iter(splits["train"])))
+    got = to_utterance(next(iter(splits["train"])))
     assert (got.language, got.speaker, got.style, got.words) == ("pl", "unknown", None, None) and got.id.startswith(
         "audio-u"
     )
@@ -118,7 +118,7 @@ def test_long_recordings_become_one_cut_a_supervision(make, tmp_path):
         [SupervisionSegment(f"s{n}", recording.id, n * 0.5, 0.5, text=f"part {n}") for n in range(4)]
     ).to_file(tmp_path / "m" / "supervisions_train.jsonl.gz")
     splits = LhotseCorpus(tmp_path / "m").splits(tmp_path)
-    got = sorted(utterance(cut).text for items in splits.values() for cut in items)
+    got = sorted(to_utterance(cut).text for items in splits.values() for cut in items)
     assert got == [f"part {n}" for n in range(4)] and len(list(splits["dev"])) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_lhotse_recipe_by_name(make, tmp_path):
     for number in range(60):
         make.sound(tmp_path / "yesno" / ("_".join(f"{number:08b}") + ".wav"), 0.05, number)
     splits = LhotseRecipe("yesno", tmp_path / "yesno").splits(tmp_path / "out")
-    got = {split: [utterance(cut) for cut in items] for split, items in splits.items()}
+    got = {split: [to_utterance(cut) for cut in items] for split, items in splits.items()}
     assert {split: len(us) for split, us in got.items() if split == "test"} == {"test": 30} and len(got["train"]) + len(
         got["dev"]
     ) == 30
@@ -205,7 +205,7 @@ def test_speech_without_text(make, tmp_path):
     for path in root.rglob("*.txt"):
         path.unlink()
     assert all(isinstance(item, BadItem) for item in FolderCorpus(root).splits(tmp_path)["train"])
-    got = [utterance(cut) for cut in FolderCorpus(root, transcripts=False).splits(tmp_path)["train"]]
+    got = [to_utterance(cut) for cut in FolderCorpus(root, transcripts=False).splits(tmp_path)["train"]]
     assert [u.text for u in got] == ["", ""]
 
 
@@ -213,7 +213,7 @@ def test_a_cut_without_labels_is_speech_without_text(make, tmp_path):
     cuts = [Recording.from_file(make.sound(tmp_path / f"{n}.wav")).to_cut() for n in range(2)]
     CutSet.from_cuts(cuts).to_file(tmp_path / "all.jsonl.gz")
     got = [
-        utterance(cut)
+        to_utterance(cut)
         for items in LhotseCorpus(tmp_path / "all.jsonl.gz", "de").splits(tmp_path).values()
         for cut in items
     ]
@@ -225,5 +225,5 @@ def test_stereo_files_are_one_cut_of_all_channels(tmp_path, make):
     left = np.full(8000, 0.5)
     soundfile.write(root / "train" / "anna" / "a.wav", np.stack([left, 0 * left], axis=1), 16000)
     cut = next(iter(FolderCorpus(root).splits(tmp_path)["train"]))
-    assert waveform(cut).mean().item() == pytest.approx(0.25, abs=1e-3)
-    assert utterance(to_cut(utterance(cut), cut.recording)) == utterance(cut)
+    assert load_waveform(cut).mean().item() == pytest.approx(0.25, abs=1e-3)
+    assert to_utterance(to_cut(to_utterance(cut), cut.recording)) == to_utterance(cut)

@@ -5,7 +5,7 @@ import torch
 from lhotse import CutSet, Recording
 
 from zoo import audio
-from zoo.corpora import Utterance, to_cut, utterance, waveform
+from zoo.corpora import Utterance, load_waveform, to_cut, to_utterance
 
 WORDS = (("one", 0.1, 0.25), ("two", 0.25, 0.3875))
 
@@ -29,9 +29,9 @@ def spoken(**changes):
 )
 def test_there_and_back(make, tmp_path, changes):
     cut = to_cut(spoken(**changes), Recording.from_file(make.sound(tmp_path / "a.wav", 0.5)))
-    assert utterance(cut) == spoken(**changes)
+    assert to_utterance(cut) == spoken(**changes)
     CutSet.from_cuts([cut]).to_file(tmp_path / "cuts.jsonl")
-    assert utterance(CutSet.from_file(tmp_path / "cuts.jsonl")[0]) == spoken(**changes)
+    assert to_utterance(CutSet.from_file(tmp_path / "cuts.jsonl")[0]) == spoken(**changes)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
@@ -41,21 +41,21 @@ def test_the_waveform_of_a_cut_is_that_of_its_file(tmp_path, suffix, rate, chann
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal((rate, channels)), rate)
     header = soundfile.info(path)
     recording = Recording.from_file(path)
-    got, want = waveform(to_cut(spoken(), recording)), audio.read(path)
+    got, want = load_waveform(to_cut(spoken(), recording)), audio.read(path)
     assert abs(len(got) - len(want)) <= 1 and header.frames == recording.num_samples
     assert torch.allclose(got[: len(want)], want[: len(got)], atol=1e-5)
 
 
 def test_part_of_a_recording(make, tmp_path):
     cut = to_cut(spoken(), Recording.from_file(make.sound(tmp_path / "a.wav", 0.5)))
-    assert torch.equal(waveform(cut.truncate(offset=0.1, duration=0.2)), audio.read(tmp_path / "a.wav")[1600:4800])
+    assert torch.equal(load_waveform(cut.truncate(offset=0.1, duration=0.2)), audio.read(tmp_path / "a.wav")[1600:4800])
 
 
 def test_a_vanished_file_is_one_line(make, tmp_path):
     cut = to_cut(spoken(), Recording.from_file(make.sound(tmp_path / "a.wav")))
     (tmp_path / "a.wav").unlink()
     with pytest.raises(audio.AudioError, match="a.wav: unreadable") as error:
-        waveform(cut)
+        load_waveform(cut)
     assert "\n" not in str(error.value)
 
 
@@ -63,4 +63,4 @@ def test_several_supervisions_are_refused(make, tmp_path):
     cut = to_cut(spoken(), Recording.from_file(make.sound(tmp_path / "a.wav")))
     cut.supervisions = cut.supervisions * 2
     with pytest.raises(ValueError, match="trim_to_supervisions"):
-        utterance(cut)
+        to_utterance(cut)

@@ -7,7 +7,7 @@ import torch
 
 from tests.toy_prosody import write_corpus
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import waveform
+from zoo.corpora.utterance import load_waveform
 from zoo.speech.f0 import Autocorrelation, F0Track
 from zoo.speech.f0_store import F0Store, write_f0
 
@@ -47,7 +47,7 @@ def test_tracks_come_back_as_they_were_computed(corpus, tmp_path):
     store, extractor = write_f0(tmp_path, "train", read_cuts(corpus, "train"), Autocorrelation()), Autocorrelation()
     assert len(store) == 12
     for index, cut in enumerate(read_cuts(corpus, "train")):
-        truth, track, row = extractor(waveform(cut)), store.track(index), store.rows[index]
+        truth, track, row = extractor(load_waveform(cut)), store.track(index), store.rows[index]
         assert torch.equal(track.frequency, truth.frequency) and torch.equal(track.voiced, truth.voiced)
         assert (row.id, row.frames) == (cut.id, len(truth.voiced)) and row.speaker in ("ann", "bob", "cat")
         assert row.mean_hz == pytest.approx(truth.frequency[truth.voiced].mean().item(), rel=1e-5)
