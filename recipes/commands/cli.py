@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     name = arguments[0]
     if name not in COMMANDS:
-        from recipes.engine.errors import nearest
+        from zoo.suggestions import suggest
 
-        print(f"error: zoo has no command {name!r}; {nearest(name, COMMANDS)}", file=sys.stderr)
+        print(f"error: zoo has no command {name!r}; {suggest(name, COMMANDS)}", file=sys.stderr)
         sys.exit(2)
     try:
         _command(name, arguments[1:])

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from recipes.engine.errors import nearest
 from zoo.evaluation.generation.stsp import EMOTION_TO_SENTIMENT
 from zoo.evaluation.harness import evaluate_text
 from zoo.evaluation.judges.pretrained import (
@@ -25,6 +24,7 @@ from zoo.evaluation.tasks import SUITES, TASKS, Settings, Subject
 from zoo.language.speech_text_model import load_language_model
 from zoo.speech.style_units import CONFIG as STYLE
 from zoo.speech.style_units import StyleUnits
+from zoo.suggestions import suggest
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import FILE, require_match
 from zoo.vocoder.vocoder import Vocoder
@@ -111,7 +111,7 @@ class Evaluation:
         task, file = SUITES.get(name, ("contrast", ""))
         task = self.args.task or task
         if task not in TASKS:
-            raise ValueError(f"--task {task}: {nearest(task, TASKS)}")
+            raise ValueError(f"--task {task}: {suggest(task, TASKS)}")
         if task == "alignment":
             if self.tokens is None:
                 raise ValueError(

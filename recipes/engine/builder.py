@@ -5,8 +5,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from recipes.engine.check import TARGET
-from recipes.engine.errors import RecipeError
-from recipes.engine.faults import is_disk_full
+from recipes.engine.errors import RecipeError, is_disk_full
 from recipes.engine.recipe import Recipe
 from recipes.engine.resolve import home_of
 from recipes.engine.signatures import signature

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.engine.errors import RecipeError, nearest
+from recipes.engine.errors import RecipeError
+from zoo.suggestions import suggest
 
 ROOT = Path(__file__).parents[1]
 FIELD = re.compile(r"^(Needs|Costs|Run):\s*(.*)$")
@@ -50,7 +51,7 @@ def find(name: str) -> Path:
     if name in names():
         return shipped
     raise RecipeError(
-        f"{name}: no shipped recipe has this name; {nearest(name, names())} (`zoo list` shows all; a file's path ends in .yaml)"
+        f"{name}: no shipped recipe has this name; {suggest(name, names())} (`zoo list` shows all; a file's path ends in .yaml)"
     )
 
 

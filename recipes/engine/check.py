@@ -6,11 +6,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from recipes.engine.errors import RecipeError, nearest, shown
+from recipes.engine.errors import RecipeError, shown
 from recipes.engine.resolve import BROKEN, resolve
 from recipes.engine.signatures import made_by, signature
 from recipes.engine.targets import REFUSED_ARGUMENTS, Targets
 from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
+from zoo.suggestions import suggest
 
 TARGET = "_target_"
 
@@ -66,7 +67,7 @@ class _Checker:
                 self._argument(known.arguments[key], value, f"{at}.{key}")
             elif not known.is_open:
                 self.problems.append(
-                    f"{at}.{key}={shown(value)}: {target} has no argument {key!r}; {nearest(key, known.arguments)}"
+                    f"{at}.{key}={shown(value)}: {target} has no argument {key!r}; {suggest(key, known.arguments)}"
                 )
         for name, argument in known.arguments.items():
             if argument.required and name not in node:

@@ -1,10 +1,10 @@
 """One run at a time in a folder."""
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from recipes.engine.errors import RecipeError
 
@@ -14,28 +14,27 @@ def locked(folders: Sequence[Path]) -> Iterator[None]:
     """Hold a lock beside each folder; it ends with the process, however that ends, and is not inherited by its children.
 
     Raises:
-        RecipeError: Another run holds one.
+        RecipeError: Another run holds one of the locks.
     """
     with ExitStack() as stack:
         for folder in folders:
-            stack.enter_context(_lock(folder))
+            stack.enter_context(_locked(folder))
         yield
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     path = folder.with_name(f".{folder.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = FileLock(path)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RecipeError(f"another run is at work in {folder}; wait for it, or set another out=") from None
     except PermissionError:
-        yield  # a finished stage of somebody else's
+        yield  # a finished stage in a folder of another user
         return
     try:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RecipeError(f"another run is at work in {folder}; wait for it, or set another out=") from None
         yield
     finally:
-        os.close(file)
+        lock.release()

@@ -8,7 +8,8 @@ import yaml
 from omegaconf import OmegaConf, errors
 
 from recipes.engine.check import TARGET
-from recipes.engine.errors import nearest, shown
+from recipes.engine.errors import shown
+from zoo.suggestions import suggest
 
 
 def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
@@ -64,7 +65,7 @@ def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
             key = next((k for k in here if str(k) == key), key)
             is_new_argument = TARGET in here and depth == len(keys) - 1
             if key not in here and not is_new_argument:
-                raise KeyError(f"{at} has no {key!r}; {nearest(key, here)}")
+                raise KeyError(f"{at} has no {key!r}; {suggest(key, here)}")
         if depth == len(keys) - 1:
             here[key] = value
         else:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from recipes.engine.errors import RecipeError
-from recipes.engine.faults import is_interrupt
+from recipes.engine.errors import RecipeError, is_interrupt
 from recipes.engine.plan import Step
 from zoo.processes import follow_parent, start_method, usable_cores
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from recipes.engine.errors import RecipeError, nearest
+from recipes.engine.errors import RecipeError
 from recipes.engine.fingerprint import Fingerprint, fingerprints
 from recipes.engine.folder import Record, is_bare, read
 from recipes.engine.recipe import Recipe
+from zoo.suggestions import suggest
 
 
 class State(Enum):
@@ -70,7 +71,7 @@ def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[
         RecipeError: There is no such stage.
     """
     if stage is not None and stage not in recipe.stages:
-        raise RecipeError(f"--stage {stage}: {recipe.file} has no such stage; {nearest(stage, recipe.stages)}")
+        raise RecipeError(f"--stage {stage}: {recipe.file} has no such stage; {suggest(stage, recipe.stages)}")
     steps: list[Step] = []
     for name, fingerprint in fingerprints(recipe).items():
         steps.append(_step(recipe, name, fingerprint, stage in (None, name), again, again and stage == name))

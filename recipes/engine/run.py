@@ -15,8 +15,7 @@ from omegaconf import OmegaConf
 from recipes.engine import memory
 from recipes.engine.builder import Builder
 from recipes.engine.check import TARGET
-from recipes.engine.errors import RecipeError
-from recipes.engine.faults import is_disk_full, is_interrupt, one_line
+from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt, one_line
 from recipes.engine.folder import Record, clear, now, read
 from recipes.engine.locks import locked
 from recipes.engine.parallel import run_in_parallel

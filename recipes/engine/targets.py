@@ -12,7 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from recipes.engine.errors import RecipeError, nearest
+from recipes.engine.errors import RecipeError
+from zoo.suggestions import suggest
 
 PROJECT = ("zoo", "datamodules", "lightningmodules", "recipes")
 LIBRARIES = (
@@ -105,7 +106,7 @@ class Targets:
             return
         top = name.split(".")[0]
         if top not in PROJECT + LIBRARIES:
-            near = nearest(top, PROJECT + LIBRARIES)
+            near = suggest(top, PROJECT + LIBRARIES)
             meant = f"{near} Or," if near.startswith("did you mean") else f"those are {', '.join(PROJECT + LIBRARIES)};"
             if path != name:
                 raise RecipeError(
@@ -174,4 +175,4 @@ def _import(name: str, path: str, owner: Any = None) -> Any:
         raise RecipeError(f"there is no package {name!r} here")
     modules = [m.name for m in pkgutil.iter_modules(getattr(sys.modules.get(parent), "__path__", []))]
     names = [n for n in dir(owner) if not n.startswith("_")] + modules
-    raise RecipeError(f"{parent} has no {last!r}; {nearest(last, sorted(set(names), key=str.lower))}")
+    raise RecipeError(f"{parent} has no {last!r}; {suggest(last, sorted(set(names), key=str.lower))}")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from recipes.engine.errors import nearest, shown
+from recipes.engine.errors import shown
 from recipes.engine.signatures import signature
+from zoo.suggestions import suggest
 
 LISTS = (
     list,
@@ -105,8 +106,8 @@ def _need(fits: bool, hint: Any, value: Any, remedy: str = "") -> Any:
 
 def _meant(hint: Any, value: Any) -> str:
     return (
-        f"; {nearest(value, typing.get_args(hint))}"
-        if isinstance(value, str) and nearest(value, typing.get_args(hint)).startswith("did")
+        f"; {suggest(value, typing.get_args(hint))}"
+        if isinstance(value, str) and suggest(value, typing.get_args(hint)).startswith("did")
         else ""
     )
 
@@ -221,7 +222,7 @@ def _dataclass(kind: type, value: dict[str, Any]) -> Any:
     arguments = signature(kind).arguments
     for key in value:
         if key not in arguments:
-            raise Mismatch(f"{kind.__name__} has no {key!r}; {nearest(key, arguments)}", str(key))
+            raise Mismatch(f"{kind.__name__} has no {key!r}; {suggest(key, arguments)}", str(key))
     for name, argument in arguments.items():
         if argument.required and name not in value:
             raise Mismatch(f"missing; {kind.__name__} needs it ({name_of(argument.hint)})", name)

@@ -2,7 +2,6 @@
 
 import _ctypes
 import ctypes
-import difflib
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from torch import Tensor
 from zoo import audio
 from zoo.corpora.espeak_word_times import Event, intervals
 from zoo.corpora.utterance import Interval
+from zoo.suggestions import suggest
 
 SYNCHRONOUS = 2
 PHONEME_EVENTS, PHONEMES_AS_IPA, DONT_EXIT = 1, 2, 0x8000
@@ -146,8 +146,7 @@ class _Library:
         language, _, variant = voice.name.partition("+")
         for part, known in ((language.lower(), _languages()), (variant, ("", *_variants()))):
             if part not in known:
-                near = difflib.get_close_matches(part, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(filter(None, known))}"
+                hint = suggest(part, known, f"it has {', '.join(filter(None, known))}")
                 raise ValueError(f"voice {voice.name!r}: espeak-ng knows no {part!r}; {hint}")
         if self._handle.espeak_SetVoiceByName(voice.name.encode()) != 0:
             raise ValueError(f"voice {voice.name!r}: espeak-ng cannot load it")

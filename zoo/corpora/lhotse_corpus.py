@@ -1,6 +1,5 @@
 """Corpora that Lhotse knows: manifests on disk, or one of its recipes run on a corpus as it was downloaded."""
 
-import difflib
 import gzip
 import inspect
 import json
@@ -18,6 +17,7 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import SPLITS, BadItem, Items, held_out
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
+from zoo.suggestions import suggest
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
 SPLIT_WORDS = {
@@ -118,11 +118,8 @@ class LhotseRecipe:
     def _function(self) -> Callable[..., dict]:
         known = [name.removeprefix("prepare_") for name in dir(lhotse.recipes) if name.startswith("prepare_")]
         if self.name not in known:
-            near = difflib.get_close_matches(self.name, known, 1)
-            raise ValueError(
-                f"name: Lhotse has no recipe {self.name!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}")
-            )
+            hint = suggest(self.name, known, f"it has {', '.join(known)}")
+            raise ValueError(f"name: Lhotse has no recipe {self.name!r}; {hint}")
         return getattr(lhotse.recipes, f"prepare_{self.name}")
 
 

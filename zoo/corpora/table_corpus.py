@@ -1,7 +1,6 @@
 """Tables: one utterance a line, as JSON Lines or tab-separated values."""
 
 import csv
-import difflib
 import gzip
 import json
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import SPLITS, BadItem, Items, file_cut, held_out
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, Interval
+from zoo.suggestions import suggest
 
 REQUIRED = ("audio", "text")
 COLUMNS = (*REQUIRED, "id", "duration", "language", "speaker", "style", "words", "phonemes")
@@ -146,8 +146,7 @@ def _tsv_rows(file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 def _check_columns(row: dict[str, Any], place: str) -> None:
     for key in row:
         if key not in COLUMNS:
-            near = difflib.get_close_matches(str(key), COLUMNS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the columns are {', '.join(COLUMNS)}"
+            hint = suggest(str(key), COLUMNS, f"the columns are {', '.join(COLUMNS)}")
             raise ValueError(f"{place}: unknown column {key!r}; {hint}")
     for key in REQUIRED:
         if row.get(key) is None or (key == "audio" and not row[key]):

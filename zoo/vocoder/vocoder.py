@@ -1,6 +1,5 @@
 """A trained vocoder: units in, voice out."""
 
-import difflib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from zoo.files import whole_file, write_text
+from zoo.suggestions import listed, suggest
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
@@ -300,15 +300,8 @@ def _index(kind: str, asked: str | int | None, names: Sequence[str], count: int,
     if isinstance(asked, str):
         if asked in names:
             return names.index(asked)
-        near = difflib.get_close_matches(asked, names, 1)
-        shown = (
-            ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-            if names
-            else "no names, only numbers"
-        )
-        raise ValueError(
-            f"no {kind} {asked!r}; " + (f"did you mean {near[0]!r}?" if near else f"this vocoder has {shown}")
-        )
+        choices = listed(list(names)) if names else "no names, only numbers"
+        raise ValueError(f"no {kind} {asked!r}; {suggest(asked, names, f'this vocoder has {choices}')}")
     if not 0 <= asked < count:
         raise ValueError(f"{kind} {asked} is out of range: this vocoder has 0 to {count - 1}")
     return int(asked)
