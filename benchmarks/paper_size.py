@@ -64,21 +64,21 @@ FEW = [
 ]
 TINY = {
     "units/hubert_pretraining": [
-        "data.batch_seconds=8",
-        "data.max_seconds=2",
+        "data.buckets.batch_seconds=8",
+        "data.buckets.max_seconds=2",
         *(f"network.{name}={value}" for name, value in SMALL.items()),
     ],
     "units/ctc_quantizer": [
-        "data.batch_seconds=8",
-        "data.max_seconds=2",
+        "data.buckets.batch_seconds=8",
+        "data.buckets.max_seconds=2",
         "layer=2",
         "quantizer.widths=[32, 24, 16, 501]",
     ],
     "prosody/pitch": [],
     "prosody/style": ["stages.classifier.data.batch_size=2", "stages.classifier.model.head.dim=32"],
-    "vocoder/base": [*FEW, f"{MODEL}.generator.channels=32"],
-    "vocoder/expressive": [*FEW, f"{MODEL}.generator.channels=32"],
-    "vocoder/base_istft": [*FEW, f"{MODEL}.generator.channels=32", f"{MODEL}.generator.hidden=64"],
+    "vocoder/base": [*FEW, f"{MODEL}.generator.backbone.channels=32"],
+    "vocoder/expressive": [*FEW, f"{MODEL}.generator.backbone.channels=32"],
+    "vocoder/base_istft": [*FEW, f"{MODEL}.generator.backbone.channels=32", f"{MODEL}.generator.backbone.hidden=64"],
 }
 
 
@@ -124,7 +124,8 @@ def batch_of(data: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """Noise in the shape that a data module serves, by its arguments, and the seconds of audio in it."""
     kind = data["_target_"].split(".")[-1]
     if kind in ("WaveformDataModule", "AugmentedDataModule"):
-        rows, samples = int(data["batch_seconds"] / data["max_seconds"]), round(data["max_seconds"] * RATE)
+        buckets = data["buckets"]
+        rows, samples = int(buckets["batch_seconds"] / buckets["max_seconds"]), round(buckets["max_seconds"] * RATE)
         sounds, lengths = 0.1 * torch.randn(rows, samples), torch.full((rows,), samples)
         batch = (
             {"waveform": sounds}

@@ -25,6 +25,7 @@ from zoo.vocoder import (
     Discriminators,
     DurationPredictor,
     HiFiGANGenerator,
+    HiFiGANSizes,
     ISTFTGenerator,
     MultiPeriodDiscriminator,
     MultiScaleDiscriminator,
@@ -159,11 +160,13 @@ def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
     torch.manual_seed(0)
     generator = HiFiGANGenerator(
         **SMALL,
-        channels=64,
-        upsample_rates=(20, 32),
-        upsample_kernel_sizes=(40, 64),
-        resblock_kernel_sizes=(3,),
-        resblock_dilations=((1,),),
+        backbone=HiFiGANSizes(
+            channels=64,
+            upsample_rates=(20, 32),
+            upsample_kernel_sizes=(40, 64),
+            resblock_kernel_sizes=(3,),
+            resblock_dilations=((1,),),
+        ),
     )
     judges = Discriminators([MultiPeriodDiscriminator((3, 5, 11), 4, 32), MultiScaleDiscriminator(1, 16)])
     return generator, DurationPredictor(32), judges

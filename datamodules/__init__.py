@@ -10,6 +10,8 @@ from datamodules.language import TextThenSpeechStream as TextThenSpeechStream
 from datamodules.language import WordTranscriptionStream as WordTranscriptionStream
 from datamodules.prosody import F0DataModule as F0DataModule
 from datamodules.prosody import StyleDataModule as StyleDataModule
+from datamodules.vocoder import HeldOutUtterances as HeldOutUtterances
 from datamodules.vocoder import VocoderDataModule as VocoderDataModule
 from datamodules.waveforms import AugmentedDataModule as AugmentedDataModule
+from datamodules.waveforms import DurationBuckets as DurationBuckets
 from datamodules.waveforms import WaveformDataModule as WaveformDataModule

@@ -1,6 +1,7 @@
 """Segments of speech and their units, to train a vocoder."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,19 @@ from zoo.vocoder.unit_inputs import UNKNOWN, at_rate, in_order
 ENDLESS = 1 << 40
 
 
+@dataclass(frozen=True)
+class HeldOutUtterances:
+    """How many utterances are kept from training for validation.
+
+    Args:
+        num_utterances: Number of utterances; at most a tenth of all are taken.
+        max_units: Phonetic units of each that are used, from its beginning.
+    """
+
+    num_utterances: int = 16
+    max_units: int = 250
+
+
 class VocoderDataModule(L.LightningDataModule):
     """Serves random segments that begin and end with a unit, each with all its streams.
 
@@ -35,8 +49,7 @@ class VocoderDataModule(L.LightningDataModule):
         segment_units: Phonetic units in a segment.
         batch_size: Segments per device.
         split: Of the tokens.
-        num_validation: Utterances kept for validation; at most a tenth of all.
-        validation_units: At most so much of each, from its beginning.
+        held_out: Utterances kept from training for validation. Defaults to ``HeldOutUtterances()``.
         duration_units: At most so much around a segment goes into its runs.
         num_workers: Loader processes per device.
         seed: Of the draw.
@@ -50,8 +63,7 @@ class VocoderDataModule(L.LightningDataModule):
         segment_units: int,
         batch_size: int,
         split: str = "train",
-        num_validation: int = 16,
-        validation_units: int = 250,
+        held_out: HeldOutUtterances | None = None,
         duration_units: int = 500,
         num_workers: int = 0,
         seed: int = 0,
@@ -59,8 +71,9 @@ class VocoderDataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         self.rows = UtteranceRows(Path(tokens), split, rates, sample_rate, duration_units)
-        self.segment_units, self.batch_size, self.num_validation = segment_units, batch_size, num_validation
-        self.validation_units, self.num_workers, self.seed = validation_units, num_workers, seed
+        self.held_out = held_out or HeldOutUtterances()
+        self.segment_units, self.batch_size = segment_units, batch_size
+        self.num_workers, self.seed = num_workers, seed
 
     def setup(self, stage: str) -> None:
         lengths = self.rows.lengths
@@ -76,7 +89,7 @@ class VocoderDataModule(L.LightningDataModule):
             )
         self.num_left_out = len(lengths) - len(fit)
         shuffled = np.random.default_rng([self.seed, 0]).permutation(fit)
-        kept = min(self.num_validation, len(fit) // 10 or int(len(fit) > 1))
+        kept = min(self.held_out.num_utterances, len(fit) // 10 or int(len(fit) > 1))
         self.validation, self.training = np.sort(shuffled[:kept]), np.sort(shuffled[kept:])
 
     @property
@@ -100,7 +113,7 @@ class VocoderDataModule(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(Utterances(self.rows, self.validation, self.validation_units), batch_size=None)
+        return DataLoader(Utterances(self.rows, self.validation, self.held_out.max_units), batch_size=None)
 
 
 class UtteranceRows:

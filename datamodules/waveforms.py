@@ -1,6 +1,7 @@
 """Waveforms of a prepared corpus, to train what listens to speech: plain, or beside a changed copy."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -21,6 +22,33 @@ from zoo.speech.augmentation import Augmentation
 ENDLESS = 1 << 40
 
 
+@dataclass(frozen=True)
+class DurationBuckets:
+    """Groups utterances of similar duration, so that a batch of about as many seconds has little padding.
+
+    Args:
+        batch_seconds: Seconds of speech in a batch, per device.
+        max_seconds: Of a longer utterance, a random chunk of this length is used.
+        min_seconds: Shorter utterances are left out.
+        num_buckets: Number of buckets.
+
+    Raises:
+        ValueError: Where the lengths contradict each other.
+    """
+
+    batch_seconds: float
+    max_seconds: float = 15.0
+    min_seconds: float = 0.5
+    num_buckets: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_seconds <= self.max_seconds <= self.batch_seconds:
+            raise ValueError(
+                f"want 0 < min_seconds <= max_seconds <= batch_seconds, got {self.min_seconds:g}, "
+                f"{self.max_seconds:g} and {self.batch_seconds:g}"
+            )
+
+
 class WaveformDataModule(L.LightningDataModule):
     """Serves random pieces of utterances, all of a batch equally long: ``{"waveform": (B, N)}``.
 
@@ -29,10 +57,7 @@ class WaveformDataModule(L.LightningDataModule):
 
     Args:
         corpus: Folder filled by a corpus stage.
-        batch_seconds: Of speech in a batch, per device.
-        max_seconds: Of longer utterances, a random piece of that length.
-        min_seconds: Shorter utterances are left out.
-        num_buckets: Kinds of length that are kept apart.
+        buckets: How utterances are grouped by duration.
         num_validation: Utterances of the dev split.
         num_workers: Loader processes per device.
         seed: Of the draw.
@@ -42,32 +67,31 @@ class WaveformDataModule(L.LightningDataModule):
     def __init__(
         self,
         corpus: Path,
-        batch_seconds: float,
-        max_seconds: float = 15.0,
-        min_seconds: float = 0.5,
-        num_buckets: int = 8,
+        buckets: DurationBuckets,
         num_validation: int = 64,
         num_workers: int = 0,
         seed: int = 0,
         sample_rate: int = 16000,
     ) -> None:
         super().__init__()
-        if not 0 < min_seconds <= max_seconds <= batch_seconds:
-            raise ValueError(
-                f"want 0 < min_seconds <= max_seconds <= batch_seconds, got {min_seconds:g}, {max_seconds:g} and {batch_seconds:g}"
-            )
-        self.pieces = {split: Pieces(CutTable(corpus, split), max_seconds, sample_rate) for split in ("train", "dev")}
-        self.batch_seconds, self.min_seconds, self.num_buckets = batch_seconds, min_seconds, num_buckets
+        self.buckets = buckets
+        self.pieces = {
+            split: Pieces(CutTable(corpus, split), buckets.max_seconds, sample_rate) for split in ("train", "dev")
+        }
         self.num_validation, self.num_workers, self.seed = num_validation, num_workers, seed
 
     def setup(self, stage: str) -> None:
-        rows = {split: np.flatnonzero(pieces.seconds >= self.min_seconds) for split, pieces in self.pieces.items()}
+        rows = {
+            split: np.flatnonzero(pieces.seconds >= self.buckets.min_seconds) for split, pieces in self.pieces.items()
+        }
         for split, chosen in rows.items():
             if not len(chosen):
                 raise ValueError(
-                    f"{self.pieces[split].table.path}: no utterance has min_seconds {self.min_seconds:g}; take shorter ones"
+                    f"{self.pieces[split].table.path}: no utterance has min_seconds {self.buckets.min_seconds:g}; take shorter ones"
                 )
-        self.buckets = length_buckets(self.pieces["train"].seconds, rows["train"], self.batch_seconds, self.num_buckets)
+        self.train_buckets = length_buckets(
+            self.pieces["train"].seconds, rows["train"], self.buckets.batch_seconds, self.buckets.num_buckets
+        )
         self.validation = rows["dev"][
             np.linspace(0, len(rows["dev"]) - 1, min(self.num_validation, len(rows["dev"]))).astype(int)
         ]
@@ -82,7 +106,7 @@ class WaveformDataModule(L.LightningDataModule):
         )
 
     def _batches(self, numbers: range) -> Batches:
-        return Batches(self.pieces["train"], self.buckets, numbers, self.seed)
+        return Batches(self.pieces["train"], self.train_buckets, numbers, self.seed)
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(self._utterances(), batch_size=None, num_workers=self.num_workers)
@@ -101,10 +125,7 @@ class AugmentedDataModule(WaveformDataModule):
         corpus: Folder filled by a corpus stage.
         augmentation: Of the training copies.
         validation: By the name they are logged under.
-        batch_seconds: Of speech in a batch, per device, before it is changed.
-        max_seconds: Of longer utterances, a random piece of that length.
-        min_seconds: Shorter utterances are left out.
-        num_buckets: Kinds of length that are kept apart.
+        buckets: How utterances are grouped by duration; the lengths are those before augmentation.
         num_validation: Utterances of the dev split.
         num_workers: Loader processes per device.
         seed: Of the draw.
@@ -116,22 +137,17 @@ class AugmentedDataModule(WaveformDataModule):
         corpus: Path,
         augmentation: Augmentation,
         validation: Mapping[str, Augmentation],
-        batch_seconds: float,
-        max_seconds: float = 15.0,
-        min_seconds: float = 0.5,
-        num_buckets: int = 8,
+        buckets: DurationBuckets,
         num_validation: int = 64,
         num_workers: int = 0,
         seed: int = 0,
         sample_rate: int = 16000,
     ) -> None:
-        super().__init__(
-            corpus, batch_seconds, max_seconds, min_seconds, num_buckets, num_validation, num_workers, seed, sample_rate
-        )
+        super().__init__(corpus, buckets, num_validation, num_workers, seed, sample_rate)
         self.augmentation, self.augmentations = augmentation, dict(validation)
 
     def _batches(self, numbers: range) -> Batches:
-        return AugmentedBatches(self.pieces["train"], self.buckets, numbers, self.seed, self.augmentation)
+        return AugmentedBatches(self.pieces["train"], self.train_buckets, numbers, self.seed, self.augmentation)
 
     def _utterances(self) -> Dataset:
         return AugmentedUtterances(self.pieces["dev"], self.validation, self.augmentations, self.seed)

@@ -1,6 +1,10 @@
 from lightningmodules.ctc_quantizer import AugmentationInvariantQuantizer as AugmentationInvariantQuantizer
+from lightningmodules.ctc_quantizer import QuantizerLosses as QuantizerLosses
 from lightningmodules.hubert import HubertPretraining as HubertPretraining
+from lightningmodules.hubert import MaskedPrediction as MaskedPrediction
 from lightningmodules.language_model import SpeechTextLM as SpeechTextLM
+from lightningmodules.optimizers import GANOptimizer as GANOptimizer
 from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
 from lightningmodules.style_encoder import StyleFinetuning as StyleFinetuning
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder
+from lightningmodules.vocoder_losses import VocoderLosses as VocoderLosses

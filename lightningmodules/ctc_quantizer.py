@@ -1,5 +1,6 @@
 """Training of a quantizer whose units stay the same whatever happens to the sound."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -20,6 +21,29 @@ from zoo.tokens.units import runs
 Weighted = dict[str, tuple[float, Tensor]]  # losses by name with their weights
 
 
+@dataclass(frozen=True)
+class QuantizerLosses:
+    """Weights and schedule of the losses beside CTC; the defaults, all 0, are the training of Gat et al. (2023).
+
+    Args:
+        aligned_steps: Optimizer steps at the start in which CTC is replaced by the frame-wise cross entropy with the teacher's
+            units, stretched linearly in time. From random weights, CTC predicts nothing but blanks for long.
+        aligned_weight: Weight of the same cross entropy beside CTC in the later steps. On little speech, CTC alone collapses
+            to blanks.
+        consistency_weight: Weight, in the later steps, of the cross entropy with the quantizer's own predictions on the clean
+            speech; see ``zoo.speech.augmentation_invariance``.
+        balance_weight: Weight, in the later steps, of the imbalance of unit use in each utterance. Without it,
+            ``consistency_weight`` makes the predictions collapse to few units.
+        temperature: Temperature of the predictions on the clean speech; below 1 sharpens them.
+    """
+
+    aligned_steps: int = 0
+    aligned_weight: float = 0.0
+    consistency_weight: float = 0.0
+    balance_weight: float = 0.0
+    temperature: float = 0.5
+
+
 class AugmentationInvariantQuantizer(L.LightningModule):
     """Learns to read the units that the teacher hears in clean speech from the features of changed speech (Gat et al. 2023).
 
@@ -27,7 +51,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
     takes the quantizer of the first as its teacher.
 
     Beside CTC the quantizer may be taught to agree with itself and yet to use all its units (IMSAT, Hu et al. 2017): see
-    ``consistency_weight``. The units then move, round by round, to where they can be told apart whatever happens to the sound.
+    ``QuantizerLosses``. The units then move, round by round, to where they can be told apart whatever happens to the sound.
 
     Logs ``{train,val}/loss``, in nats per target unit, and for each augmentation of the data ``val/ued_NAME``: edits from
     the units of the clean speech to those of the changed one, per unit of the clean; ``val/teacher_ued_NAME`` is that of
@@ -38,16 +62,9 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         quantizer: Trained.
         encoder: Of the features; stays as it is.
         teacher: Phonetic units, of k-means or of the round before.
-        learning_rate: Peak, reached after the warm-up.
-        warmup_steps: Optimizer steps from zero to the peak.
-        aligned_steps: Optimizer steps at the start in which every frame is taught its own unit, with time stretched evenly.
-            From random weights CTC knows nothing but blanks for long; 0 for Gat et al.'s training.
-        aligned_weight: Of the same loss beside CTC in the later steps. On little speech CTC alone falls back to blanks; 0 for
-            Gat et al.'s training.
-        consistency_weight: In the later steps, of agreeing with the quantizer's own reading of the clean speech, and
-        balance_weight: of using units alike in each utterance, without which it would come to agree on few; ``zoo.speech.augmentation_invariance``. 0 for
-            Gat et al.'s training.
-        temperature: Of that reading; below 1 it is taken for surer than it is.
+        learning_rate: Peak learning rate, reached after the warm-up.
+        losses: Weights and schedule of the losses beside CTC. Defaults to CTC alone.
+        warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Of AdamW.
 
@@ -61,12 +78,8 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         encoder: SpeechEncoder,
         teacher: UnitExtractor,
         learning_rate: float,
+        losses: QuantizerLosses | None = None,
         warmup_steps: int = 100,
-        aligned_steps: int = 0,
-        aligned_weight: float = 0.0,
-        consistency_weight: float = 0.0,
-        balance_weight: float = 0.0,
-        temperature: float = 0.5,
         gradient_clip: float = 1.0,
         weight_decay: float = 0.01,
     ) -> None:
@@ -85,13 +98,9 @@ class AugmentationInvariantQuantizer(L.LightningModule):
             encoder.requires_grad_(False),
             teacher.requires_grad_(False),
         )
-        self.learning_rate, self.warmup_steps, self.aligned_steps = learning_rate, warmup_steps, aligned_steps
-        self.aligned_weight, self.consistency_weight, self.balance_weight = (
-            aligned_weight,
-            consistency_weight,
-            balance_weight,
-        )
-        self.temperature, self.gradient_clip, self.weight_decay = temperature, gradient_clip, weight_decay
+        self.losses = losses or QuantizerLosses()
+        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
+        self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
         self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
         self.perplexity, self.teacher_perplexity = (CodebookPerplexity(quantizer.stream_size) for _ in range(2))
 
@@ -145,7 +154,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         clean, augmented = (self._rows(batch[name], batch[f"{name}_samples"]) for name in ("clean", "augmented"))
         features, frames = self.features(augmented)
         log_probs, units = self.quantizer.log_probs(features, frames), self.taught(clean)
-        if self.global_step < self.aligned_steps:
+        if self.global_step < self.losses.aligned_steps:
             weighted: Weighted = {"aligned_loss": (1.0, aligned_loss(log_probs, frames, units))}
         else:
             weighted = {
@@ -159,20 +168,20 @@ class AugmentationInvariantQuantizer(L.LightningModule):
     def further_losses(self, log_probs: Tensor, frames: Tensor, units: list[Tensor], clean: list[Tensor]) -> Weighted:
         """What stands beside CTC and has a weight, from the teacher's units (N,) each and the clean waveforms (N,) that they were heard in."""
         losses: Weighted = {}
-        if self.aligned_weight:
-            losses["aligned_loss"] = (self.aligned_weight, aligned_loss(log_probs, frames, units))
-        if self.consistency_weight:
+        if self.losses.aligned_weight:
+            losses["aligned_loss"] = (self.losses.aligned_weight, aligned_loss(log_probs, frames, units))
+        if self.losses.consistency_weight:
             features, clean_frames = self.features(clean)
             self.quantizer.eval()  # without dropout
             with torch.no_grad():
                 own = self.quantizer.log_probs(features, clean_frames)
             self.quantizer.train()
             losses["consistency_loss"] = (
-                self.consistency_weight,
-                consistency_loss(log_probs, frames, own, clean_frames, self.temperature),
+                self.losses.consistency_weight,
+                consistency_loss(log_probs, frames, own, clean_frames, self.losses.temperature),
             )
-        if self.balance_weight:
-            losses["imbalance"] = (self.balance_weight, imbalance(log_probs, frames))
+        if self.losses.balance_weight:
+            losses["imbalance"] = (self.losses.balance_weight, imbalance(log_probs, frames))
         return losses
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:

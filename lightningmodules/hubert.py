@@ -1,5 +1,6 @@
 """Pretraining of a HuBERT: hidden spans of speech are told by their units."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -20,6 +21,25 @@ SAMPLE_RATE = 16000
 FEATURE_PENALTY = 10.0
 
 
+@dataclass(frozen=True)
+class MaskedPrediction:
+    """What is masked and how units are predicted; the defaults are those of HuBERT (Hsu et al. 2021).
+
+    Args:
+        mask_share: Share of the frames that is masked, if spans did not overlap.
+        mask_seconds: Length of a masked span.
+        seen_weight: Weight of the loss on frames that are not masked, beside 1 for those that are; 0 in HuBERT.
+        predictor_dim: Width of the space in which frames and unit embeddings are compared.
+        temperature: Temperature of their cosine similarities.
+    """
+
+    mask_share: float = 0.8
+    mask_seconds: float = 0.2
+    seen_weight: float = 0.0
+    predictor_dim: int = 256
+    temperature: float = 0.1
+
+
 class HubertPretraining(L.LightningModule):
     """Masked prediction of k-means units (Hsu et al. 2021, arXiv 2106.07447).
 
@@ -33,13 +53,9 @@ class HubertPretraining(L.LightningModule):
     Args:
         network: Trained.
         teacher: Waveform to units.
-        learning_rate: Peak, reached after the warm-up.
-        warmup_steps: Optimizer steps from zero to the peak.
-        mask_share: Of the frames, where spans do not overlap.
-        mask_seconds: Length of a hidden span.
-        seen_weight: Of the loss on frames that are not hidden, beside 1 for those that are; 0 in HuBERT.
-        predictor_dim: In which frames and units are compared.
-        temperature: Of the similarities.
+        learning_rate: Peak learning rate, reached after the warm-up.
+        objective: What is masked and how units are predicted. Defaults to that of HuBERT.
+        warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         conv_gradient: Factor on the gradient of the convolutions over the waveform.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Of AdamW.
@@ -50,12 +66,8 @@ class HubertPretraining(L.LightningModule):
         network: HubertModel,
         teacher: PhoneticUnits,
         learning_rate: float,
+        objective: MaskedPrediction | None = None,
         warmup_steps: int = 1000,
-        mask_share: float = 0.8,
-        mask_seconds: float = 0.2,
-        seen_weight: float = 0.0,
-        predictor_dim: int = 256,
-        temperature: float = 0.1,
         conv_gradient: float = 0.1,
         gradient_clip: float = 10.0,
         weight_decay: float = 0.01,
@@ -63,11 +75,14 @@ class HubertPretraining(L.LightningModule):
         super().__init__()
         config, num_units = network.config, teacher.stream.size
         self.network, self.teacher = network, teacher.requires_grad_(False)
-        self.predictor = UnitPredictor(config.hidden_size, num_units, predictor_dim, temperature)
+        self.objective = objective or MaskedPrediction()
+        self.predictor = UnitPredictor(
+            config.hidden_size, num_units, self.objective.predictor_dim, self.objective.temperature
+        )
         self.normalize = config.feat_extract_norm == "layer"  # as an encoder does that loads the network
         self.field, self.hop = receptive_field(config.conv_kernel, config.conv_stride)
-        self.mask_share, self.mask_frames = mask_share, max(1, round(mask_seconds * SAMPLE_RATE / self.hop))
-        self.seen_weight, self.conv_gradient = seen_weight, conv_gradient
+        self.mask_frames = max(1, round(self.objective.mask_seconds * SAMPLE_RATE / self.hop))
+        self.conv_gradient = conv_gradient
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
         self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
         self.accuracy, self.seen_accuracy = (MulticlassAccuracy(num_units, average="micro") for _ in range(2))
@@ -104,7 +119,7 @@ class HubertPretraining(L.LightningModule):
         penalty = features.float().square().mean()
         features = self.conv_gradient * features + (1 - self.conv_gradient) * features.detach()
         if hidden is None:
-            hidden = mask_spans(*features.shape[:2], self.mask_share, self.mask_frames, features.device)
+            hidden = mask_spans(*features.shape[:2], self.objective.mask_share, self.mask_frames, features.device)
         inside = self.network.feature_projection(features)
         inside = torch.where(hidden.unsqueeze(-1), self.network.masked_spec_embed.to(inside.dtype), inside)
         return self.predictor(self.network.encoder(inside).last_hidden_state), hidden, penalty
@@ -113,7 +128,7 @@ class HubertPretraining(L.LightningModule):
         """Cross entropy in nats per frame, of hidden frames and, by its weight, of the others."""
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
         loss = losses[hidden].mean()
-        return loss + self.seen_weight * losses[~hidden].mean() if self.seen_weight else loss
+        return loss + self.objective.seen_weight * losses[~hidden].mean() if self.objective.seen_weight else loss
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         logits, hidden, penalty = self.logits(batch["waveform"])
@@ -149,7 +164,7 @@ class HubertPretraining(L.LightningModule):
 
     def _spans(self, waveforms: Tensor) -> Tensor:
         frames = (waveforms.shape[1] - self.field) // self.hop + 1
-        return mask_spans(len(waveforms), frames, self.mask_share, self.mask_frames).to(waveforms.device)
+        return mask_spans(len(waveforms), frames, self.objective.mask_share, self.mask_frames).to(waveforms.device)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_([*self.network.parameters(), *self.predictor.parameters()], self.gradient_clip)

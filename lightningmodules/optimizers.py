@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -50,17 +51,36 @@ def adamw_with_warmup(
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def adamw_for_gan(
-    parameters: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float]
-) -> torch.optim.AdamW:
-    """AdamW with HiFi-GAN's small memory and weight decay of 0.01; its rate is set at every step by the module.
+@dataclass(frozen=True)
+class GANOptimizer:
+    """AdamW with an exponentially decaying learning rate, as HiFi-GAN trains generator and discriminators (Kong et al. 2020).
+
+    Both networks have an optimizer of their own with these settings.
 
     Args:
-        parameters: Trained.
-        learning_rate: At the start.
-        betas: Of the running means.
+        learning_rate: Learning rate after the warm-up, before any decay.
+        learning_rate_decay: Factor on the learning rate after every ``decay_every_steps``.
+        decay_every_steps: Steps between decays; an epoch in HiFi-GAN.
+        warmup_steps: Steps of linear warm-up from zero.
+        betas: Decay rates of AdamW's running averages of the gradient and of its square.
+        clip_norm: Largest gradient norm of each network; None to leave gradients as they are.
     """
-    return torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=0.01)
+
+    learning_rate: float = 2e-4
+    learning_rate_decay: float = 0.999
+    decay_every_steps: int = 1000
+    warmup_steps: int = 0
+    betas: tuple[float, float] = (0.8, 0.99)
+    clip_norm: float | None = None
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate of both optimizers at a step of the generator."""
+        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return self.learning_rate * warmup * self.learning_rate_decay ** (step // self.decay_every_steps)
+
+    def adamw(self, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:
+        """Return AdamW with HiFi-GAN's weight decay of 0.01; the training module sets its learning rate at every step."""
+        return torch.optim.AdamW(parameters, lr=self.learning_rate, betas=self.betas, weight_decay=0.01)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

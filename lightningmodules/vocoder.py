@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
-from lightningmodules.optimizers import adamw_for_gan, set_learning_rate
+from lightningmodules.optimizers import GANOptimizer, set_learning_rate
+from lightningmodules.vocoder_losses import VocoderLosses
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named
 from zoo.metrics.unit_edit_distance import UnitEditDistance
@@ -44,25 +45,14 @@ class UnitVocoder(L.LightningModule):
         generator: Trained.
         durations: Trained on the generator's unit embeddings; None for a vocoder of raw units only.
         discriminators: Trained against the generator; None for the mel loss alone.
-        learning_rate: Of both, at the first step.
-        betas: Of both optimizers.
-        learning_rate_decay: Factor on the learning rate every ``decay_every_steps``.
-        decay_every_steps: An epoch, in HiFi-GAN.
-        warmup_steps: Over which the learning rate grows to its value.
-        adversarial_from_step: The generator's step from which the discriminators take part.
-        micro_batches: Equal parts a batch is worked through in, for less memory and the same step.
-        clip_norm: Bound on the norm of the gradient of the generator, and of the discriminators; None for none.
-        ema_decay: Of the running mean of the weights, which validation and the result use; None for the weights themselves.
-        mel_windows: Samples in a window of each mel spectrogram that the loss is a mean over; short ones hear what 1024 smooth over.
-        mel_weight: Of the loss.
-        feature_weight: Of the loss.
-        duration_weight: Of the loss.
-        f0: Hears the pitch of speech, which a generator with ``harmonics`` learns to tell, and speaks by in training.
-        f0_weight: Of the losses of F0 and voicing.
-        further_losses: By the name they are logged by, such as ``UnitConsistencyLoss``; each has a ``weight`` and maps made speech (B, N) and the
-            batch to a loss. None for Polyak et al.'s training.
-        tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation tells the unit edit distance.
-        measures: What else validation tells, by name: metrics whose ``update`` takes made and real waveforms (B, N).
+        optimizer: Settings of both optimizers. Defaults to ``GANOptimizer()``.
+        losses: Weights and settings of the losses. Defaults to ``VocoderLosses()``.
+        micro_batches: Equal parts that a batch is processed in, for less memory and the same step.
+        ema_decay: Decay of the exponential moving average of the weights, which validation and the saved vocoder use; None to
+            use the weights themselves.
+        f0: F0 extractor of the speech, which a generator with ``harmonics`` learns to predict, and is conditioned on in training.
+        tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation measures the unit edit distance.
+        metrics: Further validation metrics by name: their ``update`` takes generated and real waveforms (B, N).
 
     Raises:
         ValueError: Where the generator has ``harmonics`` and nothing hears F0, or at another sample rate.
@@ -73,24 +63,13 @@ class UnitVocoder(L.LightningModule):
         generator: Generator,
         durations: DurationPredictor | None = None,
         discriminators: nn.Module | None = None,
-        learning_rate: float = 2e-4,
-        betas: tuple[float, float] = (0.8, 0.99),
-        learning_rate_decay: float = 0.999,
-        decay_every_steps: int = 1000,
-        warmup_steps: int = 0,
-        adversarial_from_step: int = 0,
+        optimizer: GANOptimizer | None = None,
+        losses: VocoderLosses | None = None,
         micro_batches: int = 1,
-        clip_norm: float | None = None,
         ema_decay: float | None = None,
-        mel_windows: tuple[int, ...] = (1024,),
-        mel_weight: float = 45.0,
-        feature_weight: float = 2.0,
-        duration_weight: float = 1.0,
         f0: F0Extractor | None = None,
-        f0_weight: float = 10.0,
-        further_losses: dict[str, nn.Module] | None = None,
         tokenizer: Any = None,
-        measures: dict[str, Metric] | None = None,
+        metrics: dict[str, Metric] | None = None,
     ) -> None:
         super().__init__()
         if generator.harmonics and (f0 is None or f0.sample_rate != generator.sample_rate):
@@ -103,24 +82,17 @@ class UnitVocoder(L.LightningModule):
         self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {})).train()
         self.averaged = AveragedModel(self.trained, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)) if ema_decay else None
         self.discriminators = discriminators
-        self.learning_rate, self.betas, self.warmup_steps = learning_rate, tuple(betas), warmup_steps
-        self.learning_rate_decay, self.decay_every_steps = learning_rate_decay, decay_every_steps
-        self.adversarial_from_step, self.micro_batches, self.clip_norm = adversarial_from_step, micro_batches, clip_norm
-        self.weights = {
-            "mel": mel_weight,
-            "duration": duration_weight,
-            "adversarial": 1.0,
-            "features": feature_weight,
-            "f0": f0_weight,
-            "voicing": f0_weight,
-        }
+        self.optimizer = optimizer or GANOptimizer()
+        self.losses = losses or VocoderLosses()
+        self.weights = self.losses.weights
+        self.micro_batches = micro_batches
         self.sample_rate, self.steps = generator.sample_rate, 0
-        self.mels = nn.ModuleList(LogMel(self.sample_rate, min(80, size // 8), size, size // 4) for size in mel_windows)
+        windows = self.losses.mel_windows
+        self.mels = nn.ModuleList(LogMel(self.sample_rate, min(80, size // 8), size, size // 4) for size in windows)
+        self.further_losses = nn.ModuleDict(self.losses.further or {})
         self.mel_distance = MelDistance(self.sample_rate)
         self.unit_edit_distance = UnitEditDistance()
-        self.measures = nn.ModuleDict(measures or {})
-        self.further_losses = nn.ModuleDict(further_losses or {})
-        self.weights |= {name: loss.weight for name, loss in self.further_losses.items()}
+        self.metrics = nn.ModuleDict(metrics or {})
         self._tokenizer = [tokenizer]  # in a list, so that its weights are not taken for this module's
 
     def setup(self, stage: str) -> None:
@@ -140,19 +112,14 @@ class UnitVocoder(L.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         networks = [self.trained] + ([self.discriminators] if self.discriminators else [])
-        return [adamw_for_gan(network.parameters(), self.learning_rate, self.betas) for network in networks]
-
-    def learning_rate_at(self, step: int) -> float:
-        """Learning rate of both optimizers at a generator step."""
-        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        return self.learning_rate * warmup * self.learning_rate_decay ** (step // self.decay_every_steps)
+        return [self.optimizer.adamw(network.parameters()) for network in networks]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         optimizers = self.optimizers(use_pl_optimizer=False)
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
         for optimizer in optimizers:
-            set_learning_rate(optimizer, self.learning_rate_at(self.steps))
-        adversarial = self.discriminators is not None and self.steps >= self.adversarial_from_step
+            set_learning_rate(optimizer, self.optimizer.learning_rate_at(self.steps))
+        adversarial = self.discriminators is not None and self.steps >= self.losses.adversarial_from_step
         parts = _parts(self._with_f0_contour(batch), self.micro_batches)
         made = (
             self.speak(parts[0]) if len(parts) == 1 else None
@@ -161,7 +128,7 @@ class UnitVocoder(L.LightningModule):
             self._train_discriminators(parts, made, optimizers[1])
         optimizers[0].zero_grad()
         for part in parts:
-            losses = self.losses(part, self.speak(part) if made is None else made, adversarial)
+            losses = self.compute_losses(part, self.speak(part) if made is None else made, adversarial)
             loss = losses["loss"] + (_share_of_runs(part, parts) - 1) * self.weights["duration"] * losses.get(
                 "duration", 0.0
             )
@@ -192,8 +159,8 @@ class UnitVocoder(L.LightningModule):
         self.discriminators.requires_grad_(False)
 
     def _clip(self, network: nn.Module, name: str) -> None:
-        if self.clip_norm is not None:
-            self.log(f"train/{name}_norm", nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm))
+        if self.optimizer.clip_norm is not None:
+            self.log(f"train/{name}_norm", nn.utils.clip_grad_norm_(network.parameters(), self.optimizer.clip_norm))
 
     def _with_f0_contour(self, batch: Batch) -> Batch:
         """The batch with the F0 and voicing of its speech, (B, frames of the generator) each, where the generator learns them."""
@@ -210,7 +177,7 @@ class UnitVocoder(L.LightningModule):
         melody = F0Contour.of(batch["f0"], batch["voiced"], generator.frame_rate)
         return generator(batch["units"], batch["speaker"], batch["style"], melody=melody)
 
-    def losses(
+    def compute_losses(
         self, batch: Batch, made: Tensor, adversarial: bool, network: nn.Module | None = None
     ) -> dict[str, Tensor]:
         """Losses by name, and their weighted sum as ``loss``; the same in training and validation.
@@ -245,7 +212,7 @@ class UnitVocoder(L.LightningModule):
         self.log_dict(
             {
                 f"val/{name}": value
-                for name, value in self.losses(self._with_f0_contour(batch), made, False, network).items()
+                for name, value in self.compute_losses(self._with_f0_contour(batch), made, False, network).items()
             },
             batch_size=size,
         )
@@ -256,7 +223,7 @@ class UnitVocoder(L.LightningModule):
             for waveform, units in zip(made, batch["units"][phonetic]):
                 self.unit_edit_distance.update(self._tokenizer[0].encode(waveform.float())[phonetic], units)
             self.log("val/unit_edit_distance", self.unit_edit_distance, batch_size=size)
-        for metric in self.measures.values():
+        for metric in self.metrics.values():
             metric.update(made, batch["waveform"])
         return {"real": batch["waveform"], "made": made}
 
@@ -266,7 +233,7 @@ class UnitVocoder(L.LightningModule):
                 self._tokenizer[0].to(self.device)
 
     def on_validation_epoch_end(self) -> None:
-        for name, metric in self.measures.items():
+        for name, metric in self.metrics.items():
             self.log_dict({f"val/{each}": value for each, value in named(name, metric).items()})
             metric.reset()
 

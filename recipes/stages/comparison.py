@@ -138,7 +138,7 @@ def measure_resynthesis(
     for name in others:
         if kept[name] != kept[baseline]:
             raise ValueError(
-                f"the vocoders of {baseline} and {name} kept different utterances: give their data the same num_validation, segment_units and seed"
+                f"the vocoders of {baseline} and {name} kept different utterances: give their data the same held_out, segment_units and seed"
             )
     style = StyleJudge(StyleUnits.load(judge)) if judge else None
     values: dict[str, dict[str, np.ndarray]] = {}

@@ -93,7 +93,7 @@ def report_vocoders(
 
 
 def _spoken(data: VocoderDataModule, row: int) -> HeldOutUtterance:
-    segment = data.rows.segment(row, 0, min(data.validation_units, int(data.rows.lengths[row])))
+    segment = data.rows.segment(row, 0, min(data.held_out.max_units, int(data.rows.lengths[row])))
     return HeldOutUtterance(
         data.rows.table[row].id, segment["waveform"], segment["units"], int(segment["speaker"]), int(segment["style"])
     )
@@ -117,7 +117,7 @@ def _speaks(vocoder: Vocoder, data: VocoderDataModule) -> Speak:
 
 def _untrained(like: Vocoder, seed: int) -> Vocoder:
     with seeded(seed):
-        return Vocoder(type(like.generator)(**like.generator.config), like.streams, speakers=like.speakers)
+        return Vocoder(type(like.generator).from_config(like.generator.config), like.streams, speakers=like.speakers)
 
 
 def _griffin_lim(data: VocoderDataModule, tokenizer: SpeechTokenizer, count: int) -> Speak:
@@ -148,7 +148,7 @@ def _with_predicted_durations(vocoder: Vocoder, data: VocoderDataModule, tokeniz
     """Unit edit distance (utterances,) where the vocoder is given deduplicated tokens only; NaN without a duration predictor."""
     found = []
     for row in map(int, data.validation):
-        limit = data.validation_units / data.rows.unit_rate
+        limit = data.held_out.max_units / data.rows.unit_rate
         raw = {
             s.prefix: data.rows.table.array(row, s.prefix)[: max(1, round(limit * s.rate))].astype(np.int64)
             for s in vocoder.streams

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.vocoder import Segments, VocoderDataModule
+from datamodules.vocoder import HeldOutUtterances, Segments, VocoderDataModule
 from tests.toy_speech import RATES, SAMPLES, STREAMS, hum, write_hums
 from zoo.audio import AudioError
 from zoo.tokens.store import TokenTable, write_tokens
@@ -78,7 +78,7 @@ def test_ranks_share_the_batches_between_them(tokens):
 
 
 def test_every_second_of_the_corpus_is_as_likely(tokens):
-    data = module(tokens, num_validation=0)
+    data = module(tokens, held_out=HeldOutUtterances(num_utterances=0))
     segments = Segments(data.rows, data.training, 10, 3000, range(1), 0)
     places = np.random.default_rng([0, 1, 0]).integers(segments.ends[-1], size=3000)
     share = np.bincount(np.searchsorted(segments.ends, places, side="right"), minlength=len(data.training)) / 3000
@@ -101,7 +101,10 @@ def test_validation_utterances_are_kept_from_training(tokens):
     assert torch.allclose(
         batch["waveform"][0], hum(TokenTable(tokens, "train").array(row, "Hu"), 0.3 + 0.3 * (row % 2)), atol=1e-4
     )
-    assert list(module(tokens, validation_units=12).val_dataloader())[0]["waveform"].shape == (1, 12 * SAMPLES)
+    assert list(module(tokens, held_out=HeldOutUtterances(max_units=12)).val_dataloader())[0]["waveform"].shape == (
+        1,
+        12 * SAMPLES,
+    )
 
 
 def test_speakers_and_styles_are_named_in_the_order_of_their_indices(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datamodules.waveform_batches import Batches, Pieces, length_buckets
-from datamodules.waveforms import AugmentedDataModule, WaveformDataModule
+from datamodules.waveforms import AugmentedDataModule, DurationBuckets, WaveformDataModule
 from zoo import audio
 from zoo.corpora import open_corpus, prepare, read_cuts
 from zoo.corpora.cut_table import CutTable
@@ -29,7 +29,11 @@ def corpus(tmp_path_factory):
 
 
 def module(corpus, kind=WaveformDataModule, step=0, rank=0, world=1, **arguments):
-    data = kind(corpus, **{"batch_seconds": 4.0, "max_seconds": 2.0, "num_buckets": 3} | arguments)
+    sizes = {"batch_seconds": 4.0, "max_seconds": 2.0, "num_buckets": 3}
+    for name in DurationBuckets.__dataclass_fields__:
+        if name in arguments:
+            sizes[name] = arguments.pop(name)
+    data = kind(corpus, buckets=DurationBuckets(**sizes), **arguments)
     data.setup("fit")
     data.trainer = SimpleNamespace(global_step=step, accumulate_grad_batches=1, global_rank=rank, world_size=world)
     return data

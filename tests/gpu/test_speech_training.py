@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import lightning as L
 import pytest
 import torch
 
 from datamodules import F0DataModule, StyleDataModule
+from lightningmodules import QuantizerLosses, VocoderLosses
 from lightningmodules.callbacks import SpeechSamples
 from recipes.stages.training import fit
 from tests.lightningmodules import test_ctc_quantizer as ctc
@@ -105,16 +107,15 @@ def test_a_vocoder_is_heard_by_its_tokenizer_also_when_it_is_validated_first(dev
     hears = tokenizer()
     model = vocoder.module(
         "istft",
-        further_losses={"heard": UnitConsistencyLoss(hears)},
         tokenizer=hears,
-        measures={"f0": F0Errors(f0())},
+        metrics={"f0": F0Errors(f0())},
         ema_decay=0.9,
         micro_batches=2,
-        clip_norm=100.0,
-        mel_windows=(1024, 256),
+        optimizer=replace(vocoder.OPTIMIZER, clip_norm=100.0),
+        losses=VocoderLosses(mel_windows=(1024, 256), further={"unit_consistency": UnitConsistencyLoss(hears)}),
     )
     found = trained(tmp_path, device, model, vocoder.data(hums), num_sanity_val_steps=2)
-    assert {"val/heard", "val/unit_edit_distance", "val/f0_frame_error"} <= found.keys()
+    assert {"val/unit_consistency", "val/unit_edit_distance", "val/f0_frame_error"} <= found.keys()
     assert model.vocoder(STREAMS)("[Hu1][Pi1][St1][Hu2]").device.type == "cpu"
 
 
@@ -134,10 +135,10 @@ def test_hubert_learns_alike(device, tones, teacher, tmp_path):
 
 
 def test_a_quantizer_learns_alike(device, tones, teacher, tmp_path):
-    options = {"aligned_steps": 2, "aligned_weight": 0.5, "consistency_weight": 0.5, "balance_weight": 0.5}
+    losses = QuantizerLosses(aligned_steps=2, aligned_weight=0.5, consistency_weight=0.5, balance_weight=0.5)
 
     def module():
-        made = ctc.module(teacher, **options)
+        made = ctc.module(teacher, losses=losses)
         made.quantizer.output[1].p = 0.0
         return made
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from datamodules import AugmentedDataModule
-from lightningmodules import AugmentationInvariantQuantizer
+from datamodules import AugmentedDataModule, DurationBuckets
+from lightningmodules import AugmentationInvariantQuantizer, QuantizerLosses
 from lightningmodules.callbacks import SeededSteps
 from tests.toy_corpus import StopAfter, write_tones
 from zoo.speech.augmentation import ColoredNoise, Noise, TimeStretch
@@ -26,7 +26,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def teacher(corpus):
     encoder = FilterbankEncoder()
-    data = AugmentedDataModule(corpus, TimeStretch(), {}, 8.0, max_seconds=2.0)
+    data = AugmentedDataModule(corpus, TimeStretch(), {}, DurationBuckets(8.0, max_seconds=2.0))
     frames = torch.cat([encoder(data.pieces["train"].read(row, 0.0)) for row in range(12)])
     return PhoneticUnits(encoder, fit_kmeans([frames] * 5, UNITS).quantizer)
 
@@ -41,7 +41,9 @@ def module(teacher, seed=0, **arguments):
 
 def data(corpus):
     noise = Noise(ColoredNoise(), 0.0, 5.0)
-    return AugmentedDataModule(corpus, noise, {"noise": noise, "stretch": TimeStretch()}, 8.0, max_seconds=2.0)
+    return AugmentedDataModule(
+        corpus, noise, {"noise": noise, "stretch": TimeStretch()}, DurationBuckets(8.0, max_seconds=2.0)
+    )
 
 
 def trainer(folder, steps):
@@ -78,7 +80,7 @@ def test_targets_are_the_teachers_units_without_repetition_and_blanks(teacher):
 
 
 def test_only_the_quantizer_learns_and_what_it_is_taught_with_stays_in_evaluation(corpus, teacher, tmp_path):
-    trained = module(teacher, aligned_steps=2)
+    trained = module(teacher, losses=QuantizerLosses(aligned_steps=2))
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     trainer(tmp_path, 4).fit(trained, data(corpus))
     changed = {
@@ -90,7 +92,7 @@ def test_only_the_quantizer_learns_and_what_it_is_taught_with_stays_in_evaluatio
 
 
 def test_it_learns_to_hear_the_clean_units_in_noise(corpus, teacher, tmp_path):
-    trained, fit = module(teacher, aligned_steps=30), trainer(tmp_path, 60)
+    trained, fit = module(teacher, losses=QuantizerLosses(aligned_steps=30)), trainer(tmp_path, 60)
     fit.fit(trained, data(corpus))
     logged = {name: value.item() for name, value in fit.callback_metrics.items()}
     assert logged["val/ued_noise"] < 0.6 * logged["val/teacher_ued_noise"] and logged["val/loss"] < 0.6 * math.log(
@@ -104,7 +106,7 @@ INVARIANCE = {"aligned_weight": 1.0, "consistency_weight": 2.0, "balance_weight"
 
 
 def test_it_may_learn_to_agree_with_itself_and_to_use_its_units_as_well(corpus, teacher, tmp_path):
-    trained, fit = module(teacher, aligned_steps=2, **INVARIANCE), trainer(tmp_path, 3)
+    trained, fit = module(teacher, losses=QuantizerLosses(aligned_steps=2, **INVARIANCE)), trainer(tmp_path, 3)
     losses = {}
     trained.log = lambda name, value, **_: losses.setdefault(name, []).append(value)
     fit.fit(trained, data(corpus))
@@ -119,9 +121,13 @@ def test_it_may_learn_to_agree_with_itself_and_to_use_its_units_as_well(corpus, 
     )
 
 
-@pytest.mark.parametrize("options", [{"aligned_steps": 2}, {"aligned_steps": 2, **INVARIANCE}])
-def test_a_resumed_run_ends_with_the_same_weights(corpus, teacher, tmp_path, options):
-    whole, half, resumed = module(teacher, **options), module(teacher, **options), module(teacher, seed=5, **options)
+@pytest.mark.parametrize("losses", [QuantizerLosses(aligned_steps=2), QuantizerLosses(aligned_steps=2, **INVARIANCE)])
+def test_a_resumed_run_ends_with_the_same_weights(corpus, teacher, tmp_path, losses):
+    whole, half, resumed = (
+        module(teacher, losses=losses),
+        module(teacher, losses=losses),
+        module(teacher, seed=5, losses=losses),
+    )
     trainer(tmp_path, 6).fit(whole, data(corpus))
     killed = trainer(tmp_path, 6)
     killed.callbacks.append(StopAfter(3))

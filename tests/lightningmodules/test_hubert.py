@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import lightning as L
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from datamodules import WaveformDataModule
-from lightningmodules import HubertPretraining
+from datamodules import DurationBuckets, WaveformDataModule
+from lightningmodules import HubertPretraining, MaskedPrediction
 from lightningmodules.callbacks import SeededSteps
 from tests.toy_corpus import StopAfter, write_tones
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
@@ -14,6 +16,7 @@ from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.phonetic_units import PhoneticUnits
 
 UNITS = 6
+OBJECTIVE = MaskedPrediction(mask_share=0.4, predictor_dim=16)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def teacher(corpus):
     encoder = FilterbankEncoder()
-    pieces = WaveformDataModule(corpus, 8.0, max_seconds=2.0).pieces["train"]
+    pieces = WaveformDataModule(corpus, DurationBuckets(8.0, max_seconds=2.0)).pieces["train"]
     frames = torch.cat([encoder(pieces.read(row, 0.0)) for row in range(12)])
     return PhoneticUnits(encoder, fit_kmeans([frames] * 5, UNITS).quantizer)
 
@@ -48,12 +51,12 @@ def module(teacher, seed=0, **arguments):
     return HubertPretraining(
         network(seed),
         teacher,
-        **{"learning_rate": 5e-3, "warmup_steps": 2, "mask_share": 0.4, "predictor_dim": 16} | arguments,
+        **{"learning_rate": 5e-3, "warmup_steps": 2, "objective": OBJECTIVE} | arguments,
     )
 
 
 def data(corpus):
-    return WaveformDataModule(corpus, 8.0, max_seconds=2.0)
+    return WaveformDataModule(corpus, DurationBuckets(8.0, max_seconds=2.0))
 
 
 def trainer(folder, steps):
@@ -105,7 +108,8 @@ def test_the_loss_is_of_hidden_frames_and_by_its_weight_of_the_others(teacher):
     of = lambda frames: F.cross_entropy(logits[frames], labels[frames])
     torch.testing.assert_close(module(teacher).loss(logits, labels, hidden), of(hidden))
     torch.testing.assert_close(
-        module(teacher, seen_weight=0.5).loss(logits, labels, hidden), of(hidden) + 0.5 * of(~hidden)
+        module(teacher, objective=replace(OBJECTIVE, seen_weight=0.5)).loss(logits, labels, hidden),
+        of(hidden) + 0.5 * of(~hidden),
     )
 
 
@@ -123,7 +127,11 @@ def test_the_convolutions_learn_more_slowly_by_the_factor(teacher):
 def test_it_learns_to_tell_hidden_units_and_the_teacher_stays(corpus, teacher, tmp_path):
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     trained, fit = (
-        module(teacher, seen_weight=1.0, conv_gradient=1.0, mask_share=0.2, mask_seconds=0.04),
+        module(
+            teacher,
+            conv_gradient=1.0,
+            objective=replace(OBJECTIVE, seen_weight=1.0, mask_share=0.2, mask_seconds=0.04),
+        ),
         trainer(tmp_path, 60),
     )
     fit.fit(trained, data(corpus))

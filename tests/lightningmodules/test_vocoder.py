@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import lightning as L
@@ -10,7 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from datamodules.vocoder import VocoderDataModule
 from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_picture
 from lightningmodules.checkpoint import LastCheckpoint
+from lightningmodules.optimizers import GANOptimizer
 from lightningmodules.vocoder import UnitVocoder
+from lightningmodules.vocoder_losses import VocoderLosses
 from tests.toy_speech import RATES, STREAMS, write_hums
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0 import Autocorrelation
@@ -18,9 +21,11 @@ from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.vocoder import (
+    ConvNeXtSizes,
     Discriminators,
     DurationPredictor,
     HiFiGANGenerator,
+    HiFiGANSizes,
     ISTFTGenerator,
     MultiPeriodDiscriminator,
     MultiScaleDiscriminator,
@@ -29,6 +34,7 @@ from zoo.vocoder import (
 )
 
 SIZES = {stream.prefix: stream.size for stream in STREAMS}
+OPTIMIZER = GANOptimizer(learning_rate=2e-3)
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +48,25 @@ def module(kind: str = "unit", adversarial: bool = True, num_speakers: int = 2, 
     if kind == "unit":
         generator = HiFiGANGenerator(
             **sizes,
-            channels=32,
-            upsample_rates=(8, 8, 10),
-            upsample_kernel_sizes=(16, 16, 20),
-            resblock_kernel_sizes=(3,),
-            resblock_dilations=((1, 3),),
+            backbone=HiFiGANSizes(
+                channels=32,
+                upsample_rates=(8, 8, 10),
+                upsample_kernel_sizes=(16, 16, 20),
+                resblock_kernel_sizes=(3,),
+                resblock_dilations=((1, 3),),
+            ),
         )
     else:
-        generator = ISTFTGenerator(**sizes, channels=32, hidden=64, num_blocks=2, harmonics=40 * (kind == "harmonic"))
+        generator = ISTFTGenerator(
+            **sizes, backbone=ConvNeXtSizes(channels=32, hidden=64, num_blocks=2), harmonics=40 * (kind == "harmonic")
+        )
         options = ({"f0": Autocorrelation()} if kind == "harmonic" else {}) | options
     judges = (
         Discriminators([MultiPeriodDiscriminator((2, 3), 4, 16), MultiScaleDiscriminator(1, 4)])
         if adversarial
         else None
     )
-    return UnitVocoder(generator, DurationPredictor(16, 16), judges, **({"learning_rate": 2e-3} | options))
+    return UnitVocoder(generator, DurationPredictor(16, 16), judges, **({"optimizer": OPTIMIZER} | options))
 
 
 def trainer(path, steps: int, **options) -> L.Trainer:
@@ -136,37 +146,39 @@ def test_what_is_heard_can_be_learned_from(tokens, tmp_path):
     trained = module(
         "istft",
         adversarial=False,
-        mel_weight=0.0,
-        further_losses={"heard": UnitConsistencyLoss(Base(PhoneticUnits(encoder, quantizer)))},
+        losses=VocoderLosses(
+            mel_weight=0.0,
+            further={"unit_consistency": UnitConsistencyLoss(Base(PhoneticUnits(encoder, quantizer)))},
+        ),
     )
     fit = trainer(tmp_path, 60, limit_val_batches=1.0)
     fit.validate(trained, serving, verbose=False)
-    before = float(fit.callback_metrics["val/heard"])
+    before = float(fit.callback_metrics["val/unit_consistency"])
     fit.fit(trained, serving)
     fit.validate(trained, serving, verbose=False)
-    assert float(fit.callback_metrics["val/heard"]) < 0.7 * before
-    assert not any("heard" in name for name in trained.state_dict())
+    assert float(fit.callback_metrics["val/unit_consistency"]) < 0.7 * before
+    assert not any("unit_consistency" in name for name in trained.state_dict())
 
 
 def test_lightning_counts_generator_steps_once(tokens, tmp_path):
-    trained = module(adversarial_from_step=2)
+    trained = module(losses=VocoderLosses(adversarial_from_step=2))
     fit = trainer(tmp_path, 5, callbacks=[SeededSteps(7), LastCheckpoint(tmp_path / "last.ckpt", 2)])
     fit.fit(trained, data(tokens))
     assert fit.global_step == trained.steps == 5
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert kept["global_step"] == kept["generator_steps"] == 4
     assert [group["lr"] for optimizer in kept["optimizer_states"] for group in optimizer["param_groups"]] == [
-        trained.learning_rate_at(3)
+        trained.optimizer.learning_rate_at(3)
     ] * 2
 
 
 def test_discriminators_wait_for_their_step(tokens, tmp_path):
-    trained = module(adversarial_from_step=3)
+    trained = module(losses=VocoderLosses(adversarial_from_step=3))
     before = weights(trained)
     trainer(tmp_path, 3).fit(trained, data(tokens))
     moved = [name for name, value in trained.state_dict().items() if not torch.equal(value, before[name])]
     assert moved and not any(name.startswith("discriminators") for name in moved)
-    trained = module(adversarial_from_step=3)
+    trained = module(losses=VocoderLosses(adversarial_from_step=3))
     trainer(tmp_path, 4).fit(trained, data(tokens))
     assert any(
         not torch.equal(value, before[name])
@@ -178,12 +190,10 @@ def test_discriminators_wait_for_their_step(tokens, tmp_path):
 @pytest.mark.parametrize("kind", ["unit", "harmonic"])
 def test_a_resumed_run_ends_with_the_same_weights(kind, tokens, tmp_path):
     options = {
-        "adversarial_from_step": 2,
-        "clip_norm": 1.0,
+        "losses": VocoderLosses(adversarial_from_step=2),
+        "optimizer": replace(OPTIMIZER, clip_norm=1.0, learning_rate_decay=0.5, decay_every_steps=2),
         "ema_decay": 0.9,
         "micro_batches": 2,
-        "learning_rate_decay": 0.5,
-        "decay_every_steps": 2,
     }
     whole = module(kind, **options)
     trainer(tmp_path, 6).fit(whole, data(tokens))
@@ -214,12 +224,12 @@ def test_micro_batches_make_the_same_step(kind, tokens, tmp_path):
 
 
 def test_the_learning_rate_is_a_function_of_the_step():
-    trained = module(learning_rate=1.0, warmup_steps=4, learning_rate_decay=0.5, decay_every_steps=10)
-    assert [trained.learning_rate_at(step) for step in (0, 1, 3, 9, 10, 25)] == [0.25, 0.5, 1.0, 1.0, 0.5, 0.25]
+    optimizer = GANOptimizer(learning_rate=1.0, warmup_steps=4, learning_rate_decay=0.5, decay_every_steps=10)
+    assert [optimizer.learning_rate_at(step) for step in (0, 1, 3, 9, 10, 25)] == [0.25, 0.5, 1.0, 1.0, 0.5, 0.25]
 
 
 def test_clipping_bounds_the_gradient(tokens, tmp_path):
-    trained = module(clip_norm=1e-3)
+    trained = module(optimizer=replace(OPTIMIZER, clip_norm=1e-3))
     trainer(tmp_path, 1).fit(trained, data(tokens))
     for network in (trained.trained, trained.discriminators):
         assert torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm() < 1.1e-3
@@ -281,7 +291,7 @@ class Quietness(torchmetrics.MeanMetric):
 
 
 def test_validation_tells_every_measure_of_all_utterances_anew_each_time(tokens, tmp_path):
-    trained = module(measures={"first": Quietness(), "error": torchmetrics.MeanSquaredError()})
+    trained = module(metrics={"first": Quietness(), "error": torchmetrics.MeanSquaredError()})
     fit = trainer(tmp_path, 1, limit_val_batches=1.0)
     told = []
     for _ in range(2):

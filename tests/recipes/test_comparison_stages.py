@@ -27,7 +27,12 @@ from zoo.speech.style_units import StyleClassifier, StyleUnits
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.vocabulary import Vocabulary
-from zoo.vocoder import DurationPredictor, ISTFTGenerator, Vocoder
+from zoo.vocoder import (
+    ConvNeXtSizes,
+    DurationPredictor,
+    ISTFTGenerator,
+    Vocoder,
+)
 
 
 def tokenizer(size, seed):
@@ -127,7 +132,9 @@ def test_speech_is_spoken_again_by_every_variant_from_the_same_utterances(tmp_pa
     write_contract(tokens, contract)
     for name, seed in (("one", 0), ("two", 1)):
         torch.manual_seed(seed)
-        generator = ISTFTGenerator({"Hu": 6}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
+        generator = ISTFTGenerator(
+            {"Hu": 6}, 25, num_speakers=2, embedding_dim=4, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1)
+        )
         Vocoder(generator, tokenizer(6, 0).streams, DurationPredictor(4, 8), ["bob", "ann"], contract=contract).save(
             tmp_path / name
         )
@@ -159,7 +166,9 @@ def test_a_recognizer_hears_what_is_spoken_again(tmp_path):
     tokenizer(6, 0).save(tmp_path / "tokenizer")
     contract = read_contract(tmp_path / "tokenizer")
     write_contract(tokens, contract)
-    generator = ISTFTGenerator({"Hu": 6}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
+    generator = ISTFTGenerator(
+        {"Hu": 6}, 25, num_speakers=2, embedding_dim=4, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1)
+    )
     Vocoder(generator, tokenizer(6, 0).streams, DurationPredictor(4, 8), ["bob", "ann"], contract=contract).save(
         tmp_path / "one"
     )

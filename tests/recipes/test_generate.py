@@ -18,7 +18,7 @@ from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.istft import ISTFTGenerator
+from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
 from zoo.vocoder.vocoder import Vocoder
 
 TEXT = ["--text", "anna went"]
@@ -40,7 +40,9 @@ def run(tmp_path, monkeypatch):
         if "lora_B" in name:
             torch.nn.init.normal_(weight)
     save_language_model(network, run / "adapted" / "model", vocabulary, contract)
-    generator = ISTFTGenerator({"Hu": 20}, 25.0, embedding_dim=8, channels=8, hidden=8, num_blocks=1, kernel_size=3)
+    generator = ISTFTGenerator(
+        {"Hu": 20}, 25.0, embedding_dim=8, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1, kernel_size=3)
+    )
     Vocoder(generator, hearing.streams, DurationPredictor(8, 8), contract=hearing.contract).save(
         run / "vocoder" / "vocoder"
     )

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import AugmentedDataModule, WaveformDataModule
-from lightningmodules import AugmentationInvariantQuantizer, HubertPretraining
+from datamodules import AugmentedDataModule, DurationBuckets, WaveformDataModule
+from lightningmodules import AugmentationInvariantQuantizer, HubertPretraining, MaskedPrediction, QuantizerLosses
 from recipes.stages.corpus import prepare_corpus
 from recipes.stages.tokenizer import train_base_tokenizer
 from recipes.stages.units import evaluate_units, pretrain_hubert, train_ctc_quantizer
@@ -56,9 +56,11 @@ def test_a_quantizer_becomes_a_tokenizer_and_both_are_compared_on_the_same_speec
     torch.manual_seed(0)
     encoder = FilterbankEncoder()
     model = AugmentationInvariantQuantizer(
-        ContextCTCQuantizer(26, [UNITS + 1], 8, 1), encoder, teacher(run), 1e-2, aligned_steps=2
+        ContextCTCQuantizer(26, [UNITS + 1], 8, 1), encoder, teacher(run), 1e-2, QuantizerLosses(aligned_steps=2)
     )
-    data = AugmentedDataModule(run / "corpus", TimeStretch(), AUGMENTATIONS, 12.0, max_seconds=4.0, num_validation=2)
+    data = AugmentedDataModule(
+        run / "corpus", TimeStretch(), AUGMENTATIONS, DurationBuckets(12.0, max_seconds=4.0), num_validation=2
+    )
     train_ctc_quantizer(run / "ctc", model, data, trainer(3))
     tokenizer, waveform = (
         load_tokenizer(run / "ctc" / "tokenizer"),
@@ -100,9 +102,12 @@ def test_a_quantizer_becomes_a_tokenizer_and_both_are_compared_on_the_same_speec
 def test_a_pretrained_hubert_is_an_encoder_for_units_of_its_own_layer(run):
     torch.manual_seed(0)
     network = hubert(16, 2, 2, 24, 8, [20, 8, 4, 4], [10, 8, 4, 2], 8, 2)
-    model = HubertPretraining(network, teacher(run), 1e-3, predictor_dim=8)
+    model = HubertPretraining(network, teacher(run), 1e-3, MaskedPrediction(predictor_dim=8))
     pretrain_hubert(
-        run / "hubert", model, WaveformDataModule(run / "corpus", 8.0, max_seconds=2.0, num_validation=2), trainer(2)
+        run / "hubert",
+        model,
+        WaveformDataModule(run / "corpus", DurationBuckets(8.0, max_seconds=2.0), num_validation=2),
+        trainer(2),
     )
     encoder = HubertEncoder(str(run / "hubert" / "model"), 1)
     waveform = 0.1 * torch.randn(20000, generator=torch.Generator().manual_seed(0))

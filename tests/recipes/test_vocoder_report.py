@@ -15,7 +15,12 @@ from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.tokens.contract import ContractError, write_contract
-from zoo.vocoder import DurationPredictor, ISTFTGenerator, Vocoder
+from zoo.vocoder import (
+    ConvNeXtSizes,
+    DurationPredictor,
+    ISTFTGenerator,
+    Vocoder,
+)
 
 
 @pytest.fixture
@@ -29,7 +34,9 @@ def made(tmp_path):
     tokenizer.save(tmp_path / "tokenizer")
     tokens = write_hums(tmp_path, [30] * 30)
     write_contract(tokens, tokenizer.contract)
-    generator = ISTFTGenerator({"Hu": 6}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
+    generator = ISTFTGenerator(
+        {"Hu": 6}, 25, num_speakers=2, embedding_dim=4, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1)
+    )
     vocoder = Vocoder(
         generator, tokenizer.streams, DurationPredictor(4, 8), ["bob", "ann"], contract=tokenizer.contract
     )
@@ -79,7 +86,9 @@ def test_a_vocoder_of_another_tokenizer_is_refused(made):
 def test_a_generator_of_other_units_is_refused_before_it_is_trained(made):
     folder, data = made
     model = UnitVocoder(
-        ISTFTGenerator({"Hu": 7}, 25, num_speakers=2, embedding_dim=4, channels=8, hidden=8, num_blocks=1)
+        ISTFTGenerator(
+            {"Hu": 7}, 25, num_speakers=2, embedding_dim=4, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1)
+        )
     )
     with pytest.raises(ValueError, match="the generator has 7 Hu units"):
         train_vocoder(

@@ -11,7 +11,12 @@ from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base
-from zoo.vocoder import DurationPredictor, HiFiGANGenerator, Vocoder
+from zoo.vocoder import (
+    DurationPredictor,
+    HiFiGANGenerator,
+    HiFiGANSizes,
+    Vocoder,
+)
 
 
 @pytest.fixture
@@ -29,11 +34,13 @@ def run(tmp_path, monkeypatch):
         25,
         num_speakers=2,
         embedding_dim=4,
-        channels=16,
-        upsample_rates=(8, 8, 10),
-        upsample_kernel_sizes=(16, 16, 20),
-        resblock_kernel_sizes=(3,),
-        resblock_dilations=((1,),),
+        backbone=HiFiGANSizes(
+            channels=16,
+            upsample_rates=(8, 8, 10),
+            upsample_kernel_sizes=(16, 16, 20),
+            resblock_kernel_sizes=(3,),
+            resblock_dilations=((1,),),
+        ),
     )
     vocoder = Vocoder(
         generator, tokenizer.streams, DurationPredictor(4, 8), ["ann", "bob"], contract=tokenizer.contract

@@ -109,7 +109,7 @@ def _with_voices(vocoder: Vocoder, tokens: Path, split: str, streams: dict[str, 
         "num_speakers": old.num_speakers and len(named["speaker"]),
         "num_styles": old.num_styles and len(named["style"]),
     }
-    new = type(old)(**old.config | counts | {"streams": streams})
+    new = type(old).from_config(old.config | counts | {"streams": streams})
     new.remove_weight_norm()  # a vocoder is loaded with it folded in
     state = old.state_dict()
     for kind, known in (("speaker", vocoder.speakers), ("style", vocoder.styles)):

@@ -1,10 +1,14 @@
 """Units to waveform by an inverse short-time Fourier transform: far cheaper than upsampling sample by sample."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.vocoder.generator import Generator
+from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.harmonic_source import CENTRE_HZ, F0Contour, HarmonicSource, PitchHead
 
 
@@ -24,6 +28,23 @@ class ConvNeXtBlock(nn.Module):
         return x + self.scale * self.contract(F.gelu(self.expand(y)))
 
 
+@dataclass(frozen=True)
+class ConvNeXtSizes:
+    """Sizes of a stack of ConvNeXt blocks at the unit rate.
+
+    Args:
+        channels: Width of the blocks.
+        hidden: Width of the linear layers inside a block.
+        num_blocks: Number of blocks.
+        kernel_size: Odd kernel size of the depthwise convolutions, in units.
+    """
+
+    channels: int = 512
+    hidden: int = 1536
+    num_blocks: int = 8
+    kernel_size: int = 7
+
+
 class ISTFTGenerator(Generator):
     """ConvNeXt blocks at the unit rate and one head that gives the spectra of all frames of a unit (after Vocos, Siuzdak 2023).
 
@@ -37,10 +58,7 @@ class ISTFTGenerator(Generator):
         num_speakers: 0 for a voice that nothing chooses.
         num_styles: 0 unless an utterance has a style besides its streams.
         embedding_dim: Width of each embedding.
-        channels: Of the blocks.
-        hidden: Of the linear layers inside a block.
-        num_blocks: At the unit rate.
-        kernel_size: Of the depthwise convolutions, in units; odd.
+        backbone: Sizes of the ConvNeXt blocks. Defaults to ``ConvNeXtSizes()``.
         frames_per_unit: Spectra per unit; they divide its samples.
         overlap: Frames that share a sample: the transform is ``overlap`` hops long.
         sample_rate: Of the waveform, in Hz.
@@ -57,18 +75,27 @@ class ISTFTGenerator(Generator):
         num_speakers: int = 0,
         num_styles: int = 0,
         embedding_dim: int = 128,
-        channels: int = 512,
-        hidden: int = 1536,
-        num_blocks: int = 8,
-        kernel_size: int = 7,
+        backbone: ConvNeXtSizes | None = None,
         frames_per_unit: int = 4,
         overlap: int = 4,
         sample_rate: int = 16000,
         harmonics: int = 0,
     ) -> None:
-        config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
-        self.config = config
+        backbone = backbone or ConvNeXtSizes()
+        self.config = {
+            "streams": streams,
+            "unit_rate": unit_rate,
+            "num_speakers": num_speakers,
+            "num_styles": num_styles,
+            "embedding_dim": embedding_dim,
+            **asdict(backbone),
+            "frames_per_unit": frames_per_unit,
+            "overlap": overlap,
+            "sample_rate": sample_rate,
+            "harmonics": harmonics,
+        }
+        channels, kernel_size, num_blocks = backbone.channels, backbone.kernel_size, backbone.num_blocks
         if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2 or kernel_size % 2 == 0:
             raise ValueError(
                 f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an even number of "
@@ -79,7 +106,7 @@ class ISTFTGenerator(Generator):
         self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
         self.first_norm = nn.LayerNorm(channels)
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks)
+            ConvNeXtBlock(channels, backbone.hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks)
         )
         self.last_norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
@@ -88,6 +115,11 @@ class ISTFTGenerator(Generator):
         self.context_units = (num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
         if harmonics:
             self._add_source(harmonics, channels, kernel_size)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "ISTFTGenerator":
+        backbone, others = split_config(ConvNeXtSizes, config)
+        return cls(**others, backbone=backbone)
 
     def _add_source(self, harmonics: int, channels: int, kernel_size: int) -> None:
         self.harmonics = harmonics

@@ -17,7 +17,8 @@ from zoo.suggestions import listed, suggest
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.generator import Generator, HiFiGANGenerator
+from zoo.vocoder.generator import Generator
+from zoo.vocoder.hifigan import HiFiGANGenerator
 from zoo.vocoder.istft import ISTFTGenerator
 from zoo.vocoder.unit_inputs import at_rate, beside, check_lengths, filled
 
@@ -271,7 +272,7 @@ class Vocoder(nn.Module):
         name = config["generator"].pop("class")
         if name not in GENERATORS:
             raise ValueError(f"{folder / CONFIG}: unknown generator {name!r}; known are {', '.join(GENERATORS)}")
-        generator = GENERATORS[name](**config["generator"])
+        generator = GENERATORS[name].from_config(config["generator"])
         if not config["weight_norm"]:
             generator.remove_weight_norm()
         durations = DurationPredictor(**config["durations"]) if config["durations"] else None

@@ -6,7 +6,14 @@ from tests.toy_speech import STREAMS, write_hums
 from zoo.interop import vocoder_checkpoints
 from zoo.tokens.contract import ContractError, write_contract
 from zoo.tokens.units import Stream
-from zoo.vocoder import DurationPredictor, HiFiGANGenerator, ISTFTGenerator, Vocoder
+from zoo.vocoder import (
+    ConvNeXtSizes,
+    DurationPredictor,
+    HiFiGANGenerator,
+    HiFiGANSizes,
+    ISTFTGenerator,
+    Vocoder,
+)
 
 SIZES = {stream.prefix: stream.size for stream in STREAMS}
 INPUTS = ({prefix: torch.arange(5).unsqueeze(0) % 3 for prefix in SIZES}, torch.tensor([0]))
@@ -21,15 +28,17 @@ def trained(folder, kind: str = "unit", speakers=("ann", "zoe")):
     torch.manual_seed(0)
     sizes = {"streams": SIZES, "unit_rate": 25, "num_speakers": len(speakers), "embedding_dim": 4}
     generator = (
-        ISTFTGenerator(**sizes, channels=8, hidden=8, num_blocks=1)
+        ISTFTGenerator(**sizes, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1))
         if kind == "istft"
         else HiFiGANGenerator(
             **sizes,
-            channels=16,
-            upsample_rates=(8, 8, 10),
-            upsample_kernel_sizes=(16, 16, 20),
-            resblock_kernel_sizes=(3,),
-            resblock_dilations=((1,),),
+            backbone=HiFiGANSizes(
+                channels=16,
+                upsample_rates=(8, 8, 10),
+                upsample_kernel_sizes=(16, 16, 20),
+                resblock_kernel_sizes=(3,),
+                resblock_dilations=((1,),),
+            ),
         )
     )
     Vocoder(generator, STREAMS, DurationPredictor(4, 8), speakers, contract=contract()).save(folder / "vocoder")

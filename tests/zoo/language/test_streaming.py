@@ -9,7 +9,7 @@ from zoo.language.stopping import SpeechSeconds, shortest_seconds, spoken_second
 from zoo.language.streaming import stream_ids, stream_pieces
 from zoo.tokens.units import Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.istft import ISTFTGenerator
+from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
 from zoo.vocoder.vocoder import Vocoder
 
 VOCABULARY = words_vocabulary()
@@ -25,7 +25,10 @@ def network():
 def vocoder():
     torch.manual_seed(0)
     generator = ISTFTGenerator(
-        {"Hu": STREAMS[0].size}, 25.0, embedding_dim=8, channels=8, hidden=8, num_blocks=1, kernel_size=3
+        {"Hu": STREAMS[0].size},
+        25.0,
+        embedding_dim=8,
+        backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1, kernel_size=3),
     )
     durations = DurationPredictor(8, 8)
     durations.out.bias.data.fill_(1.2)

@@ -1,10 +1,22 @@
 import pytest
 import torch
 
-from zoo.vocoder import HiFiGANGenerator, ISTFTGenerator
+from zoo.vocoder import (
+    ConvNeXtSizes,
+    HiFiGANGenerator,
+    HiFiGANSizes,
+    ISTFTGenerator,
+)
 
 STREAMS = {"Hu": 10, "Pi": 4}
 SMALL = {"streams": STREAMS, "unit_rate": 25, "num_speakers": 3, "num_styles": 2, "embedding_dim": 4}
+
+
+def split(arguments: dict, sizes: type) -> tuple[dict, object]:
+    """The arguments of a generator, and among them the sizes of its backbone."""
+    names = sizes.__dataclass_fields__
+    shared = {name: value for name, value in arguments.items() if name not in names}
+    return shared, sizes(**{name: value for name, value in arguments.items() if name in names})
 
 
 def unit_generator(**changes) -> HiFiGANGenerator:
@@ -15,7 +27,8 @@ def unit_generator(**changes) -> HiFiGANGenerator:
         "resblock_kernel_sizes": (3, 5),
         "resblock_dilations": ((1, 2), (1, 3)),
     }
-    generator = HiFiGANGenerator(**(SMALL | sizes | changes))
+    shared, backbone = split(SMALL | sizes | changes, HiFiGANSizes)
+    generator = HiFiGANGenerator(**shared, backbone=backbone)
     for parameter in generator.parameters():  # as large as after training, so that every path counts
         torch.nn.init.normal_(parameter, 0.0, 0.3)
     return generator.eval()
@@ -23,7 +36,8 @@ def unit_generator(**changes) -> HiFiGANGenerator:
 
 def istft_generator(**changes) -> ISTFTGenerator:
     sizes = {"channels": 16, "hidden": 32, "num_blocks": 2, "kernel_size": 3, "frames_per_unit": 4}
-    return ISTFTGenerator(**(SMALL | sizes | changes)).eval()
+    shared, backbone = split(SMALL | sizes | changes, ConvNeXtSizes)
+    return ISTFTGenerator(**shared, backbone=backbone).eval()
 
 
 def harmonic_generator(**changes) -> ISTFTGenerator:
@@ -60,7 +74,7 @@ def test_any_unit_rate(unit_rate, rates):
     "change, message",
     [
         ({"upsample_rates": (8, 8, 8)}, "multiply to 512, but a unit lasts 640"),
-        ({"upsample_kernel_sizes": (16, 16)}, "one a rate"),
+        ({"upsample_kernel_sizes": (16, 16)}, "one kernel size for each rate"),
         ({"upsample_kernel_sizes": (16, 15, 20)}, "even number"),
         ({"resblock_kernel_sizes": (3, 4)}, "odd"),
         ({"resblock_dilations": ((1,),)}, "one list each"),

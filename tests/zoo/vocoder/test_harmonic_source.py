@@ -3,11 +3,16 @@ import pytest
 import torch
 
 from zoo.speech.f0 import Autocorrelation, F0Extractor, F0Track
-from zoo.vocoder import ISTFTGenerator
+from zoo.vocoder import (
+    ConvNeXtSizes,
+    ISTFTGenerator,
+)
 from zoo.vocoder.harmonic_source import CENTRE_HZ, F0Contour, HarmonicSource, PitchHead, frames_of_f0, sum_of_cosines
 from zoo.vocoder.losses import pitch_losses
 
-GENERATOR = ISTFTGenerator({"Hu": 4}, 25.0, embedding_dim=4, channels=8, hidden=8, num_blocks=1, harmonics=100).eval()
+GENERATOR = ISTFTGenerator(
+    {"Hu": 4}, 25.0, embedding_dim=4, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1), harmonics=100
+).eval()
 
 
 def sound(frequency, harmonics: int = 100, voiced=None) -> torch.Tensor:
@@ -121,17 +126,19 @@ def test_losses_are_of_octaves_and_of_voicing():
 def test_a_generator_without_harmonics_is_what_it_was():
     assert not any(
         "pitch" in name or "filter" in name
-        for name in ISTFTGenerator({"Hu": 4}, 25.0, channels=8, hidden=8, num_blocks=1).state_dict()
+        for name in ISTFTGenerator(
+            {"Hu": 4}, 25.0, backbone=ConvNeXtSizes(channels=8, hidden=8, num_blocks=1)
+        ).state_dict()
     )
     assert GENERATOR.config["harmonics"] == 100
-    again = ISTFTGenerator(**GENERATOR.config)
+    again = ISTFTGenerator.from_config(GENERATOR.config)
     again.load_state_dict(GENERATOR.state_dict())
     units = {"Hu": torch.arange(12)[None] % 4}
     assert torch.equal(again.eval()(units), GENERATOR(units))
 
 
 def test_what_is_told_is_what_is_spoken():
-    generator = ISTFTGenerator(**GENERATOR.config).eval()
+    generator = ISTFTGenerator.from_config(GENERATOR.config).eval()
     torch.nn.init.zeros_(generator.pitch.out.weight)
     generator.pitch.out.bias.data = torch.tensor([0.5] * 4 + [3.0] * 4)  # half an octave up, voiced
     torch.nn.init.constant_(generator.filter.bias, 2.0)

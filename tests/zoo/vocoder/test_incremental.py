@@ -4,9 +4,9 @@ import torch
 
 from zoo.tokens.units import Stream, parse
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.generator import HiFiGANGenerator
+from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
 from zoo.vocoder.incremental import IncrementalVocoder
-from zoo.vocoder.istft import ISTFTGenerator
+from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
 from zoo.vocoder.vocoder import Vocoder
 
 STREAMS = (Stream("Hu", 9, 25.0), Stream("Pi", 4, 12.5), Stream("St", 3, 1.0, dedup=False))
@@ -21,10 +21,7 @@ def vocoder(streams, kind):
             25.0,
             2,
             embedding_dim=8,
-            channels=16,
-            hidden=24,
-            num_blocks=2,
-            kernel_size=3,
+            backbone=ConvNeXtSizes(channels=16, hidden=24, num_blocks=2, kernel_size=3),
             harmonics=50 * (kind == "harmonic"),
         )
     else:
@@ -33,11 +30,13 @@ def vocoder(streams, kind):
             25.0,
             num_speakers=2,
             embedding_dim=8,
-            channels=16,
-            upsample_rates=[20, 32],
-            upsample_kernel_sizes=[40, 64],
-            resblock_kernel_sizes=[3],
-            resblock_dilations=[[1, 3]],
+            backbone=HiFiGANSizes(
+                channels=16,
+                upsample_rates=(20, 32),
+                upsample_kernel_sizes=(40, 64),
+                resblock_kernel_sizes=(3,),
+                resblock_dilations=((1, 3),),
+            ),
         )
     if kind == "harmonic":
         torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training

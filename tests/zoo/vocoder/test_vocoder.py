@@ -8,7 +8,14 @@ import torch
 
 from zoo.tokens.contract import ContractError, require_match, write_contract
 from zoo.tokens.units import Stream, merge, parse
-from zoo.vocoder import DurationPredictor, HiFiGANGenerator, ISTFTGenerator, Vocoder
+from zoo.vocoder import (
+    ConvNeXtSizes,
+    DurationPredictor,
+    HiFiGANGenerator,
+    HiFiGANSizes,
+    ISTFTGenerator,
+    Vocoder,
+)
 from zoo.vocoder.unit_inputs import at_rate, beside
 
 STREAMS = (Stream("Hu", 20, 25.0), Stream("Pi", 8, 12.5), Stream("St", 4, 1.0, dedup=False))
@@ -27,16 +34,20 @@ def make(streams: tuple[Stream, ...] = STREAMS, kind: str = "unit", **arguments)
     if kind == "unit":
         generator = HiFiGANGenerator(
             **sizes,
-            channels=16,
-            upsample_rates=(8, 8, 10),
-            upsample_kernel_sizes=(16, 16, 20),
-            resblock_kernel_sizes=(3,),
-            resblock_dilations=((1,),),
+            backbone=HiFiGANSizes(
+                channels=16,
+                upsample_rates=(8, 8, 10),
+                upsample_kernel_sizes=(16, 16, 20),
+                resblock_kernel_sizes=(3,),
+                resblock_dilations=((1,),),
+            ),
         )
         for parameter in generator.parameters():
             torch.nn.init.normal_(parameter, 0.0, 0.3)
     else:
-        generator = ISTFTGenerator(**sizes, channels=16, hidden=32, num_blocks=2, harmonics=50 * (kind == "harmonic"))
+        generator = ISTFTGenerator(
+            **sizes, backbone=ConvNeXtSizes(channels=16, hidden=32, num_blocks=2), harmonics=50 * (kind == "harmonic")
+        )
     if kind == "harmonic":
         torch.nn.init.normal_(generator.pitch.out.weight, 0.0, 0.5)  # as lively as after training
     durations = DurationPredictor(4, 8)
@@ -184,7 +195,7 @@ def test_bad_input_is_refused_in_one_line(units, options, message):
 
 
 def test_what_it_does_not_have_cannot_be_asked_for(tmp_path):
-    plain = Vocoder(HiFiGANGenerator({"Hu": 20}, 25, embedding_dim=4, channels=32), STREAMS)
+    plain = Vocoder(HiFiGANGenerator({"Hu": 20}, 25, embedding_dim=4, backbone=HiFiGANSizes(channels=32)), STREAMS)
     with pytest.raises(ValueError, match="no duration predictor"):
         plain("[Hu1]")
     with pytest.raises(ValueError, match="no speaker to choose"):

@@ -14,7 +14,7 @@ from zoo.interop.spiritlm.checkpoint import read_checkpoint
 from zoo.interop.spiritlm.strings import MISSING_STYLES, string_to_units
 from zoo.tokens.units import Stream, runs
 from zoo.vocoder.duration import DurationPredictor
-from zoo.vocoder.generator import HiFiGANGenerator
+from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
 from zoo.vocoder.vocoder import Vocoder
 
 SAMPLE_RATE = 16000
@@ -78,11 +78,13 @@ def _build(config: dict[str, Any], folder: Path) -> Vocoder:
             num_speakers=config.get("num_speakers", 200) if config.get("multispkr") else 0,
             num_styles=config.get("num_styles", 100) if config.get("multistyle") else 0,
             embedding_dim=config["embedding_dim"],
-            channels=config["upsample_initial_channel"],
-            upsample_rates=rates,
-            upsample_kernel_sizes=config["upsample_kernel_sizes"],
-            resblock_kernel_sizes=config["resblock_kernel_sizes"],
-            resblock_dilations=[sizes[:3] for sizes in config["resblock_dilation_sizes"]],
+            backbone=HiFiGANSizes(
+                channels=config["upsample_initial_channel"],
+                upsample_rates=rates,
+                upsample_kernel_sizes=config["upsample_kernel_sizes"],
+                resblock_kernel_sizes=config["resblock_kernel_sizes"],
+                resblock_dilations=[sizes[:3] for sizes in config["resblock_dilation_sizes"]],
+            ),
             sample_rate=SAMPLE_RATE,
         )
         durations = config.get("dur_predictor_params")
