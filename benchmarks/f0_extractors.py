@@ -15,7 +15,8 @@ import torch
 
 from zoo.corpora import load_waveform, open_corpus, prepare, read_cuts
 from zoo.metrics.f0 import F0FrameError, LogF0Error
-from zoo.speech.f0 import FCPE, Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_fcpe import FCPE
 
 
 def main() -> None:

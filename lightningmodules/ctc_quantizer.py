@@ -208,7 +208,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
 
     def units(self, log_probs: Tensor) -> Tensor:
         """Units (T,) of one row of log-probabilities (1, T, size + 1)."""
-        return self.quantizer.read(log_probs)[0]
+        return self.quantizer.decode(log_probs)[0]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_(self.quantizer.parameters(), self.gradient_clip)

@@ -14,7 +14,7 @@ from transformers import HubertModel
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.codebook import CodebookPerplexity
 from zoo.seeds import seeded
-from zoo.speech.hubert_pretraining import UnitPredictor, labels_of_frames, mask_spans, receptive_field
+from zoo.speech.hubert_pretraining import UnitPredictor, frame_labels, mask_spans, receptive_field
 from zoo.speech.phonetic_units import PhoneticUnits
 
 SAMPLE_RATE = 16000
@@ -101,7 +101,7 @@ class HubertPretraining(L.LightningModule):
         centers = (np.arange(frames) * self.hop + self.field / 2) / SAMPLE_RATE
         with torch.autocast(waveforms.device.type, enabled=False):  # the units that the teacher gives anywhere else
             units = self.teacher.encode_batch(list(waveforms))
-        rows = [labels_of_frames(each, encoder.first_seconds, encoder.frame_rate, centers) for each in units]
+        rows = [frame_labels(each, encoder.first_frame_seconds, encoder.frame_rate, centers) for each in units]
         return torch.from_numpy(np.stack(rows)).to(waveforms.device)
 
     def logits(self, waveforms: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

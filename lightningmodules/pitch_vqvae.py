@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 from zoo.metrics.unit_usage import UnitPerplexity
-from zoo.speech.pitch_units import track_of
+from zoo.speech.pitch_units import track_from_output
 from zoo.speech.pitch_vqvae import PitchVQVAE
 
 Batch = dict[str, Tensor]
@@ -83,7 +83,7 @@ class PitchAutoencoder(L.LightningModule):
         tracks, mean = batch["tracks"], batch["mean_hz"]
         losses, made, units, _ = self.losses(tracks)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=len(tracks))
-        found, truth = track_of(made, mean), track_of(tracks, mean)
+        found, truth = track_from_output(made, mean), track_from_output(tracks, mean)
         self.perplexity.update(units)
         self.frame_error.update(found.frequency, found.voiced, truth.frequency, truth.voiced)
         # Pitch is judged wherever there is one, so that a poor voicing decision hides nothing.

@@ -75,7 +75,7 @@ class UnitVocoder(L.LightningModule):
         if generator.harmonics and (f0 is None or f0.sample_rate != generator.sample_rate):
             raise ValueError(
                 f"the generator has harmonics {generator.harmonics}, so its pitch must be learned from speech at {generator.sample_rate} Hz, but f0 "
-                f"{'is not given' if f0 is None else f'takes {f0.sample_rate} Hz'}: give zoo.speech.f0.Autocorrelation, or harmonics 0"
+                f"{'is not given' if f0 is None else f'takes {f0.sample_rate} Hz'}: give zoo.speech.f0_autocorrelation.Autocorrelation, or harmonics 0"
             )
         self.f0 = f0 if generator.harmonics else None
         self.automatic_optimization = False

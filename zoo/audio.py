@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchaudio.transforms import Resample
 
-from zoo.files import whole_file
+from zoo.files import atomic_file
 
 SAMPLE_RATE = 16000
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", None)}
@@ -67,7 +67,7 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
     samples = check(waveform, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
     encoded = io.BytesIO()  # libsndfile does not tell a full disk from other trouble; Python does
     soundfile.write(encoded, samples, sample_rate, format=container, subtype=subtype)
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
 
 

@@ -24,8 +24,8 @@ _bars = True
 AHEAD = 64  # items for each process, so that a long stream is never held whole
 
 
-def in_processes(
-    do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk: int = 1
+def map_in_processes(
+    do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk_size: int = 1
 ) -> Iterator[Result]:
     """Yield what is made of each item, in their order. Whoever may stop before the end closes it, so that the processes end at once.
 
@@ -33,7 +33,7 @@ def in_processes(
         do: Makes it; what it makes is sent back by pickle.
         items: Taken from a lazy stream as they are needed.
         num_processes: That work at once; 1 stays in this one.
-        chunk: Items that are sent together.
+        chunk_size: Items that are sent together.
 
     Raises:
         ValueError: Where there is to be no process.
@@ -47,7 +47,7 @@ def in_processes(
     items = iter(items)
     with workers(num_processes, _begin, do) as pool:
         while block := list(islice(items, AHEAD * num_processes)):
-            yield from pool.map(_do, block, chunksize=chunk)
+            yield from pool.map(_do, block, chunksize=chunk_size)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from zoo.evaluation.suites.contrast_suite import load_contrasts
 from zoo.evaluation.suites.speech_text_pairs import paired_items
 from zoo.files import write_text
 from zoo.language.speech_text_model import load_language_model
-from zoo.processes import in_processes
+from zoo.processes import map_in_processes
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.style_units import StyleUnits
@@ -234,7 +234,7 @@ def _answers(asked: dict[str, list[tuple[int, Path, EvaluationData]]], num_proce
         ((name, number) for name, models in asked.items() for number in range(len(models))),
         key=lambda one: -len(asked[one[0]][0][2].judges),
     )
-    done = in_processes(partial(_answer, asked), order, num_processes)
+    done = map_in_processes(partial(_answer, asked), order, num_processes)
     found = dict(zip(order, tqdm(done, "language models", len(order), unit="model"), strict=True))
     return {name: [found[name, number] for number in range(len(models))] for name, models in asked.items()}
 

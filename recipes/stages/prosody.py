@@ -19,10 +19,10 @@ from zoo.corpora.source import SPLITS
 from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.evaluation.pitch_and_style import cluster_report, pitch_report, style_report
 from zoo.files import write_text
-from zoo.speech.f0 import F0_EXTRACTORS, F0Extractor
+from zoo.speech.f0 import F0Extractor
 from zoo.speech.f0_store import F0Store, write_f0
 from zoo.speech.kmeans import fit_kmeans
-from zoo.speech.pitch_units import PitchUnits
+from zoo.speech.pitch_units import F0_EXTRACTORS, PitchUnits
 from zoo.speech.style_units import StyleClusters, StyleUnits
 from zoo.tokenizers.tokenization import Tally, readable
 
@@ -144,7 +144,7 @@ def cluster_style(
     frames = round(encoder.frame_rate)
     points = torch.cat(
         [
-            StyleClusters.points(encoder(piece[None]), frames)[0]
+            StyleClusters.unit_means(encoder(piece[None]), frames)[0]
             for piece, _ in _listen(encoder.min_samples, corpus, "train", hours)
         ]
     )
@@ -154,7 +154,7 @@ def cluster_style(
     )
     head = StyleClusters(num_clusters, encoder.dim)
     head.kmeans = fitted.quantizer
-    head.revive(points)
+    head.reseed_unused(points)
     units = StyleUnits(encoder, head)
     train = cluster_report(units, _listen(units.min_samples, corpus, "train", hours))
     named = {int(unit): name for unit, name in train["named"].items()}

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import Utterance, to_utterance
-from zoo.files import whole_folder, write_text
+from zoo.files import atomic_folder, write_text
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.frame_spool import FrameSpool
 from zoo.speech.kmeans import fit_kmeans
@@ -157,7 +157,7 @@ def build_vocabulary(
         else train_text_tokenizer((to_utterance(cut).text for cut in read_cuts(corpus, "train")), text_size)
     )
     vocabulary = Vocabulary(pieces, speech.streams, multiple)
-    with whole_folder(out / "vocabulary") as folder:
+    with atomic_folder(out / "vocabulary") as folder:
         vocabulary.save(folder)
         write_contract(folder, {**speech.contract, "vocabulary": vocabulary.contract})
     return {"vocabulary": f"{vocabulary.num_text} text pieces, {len(vocabulary) - vocabulary.first_unit} units"}

@@ -17,7 +17,7 @@ from lightningmodules.callbacks import SeededSteps, SpeechSamples, TokenLedger
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.language_model import SpeechTextLM
 from lightningmodules.vocoder import UnitVocoder
-from zoo.files import whole_folder, write_text
+from zoo.files import atomic_folder, write_text
 from zoo.language.adapters import save_language_model
 from zoo.language.sharding import whole_state
 from zoo.processes import shows_bars
@@ -86,7 +86,7 @@ def train_language_model(
     state = whole_state(model.next_token)
     if trainer.is_global_zero:
         write_text(out / "ledger.json", json.dumps(ledger.account(trainer), indent=2) + "\n")
-        with whole_folder(out / "model") as folder:
+        with atomic_folder(out / "model") as folder:
             weights = (
                 None if state is None else {name.removeprefix("network."): weight for name, weight in state.items()}
             )

@@ -13,7 +13,7 @@ from lightningmodules.hubert import HubertPretraining
 from recipes.stages.training import fit
 from zoo.corpora.preparation import read_cuts
 from zoo.evaluation.unit_robustness import MEAN, Robustness, measure
-from zoo.files import whole_folder, write_text
+from zoo.files import atomic_folder, write_text
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
@@ -35,7 +35,7 @@ def pretrain_hubert(
     """
     metrics = fit(out, model, data, trainer, checkpoint_every)
     if trainer.is_global_zero:
-        with whole_folder(out / "model") as folder:
+        with atomic_folder(out / "model") as folder:
             model.network.save_pretrained(folder)
             Wav2Vec2FeatureExtractor(do_normalize=model.normalize).save_pretrained(folder)
     return {

@@ -10,7 +10,7 @@ from zoo.audio import write
 from zoo.corpora import open_corpus, prepare
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import load_waveform, to_utterance
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_store import write_f0
 
 FRAMES = 64

@@ -16,14 +16,17 @@ from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.mel_distance import MelDistance
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
-from zoo.speech.f0 import FCPE, Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_fcpe import FCPE
 from zoo.speech.hubert_pretraining import hubert
 from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits
+from zoo.speech.vector_quantizer import EMACodebook
 from zoo.speech.vtln import VTLNFilterbankEncoder
 from zoo.tokenizers.engines import LocalProcesses, OneDevice
 from zoo.tokenizers.speech_tokenizer import Base, Expressive
@@ -89,7 +92,7 @@ def expressive():
             for _ in range(3)
         ]
     )
-    pitch.vqvae.codebook.trust(codes[:: len(codes) // 12][:12].detach())
+    pitch.vqvae.codebook.set_codes(codes[:: len(codes) // 12][:12].detach())
     prosody = ProsodyStyleEncoder(dim=16, depth=2)
     return Expressive(phonetic("hubert", "kmeans"), pitch, StyleUnits(prosody, StyleClassifier(16, 4, 16)))
 
@@ -130,7 +133,7 @@ def test_a_transformer_tells_styles_alike(device, kind):
     head = StyleClassifier(32, 4, 16) if kind == "classifier" else StyleClusters(8, 32)
     if kind == "clusters":
         with torch.no_grad():
-            points = torch.cat([head.points(network.eval()(sound[None]), 50)[0] for sound in SOUNDS])
+            points = torch.cat([head.unit_means(network.eval()(sound[None]), 50)[0] for sound in SOUNDS])
         head.kmeans.centroids.copy_(points[:8])
     here = StyleUnits(network, head)
     want, there = [here.encode(sound) for sound in SOUNDS], copy.deepcopy(here).to(device)

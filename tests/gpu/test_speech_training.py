@@ -24,7 +24,8 @@ from tests.toy_speech import STREAMS, write_hums
 from zoo.corpora.preparation import read_cuts
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.f0 import FCPE, Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_fcpe import FCPE
 from zoo.speech.f0_store import write_f0
 from zoo.speech.kmeans import KMeans, fit_kmeans
 from zoo.speech.phonetic_units import PhoneticUnits

@@ -8,10 +8,12 @@ from lightningmodules.pitch_vqvae import PitchAutoencoder
 from tests.toy_prosody import write_corpus
 from zoo.corpora.preparation import read_cuts
 from zoo.evaluation.pitch_and_style import pitch_report
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_store import F0Store, write_f0
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
+from zoo.speech.vector_quantizer import EMACodebook
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from lightningmodules.vocoder import UnitVocoder
 from lightningmodules.vocoder_losses import VocoderLosses
 from tests.toy_speech import RATES, STREAMS, write_hums
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base

@@ -15,11 +15,11 @@ from tests.toy_speech import write_hums
 from tests.toy_tokens import tiny_network
 from zoo.comparison.language_models import LanguageModelVariant
 from zoo.corpora import open_corpus, prepare
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.language.adapters import save_language_model
 from zoo.speech.augmentation import ColoredNoise, Noise
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.style_encoders import ProsodyStyleEncoder
@@ -214,7 +214,7 @@ def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path)
     )
     vocabulary = Vocabulary.load(tmp_path / "vocabulary" / "vocabulary")
     for seed in range(2):
-        with whole_folder(tmp_path / f"model_{seed}") as place:
+        with atomic_folder(tmp_path / f"model_{seed}") as place:
             save_language_model(
                 tiny_network(vocabulary, seed, max_positions=256),
                 place,

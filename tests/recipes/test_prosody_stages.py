@@ -12,12 +12,14 @@ from recipes.engine.builder import Builder
 from recipes.engine.recipe import load
 from recipes.stages.prosody import cluster_style, extract_f0, train_pitch, train_style
 from tests.toy_prosody import hum, write_corpus
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_store import F0Store
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleUnits
+from zoo.speech.vector_quantizer import EMACodebook
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer, load_tokenizer
 
 

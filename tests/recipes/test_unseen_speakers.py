@@ -18,10 +18,12 @@ from recipes.stages.unseen_speakers import measure_unseen_speakers
 from tests.toy_prosody import write_corpus
 from zoo.corpora import SpeakerFold, open_corpus, prepare
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.f0 import Autocorrelation
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
+from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.style_encoders import ProsodyStyleEncoder
 from zoo.speech.style_units import StyleClassifier
+from zoo.speech.vector_quantizer import EMACodebook
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import read_contract
 

@@ -10,7 +10,7 @@ from recipes.stages.training import train_vocoder
 from recipes.stages.vocoder_report import report_vocoders
 from tests.toy_speech import write_hums
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base

@@ -12,7 +12,8 @@ import soundfile
 import torch
 from torch import Tensor
 
-from zoo.speech.f0 import FCPE, F0Track
+from zoo.speech.f0 import F0Track
+from zoo.speech.f0_fcpe import FCPE
 
 _forward = FCPE.forward
 FIXTURES = Path(os.environ.get("SPIRITLM_FIXTURES", Path(__file__).parents[3] / "shared" / "fixtures" / "spiritlm"))

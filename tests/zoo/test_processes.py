@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from zoo.processes import in_processes, shows_bars
+from zoo.processes import map_in_processes, shows_bars
 
 
 def threads(_):
@@ -41,49 +41,49 @@ def fail_unsendably(number):
 @pytest.mark.parametrize("num_processes", [1, 3])
 def test_results_come_in_order_from_a_lazy_stream(num_processes):
     factor = 2  # a closure, which no pickle takes, goes with the fork
-    assert list(in_processes(lambda number: factor * number, iter(range(500)), num_processes, chunk=7)) == list(
-        range(0, 1000, 2)
-    )
+    assert list(
+        map_in_processes(lambda number: factor * number, iter(range(500)), num_processes, chunk_size=7)
+    ) == list(range(0, 1000, 2))
 
 
 def test_a_stream_is_not_run_through_before_it_is_needed():
     taken = []
-    found = in_processes(fail_at_three, (taken.append(number) or number for number in range(10_000, 20_000)), 2)
+    found = map_in_processes(fail_at_three, (taken.append(number) or number for number in range(10_000, 20_000)), 2)
     assert next(found) == 10_000 and len(taken) < 1000
     found.close()
 
 
 def test_processes_have_one_thread_each():
-    assert set(in_processes(threads, range(4), 2)) == {1}
+    assert set(map_in_processes(threads, range(4), 2)) == {1}
 
 
 def test_only_a_process_that_is_alone_draws_bars():
-    assert shows_bars() and not any(in_processes(lambda _: shows_bars(), range(4), 2))
+    assert shows_bars() and not any(map_in_processes(lambda _: shows_bars(), range(4), 2))
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_an_error_is_the_one_of_the_work(num_processes):
     with pytest.raises(ValueError, match="three is too many"):
-        list(in_processes(fail_at_three, range(10), num_processes))
+        list(map_in_processes(fail_at_three, range(10), num_processes))
 
 
 def test_a_killed_process_is_told_of():
     with pytest.raises(ChildProcessError, match="set a lower num_processes"):
-        list(in_processes(die_at_three, range(10), 2))
+        list(map_in_processes(die_at_three, range(10), 2))
 
 
 def test_no_process_at_all_is_an_error():
     with pytest.raises(ValueError, match="num_processes must be 1 or more, got 0"):
-        list(in_processes(fail_at_three, range(10), 0))
+        list(map_in_processes(fail_at_three, range(10), 0))
 
 
 def test_an_error_that_cannot_be_sent_is_told_in_words():
     with pytest.raises(RuntimeError, match="Unsendable: number: odd"):
-        list(in_processes(fail_unsendably, range(4), 2))
+        list(map_in_processes(fail_unsendably, range(4), 2))
 
 
 def test_closed_early_it_ends_at_once():
-    found = in_processes(slowly, range(200), 2)
+    found = map_in_processes(slowly, range(200), 2)
     started = time.monotonic()
     assert next(found) == 0
     found.close()

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from zoo.comparison.joint_bootstrap import Sample, sum_over_sum
 from zoo.metrics.unit_edit_distance import edit_distance
-from zoo.processes import in_processes
+from zoo.processes import map_in_processes
 from zoo.speech.augmentation import Augmentation
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokens.units import runs
@@ -39,7 +39,7 @@ def hear(
         (T,) by prefix, of each waveform; the same by augmentation.
     """
     blocks = [range(start, min(start + BLOCK, len(waveforms))) for start in range(0, len(waveforms), BLOCK)]
-    done = in_processes(partial(_hear, tokenizer, waveforms, augmentations, seed), blocks, num_processes)
+    done = map_in_processes(partial(_hear, tokenizer, waveforms, augmentations, seed), blocks, num_processes)
     heard = list(tqdm(done, "hear", len(blocks), unit="block", mininterval=1.0, delay=2.0))
     plain, *changed = ([units for block in heard for units in block[kind]] for kind in range(1 + len(augmentations)))
     return plain, dict(zip(augmentations, changed))

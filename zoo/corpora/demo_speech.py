@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from zoo import audio
 from zoo.corpora.espeak import Synthesizer, Voice
-from zoo.processes import in_processes
+from zoo.processes import map_in_processes
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def speak_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[L
         num_processes: That speak at once; the result does not depend on it.
     """
     lines = list(dict.fromkeys(lines))
-    rows = in_processes(partial(_speak, folder=folder), lines, num_processes, chunk=4)
+    rows = map_in_processes(partial(_speak, folder=folder), lines, num_processes, chunk_size=4)
     return dict(
         zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None), strict=True)
     )

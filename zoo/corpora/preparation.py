@@ -67,7 +67,7 @@ def prepare(source: Source, out: Path, max_bad_share: float = 0.05, check_sample
     summary = CorpusSummary(str(source), source.synthetic, {})
     splits = source.splits(out)
     with ExitStack() as manifests:
-        with files.whole_file(out / "skipped.jsonl") as temporary, temporary.open("w", encoding="utf-8") as skipped:
+        with files.atomic_file(out / "skipped.jsonl") as temporary, temporary.open("w", encoding="utf-8") as skipped:
             for split, items in splits.items():
                 manifest = manifests.enter_context(_gzip_writer(out / f"{split}.jsonl.gz"))
                 summary.splits[split] = _write_split(items, split, manifest, skipped, check_samples)
@@ -191,6 +191,6 @@ def _refuse_bad(part: SplitSummary, split: str, listing: Path, max_bad_share: fl
 @contextmanager
 def _gzip_writer(path: Path) -> Iterator[TextIO]:
     # Without name and time in the header, equal corpora make equal files.
-    with files.whole_file(path) as temporary, temporary.open("wb") as raw:
+    with files.atomic_file(path) as temporary, temporary.open("wb") as raw:
         with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, io.TextIOWrapper(packed, "utf-8") as text:
             yield text

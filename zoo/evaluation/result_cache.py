@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.scoring.token_trees import Candidate
-from zoo.files import whole_file, write_text
+from zoo.files import atomic_file, write_text
 
 BLOCK = 2048
 # Raised when what an evaluation computes changes, so that old results are not taken for new ones.
@@ -99,7 +99,7 @@ class ResultCache:
             self.parts_path.unlink()
             return {}
         if len(whole) < len(lines):
-            with whole_file(self.parts_path) as temporary:
+            with atomic_file(self.parts_path) as temporary:
                 temporary.write_text("".join(whole), encoding="utf-8")
         return dict(json.loads(line) for line in whole[1:])
 

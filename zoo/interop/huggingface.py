@@ -9,7 +9,7 @@ from peft import PeftModel
 from tokenizers import AddedToken, Regex, normalizers, processors
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.interop import exported_modality
 from zoo.language.adapters import merged, save_adapter
 from zoo.language.speech_text_model import load_language_model
@@ -37,7 +37,7 @@ def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
     network, vocabulary = load_language_model(folder)
     tokenizer = speech_text_tokenizer(vocabulary)
     contract = read_contract(folder)
-    with whole_folder(out) as whole:
+    with atomic_folder(out) as whole:
         if isinstance(network, PeftModel):
             if merge:
                 network = merged(network)

@@ -51,7 +51,7 @@ class TimeStretch(Augmentation):
         self.min_rate, self.max_rate = _ordered("rate", min_rate, max_rate, above=0.0)
 
     def __call__(self, waveform: Tensor, draw: torch.Generator) -> Tensor:
-        return stretched(waveform, _uniform(self.min_rate, self.max_rate, draw))
+        return time_stretch(waveform, _uniform(self.min_rate, self.max_rate, draw))
 
 
 class PitchShift(Augmentation):
@@ -67,19 +67,19 @@ class PitchShift(Augmentation):
     def __call__(self, waveform: Tensor, draw: torch.Generator) -> Tensor:
         semitones = _uniform(-self.max_semitones, self.max_semitones, draw)
         rate = round(audio.SAMPLE_RATE * 2 ** (semitones / 12) / RESAMPLING_STEP_HZ) * RESAMPLING_STEP_HZ
-        shifted = F.resample(stretched(waveform, audio.SAMPLE_RATE / rate), rate, audio.SAMPLE_RATE)
+        shifted = F.resample(time_stretch(waveform, audio.SAMPLE_RATE / rate), rate, audio.SAMPLE_RATE)
         return _with_length(shifted, len(waveform))
 
 
-class Sounds(ABC):
+class SoundSource(ABC):
     """Where noises or impulse responses come from."""
 
     @abstractmethod
-    def sound(self, num_samples: int, draw: torch.Generator) -> Tensor:
+    def sample(self, num_samples: int, draw: torch.Generator) -> Tensor:
         """One of them, (M,); ``num_samples`` are wanted, and M need not be that."""
 
 
-class ColoredNoise(Sounds):
+class ColoredNoise(SoundSource):
     """Stationary noise whose power falls with frequency as f to the power of minus ``slope``.
 
     Args:
@@ -90,14 +90,14 @@ class ColoredNoise(Sounds):
     def __init__(self, min_slope: float = 0.0, max_slope: float = 2.0) -> None:
         self.min_slope, self.max_slope = _ordered("slope", min_slope, max_slope)
 
-    def sound(self, num_samples: int, draw: torch.Generator) -> Tensor:
+    def sample(self, num_samples: int, draw: torch.Generator) -> Tensor:
         slope = _uniform(self.min_slope, self.max_slope, draw)
         spectrum = torch.fft.rfft(torch.randn(num_samples, generator=draw))
         frequency = torch.arange(len(spectrum)) * (audio.SAMPLE_RATE / num_samples)
         return torch.fft.irfft(spectrum * frequency.clamp(min=50.0) ** (-slope / 2), num_samples)
 
 
-class SyntheticRooms(Sounds):
+class SyntheticRooms(SoundSource):
     """Impulse responses of made-up rooms: the sound itself, then noise that dies away.
 
     Args:
@@ -119,7 +119,7 @@ class SyntheticRooms(Sounds):
         )
         self.min_direct_db, self.max_direct_db = _ordered("direct_db", min_direct_db, max_direct_db)
 
-    def sound(self, num_samples: int, draw: torch.Generator) -> Tensor:
+    def sample(self, num_samples: int, draw: torch.Generator) -> Tensor:
         decay = _uniform(self.min_decay_seconds, self.max_decay_seconds, draw)
         level = 10 ** (-_uniform(self.min_direct_db, self.max_direct_db, draw) / 20)
         seconds = torch.arange(round(decay * audio.SAMPLE_RATE)) / audio.SAMPLE_RATE
@@ -130,26 +130,26 @@ class SyntheticRooms(Sounds):
         return response
 
 
-class AudioFiles(Sounds):
+class AudioFiles(SoundSource):
     """Recordings in a folder, such as MUSAN's noises or OpenSLR 28's impulse responses, drawn alike and from a random place.
 
     Args:
         folder: Searched with its subfolders.
-        whole: Take each from its start, as impulse responses must be.
+        from_start: Take each from its start, as impulse responses must be.
 
     Raises:
         FileNotFoundError: It holds no audio.
     """
 
-    def __init__(self, folder: Path, whole: bool = False) -> None:
+    def __init__(self, folder: Path, from_start: bool = False) -> None:
         self.paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
         if not self.paths:
             raise FileNotFoundError(f"{folder}: no audio file ({', '.join(AUDIO_SUFFIXES)}) to draw from")
-        self.whole = whole
+        self.from_start = from_start
 
-    def sound(self, num_samples: int, draw: torch.Generator) -> Tensor:
+    def sample(self, num_samples: int, draw: torch.Generator) -> Tensor:
         recording = audio.read(self.paths[_integer(len(self.paths), draw)])
-        if self.whole or len(recording) <= num_samples:
+        if self.from_start or len(recording) <= num_samples:
             return recording
         start = _integer(len(recording) - num_samples + 1, draw)
         return recording[start : start + num_samples]
@@ -164,12 +164,12 @@ class Noise(Augmentation):
         max_snr_db: Softest.
     """
 
-    def __init__(self, sounds: Sounds, min_snr_db: float = 5.0, max_snr_db: float = 15.0) -> None:
+    def __init__(self, sounds: SoundSource, min_snr_db: float = 5.0, max_snr_db: float = 15.0) -> None:
         self.sounds = sounds
         self.min_snr_db, self.max_snr_db = _ordered("snr_db", min_snr_db, max_snr_db)
 
     def __call__(self, waveform: Tensor, draw: torch.Generator) -> Tensor:
-        noise = self.sounds.sound(len(waveform), draw)
+        noise = self.sounds.sample(len(waveform), draw)
         noise = noise.repeat(-(-len(waveform) // len(noise)))[: len(waveform)]
         snr = _uniform(self.min_snr_db, self.max_snr_db, draw)
         if not (noise.any() and waveform.any()):  # no level makes silence as loud as something
@@ -184,11 +184,11 @@ class Reverberation(Augmentation):
         responses: Where the impulse responses come from.
     """
 
-    def __init__(self, responses: Sounds) -> None:
+    def __init__(self, responses: SoundSource) -> None:
         self.responses = responses
 
     def __call__(self, waveform: Tensor, draw: torch.Generator) -> Tensor:
-        response = self.responses.sound(audio.SAMPLE_RATE, draw)
+        response = self.responses.sample(audio.SAMPLE_RATE, draw)
         first = int(response.abs().argmax())  # recorded responses begin with the way through the air
         heard = F.fftconvolve(waveform, response[first:])[: len(waveform)]
         return heard * (waveform.norm() / heard.norm().clamp(min=1e-9))
@@ -226,7 +226,7 @@ class Chain(Augmentation):
         return waveform
 
 
-def stretched(waveform: Tensor, rate: float, window_samples: int = 512) -> Tensor:
+def time_stretch(waveform: Tensor, rate: float, window_samples: int = 512) -> Tensor:
     """A waveform (N,) ``rate`` times as fast at its pitch: (round(N / rate),)."""
     hop, window = window_samples // 4, torch.hann_window(window_samples)
     padded = torch.nn.functional.pad(waveform, (0, max(0, window_samples - len(waveform))))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.speech.kmeans import cheapest_path
+from zoo.speech.kmeans import min_cost_path
 
 
 class CTCQuantizer(nn.Module):
@@ -65,15 +65,15 @@ class CTCQuantizer(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Units of whole utterances of one length: (T, dim) -> (T,) int64, or (B, T, dim) -> (B, T)."""
         batch = features if features.dim() == 3 else features[None]
-        units = self.read(self.log_probs(batch))
+        units = self.decode(self.log_probs(batch))
         return units if features.dim() == 3 else units[0]
 
-    def read(self, log_probs: Tensor) -> Tensor:
+    def decode(self, log_probs: Tensor) -> Tensor:
         """Units of log-probabilities (B, T, size + 1): (B, T) int64."""
         if not self.switch_penalty:
             return replace_blanks(log_probs.argmax(-1), self.size)
         costs = -unit_log_probs(log_probs.detach()).cpu().numpy()
-        paths = [torch.from_numpy(cheapest_path(row, self.switch_penalty)) for row in costs]
+        paths = [torch.from_numpy(min_cost_path(row, self.switch_penalty)) for row in costs]
         return torch.stack(paths).to(log_probs.device)
 
     def config(self) -> dict[str, Any]:

@@ -23,14 +23,14 @@ class SpeechEncoder(nn.Module, ABC):
         frame_rate: Feature vectors per second.
         dim: Width of a feature vector.
         min_samples: Shorter waveforms have no frames.
-        first_seconds: Middle of what the first frame tells of.
+        first_frame_seconds: Middle of what the first frame tells of.
     """
 
     sample_rate: int = 16000
     frame_rate: float
     dim: int
     min_samples: int
-    first_seconds: float
+    first_frame_seconds: float
 
     @abstractmethod
     def forward(self, waveform: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class FilterbankEncoder(SpeechEncoder):
         self.frame_rate, self.num_mels, self.num_cepstra = frame_rate, num_mels, num_cepstra
         self.smoothing_seconds, self.delta_weight, self.evenness = smoothing_seconds, delta_weight, evenness
         self.pool, self.dim, self.min_samples = 100 // frame_rate, 2 * num_cepstra, 1280
-        self.first_seconds = (self.pool - 1) / 200  # the windows of the cepstra are centered on every 10 ms
+        self.first_frame_seconds = (self.pool - 1) / 200  # the windows of the cepstra are centered on every 10 ms
         self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
         self.cepstra = torchaudio.transforms.MFCC(
             self.sample_rate,
@@ -157,7 +157,7 @@ class HubertEncoder(SpeechEncoder):
         self.min_samples = 1
         for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
             self.min_samples = (self.min_samples - 1) * stride + kernel
-        self.first_seconds = self.min_samples / 2 / self.sample_rate
+        self.first_frame_seconds = self.min_samples / 2 / self.sample_rate
 
     def forward(self, waveform: Tensor) -> Tensor:
         return self.batch([waveform])[0]

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from zoo.audio import AudioError
 from zoo.corpora.utterance import load_waveform, to_utterance
-from zoo.files import whole_file
-from zoo.processes import in_processes
+from zoo.files import atomic_file
+from zoo.processes import map_in_processes
 from zoo.speech.f0 import F0Extractor, F0Track
 
 SUFFIX, INDEX = ".f0", ".jsonl"  # of the values, float32 in Hz, and of the list of utterances
@@ -107,8 +107,8 @@ def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extract
         with part.open("a") as lines, values.open("ab") as file:
             start = done[-1].start + done[-1].frames if done else 0
             with closing(
-                in_processes(
-                    partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk=4
+                map_in_processes(
+                    partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk_size=4
                 )
             ) as found:
                 for cut_id, speaker, track in tqdm(found, f"F0 {split}", unit=" utterances", delay=3, disable=None):
@@ -128,7 +128,7 @@ def _done(part: Path, values: Path) -> list[F0Row]:
     whole = (
         [line for line in part.read_text().splitlines(keepends=True) if line.endswith("\n")] if part.is_file() else []
     )
-    with whole_file(part) as temporary:
+    with atomic_file(part) as temporary:
         temporary.write_text("".join(whole))
     rows = [F0Row(**json.loads(line)) for line in whole]
     values.touch()

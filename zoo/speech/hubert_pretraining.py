@@ -125,16 +125,16 @@ def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> tuple[int
     return field, hop
 
 
-def labels_of_frames(
-    labels: np.ndarray, first_seconds: float, label_rate: float, centers_seconds: np.ndarray
+def frame_labels(
+    labels: np.ndarray, first_label_seconds: float, label_rate: float, centers_seconds: np.ndarray
 ) -> np.ndarray:
     """For each frame the label whose middle is nearest to the frame's: (T,) -> (frames,).
 
     Args:
         labels: Of the whole waveform.
-        first_seconds: Middle of the first label.
+        first_label_seconds: Middle of the first label.
         label_rate: Labels per second.
         centers_seconds: Middles of the frames, (frames,).
     """
-    nearest = np.floor((centers_seconds - first_seconds) * label_rate + 0.5).astype(np.int64)
+    nearest = np.floor((centers_seconds - first_label_seconds) * label_rate + 0.5).astype(np.int64)
     return labels[np.clip(nearest, 0, len(labels) - 1)]

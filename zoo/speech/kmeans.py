@@ -54,7 +54,7 @@ class KMeans(nn.Module):
         if not self.switch_penalty:
             return self.nearest(features)
         distances = torch.cdist(features, self.centroids).square().cpu().numpy()
-        path = cheapest_path(distances, self.switch_penalty * self.mean_distance.item())
+        path = min_cost_path(distances, self.switch_penalty * self.mean_distance.item())
         return torch.from_numpy(path).to(features.device)
 
     def log_probs(self, features: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class KMeans(nn.Module):
         return (features @ self.centroids.T - self.centroids.square().sum(1) / 2).argmax(-1)
 
 
-def cheapest_path(distances: np.ndarray, penalty: float) -> np.ndarray:
+def min_cost_path(distances: np.ndarray, penalty: float) -> np.ndarray:
     """The unit of each frame (T,) with the smallest sum of distances (T, K) and of ``penalty`` for each change."""
     frames, units = len(distances), np.arange(distances.shape[1])
     cost, before = np.zeros(len(units)), np.empty(distances.shape, dtype=np.int64)
@@ -103,7 +103,7 @@ def fit_kmeans(
     batches: Iterable[Tensor],
     num_clusters: int,
     seed: int = 0,
-    start_frames: int = 20_000,
+    init_frames: int = 20_000,
     switch_penalty: float = 0.0,
     on_batch: Callable[[int, float], None] | None = None,
 ) -> KMeansFit:
@@ -115,7 +115,7 @@ def fit_kmeans(
         batches: Features (N, dim); repeat the corpus for more passes, as ``FrameSpool`` does.
         num_clusters: At most the number of frames in the start.
         seed: Of the start and the re-seeding.
-        start_frames: First frames of the stream, from which the start is drawn.
+        init_frames: First frames of the stream, from which the start is drawn.
         switch_penalty: Of the quantizer; the fit itself takes each frame by itself.
         on_batch: Told the number of each mini-batch and its inertia, for a curve.
 
@@ -125,7 +125,7 @@ def fit_kmeans(
     draw, stream, held = torch.Generator().manual_seed(seed), iter(batches), []
     for batch in stream:
         held.append(batch)
-        if sum(map(len, held)) >= start_frames:
+        if sum(map(len, held)) >= init_frames:
             break
     start = torch.cat(held) if held else torch.zeros(0, 1)
     if len(start) < num_clusters:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder
 from zoo.speech.kmeans import KMeans
@@ -83,7 +83,7 @@ class PhoneticUnits(UnitExtractor):
 
     def save(self, folder: Path) -> None:
         """Write ``phonetic.json``, the quantizer's weights and the encoder's; the folder appears whole."""
-        with whole_folder(folder) as out:
+        with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_file(
                 {name: value.cpu().contiguous() for name, value in self.quantizer.state_dict().items()}, out / WEIGHTS

@@ -9,14 +9,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zoo.files import whole_folder
-from zoo.speech.f0 import F0_EXTRACTORS, HOP_SAMPLES, F0Extractor, F0Track
+from zoo.files import atomic_folder
+from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_fcpe import FCPE
 from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.units import Stream
 
 CONFIG, WEIGHTS = "pitch.json", "vqvae.safetensors"
 MIN_SAMPLES = 1280
+F0_EXTRACTORS = {kind.__name__: kind for kind in (FCPE, Autocorrelation)}
 
 
 class PitchUnits(UnitExtractor):
@@ -60,7 +63,7 @@ class PitchUnits(UnitExtractor):
             ValueError: Where the VQ-VAE has no decoder.
         """
         units = torch.as_tensor(units, dtype=torch.int64, device=self.device)
-        return track_of(self.vqvae.decode(units[None])[0], mean_hz)
+        return track_from_output(self.vqvae.decode(units[None])[0], mean_hz)
 
     def config(self) -> dict[str, Any]:
         return {
@@ -71,7 +74,7 @@ class PitchUnits(UnitExtractor):
 
     def save(self, folder: Path) -> None:
         """Write ``pitch.json`` and the weights of the VQ-VAE; the folder appears whole."""
-        with whole_folder(folder) as out:
+        with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_file(
                 {name: value.cpu().contiguous() for name, value in self.vqvae.state_dict().items()}, out / WEIGHTS
@@ -89,7 +92,7 @@ class PitchUnits(UnitExtractor):
             raise ValueError(
                 f"{folder / CONFIG}: unknown F0 extractor {form['f0']['class']!r}; known are {', '.join(F0_EXTRACTORS)}"
             )
-        vqvae = PitchVQVAE.build(form["vqvae"])
+        vqvae = PitchVQVAE.from_config(form["vqvae"])
         vqvae.load_state_dict(load_file(folder / WEIGHTS))
         return cls(F0_EXTRACTORS[form["f0"]["class"]](**form["f0"]["arguments"]), vqvae, form["normalize"])
 
@@ -105,6 +108,6 @@ def network_input(track: F0Track, mean_hz: Tensor) -> Tensor:
     return torch.stack([frequency, track.voiced.to(frequency.dtype)])
 
 
-def track_of(output: Tensor, mean_hz: float | Tensor) -> F0Track:
+def track_from_output(output: Tensor, mean_hz: float | Tensor) -> F0Track:
     """The track that an output (2, T) of the VQ-VAE stands for; (B, 2, T) and means (B, 1) make tracks (B, T)."""
     return F0Track((output[..., 0, :] + mean_hz).clamp(min=1.0), output[..., 1, :] > 0.5)

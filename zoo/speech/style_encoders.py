@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from zoo.speech.f0 import NormalizedAutocorrelation, frames_of
+from zoo.speech.f0 import centered_frames
+from zoo.speech.f0_autocorrelation import NormalizedAutocorrelation
 
 
 class StyleEncoder(nn.Module, ABC):
@@ -234,7 +235,7 @@ class ProsodyFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor) -> Tensor:
-        frames = frames_of(waveforms, self.correlate.size, 160)
+        frames = centered_frames(waveforms, self.correlate.frame_samples, 160)
         height, lag = self._highest_peak(self.correlate(frames))
         voicing = torch.sigmoid(20 * (height - 0.5))
         pitch = torch.log2(self.sample_rate / lag / 150)

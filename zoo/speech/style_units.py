@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.speech.kmeans import KMeans
 from zoo.speech.style_encoders import ProsodyStyleEncoder, StyleEncoder, TransformerStyleEncoder
 from zoo.speech.unit_extractor import UnitExtractor
@@ -42,7 +42,7 @@ class StyleClassifier(nn.Module):
 
     def forward(self, features: Tensor, frames_per_unit: int) -> Tensor:
         """Features (B, T, dim) to logits (B, ceil(T / frames_per_unit), num_styles)."""
-        return self.classifier(mean_of_each(self.projector(features), frames_per_unit))
+        return self.classifier(mean_pool(self.projector(features), frames_per_unit))
 
     def units(self, features: Tensor, frames_per_unit: int) -> Tensor:
         """Features (B, T, dim) to units (B, ceil(T / frames_per_unit))."""
@@ -67,15 +67,15 @@ class StyleClusters(nn.Module):
 
     def units(self, features: Tensor, frames_per_unit: int) -> Tensor:
         """Features (B, T, dim) to units (B, ceil(T / frames_per_unit))."""
-        return self.kmeans.nearest(self.points(features, frames_per_unit))
+        return self.kmeans.nearest(self.unit_means(features, frames_per_unit))
 
     @staticmethod
-    def points(features: Tensor, frames_per_unit: int) -> Tensor:
+    def unit_means(features: Tensor, frames_per_unit: int) -> Tensor:
         """What is clustered: (B, T, dim) to (B, ceil(T / frames_per_unit), dim)."""
-        return F.normalize(mean_of_each(features, frames_per_unit), dim=-1)
+        return F.normalize(mean_pool(features, frames_per_unit), dim=-1)
 
     @torch.no_grad()
-    def revive(self, points: Tensor, rounds: int = 10) -> None:
+    def reseed_unused(self, points: Tensor, rounds: int = 10) -> None:
         """Give each centroid that no point (N, dim) chooses the point that is worst off; a few rounds, until none is left."""
         for _ in range(rounds):
             units = self.kmeans.nearest(points)
@@ -132,7 +132,7 @@ class StyleUnits(UnitExtractor):
 
     def save(self, folder: Path) -> None:
         """Write ``style.json``, the weights of the head, and the encoder's folder; the folder appears whole."""
-        with whole_folder(folder) as out:
+        with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_file({name: value.cpu().contiguous() for name, value in self.head.state_dict().items()}, out / WEIGHTS)
             self.encoder.save(out / ENCODER)
@@ -155,7 +155,7 @@ class StyleUnits(UnitExtractor):
         return cls(encoder, head, form["frames_per_unit"])
 
 
-def mean_of_each(features: Tensor, frames: int) -> Tensor:
+def mean_pool(features: Tensor, frames: int) -> Tensor:
     """Means of each ``frames`` consecutive ones, the last perhaps of fewer: (B, T, D) to (B, ceil(T / frames), D)."""
     whole = features.shape[1] // frames * frames
     means = features[:, :whole].unflatten(1, (whole // frames, frames)).mean(2)

@@ -62,7 +62,7 @@ class Parts:
     def add(self, part: Part) -> None:
         """Keep a part, and write the shard that it completes."""
         path = self._path(part.number)
-        with store.whole_file(path) as temporary:
+        with store.atomic_file(path) as temporary:
             temporary.write_bytes(part.content)
         self.num_rows[part.number] = len(_table(path))
         self._join(only_full=True)

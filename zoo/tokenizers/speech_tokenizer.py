@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.speech.phonetic_units import WEIGHTS, PhoneticUnits
 from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.contract import checksum, write_contract
@@ -134,7 +134,7 @@ class UnitTokenizer(SpeechTokenizer):
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``, a folder for each part, named by its prefix, and the contract; the folder appears whole."""
-        with whole_folder(folder) as out:
+        with atomic_folder(folder) as out:
             form = {
                 "class": type(self).__name__,
                 "chunk_seconds": self.chunk_seconds,

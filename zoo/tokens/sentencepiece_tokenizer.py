@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.tokens.contract import checksum
 
 MODEL = "tokenizer.model"
@@ -97,7 +97,7 @@ class SentencePieceText:
         return self.decode_string(i for i in ids if i < self.num_text).strip()
 
     def save(self, folder: Path) -> None:
-        with whole_file(Path(folder) / MODEL) as temporary:
+        with atomic_file(Path(folder) / MODEL) as temporary:
             temporary.write_bytes(self.model)
 
     @classmethod

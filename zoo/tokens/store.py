@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.tokens.units import Stream
 
 ROWS_PER_SHARD = 20_000
@@ -98,7 +98,7 @@ def rows_table(rows: Sequence[TokenRow], streams: Sequence[Stream]) -> pa.Table:
 
 def write_shard(folder: Path, split: str, number: int, table: pa.Table) -> None:
     """Write one shard, whole or not at all, as a single batch: readers map its columns without a copy."""
-    with whole_file(folder / f"{split}-{number:05d}.arrow") as temporary, pa.OSFile(str(temporary), "wb") as sink:
+    with atomic_file(folder / f"{split}-{number:05d}.arrow") as temporary, pa.OSFile(str(temporary), "wb") as sink:
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks(), max_chunksize=max(1, len(table)))
 

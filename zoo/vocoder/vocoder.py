@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from zoo.files import whole_file, write_text
+from zoo.files import atomic_file, write_text
 from zoo.suggestions import listed, suggest
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
@@ -237,7 +237,7 @@ class Vocoder(nn.Module):
         """Write ``vocoder.json``, ``model.safetensors`` and ``contract.json``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / WEIGHTS) as temporary:
+        with atomic_file(folder / WEIGHTS) as temporary:
             save_file({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, temporary)
         config = {
             "generator": {"class": type(self.generator).__name__, **self.generator.config},

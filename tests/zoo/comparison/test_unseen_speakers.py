@@ -4,9 +4,12 @@ import torch
 
 from tests.toy_prosody import hum
 from zoo.comparison.unseen_speakers import FRAME, OCTAVES, STYLE, Heard, melody_errors, pooled, style_hits, unseen_rows
-from zoo.speech.f0 import Autocorrelation, CenteredF0
+from zoo.speech.f0 import CenteredF0
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
+from zoo.speech.vector_quantizer import EMACodebook
 from zoo.tokens.units import Stream
 
 

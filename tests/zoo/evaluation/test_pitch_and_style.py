@@ -3,12 +3,15 @@ import pytest
 import torch
 
 from zoo.evaluation.pitch_and_style import cluster_report, pitch_report, style_report
-from zoo.speech.f0 import Autocorrelation, F0Track
+from zoo.speech.f0 import F0Track
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_store import F0Row, F0Store
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.style_encoders import StyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits
+from zoo.speech.vector_quantizer import EMACodebook
 
 
 class Given(F0Store):

@@ -6,7 +6,7 @@ import torch
 from zoo.metrics import speech_quality
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.speech_quality import PESQ, STOI, InstalledQuality, named
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 
 RATE = 16000
 

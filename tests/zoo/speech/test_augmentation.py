@@ -16,7 +16,7 @@ from zoo.speech.augmentation import (
     SyntheticRooms,
     TimeStretch,
     Unchanged,
-    stretched,
+    time_stretch,
 )
 
 KINDS = {
@@ -71,7 +71,7 @@ def test_the_shortest_sounds_and_silence_are_no_trouble(kind, samples):
 
 @pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
 def test_stretching_changes_the_length_and_not_the_pitch(rate):
-    made = stretched(tone(440), rate)
+    made = time_stretch(tone(440), rate)
     assert len(made) == round(16000 / rate) and main_frequency(made) == pytest.approx(440, abs=4)
 
 
@@ -98,7 +98,7 @@ def test_noise_is_as_loud_as_asked_and_colored(snr):
 
 
 def test_a_room_starts_with_the_sound_itself_and_dies_away_in_its_time():
-    response = SyntheticRooms(0.5, 0.5, 3.0, 3.0).sound(16000, chance())
+    response = SyntheticRooms(0.5, 0.5, 3.0, 3.0).sample(16000, chance())
     level = lambda start: (
         10 * torch.log10(response[int(start * 16000) : int((start + 0.05) * 16000)].square().mean()).item()
     )
@@ -108,7 +108,7 @@ def test_a_room_starts_with_the_sound_itself_and_dies_away_in_its_time():
 
 def test_reverberation_is_a_convolution_as_loud_as_before():
     class Echo(SyntheticRooms):
-        def sound(self, num_samples, draw):
+        def sample(self, num_samples, draw):
             return torch.tensor([0.0, 0.0, 1.0, 0.0, 0.5])  # two samples through the air first
 
     speech = 0.1 * torch.randn(4000, generator=chance())
@@ -137,8 +137,8 @@ def test_recorded_noises_are_drawn_from_all_files_and_repeated_or_cut(tmp_path):
     for number, seconds in enumerate((0.1, 2.0)):
         audio.write(tmp_path / "inside" / f"{number}.wav", tone(500 * (number + 1), seconds), 16000)
     files, draw = AudioFiles(tmp_path), chance()
-    assert {len(files.sound(16000, draw)) for _ in range(20)} == {1600, 16000}
-    assert {len(AudioFiles(tmp_path, whole=True).sound(16000, draw)) for _ in range(20)} == {1600, 32000}
+    assert {len(files.sample(16000, draw)) for _ in range(20)} == {1600, 16000}
+    assert {len(AudioFiles(tmp_path, from_start=True).sample(16000, draw)) for _ in range(20)} == {1600, 32000}
     speech = 0.1 * torch.randn(9000, generator=chance(1))
     assert all(len(Noise(files)(speech, draw)) == 9000 for _ in range(10))
     with pytest.raises(FileNotFoundError, match="none: no audio file"):

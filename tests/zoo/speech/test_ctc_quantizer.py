@@ -149,7 +149,7 @@ def test_with_a_price_units_are_the_likeliest_sequence_that_pays_for_its_changes
         changes = sum(a != b for a, b in zip(units, units[1:]))
         return penalty * changes - sum(without_blank[t, unit].item() for t, unit in enumerate(units))
 
-    assert quantizer.read(scores)[0].tolist() == list(min(product(range(3), repeat=5), key=cost))
+    assert quantizer.decode(scores)[0].tolist() == list(min(product(range(3), repeat=5), key=cost))
 
 
 def test_a_high_price_leaves_one_unit_and_a_negative_one_is_an_error():

@@ -169,7 +169,7 @@ def test_every_family_at_every_rate_and_layer(tmp_path, kind, kernels, strides, 
     whole.save_pretrained(tmp_path)
     for layer in (1, 3):
         encoder = HubertEncoder(str(tmp_path), layer)
-        assert (encoder.frame_rate, encoder.min_samples, encoder.first_seconds) == (rate, field, field / 32000)
+        assert (encoder.frame_rate, encoder.min_samples, encoder.first_frame_seconds) == (rate, field, field / 32000)
         for samples in (field, field + hop - 1, field + hop, 8000):
             with torch.inference_mode():
                 want = whole(sound(samples)[None], output_hidden_states=True).hidden_states[layer][0]

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from zoo.metrics.f0 import F0FrameError, LogF0Error
-from zoo.speech import f0
-from zoo.speech.f0 import F0_EXTRACTORS, FCPE, Autocorrelation, fill_unvoiced
+from zoo.speech import f0_fcpe
+from zoo.speech.f0 import interpolate_unvoiced
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_fcpe import FCPE
+from zoo.speech.pitch_units import F0_EXTRACTORS
 
 RATE = 16000
 KINDS = pytest.mark.parametrize("kind", [FCPE, Autocorrelation])
@@ -116,7 +119,7 @@ def test_a_batch_is_heard_as_each_alone(kind, extractors):
     for heard, waveform in zip(extractors[kind].batch(waveforms), waveforms):
         alone = extractors[kind](waveform)
         assert torch.equal(heard.voiced, alone.voiced) and torch.allclose(heard.frequency, alone.frequency, rtol=1e-4)
-    for heard, waveform in zip(extractors[kind].batch(waveforms, every=2), waveforms):
+    for heard, waveform in zip(extractors[kind].batch(waveforms, frame_step=2), waveforms):
         alone = extractors[kind](waveform)
         assert heard.voiced.shape == (51,) and (heard.voiced == alone.voiced[::2]).float().mean() > 0.9
         both = heard.voiced & alone.voiced[::2]
@@ -141,7 +144,7 @@ def test_unvoiced_frames_are_filled_as_numpy_interpolates():
         voiced[17] = True
         known = voiced.numpy()
         truth = np.interp(np.arange(200), np.flatnonzero(known), frequency.numpy()[known])
-        assert np.allclose(fill_unvoiced(frequency * voiced, voiced).numpy(), truth, atol=1e-3)
+        assert np.allclose(interpolate_unvoiced(frequency * voiced, voiced).numpy(), truth, atol=1e-3)
 
 
 def test_fcpe_equals_its_own_package_called_as_the_release_does(extractors):
@@ -180,6 +183,8 @@ def test_settings_come_back_from_their_config():
 
 def test_torchfcpe_is_imported_only_where_it_is_used():
     top = [
-        node for node in ast.parse(Path(f0.__file__).read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))
+        node
+        for node in ast.parse(Path(f0_fcpe.__file__).read_text()).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
     ]
     assert not any("torchfcpe" in ast.unparse(node) for node in top)

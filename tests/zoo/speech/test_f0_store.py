@@ -8,7 +8,8 @@ import torch
 from tests.toy_prosody import write_corpus
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import load_waveform
-from zoo.speech.f0 import Autocorrelation, F0Track
+from zoo.speech.f0 import F0Track
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_store import F0Store, write_f0
 
 

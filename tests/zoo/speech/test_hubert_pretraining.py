@@ -8,8 +8,8 @@ from zoo.speech.hubert_pretraining import (
     KERNELS_25HZ,
     STRIDES_25HZ,
     UnitPredictor,
+    frame_labels,
     hubert,
-    labels_of_frames,
     mask_spans,
     receptive_field,
 )
@@ -68,8 +68,8 @@ def test_labels_stand_at_the_middle_of_what_a_frame_sees(tmp_path, stack):
         HubertEncoder(network(stack), 1),
     ):
         count = int((frames * hop + field) / 16000 * encoder.frame_rate)
-        times = encoder.first_seconds + np.arange(count) / encoder.frame_rate
-        found = labels_of_frames(np.arange(count), encoder.first_seconds, encoder.frame_rate, centers)
+        times = encoder.first_frame_seconds + np.arange(count) / encoder.frame_rate
+        found = frame_labels(np.arange(count), encoder.first_frame_seconds, encoder.frame_rate, centers)
         inside = centers <= times[-1]
         assert (np.abs(times[found] - centers)[inside] <= 0.5 / encoder.frame_rate + 1e-9).all()
     assert found[:count].tolist()[: min(count, frames)] == list(range(min(count, frames)))
@@ -80,7 +80,7 @@ def test_filterbank_frames_are_centerd_where_they_say(frame_rate):
     encoder = FilterbankEncoder(frame_rate)
     for wanted in (5, 10):
         click = 1e-3 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
-        middle = round((encoder.first_seconds + wanted / frame_rate) * 16000)
+        middle = round((encoder.first_frame_seconds + wanted / frame_rate) * 16000)
         click[middle - 20 : middle + 20] += 1.0
         assert encoder(click)[:, 0].argmax().item() == wanted  # the first coefficient is the loudness
 

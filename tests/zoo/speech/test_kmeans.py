@@ -37,7 +37,7 @@ def test_units_are_the_nearest_centroids():
 def test_clusters_that_lose_their_frames_are_started_again_where_frames_are():
     """Half of the clusters start in a region from which nothing comes later."""
     far, near = blobs(4, 50, seed=1)[0] + 500, blobs(8, 2000, seed=2)[0]
-    fit = fit_kmeans([torch.cat([far, near[:200]]), *near.split(400)], 12, start_frames=400)
+    fit = fit_kmeans([torch.cat([far, near[:200]]), *near.split(400)], 12, init_frames=400)
     assert fit.reseeded >= 4
     assert (torch.cdist(fit.quantizer.centroids, near).min(1).values < 5).all()
 

@@ -5,9 +5,13 @@ import pytest
 import torch
 
 from tests.zoo.speech.test_f0 import RATE, voice
-from zoo.speech.f0 import FCPE, Autocorrelation, F0Track
-from zoo.speech.pitch_units import PitchUnits, network_input, track_of, voiced_mean
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.f0 import F0Track
+from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_fcpe import FCPE
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
+from zoo.speech.pitch_units import PitchUnits, network_input, track_from_output, voiced_mean
+from zoo.speech.pitch_vqvae import PitchVQVAE
+from zoo.speech.vector_quantizer import EMACodebook
 
 
 def extractor(f0=None, normalize: bool = True) -> PitchUnits:
@@ -48,7 +52,7 @@ def test_the_mean_is_that_of_voiced_frames_and_zeros_stay_zero():
     track = F0Track(torch.tensor([0.0, 100.0, 150.0, 200.0]), torch.tensor([False, True, False, True]))
     assert voiced_mean(track) == 150
     assert network_input(track, voiced_mean(track)).tolist() == [[0, -50, 0, 50], [0, 1, 0, 1]]
-    back = track_of(network_input(track, voiced_mean(track)), 150.0)
+    back = track_from_output(network_input(track, voiced_mean(track)), 150.0)
     assert back.frequency[1:].tolist() == [100, 150, 200] and torch.equal(back.voiced, track.voiced)
 
 

@@ -1,10 +1,13 @@
 import math
+from dataclasses import fields
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder, ResidualOptions
+from zoo.speech.pitch_vqvae import PitchVQVAE
+from zoo.speech.vector_quantizer import EMACodebook
 
 # Every option that the official format has, in several combinations.
 OPTIONS = [
@@ -19,8 +22,11 @@ OPTIONS = [
 
 def network(options: dict, size: int = 7, **decoder) -> PitchVQVAE:
     torch.manual_seed(0)
-    sizes = {"dim": 12, "width": 8, "depth": 2} | options
-    return PitchVQVAE(PitchEncoder(**sizes), EMACodebook(size, sizes["dim"]), PitchDecoder(**sizes, **decoder)).eval()
+    arguments = {"dim": 12, "width": 8, "depth": 2} | options
+    residual = {field.name: arguments.pop(field.name) for field in fields(ResidualOptions) if field.name in arguments}
+    arguments["residual"] = ResidualOptions(**residual)
+    encoder = PitchEncoder(**arguments)
+    return PitchVQVAE(encoder, EMACodebook(size, encoder.dim), PitchDecoder(**arguments, **decoder)).eval()
 
 
 def residual(x, blocks, dilations, scale):
@@ -93,7 +99,7 @@ def test_gradients_reach_the_encoder_through_the_codes():
 
 def test_codes_are_running_means_of_the_latents_that_chose_them():
     book = EMACodebook(2, 1, decay=0.5, min_usage=0.01).train()
-    book.trust(torch.tensor([[0.0], [10.0]]))
+    book.set_codes(torch.tensor([[0.0], [10.0]]))
     book.usage.fill_(1.0)
     book.sums.copy_(book.codes)
     latents = torch.tensor([[[1.0, 3.0, 9.0]]])
@@ -106,7 +112,7 @@ def test_dead_codes_are_put_on_latents_of_the_batch_and_used_ones_stay():
     torch.manual_seed(0)
     book = EMACodebook(8, 2, decay=0.9, min_usage=0.5).train()
     near, far = torch.randn(2, 2, 60) * 0.1, torch.tensor([1000.0, 1000.0])
-    book.trust(torch.cat([torch.zeros(1, 2), far.expand(7, 2)]))
+    book.set_codes(torch.cat([torch.zeros(1, 2), far.expand(7, 2)]))
     replaced = [book(near).replaced for _ in range(40)]
     assert sum(replaced) >= 7 and book.codes.abs().max() < 1
     assert replaced[-1] == 0 and len(book(near).units.unique()) == 8
@@ -130,7 +136,7 @@ def test_a_batch_smaller_than_the_codebook_seeds_it_too():
 
 def test_a_config_builds_the_same_network():
     vqvae = network({"depth": 3, "dilation_cycle": 2, "scale_residual": True}, reverse_dilation=True)
-    again = PitchVQVAE.build(vqvae.config())
+    again = PitchVQVAE.from_config(vqvae.config())
     again.load_state_dict(vqvae.state_dict())
     tracks = torch.randn(1, 2, 64)
     assert torch.equal(again.encode(tracks), vqvae.encode(tracks)) and again.config() == vqvae.config()

@@ -15,7 +15,7 @@ from transformers import (
 from tests.zoo.speech.test_f0 import RATE, voice
 from zoo.interop.spiritlm.style import load_style
 from zoo.speech.style_encoders import ProsodyFeatures, ProsodyStyleEncoder, TransformerStyleEncoder
-from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits, mean_of_each
+from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits, mean_pool
 
 SMALL = {
     "hidden_size": 16,
@@ -85,9 +85,9 @@ def test_the_official_format_equals_transformers(options, naming, tmp_path):
 
 def test_means_of_groups_and_of_the_rest():
     features = torch.randn(2, 23, 4)
-    means = mean_of_each(features, 10)
+    means = mean_pool(features, 10)
     assert torch.allclose(means, torch.stack([group.mean(1) for group in features.split(10, 1)], 1))
-    assert mean_of_each(features[:, :20], 10).shape == (2, 2, 4) and mean_of_each(features[:, :3], 10).shape == (
+    assert mean_pool(features[:, :20], 10).shape == (2, 2, 4) and mean_pool(features[:, :3], 10).shape == (
         2,
         1,
         4,
@@ -164,7 +164,7 @@ def test_a_centroid_that_nothing_chooses_is_given_a_point():
     )
     clusters.kmeans.centroids.copy_(torch.tensor([[1.0, 0.0], [50.0, 50.0], [60.0, 0.0], [-70.0, 2.0]]))
     clusters.kmeans.centroids[1:] *= 100  # far from everything
-    clusters.revive(points)
+    clusters.reseed_unused(points)
     assert len(clusters.kmeans.nearest(points).unique()) == 4
 
 

@@ -9,13 +9,15 @@ from safetensors.torch import save_file
 from tests import toy_extractors
 from tests.toy_extractors import Extra, Loudest, Pitch, Style
 from zoo.speech.encoders import FilterbankEncoder
-from zoo.speech.f0 import Autocorrelation
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans, fit_kmeans
 from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.style_encoders import ProsodyStyleEncoder
 from zoo.speech.style_units import StyleClusters, StyleUnits
+from zoo.speech.vector_quantizer import EMACodebook
 from zoo.tokenizers import speech_tokenizer as tokenizers
 from zoo.tokenizers.speech_tokenizer import Base, Expressive, UnitTokenizer, load_tokenizer
 from zoo.tokens.contract import ContractError, checksum, read_contract, require_match, write_contract

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.speech.f0 import Autocorrelation, F0Extractor, F0Track
+from zoo.speech.f0 import F0Extractor, F0Track
+from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.vocoder import (
     ConvNeXtSizes,
     ISTFTGenerator,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessorList, PreTrainedModel
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.interop.spiritlm.outputs import Output, decode_generated
 from zoo.interop.spiritlm.prompts import Forbid, Hear, build_prompt, forbidden_for, modality
 from zoo.tokens.contract import write_contract
@@ -227,7 +227,7 @@ def import_language_model(
         )
     network = load_network(folder, text, dtype)
     vocabulary = Vocabulary(text, streams, _multiple(text.pieces.get_piece_size(), network.config.vocab_size))
-    with whole_folder(out) as whole:
+    with atomic_folder(out) as whole:
         network.save_pretrained(whole)
         vocabulary.save(whole)
         write_contract(whole, {**contract, "vocabulary": vocabulary.contract})

@@ -9,9 +9,11 @@ import yaml
 from torch import Tensor
 
 from zoo.interop.spiritlm.checkpoint import read_checkpoint
-from zoo.speech.f0 import FCPE
+from zoo.speech.f0_fcpe import FCPE
+from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder, ResidualOptions
 from zoo.speech.pitch_units import PitchUnits
-from zoo.speech.pitch_vqvae import EMACodebook, PitchDecoder, PitchEncoder, PitchVQVAE
+from zoo.speech.pitch_vqvae import PitchVQVAE
+from zoo.speech.vector_quantizer import EMACodebook
 
 FEATURES = ("f0_interp,vuv", "f0,vuv", "norm_f0_interp,vuv", "norm_f0,vuv")
 FIXED = {"sampling_rate": 16000, "f0_hop_size": 80, "f0_extractor": "fcpe"}
@@ -94,11 +96,13 @@ def _arguments(params: dict[str, Any]) -> dict[str, Any]:
         "depth": params["depth"],
         "num_downs": params["downs_t"][0],
         "stride": params["strides_t"][0],
-        "expansion": params["m_conv"],
-        "dilation_growth": params["dilation_growth_rate"],
-        "dilation_cycle": params.get("dilation_cycle"),
-        "scale_residual": bool(params.get("res_scale", False)),
-        "zero_out": bool(params.get("zero_out", False)),
+        "residual": ResidualOptions(
+            expansion=params["m_conv"],
+            dilation_growth=params["dilation_growth_rate"],
+            dilation_cycle=params.get("dilation_cycle"),
+            scale_residual=bool(params.get("res_scale", False)),
+            zero_out=bool(params.get("zero_out", False)),
+        ),
     }
 
 
@@ -114,7 +118,7 @@ def _fill(vqvae: PitchVQVAE, state: dict[str, Tensor], path: Path) -> None:
                 f"{path}: {name} is of shape {tuple(value.shape)}, but config.yaml asks for {tuple(own[name].shape)}"
             )
     vqvae.load_state_dict(renamed, strict=False)
-    vqvae.codebook.trust(vqvae.codebook.codes)
+    vqvae.codebook.set_codes(vqvae.codebook.codes)
 
 
 def _rename(name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 from zoo.interop.spiritlm.language_model import import_language_model
 from zoo.interop.spiritlm.tokenizer import load_base, load_expressive
 from zoo.interop.spiritlm.vocoder import load_vocoder
@@ -115,6 +115,6 @@ def _vocoder(source: Path, out: Path, contract: dict[str, Any]) -> None:
 
 def _language_model(source: Path, out: Path, vocabulary: Path, contract: dict[str, Any]) -> None:
     numbers = import_language_model(source, out, contract)
-    with whole_folder(vocabulary) as folder:
+    with atomic_folder(vocabulary) as folder:
         numbers.save(folder)
         write_contract(folder, {**contract, "vocabulary": numbers.contract})
