@@ -33,7 +33,8 @@ from lightningmodules.callbacks import SeededSteps, TokenLedger
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.language.adapters import lora
 from zoo.language.networks import checkpointed, compiled, llama
-from zoo.tokens.store import TokenRow, write_tokens
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import write_tokens
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from zoo.audio import write
-from zoo.tokens.store import TokenRow, write_tokens
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import write_tokens
 from zoo.tokens.units import Stream
 
 STREAMS = (Stream("Hu", 6, 25.0), Stream("Pi", 4, 12.5), Stream("St", 3, 1.0, dedup=False))

@@ -9,7 +9,8 @@ from transformers import LlamaForCausalLM
 
 from zoo.language.networks import llama
 from zoo.tokens.contract import write_contract
-from zoo.tokens.store import TokenRow, write_tokens
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import write_tokens
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream, merge
 from zoo.tokens.vocabulary import Vocabulary

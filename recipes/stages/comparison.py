@@ -42,7 +42,8 @@ from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokenizers.tally import Tally
 from zoo.tokenizers.tokenization import readable
 from zoo.tokens.contract import require_match
-from zoo.tokens.store import TokenRow, TokenTable
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import TokenTable
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.vocoder import Vocoder

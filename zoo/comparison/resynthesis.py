@@ -20,7 +20,7 @@ from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.speech.f0 import F0Extractor, F0Track
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
-from zoo.tokens.store import TokenRow
+from zoo.tokens.rows import TokenRow
 from zoo.tokens.units import merge
 from zoo.vocoder.vocoder import Vocoder
 

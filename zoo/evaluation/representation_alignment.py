@@ -11,7 +11,8 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from zoo.evaluation.statistics import Estimate, difference, mean
-from zoo.tokens.store import TokenRow, TokenTable
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
 

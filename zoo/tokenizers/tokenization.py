@@ -13,7 +13,7 @@ from zoo.corpora.chunks import load_chunks
 from zoo.corpora.utterance import Utterance, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
-from zoo.tokens.store import TokenRow
+from zoo.tokens.rows import TokenRow
 from zoo.tokens.units import Tokens, merge
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,50 @@ FILE = "contract.json"
 
 
 class ContractError(ValueError):
-    """Two things that were made for different tokens."""
+    """Two artifacts were made with different tokenizers or vocabularies."""
 
 
-def checksum(parts: Iterable[Any]) -> str:
-    """Short hash of arrays, tensors, bytes and anything JSON can express, in the order given."""
+@dataclass(frozen=True)
+class _Difference:
+    """A field in which two contracts differ.
+
+    Args:
+        field: Dotted path of the field, such as ``vocabulary.ranges.Hu``.
+        first: Value in the first contract.
+        second: Value in the second contract.
+    """
+
+    field: str
+    first: Any
+    second: Any
+
+
+def checksum(values: Iterable[Any]) -> str:
+    """Return a short hash of arrays, tensors, bytes and values that JSON can express, in the order given."""
     digest = hashlib.sha256()
-    for part in parts:
-        if hasattr(part, "detach"):
-            part = part.detach().cpu().numpy()
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+    for value in values:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu().numpy()
+        if isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, bytes):
+            digest.update(value)
         else:
-            digest.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode())
+            digest.update(json.dumps(value, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 
 def write_contract(folder: Path, contract: dict[str, Any]) -> None:
+    """Write ``contract.json`` into a folder."""
     write_text(folder / FILE, json.dumps(contract, indent=2) + "\n")
 
 
 def read_contract(folder: Path) -> dict[str, Any]:
-    """Raises: FileNotFoundError where the folder holds nothing made of tokens."""
+    """Read ``contract.json`` of a folder.
+
+    Raises:
+        FileNotFoundError: The folder has no contract.
+    """
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: the stage that fills this folder has not finished")
@@ -43,19 +66,29 @@ def read_contract(folder: Path) -> dict[str, Any]:
 
 
 def require_match(first: Path, second: Path) -> None:
-    """Raise ContractError naming both files and the field, unless all parts that both contracts have are equal."""
-    a, b = read_contract(first), read_contract(second)
-    for part in a.keys() & b.keys():
-        for field, left, right in _differences(a[part], b[part], part):
+    """Compare the parts that the contracts of two folders have in common.
+
+    Raises:
+        ContractError: They differ; the message names both files and the field.
+        FileNotFoundError: One of the folders has no contract.
+    """
+    first_contract = read_contract(first)
+    second_contract = read_contract(second)
+    for part, content in first_contract.items():
+        if part not in second_contract:
+            continue
+        for difference in _differences(content, second_contract[part], part):
             raise ContractError(
-                f"{first / FILE} and {second / FILE} differ in {field}: {left!r} against {right!r}; "
-                "they were made with different tokenizers: rebuild one from the other's"
+                f"{first / FILE} and {second / FILE} differ in {difference.field}: "
+                f"{difference.first!r} against {difference.second!r}; "
+                "they were made with different tokenizers: rebuild one with the tokenizer of the other"
             )
 
 
-def _differences(a: Any, b: Any, at: str) -> Iterable[tuple[str, Any, Any]]:
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in [*a, *(k for k in b if k not in a)]:
-            yield from _differences(a.get(key), b.get(key), f"{at}.{key}")
-    elif a != b:
-        yield at, a, b
+def _differences(first: Any, second: Any, field: str) -> Iterator[_Difference]:
+    """Yield the innermost fields that differ, those that only one side has included."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in first | second:
+            yield from _differences(first.get(key), second.get(key), f"{field}.{key}")
+    elif first != second:
+        yield _Difference(field, first, second)

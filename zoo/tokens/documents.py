@@ -1,6 +1,7 @@
-"""One tokenized utterance as a document of ids, in each of the forms that a language model trains on."""
+"""One tokenized utterance as a document of token ids, in each of the forms that a language model trains on."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,157 +11,230 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 class Form(ABC):
-    """Makes documents (N,) of one form: begin, marked spans, end.
+    """Makes documents (N,) of one form: begin token, spans of text or speech after their markers, end token.
 
     Args:
-        vocabulary: Of the ids in the table.
+        vocabulary: Vocabulary that the ids in the table are of.
         table: Tokenized utterances.
 
     Attributes:
-        rows: Utterances of the table that can take this form.
-        lengths: Expected length of the document of each of them, (len(rows),).
+        rows: Indices of the rows of the table that can take this form, (num_documents,).
+        lengths: Expected number of ids in the document of each of these rows, (num_documents,).
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable) -> None:
         self.table = table
-        self.begin, self.end = np.array([vocabulary.bos]), np.array([vocabulary.eos])
-        self.text_marker, self.speech_marker = np.array([vocabulary.text_marker]), np.array([vocabulary.speech_marker])
-        text, speech = table.lengths("text_ids"), table.lengths("speech_ids")
-        self.rows = np.flatnonzero(self.usable(text, speech, table.lengths("word_text") > 1))
-        self.lengths = self.expected(text[self.rows], speech[self.rows])
+        # Arrays of one id each, to be concatenated.
+        self.begin = np.array([vocabulary.bos])
+        self.end = np.array([vocabulary.eos])
+        self.text_marker = np.array([vocabulary.text_marker])
+        self.speech_marker = np.array([vocabulary.speech_marker])
+        text_lengths = table.lengths("text_ids")
+        speech_lengths = table.lengths("speech_ids")
+        # word_text has one entry more than there are words; its length is -1 where no word times are known.
+        is_aligned = table.lengths("word_text") > 1
+        self.rows = np.flatnonzero(self.usable(text_lengths, speech_lengths, is_aligned))
+        self.lengths = self.expected_lengths(text_lengths[self.rows], speech_lengths[self.rows])
 
-    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
-        """Which utterances have what the form needs, given their numbers of ids and whether words are aligned."""
-        return (text > 0) & (speech > 0)
+    def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
+        """Return which utterances have what the form needs, (num_rows,) bool.
 
-    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
-        return text + speech + 4
+        Args:
+            text_lengths: Number of text ids of each utterance, -1 where it has no text, (num_rows,).
+            speech_lengths: Number of speech ids of each utterance, -1 where it has no speech, (num_rows,).
+            is_aligned: Whether the words of each utterance have times, (num_rows,).
+        """
+        return (text_lengths > 0) & (speech_lengths > 0)
+
+    def expected_lengths(self, text_lengths: np.ndarray, speech_lengths: np.ndarray) -> np.ndarray:
+        """Return the expected number of ids of each document, (num_documents,).
+
+        Args:
+            text_lengths: Number of text ids of each usable utterance, (num_documents,).
+            speech_lengths: Number of speech ids of each usable utterance, (num_documents,).
+        """
+        return text_lengths + speech_lengths + 4  # begin, two markers, end
 
     @abstractmethod
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        """Ids (N,) of one utterance of the table."""
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        """Return the document (N,) of one row of the table.
+
+        Args:
+            row: Index of the row, one of ``rows``.
+            generator: The only source of randomness, for forms that have any.
+        """
+
+    def text_span(self, row: int) -> list[np.ndarray]:
+        """Return the text of an utterance after its marker, as arrays to be concatenated."""
+        return [self.text_marker, self.table.array(row, "text_ids")]
+
+    def speech_span(self, row: int) -> list[np.ndarray]:
+        """Return the speech of an utterance after its marker, as arrays to be concatenated."""
+        return [self.speech_marker, self.table.array(row, "speech_ids")]
 
 
 class TextOnly(Form):
     """``<s>[Text]...</s>``"""
 
-    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
-        return text > 0
+    def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
+        return text_lengths > 0
 
-    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
-        return text + 3
+    def expected_lengths(self, text_lengths: np.ndarray, speech_lengths: np.ndarray) -> np.ndarray:
+        return text_lengths + 3  # begin, one marker, end
 
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        return np.concatenate([self.begin, self.text_marker, self.table.array(row, "text_ids"), self.end])
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, *self.text_span(row), self.end])
 
 
 class SpeechOnly(Form):
     """``<s>[Speech][Hu1]...</s>``"""
 
-    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
-        return speech > 0
+    def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
+        return speech_lengths > 0
 
-    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
-        return speech + 3
+    def expected_lengths(self, text_lengths: np.ndarray, speech_lengths: np.ndarray) -> np.ndarray:
+        return speech_lengths + 3  # begin, one marker, end
 
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        return np.concatenate([self.begin, self.speech_marker, self.table.array(row, "speech_ids"), self.end])
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, *self.speech_span(row), self.end])
 
 
 class Transcribed(Form):
-    """An utterance both spoken and written.
+    """A whole utterance in both modalities.
 
     Args:
-        template: Words around the text, which stands at ``{text}``.
+        vocabulary: Vocabulary that the ids in the table are of.
+        table: Tokenized utterances.
+        template: Words around the transcript, which replaces ``{text}``.
 
     Raises:
-        ValueError: Where the template does not hold ``{text}`` once.
+        ValueError: The template does not hold ``{text}`` exactly once.
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable, template: str = "{text}") -> None:
         if template.count("{text}") != 1:
             raise ValueError(f"template {template!r} must hold {{text}} once")
-        self.before, self.after = (
-            np.array(vocabulary.text.encode(part), dtype=np.int64) for part in template.split("{text}")
-        )
+        before, after = template.split("{text}")
+        self.before = np.array(vocabulary.text.encode(before), dtype=np.int64)
+        self.after = np.array(vocabulary.text.encode(after), dtype=np.int64)
         super().__init__(vocabulary, table)
 
-    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
-        return text + speech + 4 + len(self.before) + len(self.after)
+    def expected_lengths(self, text_lengths: np.ndarray, speech_lengths: np.ndarray) -> np.ndarray:
+        return super().expected_lengths(text_lengths, speech_lengths) + len(self.before) + len(self.after)
 
-    def written(self, row: int) -> list[np.ndarray]:
-        return [self.text_marker, self.before, self.table.array(row, "text_ids"), self.after]
-
-    def spoken(self, row: int) -> list[np.ndarray]:
-        return [self.speech_marker, self.table.array(row, "speech_ids")]
+    def text_span(self, row: int) -> list[np.ndarray]:
+        marker, text = super().text_span(row)
+        return [marker, self.before, text, self.after]
 
 
 class SpeechThenText(Transcribed):
     """``<s>[Speech][Hu1]...[Text]...</s>``, the order of speech recognition."""
 
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        return np.concatenate([self.begin, *self.spoken(row), *self.written(row), self.end])
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, *self.speech_span(row), *self.text_span(row), self.end])
 
 
 class TextThenSpeech(Transcribed):
     """``<s>[Text]...[Speech][Hu1]...</s>``, the order of speech synthesis."""
 
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        return np.concatenate([self.begin, *self.written(row), *self.spoken(row), self.end])
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        return np.concatenate([self.begin, *self.text_span(row), *self.speech_span(row), self.end])
 
 
-class WordTranscription(Form):
-    """``<s>[Speech][Hu1]...[Text]the[Speech][Hu5]...[Text]cat...</s>``: each word spoken and written, in an order drawn by document.
+@dataclass(frozen=True)
+class _AlignedUtterance:
+    """Ids of an utterance whose words have times.
 
-    The paper names this ablation without its order; a half of each lets both directions be asked for.
+    Args:
+        text_ids: Ids of the text, (L,).
+        speech_ids: Ids of the speech, (N,).
+        word_text: Index in ``text_ids`` where each word starts, and the end, (num_words + 1,).
+        word_speech: Index in ``speech_ids`` where each word starts, and the end, (num_words + 1,).
+    """
+
+    text_ids: np.ndarray
+    speech_ids: np.ndarray
+    word_text: np.ndarray
+    word_speech: np.ndarray
+
+    @classmethod
+    def of_row(cls, table: TokenTable, row: int) -> "_AlignedUtterance":
+        columns = ("text_ids", "speech_ids", "word_text", "word_speech")
+        return cls(*(table.array(row, column) for column in columns))
+
+    @property
+    def num_words(self) -> int:
+        return len(self.word_text) - 1
+
+    def text(self, start: int, end: int) -> np.ndarray:
+        """Return the text ids of words ``start`` to ``end`` - 1."""
+        return self.text_ids[self.word_text[start] : self.word_text[end]]
+
+    def speech(self, start: int, end: int) -> np.ndarray:
+        """Return the speech ids of words ``start`` to ``end`` - 1."""
+        return self.speech_ids[self.word_speech[start] : self.word_speech[end]]
+
+
+class AlignedForm(Form):
+    """A form that takes utterances apart into words, and therefore needs word times."""
+
+    def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
+        return is_aligned & (speech_lengths > 0)
+
+
+class WordTranscription(AlignedForm):
+    """``<s>[Speech][Hu1]...[Text]the[Speech][Hu5]...[Text]cat...</s>``: each word in both modalities.
+
+    Which modality comes first is drawn for each document. The paper names this ablation without its order; half of the
+    documents in each order let a model be prompted in both directions.
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable) -> None:
         super().__init__(vocabulary, table)
-        words = table.lengths("word_text")[self.rows] - 1
-        self.lengths = self.lengths + 2 * (words - 1)
+        num_words = table.lengths("word_text")[self.rows] - 1
+        # Each word has two markers, and the base class counts those of one word.
+        self.lengths = self.lengths + 2 * (num_words - 1)
 
-    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
-        return aligned & (speech > 0)
-
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        text, speech = self.table.array(row, "text_ids"), self.table.array(row, "speech_ids")
-        in_text, in_speech = self.table.array(row, "word_text"), self.table.array(row, "word_speech")
-        speaking, parts = bool(draw.integers(2)), [self.begin]
-        for word in range(len(in_text) - 1):
-            spoken = [self.speech_marker, speech[in_speech[word] : in_speech[word + 1]]]
-            written = [self.text_marker, text[in_text[word] : in_text[word + 1]]]
-            parts += [*spoken, *written] if speaking else [*written, *spoken]
-        return np.concatenate([*parts, self.end])
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        utterance = _AlignedUtterance.of_row(self.table, row)
+        speech_first = bool(generator.integers(2))
+        arrays = [self.begin]
+        for word in range(utterance.num_words):
+            text = [self.text_marker, utterance.text(word, word + 1)]
+            speech = [self.speech_marker, utterance.speech(word, word + 1)]
+            arrays += [*speech, *text] if speech_first else [*text, *speech]
+        return np.concatenate([*arrays, self.end])
 
 
-class Interleaved(Form):
-    """Text and speech by turns, switching at word boundaries, cut anew each time the utterance is read.
+class Interleaved(AlignedForm):
+    """Spans of text and of speech in turn, switching at word boundaries that are drawn anew whenever a row is read.
 
     Args:
-        spans: Where the switches fall.
+        vocabulary: Vocabulary that the ids in the table are of.
+        table: Tokenized utterances.
+        spans: Samples where the modality switches.
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable, spans: SpanSampler) -> None:
         super().__init__(vocabulary, table)
         self.spans = spans
 
-    def usable(self, text: np.ndarray, speech: np.ndarray, aligned: np.ndarray) -> np.ndarray:
-        return aligned & (speech > 0)
+    def expected_lengths(self, text_lengths: np.ndarray, speech_lengths: np.ndarray) -> np.ndarray:
+        # Either modality has half of the words in the mean; 5 stands for begin, end and about three markers.
+        return (text_lengths + speech_lengths) // 2 + 5
 
-    def expected(self, text: np.ndarray, speech: np.ndarray) -> np.ndarray:
-        return (text + speech) // 2 + 5
-
-    def document(self, row: int, draw: np.random.Generator) -> np.ndarray:
-        text, speech = self.table.array(row, "text_ids"), self.table.array(row, "speech_ids")
-        in_text, in_speech = self.table.array(row, "word_text"), self.table.array(row, "word_speech")
-        speaking = bool(draw.integers(2))
-        cuts = self.spans.cut(self.table.array(row, "word_ends"), speaking, draw)
-        parts, start = [self.begin], 0
+    def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        utterance = _AlignedUtterance.of_row(self.table, row)
+        # The order of the draws is fixed: the first modality, then the cuts.
+        is_speech = bool(generator.integers(2))
+        cuts = self.spans.sample_cuts(self.table.array(row, "word_ends"), is_speech, generator)
+        arrays = [self.begin]
+        start = 0
         for end in cuts.tolist():
-            if speaking:
-                parts += [self.speech_marker, speech[in_speech[start] : in_speech[end]]]
+            if is_speech:
+                arrays += [self.speech_marker, utterance.speech(start, end)]
             else:
-                parts += [self.text_marker, text[in_text[start] : in_text[end]]]
-            start, speaking = end, not speaking
-        return np.concatenate([*parts, self.end])
+                arrays += [self.text_marker, utterance.text(start, end)]
+            start = end
+            is_speech = not is_speech
+        return np.concatenate([*arrays, self.end])

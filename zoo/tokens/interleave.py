@@ -8,24 +8,42 @@ import numpy as np
 
 
 class SpanSampler(Protocol):
-    """Draws the ends of spans; which modality starts is drawn apart, each with probability one half."""
+    """Samples where spans end; the modality of the first span is drawn by the caller, with equal probabilities."""
 
-    def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
-        """Return the last word of each span plus one, alternating in modality, the last entry being all words.
+    def sample_cuts(
+        self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Return the index after the last word of each span, (num_spans,); the last entry is the number of words.
 
         Args:
-            ends: End of each word in seconds, (words,).
-            starts_with_speech: Modality of the first span.
-            draw: The only source of randomness.
+            word_ends: End of each word in seconds, (num_words,).
+            starts_with_speech: Whether the first span is speech; spans alternate in modality.
+            generator: The only source of randomness.
         """
         ...
 
 
 def _alternate(num_words: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Turn sampled span lengths into cuts, (num_spans,).
+
+    Args:
+        num_words: Number of words in the utterance; spans that start after the last word are dropped.
+        first: Lengths of the first, third, ... span in words, (N,).
+        second: Lengths of the second, fourth, ... span in words, (N,).
+    """
     lengths = np.empty(2 * len(first), dtype=np.int64)
-    lengths[0::2], lengths[1::2] = first, second
+    lengths[0::2] = first
+    lengths[1::2] = second
     cuts = np.cumsum(lengths)
+    # The span in which the utterance ends is shortened to end with its last word.
     return np.append(cuts[cuts < num_words], num_words)
+
+
+def _alternate_modalities(num_words: int, text: np.ndarray, speech: np.ndarray, starts_with_speech: bool) -> np.ndarray:
+    """Turn lengths of text spans and of speech spans, (N,) each, into cuts, (num_spans,)."""
+    if starts_with_speech:
+        return _alternate(num_words, speech, text)
+    return _alternate(num_words, text, speech)
 
 
 @dataclass(frozen=True)
@@ -46,20 +64,23 @@ class UniformSpans:
             if not 1 <= low <= high:
                 raise ValueError(f"{name}: want 1 <= fewest <= most, got {[low, high]}")
 
-    def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
-        pairs = len(ends) // (self.text_words[0] + self.speech_words[0]) + 1
-        text = draw.integers(self.text_words[0], self.text_words[1] + 1, pairs)
-        speech = draw.integers(self.speech_words[0], self.speech_words[1] + 1, pairs)
-        return _alternate(len(ends), *((speech, text) if starts_with_speech else (text, speech)))
+    def sample_cuts(
+        self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
+    ) -> np.ndarray:
+        # A pair of spans has at least this many words, so that these many pairs cover the utterance.
+        num_pairs = len(word_ends) // (self.text_words[0] + self.speech_words[0]) + 1
+        text = generator.integers(self.text_words[0], self.text_words[1] + 1, num_pairs)
+        speech = generator.integers(self.speech_words[0], self.speech_words[1] + 1, num_pairs)
+        return _alternate_modalities(len(word_ends), text, speech, starts_with_speech)
 
 
 @dataclass(frozen=True)
 class PoissonSpans:
-    """Spans of Poisson-many words (at least one), speech being a share of all words, as in slamkit.
+    """Spans of Poisson-many words (at least one), a given share of all words being speech, as in slamkit.
 
     Args:
-        mean_words: Mean of a pair of spans halved.
-        speech_ratio: Share of words that are spoken, above 0 and below 1.
+        mean_words: Mean number of words of a span, over both modalities.
+        speech_ratio: Share of words in speech spans, above 0 and below 1.
     """
 
     mean_words: float = 10.0
@@ -69,10 +90,15 @@ class PoissonSpans:
         if self.mean_words <= 0 or not 0 < self.speech_ratio < 1:
             raise ValueError(f"want mean_words > 0 and 0 < speech_ratio < 1, got {self}")
 
-    def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
-        speech = np.maximum(1, draw.poisson(2 * self.mean_words * self.speech_ratio, len(ends)))
-        text = np.maximum(1, draw.poisson(2 * self.mean_words * (1 - self.speech_ratio), len(ends)))
-        return _alternate(len(ends), *((speech, text) if starts_with_speech else (text, speech)))
+    def sample_cuts(
+        self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
+    ) -> np.ndarray:
+        # A text span and a speech span together have 2 * mean_words words in the mean.
+        speech_mean = 2 * self.mean_words * self.speech_ratio
+        text_mean = 2 * self.mean_words * (1 - self.speech_ratio)
+        speech = np.maximum(1, generator.poisson(speech_mean, len(word_ends)))
+        text = np.maximum(1, generator.poisson(text_mean, len(word_ends)))
+        return _alternate_modalities(len(word_ends), text, speech, starts_with_speech)
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,7 @@ class BinomialSpans:
 
     Args:
         trials: Most words of a span.
-        probability: ``trials * probability`` is about the mean.
+        probability: Probability of each trial; ``trials * probability`` is about the mean number of words.
     """
 
     trials: int = 39
@@ -91,18 +117,23 @@ class BinomialSpans:
         if self.trials < 1 or not 0 <= self.probability <= 1:
             raise ValueError(f"want trials >= 1 and 0 <= probability <= 1, got {self}")
 
-    def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
-        words = np.maximum(1, draw.binomial(self.trials, self.probability, (2, len(ends))))
-        return _alternate(len(ends), words[0], words[1])
+    def sample_cuts(
+        self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
+    ) -> np.ndarray:
+        lengths = np.maximum(1, generator.binomial(self.trials, self.probability, (2, len(word_ends))))
+        return _alternate(len(word_ends), lengths[0], lengths[1])
 
 
 @dataclass(frozen=True)
 class TimedSpans:
-    """Cuts at the word end nearest to about every so many seconds, normally distributed and truncated at two deviations.
+    """Spans of about so many seconds, normally distributed and truncated at two standard deviations.
+
+    Each cut is moved to the nearest end of a word.
 
     Args:
-        mean_seconds: Between cuts.
-        deviation_seconds: Of that distance; under half of its mean, so that each cut is later than the one before.
+        mean_seconds: Mean length of a span, in seconds.
+        deviation_seconds: Standard deviation of that length, in seconds; under half of its mean, so that each cut is
+            later than the one before.
     """
 
     mean_seconds: float = 10.0
@@ -112,8 +143,14 @@ class TimedSpans:
         if not 0 <= 2 * self.deviation_seconds < self.mean_seconds:
             raise ValueError(f"want 0 <= deviation_seconds < mean_seconds / 2, got {self}")
 
-    def cut(self, ends: np.ndarray, starts_with_speech: bool, draw: np.random.Generator) -> np.ndarray:
-        count = math.ceil(ends[-1] / (self.mean_seconds - 2 * self.deviation_seconds)) + 1
-        steps = self.mean_seconds + self.deviation_seconds * np.clip(draw.standard_normal(count), -2, 2)
-        cuts = np.unique(np.abs(ends[None] - np.cumsum(steps)[:, None]).argmin(axis=1) + 1)
-        return np.append(cuts[cuts < len(ends)], len(ends))
+    def sample_cuts(
+        self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
+    ) -> np.ndarray:
+        # No span is shorter than mean - 2 deviations, so that these many cover the utterance.
+        max_spans = math.ceil(word_ends[-1] / (self.mean_seconds - 2 * self.deviation_seconds)) + 1
+        deviations = np.clip(generator.standard_normal(max_spans), -2, 2)
+        cut_times = np.cumsum(self.mean_seconds + self.deviation_seconds * deviations)
+        distances = np.abs(word_ends[None] - cut_times[:, None])  # (max_spans, num_words)
+        # Two cuts may be nearest to the same word end, which is then one cut.
+        cuts = np.unique(distances.argmin(axis=1) + 1)
+        return np.append(cuts[cuts < len(word_ends)], len(word_ends))

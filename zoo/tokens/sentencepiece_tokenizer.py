@@ -1,4 +1,4 @@
-"""Text to ids and back through a SentencePiece model whose last pieces are modality markers and units."""
+"""Text to ids and back, through a SentencePiece model whose last pieces are modality markers and units."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,32 +12,35 @@ from zoo.tokens.contract import checksum
 
 MODEL = "tokenizer.model"
 TEXT, SPEECH = "[Text]", "[Speech]"
+# Matches the position after the opening bracket of what would be read as a marker or a unit.
 SYMBOL = re.compile(r"(?<=\[)(?=(?:Text|Speech|(?:Hu|Pi|St)\d+)\])")
 
 
 class SentencePieceText:
-    """The text side of an official Spirit LM tokenizer: Llama 2 pieces, then the markers and units as user-defined symbols.
+    """The text side of an official Spirit LM tokenizer: Llama 2 pieces, then markers and units as user-defined symbols.
 
-    It stands where a ``TextTokenizer`` does: words are encoded apart, each with the space before it, and its ids are the
-    text pieces alone. ``encode_string`` and ``decode_string`` read and write prompts as the release does, symbols included.
+    It can stand wherever a ``TextTokenizer`` can: words are encoded apart, each with the space before it, and its ids
+    are the text pieces alone. ``encode_string`` and ``decode_string`` read and write prompts as the release does,
+    symbols included.
 
     Args:
-        model: Serialised SentencePiece model.
+        model: Serialized SentencePiece model.
 
     Raises:
-        ValueError: Where the model has no begin or end piece, or lacks the markers.
+        ValueError: The model has no begin or end piece, or lacks the markers.
     """
 
     def __init__(self, model: bytes) -> None:
         self.model = model
         self.pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
-        self.bos, self.eos = self.pieces.bos_id(), self.pieces.eos_id()
-        self.num_text = self.pieces.piece_to_id(TEXT)
-        if (
-            min(self.bos, self.eos) < 0
-            or self.num_text == self.pieces.unk_id()
-            or self.pieces.piece_to_id(SPEECH) != self.num_text + 1
-        ):
+        self.bos: int = self.pieces.bos_id()
+        self.eos: int = self.pieces.eos_id()
+        # The text marker is the first piece after those of Llama 2, so that its id is their number.
+        self.num_text: int = self.pieces.piece_to_id(TEXT)
+        has_ends = min(self.bos, self.eos) >= 0
+        has_text_marker = self.num_text != self.pieces.unk_id()
+        has_speech_marker = self.pieces.piece_to_id(SPEECH) == self.num_text + 1
+        if not (has_ends and has_text_marker and has_speech_marker):
             raise ValueError(
                 f"{MODEL}: want begin and end pieces, and {TEXT} followed by {SPEECH}; a Spirit LM tokenizer has them"
             )
@@ -56,53 +59,76 @@ class SentencePieceText:
         """Number of units by prefix, in the order of their ids.
 
         Raises:
-            ValueError: Where what follows the markers is not ``[Hu0]``, ``[Hu1]`` and so on, one stream after another.
+            ValueError: The pieces after the markers are not ``[Hu0]``, ``[Hu1]`` and so on, one stream after another.
         """
         sizes: dict[str, int] = {}
         for number in range(self.num_text + 2, self.pieces.get_piece_size()):
             piece = self.pieces.id_to_piece(number)
             prefix = piece[1:3]
-            if piece != f"[{prefix}{sizes.get(prefix, 0)}]" or (prefix in sizes and prefix != list(sizes)[-1]):
+            is_next_unit = piece == f"[{prefix}{sizes.get(prefix, 0)}]"
+            returns_to_earlier_stream = prefix in sizes and prefix != list(sizes)[-1]
+            if not is_next_unit or returns_to_earlier_stream:
                 raise ValueError(
-                    f"{MODEL}: piece {number} is {piece!r}; want units in order after {TEXT} and {SPEECH}, such as [Hu0]"
+                    f"{MODEL}: piece {number} is {piece!r}; "
+                    f"want units in order after {TEXT} and {SPEECH}, such as [Hu0]"
                 )
             sizes[prefix] = sizes.get(prefix, 0) + 1
         return sizes
 
     def encode_string(self, text: str) -> list[int]:
-        """Ids of a whole prompt, begin and symbols included; one that begins with a symbol begins with a lone space piece."""
+        """Return the ids of a whole prompt, begin and symbols included.
+
+        A prompt that begins with a symbol begins with a lone space piece, as in the release.
+        """
         return [self.bos, *self.pieces.encode(text)]
 
     def decode_string(self, ids: Iterable[int]) -> str:
-        """The opposite, without begin, end and unknown."""
-        return self.pieces.decode([i for i in map(int, ids) if i not in self.special])
+        """Return the prompt of ids; begin, end and unknown pieces are left out."""
+        return self.pieces.decode([int(piece) for piece in ids if int(piece) not in self.special])
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, word by word, without begin or end; symbols in it are letters like others."""
-        return [i for word in text.split() for i in self._word(word)]
+        """Return the ids of a text, encoded word by word, without begin and end; symbols in it are encoded as text."""
+        ids: list[int] = []
+        for word in text.split():
+            ids += self._word(word)
+        return ids
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-        """Ids of each word; joined, they are those of the text."""
+        """Return the ids of each word; joined, they are the ids of the text."""
         return [list(self._word(word)) for word in words]
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        first, *rest = SYMBOL.split(word)  # "[Hu1]" in somebody's text is five letters and not a unit
-        return tuple(i for part in (f" {first}", *rest) for i in self._bare(part))
+        # "[Hu1]" in a text is five characters and not a unit: encoded apart, "[" and "Hu1]" cannot be read as one.
+        first, *rest = SYMBOL.split(word)
+        ids: list[int] = []
+        for part in (f" {first}", *rest):
+            ids += self._encode_without_space(part)
+        return tuple(ids)
 
-    def _bare(self, text: str) -> list[int]:
-        ids = self.pieces.encode(f"{TEXT}{text}")  # after a symbol no space is put before a text
+    def _encode_without_space(self, text: str) -> list[int]:
+        """Return the ids of a text without the space that SentencePiece puts before one, but not after a symbol."""
+        ids = self.pieces.encode(f"{TEXT}{text}")
         return ids[ids.index(self.num_text) + 1 :]
 
     def decode(self, ids: Iterable[int]) -> str:
-        return self.decode_string(i for i in ids if i < self.num_text).strip()
+        """Return the text of ids, without symbols and without white space at the ends."""
+        return self.decode_string(piece for piece in ids if piece < self.num_text).strip()
 
     def save(self, folder: Path) -> None:
+        """Write ``tokenizer.model``."""
         with atomic_file(Path(folder) / MODEL) as temporary:
             temporary.write_bytes(self.model)
 
     @classmethod
     def load(cls, folder: str | Path) -> "SentencePieceText":
-        """Raises: FileNotFoundError where the folder holds no ``tokenizer.model``."""
+        """Load the tokenizer of a Spirit LM language model.
+
+        Args:
+            folder: Folder that holds ``tokenizer.model``.
+
+        Raises:
+            FileNotFoundError: The folder holds none.
+        """
         path = Path(folder) / MODEL
         if not path.is_file():
             raise FileNotFoundError(f"no {MODEL} in {folder}: not the folder of a Spirit LM language model")

@@ -1,4 +1,4 @@
-"""Text to ids and back."""
+"""Text to ids and back, through a transformers tokenizer."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
@@ -16,21 +16,23 @@ class TextTokenizer:
     """A transformers tokenizer, with words encoded apart so that text can be cut at any word.
 
     Args:
-        tokenizer: With a token for the end of a text; where it has none for the beginning, the end token serves.
+        tokenizer: Tokenizer with an end-of-text token, which also begins a text where there is no token for that.
 
     Raises:
-        ValueError: Where the tokenizer has no end token.
+        ValueError: The tokenizer has no end-of-text token.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if tokenizer.eos_token_id is None:
             raise ValueError(f"text tokenizer {tokenizer.name_or_path!r} has no end-of-text token: set its eos_token")
         self.tokenizer = tokenizer
-        self.eos = tokenizer.eos_token_id
-        self.bos = self.eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        # A SentencePiece tokenizer puts a space before a text by itself; given another, it would write two.
-        first = tokenizer.convert_ids_to_tokens(tokenizer.encode("a", add_special_tokens=False))[:1]
-        self.space = "" if first and first[0].startswith(("\u2581", "\u0120")) else " "
+        self.eos: int = tokenizer.eos_token_id
+        self.bos: int = self.eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        # A SentencePiece tokenizer puts a space before a text by itself; given another, it would write two. The
+        # characters are those that SentencePiece and byte-level BPE write for a space.
+        first_tokens = tokenizer.convert_ids_to_tokens(tokenizer.encode("a", add_special_tokens=False))[:1]
+        adds_space = bool(first_tokens) and first_tokens[0].startswith(("\u2581", "\u0120"))
+        self.space = "" if adds_space else " "
         self._word = lru_cache(maxsize=1 << 20)(self._encode_word)
 
     def __len__(self) -> int:
@@ -41,34 +43,54 @@ class TextTokenizer:
         return checksum([self.tokenizer.get_vocab(), self.bos, self.eos])
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, word by word, without begin or end."""
-        return [i for word in text.split() for i in self._word(word)]
+        """Return the ids of a text, encoded word by word, without begin and end tokens."""
+        ids: list[int] = []
+        for word in text.split():
+            ids += self._word(word)
+        return ids
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-        """Ids of each word; joined, they are those of the text."""
+        """Return the ids of each word; joined, they are the ids of the text."""
         return [list(self._word(word)) for word in words]
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        # Split, so that a "</s>" in somebody's text is those four letters and not the end of it.
+        # Special tokens are split, so that a "</s>" in a text is those four characters and not its end.
         return tuple(self.tokenizer.encode(f"{self.space}{word}", add_special_tokens=False, split_special_tokens=True))
 
     def decode(self, ids: Iterable[int]) -> str:
-        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
+        """Return the text of ids, without special tokens and without white space at the ends."""
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text).strip()
 
     def save(self, folder: Path) -> None:
+        """Write the tokenizer as transformers does."""
         self.tokenizer.save_pretrained(folder)
 
     @classmethod
     def load(cls, source: str | Path) -> "TextTokenizer":
-        """From a folder or the name of any transformers checkpoint."""
-        return cls(AutoTokenizer.from_pretrained(str(source)))
+        """Load the tokenizer of any transformers checkpoint.
+
+        Args:
+            source: Folder of the checkpoint, or its name on the Hugging Face hub.
+
+        Raises:
+            ValueError: transformers finds no tokenizer there, or one without an end-of-text token.
+        """
+        tokenizer = AutoTokenizer.from_pretrained(str(source))
+        if not isinstance(tokenizer, PreTrainedTokenizerBase):
+            raise ValueError(f"{source}: transformers finds no tokenizer there")
+        return cls(tokenizer)
 
 
 def train_text_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
-    """Byte-level BPE of at most ``size`` pieces, all 256 bytes among them, so that any text can be written.
+    """Train byte-level BPE (Radford et al. 2019), which can encode any text.
+
+    Args:
+        texts: Training texts, read once.
+        size: Largest number of pieces, among them the 256 bytes, begin and end.
 
     Raises:
-        ValueError: Where ``size`` leaves no room for the bytes and the two special pieces.
+        ValueError: ``size`` leaves no room for the bytes, begin and end.
     """
     if size < 258:
         raise ValueError(f"text vocabulary of {size} pieces: at least 258 are needed (256 bytes, {BOS} and {EOS})")

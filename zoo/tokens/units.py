@@ -15,11 +15,11 @@ class Stream:
 
     Args:
         prefix: Two letters in the string form: Hu (phonetic), Pi (pitch), St (style).
-        size: Units are 0 to ``size`` - 1.
+        size: Number of units, which are 0 to ``size`` - 1.
         rate: Units per second.
         dedup: Whether a unit equal to the one before it is dropped from the token sequence.
-        clock: Units per second by which tokens are put in order of time; ``rate`` if None. Spirit LM orders its
-            25 Hz units by a clock of 24.99, so that a pitch unit precedes the phonetic one of the same time.
+        clock: Units per second by which tokens are put in order of time. Defaults to ``rate``. Spirit LM orders its
+            25 Hz units by a clock of 24.99 Hz, so that a pitch unit precedes the phonetic unit of the same time.
     """
 
     prefix: str
@@ -29,13 +29,16 @@ class Stream:
     clock: float | None = None
 
     def times(self, count: int) -> np.ndarray:
-        """Start in seconds of the first ``count`` units, (count,)."""
+        """Return the start in seconds of the first ``count`` units, (count,)."""
         return np.arange(count) / (self.clock or self.rate)
 
 
 def runs(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where runs of equal units start, and how long each is: (T,) -> (N,), (N,)."""
-    starts = np.flatnonzero(np.concatenate([[True], units[1:] != units[:-1]])) if len(units) else np.zeros(0, np.int64)
+    if not len(units):
+        starts = np.zeros(0, np.int64)
+    else:
+        starts = np.flatnonzero(np.concatenate([[True], units[1:] != units[:-1]]))
     return starts, np.diff(starts, append=len(units))
 
 
@@ -44,10 +47,10 @@ class Tokens:
     """Streams merged into one sequence in order of time.
 
     Args:
-        streams: What ``stream`` indexes.
-        stream: Which stream a token is of, (N,).
-        unit: Its unit, (N,).
-        time: Start in seconds, (N,); None where only the order is known, as after parsing.
+        streams: All streams of the tokenizer.
+        stream: Index in ``streams`` of the stream of each token, (N,).
+        unit: Unit of each token, (N,).
+        time: Start of each token in seconds, (N,); None where only the order is known, as after parsing.
     """
 
     streams: tuple[Stream, ...]
@@ -59,75 +62,104 @@ class Tokens:
         return len(self.unit)
 
     def __str__(self) -> str:
-        names = [stream.prefix for stream in self.streams]
-        return "".join(f"[{names[s]}{u}]" for s, u in zip(self.stream.tolist(), self.unit.tolist()))
+        """Return the string form, such as ``[Hu12][Hu7]``."""
+        prefixes = [stream.prefix for stream in self.streams]
+        tokens = zip(self.stream.tolist(), self.unit.tolist(), strict=True)
+        return "".join(f"[{prefixes[stream]}{unit}]" for stream, unit in tokens)
 
     def of(self, prefix: str) -> np.ndarray:
-        """The units of one stream in order, (M,)."""
+        """Return the units of one stream in order, (M,)."""
         index = [stream.prefix for stream in self.streams].index(prefix)
         return self.unit[self.stream == index]
 
+    def times(self) -> np.ndarray:
+        """Return the start of each token in seconds, (N,).
+
+        Raises:
+            ValueError: Only the order of the tokens is known, as after parsing.
+        """
+        if self.time is None:
+            raise ValueError("these tokens have no times, as after parsing: how long each unit lasts is not known")
+        return self.time
+
 
 def merge(frames: Mapping[str, np.ndarray], streams: Sequence[Stream]) -> Tokens:
-    """Deduplicate each stream as it asks and merge all by the time of each token's first frame.
+    """Deduplicate the streams and merge them by the time of each token's first frame.
 
     Args:
-        frames: Units (T,) by prefix, one for every stream.
-        streams: In the order of their ids; of tokens that start together, those of later streams come first.
+        frames: Units (T,) by prefix, for every stream.
+        streams: Streams in the order of their ids; of tokens that start together, those of later streams come first.
     """
-    parts = []
-    for index, stream in enumerate(streams):
+    stream_parts, unit_parts, time_parts = [], [], []
+    # The sort by time is stable, so that the order of concatenation is that of tokens that start together.
+    for index, stream in reversed(list(enumerate(streams))):
         units = np.asarray(frames[stream.prefix], dtype=np.int64)
         starts = runs(units)[0] if stream.dedup else np.arange(len(units))
-        parts.append((np.full(len(starts), index), units[starts], stream.times(len(units))[starts]))
-    stream, unit, time = (np.concatenate(column) for column in zip(*reversed(parts)))
-    order = np.argsort(time, kind="stable")
-    return Tokens(tuple(streams), stream[order], unit[order], time[order])
+        stream_parts.append(np.full(len(starts), index))
+        unit_parts.append(units[starts])
+        time_parts.append(stream.times(len(units))[starts])
+    times = np.concatenate(time_parts)
+    order = np.argsort(times, kind="stable")
+    return Tokens(
+        streams=tuple(streams),
+        stream=np.concatenate(stream_parts)[order],
+        unit=np.concatenate(unit_parts)[order],
+        time=times[order],
+    )
 
 
 def unmerge(tokens: Tokens, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The opposite of ``merge``: the units of every frame, (T,) by prefix.
+    """Invert ``merge``: return the unit of every frame, (T,) by prefix.
 
     Args:
-        tokens: With their times.
-        counts: Frames of each stream, which the last token alone does not tell.
+        tokens: Tokens with their times.
+        counts: Number of frames of each stream by prefix, since the length of the last token is not in the tokens.
 
     Raises:
-        ValueError: Where the tokens have no times, or these do not go with the counts.
+        ValueError: The tokens have no times, or their times do not fit the counts.
     """
-    if tokens.time is None:
-        raise ValueError("these tokens have no times, as after parsing: how long each unit lasts is not known")
+    times = tokens.times()
     frames = {}
     for index, stream in enumerate(tokens.streams):
-        mine = tokens.stream == index
-        starts = np.rint(tokens.time[mine] * (stream.clock or stream.rate)).astype(np.int64)
-        lengths = np.diff(starts, append=counts[stream.prefix])
-        if (lengths < 1).any() or starts[:1].any() or (not len(starts) and counts[stream.prefix]):
+        num_frames = counts[stream.prefix]
+        is_in_stream = tokens.stream == index
+        # A token lasts from its first frame to that of the next token of its stream.
+        starts = np.rint(times[is_in_stream] * (stream.clock or stream.rate)).astype(np.int64)
+        lengths = np.diff(starts, append=num_frames)
+        starts_late = starts[:1].any()
+        has_no_tokens = not len(starts) and num_frames
+        if (lengths < 1).any() or starts_late or has_no_tokens:
             raise ValueError(
-                f"the {mine.sum()} {stream.prefix} tokens do not fill {counts[stream.prefix]} frames from the first on, in order"
+                f"the {is_in_stream.sum()} {stream.prefix} tokens do not fill {num_frames} frames "
+                "from the first on, in order"
             )
-        frames[stream.prefix] = tokens.unit[mine].repeat(lengths)
+        frames[stream.prefix] = tokens.unit[is_in_stream].repeat(lengths)
     return frames
 
 
 def parse(text: str, streams: Sequence[Stream]) -> Tokens:
-    """Read ``[Hu12][Hu7]``.
+    """Read the string form of tokens, such as ``[Hu12][Hu7]``; white space between tokens is allowed.
 
     Raises:
-        ValueError: At anything that is not a token of one of the streams.
+        ValueError: The text holds anything but tokens of the streams.
     """
     rest = TOKEN.sub("", text).strip()
     if rest:
         raise ValueError(f"{rest[:40]!r} in the units is not of the form [Hu12]")
-    index = {stream.prefix: i for i, stream in enumerate(streams)}
-    found = [(prefix, int(unit)) for prefix, unit in TOKEN.findall(text)]
-    for prefix, unit in found:
-        if prefix not in index:
-            raise ValueError(f"[{prefix}{unit}]: no stream {prefix!r}; this tokenizer has {', '.join(index)}")
-        if unit >= streams[index[prefix]].size:
-            raise ValueError(f"[{prefix}{unit}]: {prefix} units are 0 to {streams[index[prefix]].size - 1}")
+    indices = {stream.prefix: index for index, stream in enumerate(streams)}
+    stream_of_token: list[int] = []
+    unit_of_token: list[int] = []
+    for prefix, digits in TOKEN.findall(text):
+        unit = int(digits)
+        if prefix not in indices:
+            raise ValueError(f"[{prefix}{unit}]: no stream {prefix!r}; this tokenizer has {', '.join(indices)}")
+        size = streams[indices[prefix]].size
+        if unit >= size:
+            raise ValueError(f"[{prefix}{unit}]: {prefix} units are 0 to {size - 1}")
+        stream_of_token.append(indices[prefix])
+        unit_of_token.append(unit)
     return Tokens(
-        tuple(streams),
-        np.array([index[p] for p, _ in found], dtype=np.int64),
-        np.array([u for _, u in found], dtype=np.int64),
+        streams=tuple(streams),
+        stream=np.array(stream_of_token, dtype=np.int64),
+        unit=np.array(unit_of_token, dtype=np.int64),
     )

@@ -1,6 +1,7 @@
 """One id space for text pieces, modality markers and speech units."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,53 +23,62 @@ class Vocabulary:
     """Text pieces first, then ``[Text]``, ``[Speech]``, then the units of each stream: the order of Spirit LM.
 
     Args:
-        text: Its ids are kept as they are.
-        streams: Of the speech tokenizer, in the order their units are numbered.
-        multiple: The rows of an embedding are padded to a multiple of this.
+        text: Text tokenizer, whose ids are kept as they are.
+        streams: Streams of the speech tokenizer, in the order in which their units are numbered.
+        multiple: The number of rows of an embedding is padded to a multiple of this.
     """
 
     def __init__(self, text: TextTokenizer | SentencePieceText, streams: Sequence[Stream], multiple: int = 64) -> None:
-        self.text, self.streams, self.multiple = text, tuple(streams), multiple
-        self.bos, self.eos = text.bos, text.eos
+        self.text = text
+        self.streams = tuple(streams)
+        self.multiple = multiple
+        self.bos = text.bos
+        self.eos = text.eos
         self.num_text = len(text)
-        self.text_marker, self.speech_marker = self.num_text, self.num_text + 1
+        self.text_marker = self.num_text
+        self.speech_marker = self.num_text + 1
         self.first_unit = self.num_text + 2
         sizes = [stream.size for stream in self.streams]
+        # First id of each stream, and the end, (num_streams + 1,).
         self.offsets = self.first_unit + np.cumsum([0, *sizes])
-        self.ranges = {s.prefix: range(int(a), int(b)) for s, a, b in zip(self.streams, self.offsets, self.offsets[1:])}
+        self.ranges: dict[str, range] = {}
+        for stream, start, end in zip(self.streams, self.offsets[:-1], self.offsets[1:], strict=True):
+            self.ranges[stream.prefix] = range(int(start), int(end))
 
     def __len__(self) -> int:
-        """Ids in use; those from here to ``num_rows`` are padding and never produced."""
+        """Return the number of ids in use; those from here to ``num_rows`` are padding and never produced."""
         return int(self.offsets[-1])
 
     @property
     def num_rows(self) -> int:
-        """Rows of an embedding over this vocabulary."""
-        return -(-len(self) // self.multiple) * self.multiple
+        """Number of rows of an embedding over this vocabulary: its size, padded."""
+        return math.ceil(len(self) / self.multiple) * self.multiple
 
     def speech_ids(self, tokens: Tokens) -> np.ndarray:
-        """Ids of speech tokens, (N,) int64."""
+        """Return the ids of speech tokens, (N,) int64."""
         return self.offsets[tokens.stream] + tokens.unit
 
     def tokens(self, ids: np.ndarray) -> Tokens:
-        """Speech tokens of ids (N,); ids that are no units are left out."""
+        """Return the speech tokens of ids (N,); ids that are no units are left out."""
         ids = np.asarray(ids)
         ids = ids[(ids >= self.first_unit) & (ids < len(self))]
         stream = np.searchsorted(self.offsets, ids, side="right") - 1
         return Tokens(self.streams, stream, ids - self.offsets[stream])
 
     def is_unit(self, ids: Tensor) -> Tensor:
-        """Which ids are speech units, of the shape of ``ids``."""
+        """Return a mask of the ids that are speech units, of the shape of ``ids``."""
         return (ids >= self.first_unit) & (ids < len(self))
 
     def is_text(self, ids: Tensor) -> Tensor:
-        """Which ids are text pieces (begin and end among them), of the shape of ``ids``."""
+        """Return a mask of the ids that are text pieces, begin and end among them, of the shape of ``ids``."""
         return ids < self.num_text
 
     @property
     def contract(self) -> dict[str, Any]:
+        """What must agree wherever ids of this vocabulary are used."""
         ranges = {"text": [0, self.num_text], "markers": [self.text_marker, self.first_unit]}
-        ranges |= {prefix: [ids.start, ids.stop] for prefix, ids in self.ranges.items()}
+        for prefix, ids in self.ranges.items():
+            ranges[prefix] = [ids.start, ids.stop]
         return {
             "text_checksum": self.text.checksum,
             "bos": self.bos,
@@ -78,24 +88,27 @@ class Vocabulary:
         }
 
     def save(self, folder: Path) -> None:
+        """Write the text tokenizer and ``vocabulary.json`` into a folder."""
         self.text.save(folder)
-        form = {
+        config = {
             "text": type(self.text).__name__,
-            "streams": [asdict(s) for s in self.streams],
+            "streams": [asdict(stream) for stream in self.streams],
             "multiple": self.multiple,
             "contract": self.contract,
         }
-        write_text(folder / "vocabulary.json", json.dumps(form, indent=2) + "\n")
+        write_text(folder / "vocabulary.json", json.dumps(config, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Vocabulary":
-        """Raises: FileNotFoundError where the folder holds no vocabulary."""
+        """Load the vocabulary that was saved in a folder.
+
+        Raises:
+            FileNotFoundError: The folder holds no vocabulary.
+        """
         path = Path(folder) / "vocabulary.json"
         if not path.is_file():
             raise FileNotFoundError(f"no vocabulary.json in {folder}: run the stage that makes the vocabulary first")
-        form = json.loads(path.read_text())
-        return cls(
-            TEXT_TOKENIZERS[form.get("text", "TextTokenizer")].load(folder),
-            [Stream(**s) for s in form["streams"]],
-            form["multiple"],
-        )
+        config = json.loads(path.read_text())
+        text = TEXT_TOKENIZERS[config.get("text", "TextTokenizer")].load(folder)
+        streams = [Stream(**stream) for stream in config["streams"]]
+        return cls(text, streams, config["multiple"])

@@ -18,7 +18,7 @@ each_sampler = pytest.mark.parametrize("sampler", SAMPLERS, ids=map(str, SAMPLER
 
 def cut(sampler, words, speaking=False, seed=0):
     ends = np.cumsum(np.random.default_rng(words).uniform(0.1, 0.8, words))
-    return sampler.cut(ends, speaking, np.random.default_rng(seed))
+    return sampler.sample_cuts(ends, speaking, np.random.default_rng(seed))
 
 
 @each_sampler
@@ -94,10 +94,13 @@ def test_binomial_spans_have_their_mean_and_are_never_empty():
 
 def test_timed_cuts_fall_on_the_word_end_nearest_to_their_time():
     ends = np.cumsum(np.full(100, 0.5))
-    cuts = TimedSpans(4.0, 0.0).cut(ends, False, np.random.default_rng(0))
+    cuts = TimedSpans(4.0, 0.0).sample_cuts(ends, False, np.random.default_rng(0))
     assert cuts.tolist() == [*range(8, 100, 8), 100]
     between = np.concatenate(
-        [np.diff(ends[TimedSpans(4.0, 0.7).cut(ends, False, np.random.default_rng(s)) - 1])[:-1] for s in range(50)]
+        [
+            np.diff(ends[TimedSpans(4.0, 0.7).sample_cuts(ends, False, np.random.default_rng(s)) - 1])[:-1]
+            for s in range(50)
+        ]
     )
     assert (
         between.min() >= 4 - 2 * 0.7 - 0.5

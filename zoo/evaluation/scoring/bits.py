@@ -8,7 +8,8 @@ from torch import nn
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.statistics import Estimate, ratio
-from zoo.tokens.store import TokenRow, TokenTable
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
 SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH = "speech", "text", "speech given text", "text given speech"

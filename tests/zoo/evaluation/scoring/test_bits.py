@@ -16,7 +16,8 @@ from zoo.evaluation.scoring.bits import (
 )
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.tokenizer_check import Coverage, coverage_warnings, measure_coverage
-from zoo.tokens.store import TokenRow, TokenTable, write_tokens
+from zoo.tokens.rows import TokenRow
+from zoo.tokens.store import TokenTable, write_tokens
 
 VOCABULARY = words_vocabulary()
 T, S, BOS = VOCABULARY.text_marker, VOCABULARY.speech_marker, VOCABULARY.bos
