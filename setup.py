@@ -1,9 +1,9 @@
 """Build step that pyproject.toml cannot express: where the wheel carries the packages with names that others use too.
 
 ``zoo``, ``datamodules``, ``lightningmodules`` and ``recipes`` go into ``spiritlm_zoo/bundled``, so that no other
-distribution overwrites their files (torchtune installs a ``recipes`` as well), nor this one theirs. A ``.pth`` file appends
-that folder to the search path, after everything else: plain ``import zoo`` works, Ray's workers included, and an import of
-another distribution's package of one of these names finds that package, as it would without this one.
+distribution overwrites their files (torchtune installs a ``recipes`` as well), nor this one theirs. A ``.pth`` file
+appends that folder to the search path, after everything else: plain ``import zoo`` works, in the workers of Ray too, and
+a program that wants another distribution's package of one of these names gets that package, as without this one.
 """
 
 import shutil
@@ -16,7 +16,7 @@ SHARED_NAMES = ("zoo", "datamodules", "lightningmodules", "recipes")
 
 
 class BuildPackages(build_py):
-    """Move the four packages into ``spiritlm_zoo/bundled`` of a wheel; an editable install leaves them where they are."""
+    """Move the four packages into ``spiritlm_zoo/bundled`` of a wheel; an editable install leaves them in place."""
 
     def run(self) -> None:
         super().run()

@@ -1,7 +1,7 @@
 """SpiRit-LM in the open: interleaved speech-text language models, from tokenizers to evaluations.
 
-Importing this package makes ``zoo``, ``datamodules``, ``lightningmodules`` and ``recipes`` the packages of this project,
-even where another distribution has installed a package of the same name.
+Importing this package makes ``zoo``, ``datamodules``, ``lightningmodules`` and ``recipes`` the packages of this
+project, even where another distribution has installed a package of the same name.
 """
 
 from importlib import import_module

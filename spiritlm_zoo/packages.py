@@ -38,8 +38,8 @@ def claim() -> None:
         module = sys.modules.get(name)
         if module is not None and not _is_own(module):
             raise ImportError(
-                f"package {name!r} is already imported from {_location(module)}{_owner(module)}, but spiritlm_zoo needs "
-                f"its own {name!r}: import spiritlm_zoo first, or use the two in separate processes",
+                f"package {name!r} is already imported from {_location(module)}{_owner(module)}, but spiritlm_zoo "
+                f"needs its own {name!r}: import spiritlm_zoo first, or use the two in separate processes",
                 name=name,
             )
     if not any(isinstance(finder, OwnPackages) for finder in sys.meta_path):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("zoo", "datamodules", "lightningmodules", "recipes")
+PACKAGES = ("spiritlm_zoo", "zoo", "datamodules", "lightningmodules", "recipes")
 MAY_IMPORT = {
+    "spiritlm_zoo": {"spiritlm_zoo", "recipes", "zoo"},
     "zoo": {"zoo"},
     "datamodules": {"datamodules", "zoo"},
     "lightningmodules": {"lightningmodules", "zoo"},

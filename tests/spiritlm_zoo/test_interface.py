@@ -29,7 +29,7 @@ def test_names_are_the_objects_of_their_modules():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'spiritlm_zoo' has no attribute 'Nothing'"):
-        spiritlm_zoo.Nothing  # noqa: B018
+        spiritlm_zoo.Nothing
 
 
 def test_nothing_heavy_is_imported_before_a_name_is_used():

@@ -201,7 +201,7 @@ class Expressive(UnitTokenizer):
 TOKENIZERS = {kind.__name__: kind for kind in (UnitTokenizer, Base, Expressive)}
 
 
-def load_tokenizer(folder: Path) -> UnitTokenizer:
+def load_tokenizer(folder: Path | str) -> UnitTokenizer:
     """Load whatever tokenizer was saved in a folder.
 
     Raises:

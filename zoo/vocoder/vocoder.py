@@ -254,7 +254,7 @@ class Vocoder(nn.Module):
         write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path, fold_weight_norm: bool = True) -> "Vocoder":
+    def load(cls, folder: Path | str, fold_weight_norm: bool = True) -> "Vocoder":
         """Read what ``save`` wrote.
 
         Args:
