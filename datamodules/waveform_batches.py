@@ -1,151 +1,191 @@
-"""Batches of waveforms, drawn by number."""
+"""Batches of waveforms; batch ``n`` is a pure function of (seed, n)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+from torch.utils.data import Dataset, IterableDataset
 
+from datamodules.batch_numbers import batches_of_worker
 from zoo.audio import AudioError
 from zoo.corpora.cut_table import CutTable
 from zoo.corpora.utterance import load_waveform
 from zoo.speech.augmentation import Augmentation
 
-MAX_UNREADABLE = 20  # times the utterances of a batch: a few files may be broken, a missing disk is an error
-Bucket = tuple[np.ndarray, int]
+# Unreadable files in a batch, as a multiple of its size, before it is an error: a few files may be broken, but a
+# missing disk must not go unnoticed.
+MAX_UNREADABLE = 20
 
 
-class Pieces:
-    """Utterances, or of long ones a piece.
+@dataclass(frozen=True)
+class Bucket:
+    """Utterances of similar duration.
 
     Args:
-        table: Of one split.
-        max_seconds: Longest piece.
-        sample_rate: Of the waveforms, in Hz.
+        rows: Their rows in the table, (utterances,).
+        batch_size: How many of them make a batch.
+    """
+
+    rows: np.ndarray
+    batch_size: int
+
+
+class Chunks:
+    """Utterances of one split; of long ones a chunk.
+
+    Args:
+        table: Utterances of the split.
+        max_seconds: Longest chunk, in seconds.
+        sample_rate: Sample rate of the waveforms, in Hz.
     """
 
     def __init__(self, table: CutTable, max_seconds: float, sample_rate: int) -> None:
-        self.table, self.max_seconds, self.sample_rate = table, max_seconds, sample_rate
+        self.table = table
+        self.max_seconds = max_seconds
+        self.sample_rate = sample_rate
 
     @property
     def seconds(self) -> np.ndarray:
-        """Of each piece, (utterances,)."""
+        """Duration of each chunk in seconds, (utterances,)."""
         return np.minimum(self.table.durations, self.max_seconds)
 
-    def read(self, row: int, place: float) -> Tensor:
-        """The piece (N,) of a row that begins at ``place``, from 0 for the earliest possible to 1 for the last.
+    def read(self, row: int, position: float) -> Tensor:
+        """Read a chunk (N,) of an utterance; ``position`` is 0 for the earliest possible start and 1 for the last.
 
         Raises:
-            AudioError: It cannot be read.
+            AudioError: The file cannot be read.
         """
         cut = self.table[row]
         if cut.duration > self.max_seconds:
-            cut = cut.truncate(offset=round(place * (cut.duration - self.max_seconds), 4), duration=self.max_seconds)
+            offset = round(position * (cut.duration - self.max_seconds), 4)
+            cut = cut.truncate(offset=offset, duration=self.max_seconds)
         return load_waveform(cut, self.sample_rate)
 
 
 def length_buckets(seconds: np.ndarray, rows: np.ndarray, batch_seconds: float, num_buckets: int) -> list[Bucket]:
-    """Rows of like length, each bucket of about as many seconds, with the number of them that makes a batch.
+    """Divide utterances into buckets of similar duration and about equal total duration.
 
     Args:
-        seconds: Of every row.
-        rows: Those to be used.
-        batch_seconds: No batch has more, where one utterance has not.
-        num_buckets: At most.
+        seconds: Duration of every row of the table, in seconds.
+        rows: Rows to use.
+        batch_seconds: Most seconds in a batch; a single longer utterance makes a batch of its own.
+        num_buckets: Most buckets.
     """
     rows = rows[np.argsort(seconds[rows], kind="stable")]
     share = np.cumsum(seconds[rows]) / seconds[rows].sum()
-    parts = np.split(rows, np.searchsorted(share, np.arange(1, num_buckets) / num_buckets))
-    return [(part, max(1, int(batch_seconds / seconds[part[-1]]))) for part in parts if len(part)]
+    borders = np.searchsorted(share, np.arange(1, num_buckets) / num_buckets)
+    buckets = []
+    for members in np.split(rows, borders):
+        if len(members):
+            longest = seconds[members[-1]]
+            buckets.append(Bucket(members, max(1, int(batch_seconds / longest))))
+    return buckets
 
 
 class Batches(IterableDataset):
-    """Batch ``n`` is a pure function of ``(seed, n)``: neither workers nor interruptions change the data.
+    """Batches of random chunks of similar duration; neither workers nor interruptions change them.
 
     Args:
-        pieces: Of the train split.
-        buckets: As ``length_buckets`` makes them.
-        numbers: Which batches to serve; the end may be out of reach.
-        seed: Of the draw.
+        chunks: Utterances of the train split.
+        buckets: Buckets, as ``length_buckets`` returns them.
+        numbers: Numbers of the batches to serve; the end may never be reached.
+        seed: Seed of the random chunks.
     """
 
-    def __init__(self, pieces: Pieces, buckets: Sequence[Bucket], numbers: range, seed: int) -> None:
-        self.pieces, self.buckets, self.numbers, self.seed = pieces, buckets, numbers, seed
-        seconds = np.array(
-            [pieces.seconds[rows].sum() / (size * pieces.seconds[rows].mean()) for rows, size in buckets]
-        )
-        self.chances = seconds / seconds.sum()
+    def __init__(self, chunks: Chunks, buckets: Sequence[Bucket], numbers: range, seed: int) -> None:
+        self.chunks = chunks
+        self.buckets = buckets
+        self.numbers = numbers
+        self.seed = seed
+        # A bucket is drawn in proportion to the batches it holds, so that every second is about equally likely.
+        num_batches = []
+        for bucket in buckets:
+            seconds = chunks.seconds[bucket.rows]
+            num_batches.append(seconds.sum() / (bucket.batch_size * seconds.mean()))
+        self.probabilities = np.array(num_batches) / np.array(num_batches).sum()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        worker = get_worker_info()  # the DataLoader takes one batch from each worker in turn
-        yield from map(self.batch, self.numbers[worker.id :: worker.num_workers] if worker else self.numbers)
+        for number in batches_of_worker(self.numbers):
+            yield self.batch(number)
 
-    def batch(self, n: int) -> dict[str, Any]:
-        """All cut to the shortest of them, at a random place."""
-        draw = np.random.default_rng([self.seed, 1, n])
-        waveforms = self.draw(draw)
-        length = min(map(len, waveforms))
-        starts = [int(draw.integers(len(each) - length + 1)) for each in waveforms]
-        return {"waveform": torch.stack([each[start : start + length] for each, start in zip(waveforms, starts)])}
+    def batch(self, number: int) -> dict[str, Any]:
+        """Return batch ``number``: ``waveform`` (B, N), cut at random places to the shortest chunk."""
+        generator = np.random.default_rng([self.seed, 1, number])
+        waveforms = self.draw(generator)
+        length = min(len(waveform) for waveform in waveforms)
+        crops = []
+        for waveform in waveforms:
+            start = int(generator.integers(len(waveform) - length + 1))
+            crops.append(waveform[start : start + length])
+        return {"waveform": torch.stack(crops)}
 
-    def draw(self, draw: np.random.Generator) -> list[Tensor]:
-        """The waveforms of a batch, from one bucket."""
-        rows, size = self.buckets[draw.choice(len(self.buckets), p=self.chances)]
-        found, failed = [], 0
-        while len(found) < size:
-            row, place = int(rows[draw.integers(len(rows))]), float(draw.random())
+    def draw(self, generator: np.random.Generator) -> list[Tensor]:
+        """Read the waveforms (N,) of a batch from one bucket; others take the place of those that cannot be read.
+
+        Raises:
+            AudioError: Where too many of them cannot be read.
+        """
+        bucket = self.buckets[generator.choice(len(self.buckets), p=self.probabilities)]
+        waveforms = []
+        num_failed = 0
+        while len(waveforms) < bucket.batch_size:
+            row = int(bucket.rows[generator.integers(len(bucket.rows))])
+            position = float(generator.random())
             try:
-                found.append(self.pieces.read(row, place))
+                waveforms.append(self.chunks.read(row, position))
             except AudioError:
-                failed += 1
-                if failed > MAX_UNREADABLE * size:
+                num_failed += 1
+                if num_failed > MAX_UNREADABLE * bucket.batch_size:
                     raise
-        return found
+        return waveforms
 
 
 class AugmentedBatches(Batches):
-    """Likewise, with changed copies.
+    """Batches of random chunks with augmented copies.
 
     Args:
-        pieces: Of the train split.
-        buckets: As ``length_buckets`` makes them.
-        numbers: Which batches to serve.
-        seed: Of the draw.
-        augmentation: Of the copies.
+        chunks: Utterances of the train split.
+        buckets: Buckets, as ``length_buckets`` returns them.
+        numbers: Numbers of the batches to serve; the end may never be reached.
+        seed: Seed of the random chunks and augmentations.
+        augmentation: Augmentation of the copies.
     """
 
     def __init__(
-        self, pieces: Pieces, buckets: Sequence[Bucket], numbers: range, seed: int, augmentation: Augmentation
+        self, chunks: Chunks, buckets: Sequence[Bucket], numbers: range, seed: int, augmentation: Augmentation
     ) -> None:
-        super().__init__(pieces, buckets, numbers, seed)
+        super().__init__(chunks, buckets, numbers, seed)
         self.augmentation = augmentation
 
-    def batch(self, n: int) -> dict[str, Any]:
-        draw = np.random.default_rng([self.seed, 1, n])
-        clean = self.draw(draw)
-        chance = torch.Generator().manual_seed(int(draw.integers(1 << 62)))
-        augmented = [self.augmentation(each, chance) for each in clean]
+    def batch(self, number: int) -> dict[str, Any]:
+        """Return batch ``number``, as ``AugmentedDataModule`` documents it."""
+        generator = np.random.default_rng([self.seed, 1, number])
+        clean = self.draw(generator)
+        torch_generator = torch.Generator().manual_seed(int(generator.integers(1 << 62)))
+        augmented = [self.augmentation(waveform, torch_generator) for waveform in clean]
         return {
             "clean": pad_sequence(clean, batch_first=True),
-            "clean_samples": torch.tensor([len(each) for each in clean]),
+            "clean_samples": torch.tensor([len(waveform) for waveform in clean]),
             "augmented": pad_sequence(augmented, batch_first=True),
-            "augmented_samples": torch.tensor([len(each) for each in augmented]),
+            "augmented_samples": torch.tensor([len(waveform) for waveform in augmented]),
         }
 
 
 class Utterances(Dataset):
-    """Beginnings of utterances, in batches of one; those that cannot be read are replaced by the next.
+    """Beginnings of utterances, in batches of one; the next one takes the place of one that cannot be read.
 
     Args:
-        pieces: Of the dev split.
-        rows: Which of them.
+        chunks: Utterances of the dev split.
+        rows: Rows that are served.
     """
 
-    def __init__(self, pieces: Pieces, rows: np.ndarray) -> None:
-        self.pieces, self.rows = pieces, rows
+    def __init__(self, chunks: Chunks, rows: np.ndarray) -> None:
+        self.chunks = chunks
+        self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -154,9 +194,15 @@ class Utterances(Dataset):
         return {"waveform": self.read(index)[None]}
 
     def read(self, index: int) -> Tensor:
+        """Read the waveform (N,) of an utterance, or of the first after it that can be read.
+
+        Raises:
+            AudioError: Where none can be read.
+        """
         for step in range(len(self.rows)):
+            row = int(self.rows[(index + step) % len(self.rows)])
             try:
-                return self.pieces.read(int(self.rows[(index + step) % len(self.rows)]), 0.0)
+                return self.chunks.read(row, 0.0)
             except AudioError:
                 if step == len(self.rows) - 1:
                     raise
@@ -164,23 +210,23 @@ class Utterances(Dataset):
 
 
 class AugmentedUtterances(Utterances):
-    """Likewise, with a copy for each augmentation; the same copies at every validation.
+    """Beginnings of utterances with a copy for each augmentation; the same copies at every validation.
 
     Args:
-        pieces: Of the dev split.
-        rows: Which of them.
-        augmentations: By name.
-        seed: Of the strengths.
+        chunks: Utterances of the dev split.
+        rows: Rows that are served.
+        augmentations: Augmentations by name.
+        seed: Seed of the augmentations.
     """
 
-    def __init__(self, pieces: Pieces, rows: np.ndarray, augmentations: Mapping[str, Augmentation], seed: int) -> None:
-        super().__init__(pieces, rows)
-        self.augmentations, self.seed = dict(augmentations), seed
+    def __init__(self, chunks: Chunks, rows: np.ndarray, augmentations: Mapping[str, Augmentation], seed: int) -> None:
+        super().__init__(chunks, rows)
+        self.augmentations = dict(augmentations)
+        self.seed = seed
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         clean = self.read(index)
-        chance = torch.Generator().manual_seed(int(np.random.SeedSequence([self.seed, 2, index]).generate_state(1)[0]))
-        return {
-            "clean": clean,
-            "augmented": {name: change(clean, chance) for name, change in self.augmentations.items()},
-        }
+        seed = np.random.SeedSequence([self.seed, 2, index]).generate_state(1)[0]
+        generator = torch.Generator().manual_seed(int(seed))
+        augmented = {name: augment(clean, generator) for name, augment in self.augmentations.items()}
+        return {"clean": clean, "augmented": augmented}

@@ -1,4 +1,4 @@
-"""Waveforms of a prepared corpus, to train what listens to speech: plain, or beside a changed copy."""
+"""Waveforms of a prepared corpus, to train speech encoders and quantizers: alone, or with an augmented copy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,18 +8,17 @@ import lightning as L
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from datamodules.batch_numbers import batches_to_train, trainer_of, training_loader
 from datamodules.waveform_batches import (
     AugmentedBatches,
     AugmentedUtterances,
     Batches,
-    Pieces,
+    Chunks,
     Utterances,
     length_buckets,
 )
 from zoo.corpora.cut_table import CutTable
 from zoo.speech.augmentation import Augmentation
-
-ENDLESS = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,18 @@ class DurationBuckets:
 
 
 class WaveformDataModule(L.LightningDataModule):
-    """Serves random pieces of utterances, all of a batch equally long: ``{"waveform": (B, N)}``.
+    """Random chunks of utterances, all of a batch of the same length: ``{"waveform": (B, N)}``.
 
-    Utterances of like length come together, in batches of about as many seconds; every second of the corpus is about as
-    likely. Audio that cannot be read is passed over. Validation takes one utterance of the dev split at a time.
+    Utterances of similar duration are batched together; every second of the corpus is about equally likely. Audio files
+    that cannot be read are skipped. Validation is on the dev split, one utterance at a time.
 
     Args:
         corpus: Folder filled by a corpus stage.
         buckets: How utterances are grouped by duration.
-        num_validation: Utterances of the dev split.
+        num_validation: Most utterances of the dev split that are used, evenly spread.
         num_workers: Loader processes per device.
-        seed: Of the draw.
-        sample_rate: Of the waveforms, in Hz.
+        seed: Seed of the random chunks.
+        sample_rate: Sample rate of the waveforms, in Hz.
     """
 
     def __init__(
@@ -75,61 +74,64 @@ class WaveformDataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         self.buckets = buckets
-        self.pieces = {
-            split: Pieces(CutTable(corpus, split), buckets.max_seconds, sample_rate) for split in ("train", "dev")
-        }
-        self.num_validation, self.num_workers, self.seed = num_validation, num_workers, seed
+        self.train_chunks = Chunks(CutTable(corpus, "train"), buckets.max_seconds, sample_rate)
+        self.dev_chunks = Chunks(CutTable(corpus, "dev"), buckets.max_seconds, sample_rate)
+        self.num_validation = num_validation
+        self.num_workers = num_workers
+        self.seed = seed
 
     def setup(self, stage: str) -> None:
-        rows = {
-            split: np.flatnonzero(pieces.seconds >= self.buckets.min_seconds) for split, pieces in self.pieces.items()
-        }
-        for split, chosen in rows.items():
-            if not len(chosen):
-                raise ValueError(
-                    f"{self.pieces[split].table.path}: no utterance has min_seconds {self.buckets.min_seconds:g}; take shorter ones"
-                )
+        """Sort the utterances that are long enough into buckets.
+
+        Raises:
+            ValueError: Where a split has no utterance of ``min_seconds``.
+        """
+        train_rows = self._long_enough(self.train_chunks)
+        dev_rows = self._long_enough(self.dev_chunks)
         self.train_buckets = length_buckets(
-            self.pieces["train"].seconds, rows["train"], self.buckets.batch_seconds, self.buckets.num_buckets
+            self.train_chunks.seconds, train_rows, self.buckets.batch_seconds, self.buckets.num_buckets
         )
-        self.validation = rows["dev"][
-            np.linspace(0, len(rows["dev"]) - 1, min(self.num_validation, len(rows["dev"]))).astype(int)
-        ]
+        num_validation = min(self.num_validation, len(dev_rows))
+        evenly_spread = np.linspace(0, len(dev_rows) - 1, num_validation).astype(int)
+        self.validation = dev_rows[evenly_spread]
+
+    def _long_enough(self, chunks: Chunks) -> np.ndarray:
+        rows = np.flatnonzero(chunks.seconds >= self.buckets.min_seconds)
+        if not len(rows):
+            raise ValueError(
+                f"{chunks.table.path}: no utterance has min_seconds {self.buckets.min_seconds:g}; use a lower one"
+            )
+        return rows
 
     def train_dataloader(self) -> DataLoader:
-        rank, world = self.trainer.global_rank, self.trainer.world_size
-        # A resumed run goes on with the batch after the last one it trained on.
-        first = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        batches = self._batches(range(first * world + rank, ENDLESS * world, world))
-        return DataLoader(
-            batches, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0
-        )
+        batches = self._batches(batches_to_train(trainer_of(self)))
+        return training_loader(batches, self.num_workers)
 
     def _batches(self, numbers: range) -> Batches:
-        return Batches(self.pieces["train"], self.train_buckets, numbers, self.seed)
+        return Batches(self.train_chunks, self.train_buckets, numbers, self.seed)
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(self._utterances(), batch_size=None, num_workers=self.num_workers)
 
     def _utterances(self) -> Dataset:
-        return Utterances(self.pieces["dev"], self.validation)
+        return Utterances(self.dev_chunks, self.validation)
 
 
 class AugmentedDataModule(WaveformDataModule):
-    """Serves whole utterances beside changed copies of them, padded with silence.
+    """Whole utterances with augmented copies of them, padded with silence.
 
-    A batch is a dictionary: ``clean`` (B, N), ``clean_samples`` (B,), ``augmented`` (B, M), ``augmented_samples`` (B,). A
-    validation utterance has ``clean`` (N,) and ``augmented``, a waveform (M,) for each name in ``validation``.
+    A batch is a dictionary: ``clean`` (B, N), ``clean_samples`` (B,), ``augmented`` (B, M), ``augmented_samples``
+    (B,). A validation utterance has ``clean`` (N,) and ``augmented``, a waveform (M,) for each name in ``validation``.
 
     Args:
         corpus: Folder filled by a corpus stage.
-        augmentation: Of the training copies.
-        validation: By the name they are logged under.
+        augmentation: Augmentation of the training copies.
+        validation: Augmentations of the validation copies, by the name they are logged under.
         buckets: How utterances are grouped by duration; the lengths are those before augmentation.
-        num_validation: Utterances of the dev split.
+        num_validation: Most utterances of the dev split that are used, evenly spread.
         num_workers: Loader processes per device.
-        seed: Of the draw.
-        sample_rate: Of the waveforms, in Hz.
+        seed: Seed of the random chunks and augmentations.
+        sample_rate: Sample rate of the waveforms, in Hz.
     """
 
     def __init__(
@@ -144,10 +146,11 @@ class AugmentedDataModule(WaveformDataModule):
         sample_rate: int = 16000,
     ) -> None:
         super().__init__(corpus, buckets, num_validation, num_workers, seed, sample_rate)
-        self.augmentation, self.augmentations = augmentation, dict(validation)
+        self.augmentation = augmentation
+        self.augmentations = dict(validation)
 
     def _batches(self, numbers: range) -> Batches:
-        return AugmentedBatches(self.pieces["train"], self.train_buckets, numbers, self.seed, self.augmentation)
+        return AugmentedBatches(self.train_chunks, self.train_buckets, numbers, self.seed, self.augmentation)
 
     def _utterances(self) -> Dataset:
-        return AugmentedUtterances(self.pieces["dev"], self.validation, self.augmentations, self.seed)
+        return AugmentedUtterances(self.dev_chunks, self.validation, self.augmentations, self.seed)

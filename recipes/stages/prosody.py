@@ -9,7 +9,8 @@ import torch
 from lhotse.cut import Cut
 from torch import Tensor
 
-from datamodules.prosody import F0DataModule, StyleDataModule
+from datamodules.f0 import F0DataModule
+from datamodules.style import StyleDataModule
 from lightningmodules.pitch_vqvae import PitchAutoencoder
 from lightningmodules.style_encoder import StyleFinetuning
 from recipes.stages.training import fit

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import lightning as L
 
-from datamodules.prosody import F0DataModule, StyleDataModule
+from datamodules.f0 import F0DataModule
+from datamodules.style import StyleDataModule
 from lightningmodules.pitch_vqvae import PitchAutoencoder
 from lightningmodules.reinitialize import redraw
 from lightningmodules.style_encoder import StyleFinetuning

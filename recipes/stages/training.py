@@ -11,7 +11,7 @@ import torch.distributed as dist
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 
-from datamodules.language import MixtureDataModule
+from datamodules.language_model import MixtureDataModule
 from datamodules.vocoder import VocoderDataModule
 from lightningmodules.callbacks import SeededSteps, SpeechSamples, TokenLedger
 from lightningmodules.checkpoint import LastCheckpoint

@@ -51,9 +51,11 @@ def test_rows_are_full_and_made_of_whole_documents_but_the_last(table, kind, len
 
 
 def test_a_row_is_a_function_of_seed_and_number(table):
-    make = lambda seed=0: stream(table, Interleaved, seed=seed, spans=UniformSpans((1, 3), (1, 3)))
-    forwards, other = [make().row(n) for n in range(30)], make(1)
-    rows = make()
+    def make(seed=0):
+        return stream(table, Interleaved, seed=seed, spans=UniformSpans((1, 3), (1, 3)))
+
+    forwards = [make().row(n) for n in range(30)]
+    other, rows = make(1), make()
     for n in reversed(range(30)):
         assert rows.row(n).tolist() == forwards[n].tolist() != other.row(n).tolist()
     assert len({tuple(row) for row in forwards}) == 30
@@ -142,7 +144,7 @@ def test_a_form_that_no_utterance_can_take_is_an_error(table, tmp_path):
     ],
 )
 def test_of_a_thousand_rows_each_stream_has_its_share(table, weights, counts):
-    mixed = mixture(table, dict(zip(("text", "speech", "interleaved"), weights)))
+    mixed = mixture(table, dict(zip(("text", "speech", "interleaved"), weights, strict=True)))
     for period in (0, 1, 7):
         drawn = np.bincount([mixed.locate(period * PERIOD + n)[0] for n in range(PERIOD)], minlength=3)
         assert drawn.tolist() == list(counts)
@@ -157,7 +159,9 @@ def test_each_stream_is_read_row_by_row_with_none_missing_or_twice(table):
 
 
 def test_streams_are_in_another_order_in_each_thousand_and_with_each_seed(table):
-    order = lambda seed, period: [mixture(table, seed=seed).locate(period * PERIOD + n)[0] for n in range(50)]
+    def order(seed, period):
+        return [mixture(table, seed=seed).locate(period * PERIOD + n)[0] for n in range(50)]
+
     assert order(0, 0) == order(0, 0) and len({tuple(order(*where)) for where in ((0, 0), (0, 1), (1, 0))}) == 3
 
 
@@ -179,7 +183,7 @@ def test_the_batch_size_only_cuts_the_rows_differently(table):
 def test_any_number_of_workers_serves_the_same_batches(table, workers):
     want = list(mixture(table, batches=range(3, 11)))
     got = list(DataLoader(mixture(table, batches=range(3, 11)), batch_size=None, num_workers=workers))
-    assert len(want) == len(got) == 8 and all(torch.equal(a, b) for a, b in zip(want, got))
+    assert len(want) == len(got) == 8 and all(torch.equal(a, b) for a, b in zip(want, got, strict=True))
 
 
 def test_weights_that_fit_no_stream_are_errors(table):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.prosody import F0DataModule, F0Segments, StyleDataModule
+from datamodules.f0 import F0DataModule, F0Segments
+from datamodules.style import StyleDataModule
 from tests.toy_prosody import write_corpus
 from zoo.audio import write
 from zoo.corpora import open_corpus, prepare
@@ -41,7 +42,7 @@ def loader(data, step: int = 0, rank: int = 0, world: int = 1):
 
 
 def first(batches, count: int) -> list[dict]:
-    return [batch for _, batch in zip(range(count), batches)]
+    return [batch for _, batch in zip(range(count), batches, strict=False)]
 
 
 def same(a: dict, b: dict) -> bool:
@@ -51,10 +52,10 @@ def same(a: dict, b: dict) -> bool:
 def assert_pure_function_of_seed_and_number(make) -> None:
     """Neither workers, nor ranks, nor interruptions change what is drawn."""
     ten = first(loader(make()), 10)
-    assert all(same(a, b) for a, b in zip(ten, first(loader(make()), 10)))
-    assert all(same(a, b) for a, b in zip(ten[6:], first(loader(make(), step=6), 4)))
-    assert all(same(a, b) for a, b in zip(ten, first(loader(make(num_workers=2)), 10)))
-    assert all(same(a, b) for a, b in zip(ten[1::2], first(loader(make(), rank=1, world=2), 5)))
+    assert all(same(a, b) for a, b in zip(ten, first(loader(make()), 10), strict=True))
+    assert all(same(a, b) for a, b in zip(ten[6:], first(loader(make(), step=6), 4), strict=True))
+    assert all(same(a, b) for a, b in zip(ten, first(loader(make(num_workers=2)), 10), strict=True))
+    assert all(same(a, b) for a, b in zip(ten[1::2], first(loader(make(), rank=1, world=2), 5), strict=True))
     assert same(ten[7], first(loader(make(), step=3, rank=1, world=2), 1)[0])
     assert not same(ten[0], ten[1]) and not same(ten[0], first(loader(make(seed=1)), 1)[0])
 
@@ -67,7 +68,7 @@ def test_a_segment_is_a_piece_of_its_utterance_less_the_mean_of_the_whole(tracks
     data = f0_module(tracks)
     for batch in first(loader(data), 5):
         assert batch["tracks"].shape == (3, 2, FRAMES) and batch["mean_hz"].shape == (3, 1)
-        for segment, mean in zip(batch["tracks"], batch["mean_hz"]):
+        for segment, mean in zip(batch["tracks"], batch["mean_hz"], strict=True):
             (row,) = [
                 row
                 for row, each in enumerate(data.training.rows)
@@ -97,7 +98,7 @@ def test_validation_is_on_whole_utterances_of_the_other_speakers(tracks):
     data = f0_module(tracks)
     batches = list(data.val_dataloader())
     assert len(batches) == 8
-    for batch, row in zip(batches, data.validation.rows):
+    for batch, row in zip(batches, data.validation.rows, strict=True):
         assert batch["tracks"].shape == (1, 2, row.frames // 16 * 16) and row.speaker == "dan"
     assert len(list(f0_module(tracks, num_validation=3).val_dataloader())) == 3
 
@@ -105,9 +106,9 @@ def test_validation_is_on_whole_utterances_of_the_other_speakers(tracks):
 def test_short_utterances_are_left_out_and_too_long_segments_refused(tracks):
     assert f0_module(tracks).num_left_out == 0
     assert f0_module(tracks, segment_samples=80 * 400).num_left_out == 6  # utterances of 1.5 s have 301 frames
-    with pytest.raises(ValueError, match="segment_samples 64000; the longest has 48080: take shorter segments"):
+    with pytest.raises(ValueError, match="segment_samples 64000; the longest has 48080: use shorter segments"):
         f0_module(tracks, segment_samples=64000)
-    with pytest.raises(ValueError, match="segment_samples 16000 is no multiple of 1280"):
+    with pytest.raises(ValueError, match="segment_samples 16000 is not a multiple of 1280"):
         F0DataModule(tracks, segment_samples=16000)
 
 
@@ -132,7 +133,7 @@ def test_a_crop_is_a_piece_of_an_utterance_of_its_style(corpus):
     assert data.styles == ["calm", "glad"] and data.style_seconds.tolist() == pytest.approx([27.0, 27.0])
     for batch in first(loader(data), 3):
         assert batch["waveform"].shape == (3, 16000)
-        for crop, style in zip(batch["waveform"], batch["style"]):
+        for crop, style in zip(batch["waveform"], batch["style"], strict=True):
             rows = [row for row, sound in enumerate(whole) if contains(sound, crop)]
             assert rows and all(to_utterance(data.training[row]).style == data.styles[style] for row in rows)
 

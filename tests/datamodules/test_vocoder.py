@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.vocoder import HeldOutUtterances, Segments, VocoderDataModule
+from datamodules.vocoder import HeldOutUtterances, VocoderDataModule
+from datamodules.vocoder_segments import Segments
 from tests.toy_speech import RATES, SAMPLES, STREAMS, hum, write_hums
 from zoo.audio import AudioError
 from zoo.tokens.store import TokenTable, write_tokens
@@ -28,7 +29,7 @@ def loader(data: VocoderDataModule, step: int = 0, rank: int = 0, world: int = 1
 
 
 def first(batches, count: int) -> list[dict]:
-    return [batch for _, batch in zip(range(count), batches)]
+    return [batch for _, batch in zip(range(count), batches, strict=False)]
 
 
 def same(a: dict, b: dict) -> bool:
@@ -39,8 +40,8 @@ def test_a_segment_is_exactly_the_sound_of_its_units(tokens):
     for batch in first(loader(module(tokens)), 4):
         assert batch["waveform"].shape == (3, 10 * SAMPLES)
         assert {prefix: row.shape for prefix, row in batch["units"].items()} == dict.fromkeys(RATES, (3, 10))
-        for waveform, units in zip(batch["waveform"], batch["units"]["Hu"]):
-            for start, unit in zip(range(0, 10 * SAMPLES, SAMPLES), units):
+        for waveform, units in zip(batch["waveform"], batch["units"]["Hu"], strict=True):
+            for start, unit in zip(range(0, 10 * SAMPLES, SAMPLES), units, strict=False):
                 spectrum = torch.fft.rfft(waveform[start : start + SAMPLES]).abs()
                 assert spectrum.argmax().item() * 25 == 200 * (unit.item() + 1)
 
@@ -65,15 +66,15 @@ def test_runs_are_those_of_the_whole_utterance(tokens):
 
 def test_batches_are_a_pure_function_of_seed_and_number(tokens):
     ten = first(loader(module(tokens)), 10)
-    assert all(same(a, b) for a, b in zip(ten, first(loader(module(tokens)), 10)))
-    assert all(same(a, b) for a, b in zip(ten[6:], first(loader(module(tokens), step=6), 4)))
-    assert all(same(a, b) for a, b in zip(ten, first(loader(module(tokens, num_workers=2)), 10)))
+    assert all(same(a, b) for a, b in zip(ten, first(loader(module(tokens)), 10), strict=True))
+    assert all(same(a, b) for a, b in zip(ten[6:], first(loader(module(tokens), step=6), 4), strict=True))
+    assert all(same(a, b) for a, b in zip(ten, first(loader(module(tokens, num_workers=2)), 10), strict=True))
     assert not same(ten[0], ten[1]) and not same(ten[0], first(loader(module(tokens, seed=1)), 1)[0])
 
 
 def test_ranks_share_the_batches_between_them(tokens):
     ten = first(loader(module(tokens)), 10)
-    assert all(same(a, b) for a, b in zip(ten[1::2], first(loader(module(tokens), rank=1, world=2), 5)))
+    assert all(same(a, b) for a, b in zip(ten[1::2], first(loader(module(tokens), rank=1, world=2), 5), strict=True))
     assert same(ten[7], first(loader(module(tokens), step=3, rank=1, world=2), 1)[0])
 
 

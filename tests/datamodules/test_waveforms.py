@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.waveform_batches import Batches, Pieces, length_buckets
+from datamodules.waveform_batches import Batches, Chunks, length_buckets
 from datamodules.waveforms import AugmentedDataModule, DurationBuckets, WaveformDataModule
 from zoo import audio
 from zoo.corpora import open_corpus, prepare, read_cuts
@@ -40,7 +40,7 @@ def module(corpus, kind=WaveformDataModule, step=0, rank=0, world=1, **arguments
 
 
 def some(data, count):
-    return [batch for batch, _ in zip(data.train_dataloader(), range(count))]
+    return [batch for batch, _ in zip(data.train_dataloader(), range(count), strict=False)]
 
 
 def same(a, b):
@@ -81,7 +81,7 @@ def test_batches_are_a_function_of_seed_and_step_with_any_number_of_workers(corp
     assert not all(map(same, alone, some(module(corpus, seed=1), 8)))
 
 
-def test_pieces_are_whole_stretches_of_utterances_and_no_longer_than_asked(corpus):
+def test_chunks_are_consecutive_samples_of_utterances_of_at_most_max_seconds(corpus):
     starts = set()
     for batch in some(module(corpus), 60):
         for row in batch["waveform"]:
@@ -95,16 +95,21 @@ def test_pieces_are_whole_stretches_of_utterances_and_no_longer_than_asked(corpu
 def test_buckets_hold_like_lengths_and_every_second_is_as_likely():
     seconds = np.random.default_rng(0).uniform(0.5, 10.0, 400)
     buckets = length_buckets(seconds, np.flatnonzero(seconds > 1.0), 30.0, 5)
-    rows = np.concatenate([rows for rows, _ in buckets])
+    rows = np.concatenate([bucket.rows for bucket in buckets])
     assert (
         len(buckets) == 5
         and sorted(rows.tolist()) == np.flatnonzero(seconds > 1.0).tolist()
         and (np.diff(seconds[rows]) >= 0).all()
     )
-    assert all(size * seconds[part].max() <= 30.0 < (size + 1) * seconds[part].max() for part, size in buckets)
-    pieces = SimpleNamespace(seconds=seconds)
-    chances = Batches(pieces, buckets, range(0), 0).chances
-    per_second = [chance * size / len(part) for chance, (part, size) in zip(chances, buckets)]
+    for bucket in buckets:
+        longest = seconds[bucket.rows].max()
+        assert bucket.batch_size * longest <= 30.0 < (bucket.batch_size + 1) * longest
+    chunks = SimpleNamespace(seconds=seconds)
+    probabilities = Batches(chunks, buckets, range(0), 0).probabilities
+    per_second = [
+        probability * bucket.batch_size / len(bucket.rows)
+        for probability, bucket in zip(probabilities, buckets, strict=True)
+    ]
     assert per_second == pytest.approx([per_second[0]] * 5, rel=1e-6)
 
 
@@ -116,16 +121,16 @@ def test_copies_are_changed_and_padded_apart_from_the_originals(corpus):
         validation={"same": Unchanged(), "noise": Noise(ColoredNoise())},
     )
     for batch in some(data, 5):
-        for clean, samples, changed, left in zip(*batch.values()):
+        for clean, samples, changed, left in zip(*batch.values(), strict=True):
             assert (
                 left == (samples + 1) // 2
                 and torch.equal(changed[:left], clean[:samples:2])
                 and not clean[samples:].any()
                 and not changed[left:].any()
             )
-    first, again = ([item for item in data.val_dataloader()] for _ in range(2))
+    first, again = (list(data.val_dataloader()) for _ in range(2))
     assert len(first) == 4  # one of the five is too short
-    for a, b in zip(first, again):
+    for a, b in zip(first, again, strict=True):
         assert torch.equal(a["clean"], a["augmented"]["same"]) and torch.equal(
             a["augmented"]["noise"], b["augmented"]["noise"]
         )
@@ -148,10 +153,10 @@ def test_unreadable_audio_is_passed_over_and_a_missing_corpus_is_an_error(corpus
 def test_audio_is_read_no_further_than_it_is_used(corpus, monkeypatch):
     read = []
     monkeypatch.setattr(
-        "datamodules.waveform_batches.waveform",
+        "datamodules.waveform_batches.load_waveform",
         lambda cut, rate: read.append((cut.start, cut.duration)) or torch.zeros(round(cut.duration * rate)),
     )
-    Pieces(CutTable(corpus, "train"), 0.5, 16000).read(6, 0.5)
+    Chunks(CutTable(corpus, "train"), 0.5, 16000).read(6, 0.5)
     assert read == [(1.25, 0.5)]
 
 

@@ -76,8 +76,8 @@ def hums(tmp_path_factory):
 @pytest.fixture
 def teacher(tones):
     encoder = FilterbankEncoder()
-    pieces = hubert.data(tones).pieces["train"]
-    frames = torch.cat([encoder(pieces.read(row, 0.0)) for row in range(12)])
+    chunks = hubert.data(tones).train_chunks
+    frames = torch.cat([encoder(chunks.read(row, 0.0)) for row in range(12)])
     return PhoneticUnits(encoder, fit_kmeans([frames] * 5, hubert.UNITS).quantizer)
 
 

@@ -27,7 +27,7 @@ def corpus(tmp_path_factory):
 def teacher(corpus):
     encoder = FilterbankEncoder()
     data = AugmentedDataModule(corpus, TimeStretch(), {}, DurationBuckets(8.0, max_seconds=2.0))
-    frames = torch.cat([encoder(data.pieces["train"].read(row, 0.0)) for row in range(12)])
+    frames = torch.cat([encoder(data.train_chunks.read(row, 0.0)) for row in range(12)])
     return PhoneticUnits(encoder, fit_kmeans([frames] * 5, UNITS).quantizer)
 
 

@@ -27,8 +27,8 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def teacher(corpus):
     encoder = FilterbankEncoder()
-    pieces = WaveformDataModule(corpus, DurationBuckets(8.0, max_seconds=2.0)).pieces["train"]
-    frames = torch.cat([encoder(pieces.read(row, 0.0)) for row in range(12)])
+    chunks = WaveformDataModule(corpus, DurationBuckets(8.0, max_seconds=2.0)).train_chunks
+    frames = torch.cat([encoder(chunks.read(row, 0.0)) for row in range(12)])
     return PhoneticUnits(encoder, fit_kmeans([frames] * 5, UNITS).quantizer)
 
 

@@ -2,7 +2,7 @@ import lightning as L
 import pytest
 import torch
 
-from datamodules.prosody import F0DataModule
+from datamodules.f0 import F0DataModule
 from lightningmodules.callbacks import SeededSteps
 from lightningmodules.pitch_vqvae import PitchAutoencoder
 from tests.toy_prosody import write_corpus

@@ -2,7 +2,7 @@ import lightning as L
 import pytest
 import torch
 
-from datamodules.prosody import StyleDataModule
+from datamodules.style import StyleDataModule
 from lightningmodules.callbacks import SeededSteps
 from lightningmodules.style_encoder import StyleFinetuning
 from tests.toy_prosody import write_corpus

@@ -108,9 +108,15 @@ def test_each_ablation_differs_in_what_it_says(folders):
         )["stages"]["language_model"]
 
     base = stage("lm/base_full")
-    for name, weights in {"no_interleaving": (1, 1, 0), "speech_only": (0, 1, 0), "text_only": (1, 0, 0)}.items():
-        other = stage(f"lm/ablations/{name}")
-        assert tuple(other["data"]["weights"][key] for key in ("text", "speech", "interleaved")) == weights
+    without_interleaving = stage("lm/ablations/no_interleaving")
+    assert without_interleaving["data"]["weights"] == {"text": 1, "speech": 1, "interleaved": 0}
+    assert {**without_interleaving, "data": None, "out": None} == {**base, "data": None, "out": None}
+    for name in ("text", "speech"):
+        other = stage(f"lm/ablations/{name}_only")
+        assert other["data"].pop("_target_") == f"datamodules.{name.capitalize()}DataModule"
+        stream = {key: other["data"].pop(key) for key in ("tokens", "expected_rate") if key in other["data"]}
+        assert {"_target_": f"datamodules.{name.capitalize()}Stream", **stream} == base["data"]["streams"][name]
+        assert other["data"].items() <= base["data"].items() and len(other["data"]) == 5
         assert {**other, "data": None, "out": None} == {**base, "data": None, "out": None}
     assert set(stage("lm/ablations/asr_tts_only")["data"]["streams"]) == {"recognition", "synthesis"}
     words = stage("lm/ablations/word_transcription")["data"]["streams"]

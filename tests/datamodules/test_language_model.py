@@ -57,11 +57,11 @@ def resumed(tokens, state, **place):
 
 
 def first(loader, count):
-    return [batch for _, batch in zip(range(count), loader)]
+    return [batch for _, batch in zip(range(count), loader, strict=False)]
 
 
 def equal(a, b):
-    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b))
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("begun", [0, 5, 6])
@@ -117,7 +117,7 @@ def test_validation_reads_so_many_batches_of_the_other_split(tokens):
         (lambda t: InterleavedDataModule(VOCABULARY, t, 64, 2, UniformSpans((1, 2), (1, 2))), "both"),
     ],
 )
-def test_single_kinds_hold_their_modality(tokens, make, markers):
+def test_data_modules_of_one_kind_hold_their_modality(tokens, make, markers):
     ids = torch.cat(first(attached(make(tokens)).train_dataloader(), 20))
     there = {
         name
@@ -244,3 +244,14 @@ def test_a_resumed_run_goes_on_where_it_stopped(tokens, tmp_path, workers, accum
     for stop in (2, 3):
         parts = run(stop, save=tmp_path / "half.ckpt") + run(6, resume=tmp_path / "half.ckpt")
         assert equal(parts, whole)
+
+
+def test_data_modules_of_one_kind_expect_a_rate_and_validate_like_a_mixture(tokens):
+    wanted = {"speech": SpeechStream(tokens), "interleaved": InterleavedStream(tokens)}
+    for kind, name in ((SpeechDataModule, "speech"), (InterleavedDataModule, "interleaved")):
+        module = attached(kind(VOCABULARY, tokens, 32, 2, val_batches=3, seed=4))
+        mixture = attached(MixtureDataModule(VOCABULARY, {name: wanted[name]}, {name: 1.0}, 32, 2, 3, seed=4))
+        assert equal(list(module.val_dataloader()), list(mixture.val_dataloader()))
+        assert equal(first(module.train_dataloader(), 3), first(mixture.train_dataloader(), 3))
+        with pytest.raises(ValueError, match=r"expected_rate is \[1000, 1001\]"):
+            attached(kind(VOCABULARY, tokens, 32, 2, expected_rate=(1000.0, 1001.0))).train_dataloader()

@@ -1,0 +1,196 @@
+"""Rows of token ids to train a language model: text, speech, interleaved, or a mixture of streams."""
+
+from pathlib import Path
+
+import lightning as L
+from torch.utils.data import DataLoader
+
+from datamodules.batch_numbers import ENDLESS, trainer_of
+from datamodules.packing import Mixture, PackedStream
+from datamodules.token_streams import InterleavedStream, SpeechStream, TextStream, TokenStream
+from zoo.tokens.interleave import SpanSampler, UniformSpans
+from zoo.tokens.vocabulary import Vocabulary
+
+
+class MixtureDataModule(L.LightningDataModule):
+    """Rows (B, T) of token ids, drawn by weight from several streams.
+
+    Args:
+        vocabulary: Vocabulary of the ids in the streams.
+        streams: Streams of documents by name.
+        weights: Share of each stream in the tokens, by the same names; a stream of weight 0 is not read.
+        sequence_length: Ids per row, T.
+        batch_size: Rows per device, B.
+        val_batches: Batches of the dev split that validation reads, per device.
+        num_workers: Loader processes per device; 0 where making the rows is cheap compared to a training step.
+        seed: Seed of the order of the documents, of the mixture and of everything that a document draws.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        streams: dict[str, TokenStream],
+        weights: dict[str, float],
+        sequence_length: int,
+        batch_size: int,
+        val_batches: int = 8,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.streams = streams
+        self.weights = weights
+        self.sequence_length = sequence_length
+        self.batch_size = batch_size
+        self.val_batches = val_batches
+        self.num_workers = num_workers
+        self.seed = seed
+        self.packed: dict[tuple[str, str], PackedStream] = {}
+        # The batch that training starts with, and how many batches each process had started before it.
+        self.first = 0
+        self.begun = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return which batch comes next, counted over all processes: a resumed run may have another number of them."""
+        trainer = trainer_of(self)
+        begun = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return {"next": self.first + (begun - self.begun) * trainer.world_size, "begun": begun}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.first = state_dict["next"]
+        self.begun = state_dict["begun"]
+
+    def epochs(self) -> dict[str, float]:
+        """Return how many times each stream has been read so far, by name."""
+        return self.mixture("train", range(0)).epochs(self.state_dict()["next"] * self.batch_size)
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train", self.first, ENDLESS)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader("dev", 0, self.val_batches * trainer_of(self).world_size)
+
+    def _loader(self, split: str, first: int, last: int) -> DataLoader:
+        trainer = trainer_of(self)
+        batches = range(first + trainer.global_rank, last, trainer.world_size)
+        return DataLoader(self.mixture(split, batches), batch_size=None, num_workers=self.num_workers)
+
+    def mixture(self, split: str, batches: range) -> Mixture:
+        """Return the batches with these numbers, without a Trainer.
+
+        Raises:
+            ValueError: Where streams and weights do not have the same names.
+        """
+        if self.streams.keys() != self.weights.keys():
+            raise ValueError(
+                f"streams {sorted(self.streams)} and weights {sorted(self.weights)} must have the same names"
+            )
+        names = [name for name in self.streams if self.weights[name]]
+        packed = {name: self._packed(name, split) for name in names}
+        weights = {name: self.weights[name] for name in names}
+        return Mixture(packed, weights, self.batch_size, batches, self.seed)
+
+    def _packed(self, name: str, split: str) -> PackedStream:
+        if (name, split) not in self.packed:
+            form = self.streams[name].form(self.vocabulary, split)
+            # Streams of one corpus are shuffled differently.
+            seed = self.seed + list(self.streams).index(name)
+            self.packed[name, split] = PackedStream(form, self.sequence_length, seed)
+        return self.packed[name, split]
+
+
+class TextDataModule(MixtureDataModule):
+    """Rows (B, T) of text only.
+
+    Args:
+        vocabulary: Vocabulary of the ids in the tokens.
+        tokens: Folder filled by a tokens stage.
+        sequence_length: Ids per row, T.
+        batch_size: Rows per device, B.
+        val_batches: Batches of the dev split that validation reads, per device.
+        num_workers: Loader processes per device.
+        seed: Seed of the order of the documents.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokens: Path,
+        sequence_length: int,
+        batch_size: int,
+        val_batches: int = 8,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        streams: dict[str, TokenStream] = {"text": TextStream(tokens)}
+        super().__init__(
+            vocabulary, streams, {"text": 1.0}, sequence_length, batch_size, val_batches, num_workers, seed
+        )
+
+
+class SpeechDataModule(MixtureDataModule):
+    """Rows (B, T) of speech only.
+
+    Args:
+        vocabulary: Vocabulary of the ids in the tokens.
+        tokens: Folder filled by a tokens stage.
+        sequence_length: Ids per row, T.
+        batch_size: Rows per device, B.
+        expected_rate: Lowest and highest speech tokens per second of speech; a shard outside this range is an error
+            before training starts. None to accept any rate.
+        val_batches: Batches of the dev split that validation reads, per device.
+        num_workers: Loader processes per device.
+        seed: Seed of the order of the documents.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokens: Path,
+        sequence_length: int,
+        batch_size: int,
+        expected_rate: tuple[float, float] | None = None,
+        val_batches: int = 8,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        streams: dict[str, TokenStream] = {"speech": SpeechStream(tokens, expected_rate=expected_rate)}
+        super().__init__(
+            vocabulary, streams, {"speech": 1.0}, sequence_length, batch_size, val_batches, num_workers, seed
+        )
+
+
+class InterleavedDataModule(MixtureDataModule):
+    """Rows (B, T) of documents that switch between text and speech at word boundaries.
+
+    Args:
+        vocabulary: Vocabulary of the ids in the tokens.
+        tokens: Folder filled by a tokens stage, with aligned words.
+        sequence_length: Ids per row, T.
+        batch_size: Rows per device, B.
+        spans: Draws where the modality switches. Defaults to ``UniformSpans()``.
+        expected_rate: Lowest and highest speech tokens per second of speech; a shard outside this range is an error
+            before training starts. None to accept any rate.
+        val_batches: Batches of the dev split that validation reads, per device.
+        num_workers: Loader processes per device.
+        seed: Seed of the order of the documents and of the switches.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokens: Path,
+        sequence_length: int,
+        batch_size: int,
+        spans: SpanSampler | None = None,
+        expected_rate: tuple[float, float] | None = None,
+        val_batches: int = 8,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        stream = InterleavedStream(tokens, spans or UniformSpans(), expected_rate=expected_rate)
+        streams: dict[str, TokenStream] = {"interleaved": stream}
+        super().__init__(
+            vocabulary, streams, {"interleaved": 1.0}, sequence_length, batch_size, val_batches, num_workers, seed
+        )

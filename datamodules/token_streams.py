@@ -1,0 +1,107 @@
+"""Streams of documents made of a tokenized corpus: text, speech, and both in one document."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from zoo.tokens import documents
+from zoo.tokens.interleave import SpanSampler, UniformSpans
+from zoo.tokens.store import TokenTable
+from zoo.tokens.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class TokenStream:
+    """Documents of one form, made of a tokenized corpus.
+
+    Args:
+        tokens: Folder filled by a tokens stage.
+        expected_rate: Lowest and highest speech tokens per second of speech; a shard outside this range is an error
+            before training starts. Spirit LM's tokenizers make 17 to 18 (Base) and about 28 (Expressive). None to
+            accept any rate.
+    """
+
+    tokens: Path
+    expected_rate: tuple[float, float] | None = field(default=None, kw_only=True)
+    form_class: ClassVar[type[documents.Form]]
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        """Return what makes a document of an utterance of ``split``."""
+        return self.form_class(vocabulary, self.table(split))
+
+    def table(self, split: str) -> TokenTable:
+        """Open the tokenized utterances of ``split``.
+
+        Raises:
+            ValueError: Where a shard has fewer or more speech tokens per second than expected.
+        """
+        table = TokenTable(self.tokens, split)
+        if self.expected_rate is not None:
+            low, high = self.expected_rate
+            for path, rate in table.speech_rates().items():
+                if not low <= rate <= high:
+                    raise ValueError(
+                        f"{path}: {rate:.1f} speech tokens per second, expected_rate is [{low:g}, {high:g}]: "
+                        "check that tokenizer and audio are the intended ones, or widen the range"
+                    )
+        return table
+
+
+class TextStream(TokenStream):
+    """Text only."""
+
+    form_class = documents.TextOnly
+
+
+class SpeechStream(TokenStream):
+    """Speech only."""
+
+    form_class = documents.SpeechOnly
+
+
+class WordTranscriptionStream(TokenStream):
+    """Each word as speech and as text, in random order: the ablation of interleaving."""
+
+    form_class = documents.WordTranscription
+
+
+@dataclass(frozen=True)
+class SpeechThenTextStream(TokenStream):
+    """Speech, then its transcript: the order of speech recognition.
+
+    Args:
+        template: Words around the transcript, which replaces ``{text}``: a prompt for the task.
+    """
+
+    template: str = "{text}"
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        return documents.SpeechThenText(vocabulary, self.table(split), self.template)
+
+
+@dataclass(frozen=True)
+class TextThenSpeechStream(TokenStream):
+    """Text, then its speech: the order of speech synthesis.
+
+    Args:
+        template: Words around the text, which replaces ``{text}``: a prompt for the task.
+    """
+
+    template: str = "{text}"
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        return documents.TextThenSpeech(vocabulary, self.table(split), self.template)
+
+
+@dataclass(frozen=True)
+class InterleavedStream(TokenStream):
+    """Spans of text and speech in turn, switching at word boundaries.
+
+    Args:
+        spans: Draws where the modality switches.
+    """
+
+    spans: SpanSampler = field(default_factory=UniformSpans)
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        return documents.Interleaved(vocabulary, self.table(split), self.spans)
