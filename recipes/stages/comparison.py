@@ -40,7 +40,7 @@ from zoo.speech.f0 import F0Extractor
 from zoo.speech.style_units import StyleUnits
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokenizers.tally import Tally
-from zoo.tokenizers.tokenization import readable
+from zoo.tokenizers.tokenization import load_utterances
 from zoo.tokens.contract import require_match
 from zoo.tokens.rows import TokenRow
 from zoo.tokens.store import TokenTable
@@ -80,9 +80,9 @@ def measure_tokenizers(
             tokenizer = load_tokenizer(folder)
             title = f"units of {name}, {number + 1}"
             cuts = chain.from_iterable(
-                readable(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), title) for split in splits
+                load_utterances(read_cuts(corpus, split), tokenizer.sample_rate, Tally(), title) for split in splits
             )
-            heard = ((one, samples) for one, _, samples in cuts)
+            heard = ((loaded.utterance, loaded.waveform) for loaded in cuts)
             figures[name].append(measure_tokenizer(tokenizer, islice(heard, limit), augmentations, seed, num_processes))
     write_text(
         out / "units.json",

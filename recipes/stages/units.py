@@ -18,7 +18,7 @@ from zoo.speech.augmentation import Augmentation
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
 from zoo.tokenizers.tally import Tally
-from zoo.tokenizers.tokenization import readable
+from zoo.tokenizers.tokenization import load_utterances
 
 
 def pretrain_hubert(
@@ -92,13 +92,13 @@ def evaluate_units(
         limit: Most utterances; all if None.
         seed: Of the strengths.
     """
-    extractors = {name: load_tokenizer(folder).extractors["Hu"] for name, folder in tokenizers.items()}
+    extractors = {name: load_tokenizer(folder).unit_extractors["Hu"] for name, folder in tokenizers.items()}
     rate = {part.sample_rate for part in extractors.values()}
     if len(rate) > 1:
         raise ValueError(f"the tokenizers take speech of different sample rates, {sorted(rate)}: compare those of one")
     speech = (
-        (spoken, samples)
-        for spoken, _, samples in readable(read_cuts(corpus, split), rate.pop(), Tally(), "robustness")
+        (loaded.utterance, loaded.waveform)
+        for loaded in load_utterances(read_cuts(corpus, split), rate.pop(), Tally(), "robustness")
     )
     found = measure(extractors, islice(speech, limit), augmentations, seed)
     baseline, synthetic = next(iter(found.values())), json.loads((corpus / "corpus.json").read_text())["synthetic"]

@@ -13,7 +13,7 @@ from zoo.corpora.utterance import Utterance
 from zoo.speech.pitch_units import PitchUnits
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer, load_tokenizer
 from zoo.tokenizers.tally import Tally
-from zoo.tokenizers.tokenization import readable
+from zoo.tokenizers.tokenization import load_utterances
 
 
 def measure_unseen_speakers(
@@ -69,9 +69,9 @@ def _of(folders: list[Path], number: int, name: str, parts: int) -> Path:
 
 def _styled(corpus: Path, split: str, min_samples: int) -> Iterator[tuple[Utterance, Tensor]]:
     """Utterances that have a style and are long enough for every tokenizer, with their waveforms at 16 kHz."""
-    for spoken, _, samples in readable(read_cuts(corpus, split), 16000, Tally(), f"{corpus.name}, {split}"):
-        if spoken.style and len(samples) >= min_samples:
-            yield spoken, samples
+    for loaded in load_utterances(read_cuts(corpus, split), 16000, Tally(), f"{corpus.name}, {split}"):
+        if loaded.utterance.style and len(loaded.waveform) >= min_samples:
+            yield loaded.utterance, loaded.waveform
 
 
 def _heard(tokenizer: UnitTokenizer, spoken: Iterable[tuple[Utterance, Tensor]]) -> Heard:
