@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from lightningmodules.optimizers import adamw_with_warmup
-from zoo.metrics.codebook import CodebookPerplexity
 from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.metrics.unit_perplexity import UnitPerplexity
 from zoo.speech.augmentation_invariance import aligned_loss, consistency_loss, imbalance
 from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import SpeechEncoder
@@ -102,7 +102,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
         self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
         self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
-        self.perplexity, self.teacher_perplexity = (CodebookPerplexity(quantizer.stream_size) for _ in range(2))
+        self.perplexity, self.teacher_perplexity = (UnitPerplexity(quantizer.stream_size) for _ in range(2))
 
     def setup(self, stage: str) -> None:
         for name in self.trainer.datamodule.augmentations:

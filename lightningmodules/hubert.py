@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from transformers import HubertModel
 
 from lightningmodules.optimizers import adamw_with_warmup
-from zoo.metrics.codebook import CodebookPerplexity
+from zoo.metrics.unit_perplexity import UnitPerplexity
 from zoo.seeds import seeded
 from zoo.speech.hubert_pretraining import UnitPredictor, frame_labels, mask_spans, receptive_field
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -86,7 +86,7 @@ class HubertPretraining(L.LightningModule):
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
         self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
         self.accuracy, self.seen_accuracy = (MulticlassAccuracy(num_units, average="micro") for _ in range(2))
-        self.perplexity, self.label_perplexity = (CodebookPerplexity(num_units) for _ in range(2))
+        self.perplexity, self.label_perplexity = (UnitPerplexity(num_units) for _ in range(2))
 
     def train(self, mode: bool = True) -> "HubertPretraining":
         """Dropout stays off in the teacher."""

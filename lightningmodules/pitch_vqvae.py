@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.f0 import F0FrameError, LogF0Error
-from zoo.metrics.unit_usage import UnitPerplexity
+from zoo.metrics.unit_perplexity import UnitPerplexity
 from zoo.speech.pitch_units import track_from_output
 from zoo.speech.pitch_vqvae import PitchVQVAE
 

@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from lightningmodules.optimizers import GANOptimizer, set_learning_rate
 from lightningmodules.vocoder_losses import VocoderLosses
 from zoo.metrics.mel_distance import MelDistance
-from zoo.metrics.speech_quality import named
+from zoo.metrics.speech_quality import named_values
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.speech.f0 import F0Extractor
 from zoo.tokens.units import Stream
@@ -234,7 +234,7 @@ class UnitVocoder(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         for name, metric in self.metrics.items():
-            self.log_dict({f"val/{each}": value for each, value in named(name, metric).items()})
+            self.log_dict({f"val/{each}": value for each, value in named_values(name, metric).items()})
             metric.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

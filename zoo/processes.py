@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 import torch
@@ -82,11 +82,9 @@ def workers(
             raise
 
 
-def start_method() -> ForkContext | SpawnContext:
+def start_method() -> BaseContext:
     """Forked processes share the weights; spawned ones, where there is no fork, import the caller's main module, which scripts seldom guard."""
-    if "fork" in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("fork")
-    return multiprocessing.get_context("spawn")
+    return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
 
 
 def _be_a_worker(parent: int, stop: ctypes.c_byte, begin: Callable[..., None], given: tuple[Any, ...]) -> None:

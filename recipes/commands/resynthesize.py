@@ -1,9 +1,10 @@
-"""Turn speech into the units of a run's tokenizer and speak them again: what is left of it is what a language model hears.
+"""Encode speech into the units of a tokenizer and resynthesize it; the language model gets no more than these units.
 
 examples:
   zoo resynthesize a.wav --run runs/quickstart --out b.wav
   zoo resynthesize a.wav --run runs/quickstart --speaker en_m3 --predict-durations --out b.wav
-  zoo resynthesize a.wav --tokenizer runs/tokenizer_base/tokenizer/tokenizer --vocoder runs/vocoder_base/vocoder/vocoder --out b.wav
+  zoo resynthesize a.wav --tokenizer runs/tokenizer_base/tokenizer/tokenizer \\
+      --vocoder runs/vocoder_base/vocoder/vocoder --out b.wav
 """
 
 import argparse
@@ -13,15 +14,15 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("speech", type=Path, help="audio file")
     parser.add_argument("--run", type=Path, help="folder of a run, such as runs/quickstart")
-    for part in ("tokenizer", "vocoder"):
-        parser.add_argument(f"--{part}", type=Path, help=f"folder of another {part} than the run's")
+    for name in ("tokenizer", "vocoder"):
+        parser.add_argument(f"--{name}", type=Path, help=f"folder of another {name} than the run's")
     parser.add_argument(
         "--predict-durations",
         action="store_true",
-        help="from the deduplicated tokens; without, the timing is that of the speech",
+        help="synthesize from the deduplicated tokens, with predicted durations (default: the timing of the speech)",
     )
-    parser.add_argument("--speaker", help="name or number of a voice")
-    parser.add_argument("--style", help="name or number of a style of the whole utterance, where the vocoder has such")
+    parser.add_argument("--speaker", help="name or number of a speaker of the vocoder")
+    parser.add_argument("--style", help="name or number of a style of the whole utterance, if the vocoder has styles")
     parser.add_argument("--out", type=Path, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
 
 
@@ -33,21 +34,23 @@ def main(args: argparse.Namespace) -> None:
     from zoo.tokenizers.speech_tokenizer import load_tokenizer
     from zoo.tokens.contract import FILE, require_match
 
-    heard, spoken = (part_of(args.run, getattr(args, part), part, f"{part}.json") for part in ("tokenizer", "vocoder"))
-    tokenizer, vocoder = load_tokenizer(heard), open_vocoder(spoken)
-    if (spoken / FILE).is_file() and vocoder.contract:
-        require_match(heard, spoken)
+    tokenizer_folder = part_of(args.run, args.tokenizer, "tokenizer", "tokenizer.json")
+    vocoder_folder = part_of(args.run, args.vocoder, "vocoder", "vocoder.json")
+    tokenizer = load_tokenizer(tokenizer_folder)
+    vocoder = open_vocoder(vocoder_folder)
+    if (vocoder_folder / FILE).is_file() and vocoder.contract:
+        require_match(tokenizer_folder, vocoder_folder)
     waveform = audio.read(args.speech, tokenizer.sample_rate)
     units = tokenizer.encode(waveform)
     if not all(len(row) for row in units.values()):
         raise ValueError(f"{args.speech}: {len(waveform) / tokenizer.sample_rate:.2f} s is too short for a single unit")
     tokens = tokenizer.tokens(waveform)
-    made = vocoder(
+    resynthesis = vocoder(
         tokens if args.predict_durations else units,
         named_or_numbered(args.speaker, vocoder.speakers),
         named_or_numbered(args.style, vocoder.styles),
         args.predict_durations,
     )
-    audio.write(args.out, made, vocoder.sample_rate)
+    audio.write(args.out, resynthesis, vocoder.sample_rate)
     print(tokens)
-    print(f"{args.out}: {len(made) / vocoder.sample_rate:.2f} s of speech, from {len(tokens)} tokens")
+    print(f"{args.out}: {len(resynthesis) / vocoder.sample_rate:.2f} s of speech, from {len(tokens)} tokens")

@@ -27,5 +27,4 @@ def main(args: argparse.Namespace) -> None:
 
     from recipes.engine.recipe import load
 
-    recipe = load(args.recipe, args.overrides, args.trust)
-    print(OmegaConf.to_yaml(OmegaConf.create(recipe.written_out())), end="")
+    print(OmegaConf.to_yaml(load(args.recipe, args.overrides, args.trust).completed(every=True), resolve=True), end="")

@@ -1,11 +1,13 @@
 """Evaluations of trained language models."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from zoo.evaluation.generation.transcription import transcribe
-from zoo.evaluation.scoring.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, Contrast, accuracies, accuracy
+from zoo.evaluation.scoring.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, Accuracy, Contrast, accuracies, accuracy
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.unigram_baseline import Unigram
 from zoo.evaluation.suites.contrast_suite import load_contrasts
@@ -15,6 +17,7 @@ from zoo.language.speech_text_model import load_language_model
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
+from zoo.tokens.vocabulary import Vocabulary
 
 
 def evaluate_cloze(
@@ -25,29 +28,39 @@ def evaluate_cloze(
     tokens: Path | None = None,
     limit: int | None = None,
 ) -> dict[str, str]:
-    """Score a suite of contrasts in every direction that it serves, beside a unigram model.
+    """Score a suite of contrasts in every direction that it has items for, beside a unigram model.
 
     Args:
         out: Gets ``cloze.json``, by model and direction.
         suite: Table of contrasts with text and audio.
         tokenizer: Folder of the speech tokenizer of all models.
-        models: ``model`` folders of language models, by name.
-        tokens: Folder filled by a tokens stage, on whose train split the unigram model is counted; on the suite itself if None.
-        limit: Most items; all if None.
+        models: ``model`` folders of language models, by name; at least one.
+        tokens: Folder filled by a tokens stage, whose train split the unigram model is estimated on. None estimates it
+            on the suite itself.
+        limit: Largest number of items; all if None.
+
+    Raises:
+        ValueError: If there is no model.
     """
-    speech, scores, items, vocabulary = load_tokenizer(tokenizer), {}, [], None
+    if not models:
+        raise ValueError("models: there is none to score; name at least one")
+    speech_tokenizer = load_tokenizer(tokenizer)
+    scores = {}
+    items: list[Contrast] = []
     for name, folder in models.items():
         require_match(tokenizer, folder)
         network, vocabulary = load_language_model(folder)
-        items = load_contrasts(suite, speech, vocabulary, limit)
-        found = accuracies(partial(log_likelihoods, network, title=f"score {name}"), vocabulary, items)
-        scores[name] = {direction: one.report() for direction, one in found.items()}
-    unigram = (
-        Unigram.of_table(vocabulary, TokenTable(tokens, "train")) if tokens else Unigram.of_items(vocabulary, items)
-    )
-    scores["unigram"] = {direction: one.report() for direction, one in accuracies(unigram, vocabulary, items).items()}
+        items = load_contrasts(suite, speech_tokenizer, vocabulary, limit)
+        score = partial(log_likelihoods, network, title=f"score {name}")
+        scores[name] = _report(accuracies(score, vocabulary, items))
+    vocabulary = Vocabulary.load(list(models.values())[-1])  # that of the items
+    if tokens:
+        unigram = Unigram.of_table(vocabulary, TokenTable(tokens, "train"))
+    else:
+        unigram = Unigram.of_items(vocabulary, items)
+    scores["unigram"] = _report(accuracies(unigram, vocabulary, items))
     write_text(out / "cloze.json", json.dumps(scores, indent=2) + "\n")
-    return {f"cloze, {name}": _line(score) for name, score in scores.items()}
+    return {f"cloze, {name}": _line(by_direction) for name, by_direction in scores.items()}
 
 
 def evaluate_pairs(
@@ -59,29 +72,36 @@ def evaluate_pairs(
         out: Gets ``cloze.json``, ``transcription.json`` and ``transcripts.tsv``.
         tokens: Folder filled by a tokens stage.
         model: ``model`` folder of a language model trained on them.
-        split: Of the tokens.
-        limit: Most utterances in the contrasts; all if None.
+        split: Split of the tokens.
+        limit: Largest number of utterances in the contrasts; all if None.
     """
     require_match(tokens, model)
     network, vocabulary = load_language_model(model)
     table = TokenTable(tokens, split)
     items: list[Contrast] = paired_items(table, limit=limit)
-    score = {way: accuracy(network, vocabulary, items, way).report() for way in (SPEECH_TO_TEXT, TEXT_TO_SPEECH)}
-    written = transcribe(network, vocabulary, table)
-    write_text(out / "cloze.json", json.dumps({"model": score}, indent=2) + "\n")
-    write_text(
-        out / "transcripts.tsv", "".join("\t".join(row) + "\n" for row in [("id", "text", "transcript"), *written.rows])
-    )
-    write_text(out / "transcription.json", json.dumps(written.error_rate.named("word_error_rate"), indent=2) + "\n")
+    by_direction = {}
+    for direction in (SPEECH_TO_TEXT, TEXT_TO_SPEECH):
+        by_direction[direction] = accuracy(network, vocabulary, items, direction).report()
+    transcripts = transcribe(network, vocabulary, table)
+    rows = [("id", "text", "transcript"), *transcripts.rows]
+    write_text(out / "cloze.json", json.dumps({"model": by_direction}, indent=2) + "\n")
+    write_text(out / "transcripts.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    word_error_rate = transcripts.error_rate.named("word_error_rate")
+    write_text(out / "transcription.json", json.dumps(word_error_rate, indent=2) + "\n")
     return {
-        "held-out pairs": _line(score),
-        "word error rate": str(written.error_rate),
+        "held-out pairs": _line(by_direction),
+        "word error rate": str(transcripts.error_rate),
         "transcripts": str(out / "transcripts.tsv"),
     }
 
 
-def _line(score: dict[str, dict]) -> str:
-    return ", ".join(
-        f"{way} {one['accuracy']:.2f} ({one['interval'][0]:.2f} to {one['interval'][1]:.2f})"
-        for way, one in score.items()
-    )
+def _report(by_direction: Mapping[str, Accuracy]) -> dict[str, dict[str, Any]]:
+    return {direction: estimate.report() for direction, estimate in by_direction.items()}
+
+
+def _line(by_direction: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = []
+    for direction, estimate in by_direction.items():
+        low, high = estimate["interval"]
+        parts.append(f"{direction} {estimate['accuracy']:.2f} ({low:.2f} to {high:.2f})")
+    return ", ".join(parts)

@@ -1,79 +1,87 @@
 """Tokenizers trained without one part of the speakers after another, measured on those speakers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from recipes.stages.comparison import write_rows
-from zoo.comparison.unseen_speakers import STYLE, Heard, melody_errors, style_hits, unseen_rows
-from zoo.corpora.preparation import read_cuts
+from recipes.stages.comparison import write_measures
+from recipes.stages.held_out_speech import read_speech
+from zoo.comparison.unseen_speakers import STYLE, StyledUnits, contour_errors, style_hits, unseen_measures
 from zoo.corpora.utterance import Utterance
 from zoo.speech.pitch_units import PitchUnits
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer, load_tokenizer
-from zoo.tokenizers.tally import Tally
-from zoo.tokenizers.tokenization import load_utterances
+
+SAMPLE_RATE = 16000
+
+Speech = Iterable[tuple[Utterance, Tensor]]
 
 
 def measure_unseen_speakers(
     out: Path, corpora: list[Path], tokenizers: dict[str, list[Path]], seed: int = 0
 ) -> dict[str, str]:
-    """Measure what the units tell of the style and the melody of speakers that nothing was trained on, and pool all parts.
+    """Measure the style and F0 information in the units of speakers that nothing was trained on, pooled over all parts.
 
     The probe is fitted to the train split of a part, which its tokenizers were trained on, and tested on its dev split.
 
     Args:
-        out: Gets ``rows.json``.
+        out: Gets ``measures.json``.
         corpora: Folders of the parts, each with other speakers in dev; ``zoo.corpora.SpeakerFold`` makes them.
         tokenizers: Folders by name, the baseline first; for each part the one that was trained on its train split.
-        seed: Of the bootstraps.
+        seed: Seed of the bootstraps.
 
     Raises:
-        ValueError: Where a variant has not as many tokenizers as there are parts.
+        ValueError: If a variant has not as many tokenizers as there are parts.
     """
-    values: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in tokenizers}
+    for name, folders in tokenizers.items():
+        if len(folders) != len(corpora):
+            raise ValueError(
+                f"tokenizers.{name}: {len(folders)} for {len(corpora)} parts of the corpus; "
+                "want one trained without each"
+            )
+    scores: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in tokenizers}
     styles: list[str] = []
     for number, corpus in enumerate(corpora):
-        variants = {
-            name: load_tokenizer(_of(folders, number, name, len(corpora))) for name, folders in tokenizers.items()
-        }
-        pitch = next(
-            (part for one in variants.values() for part in one.extractors.values() if isinstance(part, PitchUnits)),
-            None,
-        )
-        shortest = max(one.min_samples for one in variants.values())
-        unseen = list(_styled(corpus, "dev", shortest))
-        styles += [spoken.style for spoken, _ in unseen]
+        variants = {name: load_tokenizer(folders[number]) for name, folders in tokenizers.items()}
+        pitch = _pitch_units(variants)
+        min_samples = max(tokenizer.min_samples for tokenizer in variants.values())
+        unseen = list(_styled(corpus, "dev", min_samples))
+        styles += [utterance.style for utterance, _ in unseen if utterance.style]
         for name, tokenizer in variants.items():
-            found = {
-                STYLE: style_hits(
-                    tokenizer, _heard(tokenizer, _styled(corpus, "train", shortest)), _heard(tokenizer, unseen)
-                )
-            }
+            seen = _encode(tokenizer, _styled(corpus, "train", min_samples))
+            of_part = {STYLE: style_hits(tokenizer.streams, seen, _encode(tokenizer, unseen))}
             if pitch is not None:
-                melody = [melody_errors(wave, pitch, pitch.stream.prefix in tokenizer.extractors) for _, wave in unseen]
-                found |= {key: np.array([one[key] for one in melody]) for key in melody[0]}
-            values[name].append(found)
+                has_pitch = pitch.stream.prefix in tokenizer.extractors
+                errors = [contour_errors(waveform, pitch, has_pitch) for _, waveform in unseen]
+                for key in errors[0]:
+                    of_part[key] = np.array([of_utterance[key] for of_utterance in errors])
+            scores[name].append(of_part)
     chance = max(styles.count(style) for style in set(styles)) / len(styles)
-    return write_rows(out, unseen_rows(values, chance, seed), {"parts": len(corpora), "utterances": len(styles)})
+    notes = {"parts": len(corpora), "utterances": len(styles)}
+    return write_measures(out, unseen_measures(scores, chance, seed), notes)
 
 
-def _of(folders: list[Path], number: int, name: str, parts: int) -> Path:
-    if len(folders) != parts:
-        raise ValueError(
-            f"tokenizers.{name}: {len(folders)} for {parts} parts of the corpus; want one trained without each"
-        )
-    return folders[number]
+def _pitch_units(variants: Mapping[str, UnitTokenizer]) -> PitchUnits | None:
+    """Return the pitch units of the first variant that has any."""
+    for tokenizer in variants.values():
+        for extractor in tokenizer.extractors.values():
+            if isinstance(extractor, PitchUnits):
+                return extractor
+    return None
 
 
 def _styled(corpus: Path, split: str, min_samples: int) -> Iterator[tuple[Utterance, Tensor]]:
-    """Utterances that have a style and are long enough for every tokenizer, with their waveforms at 16 kHz."""
-    for loaded in load_utterances(read_cuts(corpus, split), 16000, Tally(), f"{corpus.name}, {split}"):
-        if loaded.utterance.style and len(loaded.waveform) >= min_samples:
-            yield loaded.utterance, loaded.waveform
+    """Yield utterances that have a style and are long enough for every tokenizer, with their waveforms (N,)."""
+    for utterance, waveform in read_speech(corpus, split, SAMPLE_RATE, f"{corpus.name}, {split}"):
+        if utterance.style and len(waveform) >= min_samples:
+            yield utterance, waveform
 
 
-def _heard(tokenizer: UnitTokenizer, spoken: Iterable[tuple[Utterance, Tensor]]) -> Heard:
-    units, styles = zip(*((tokenizer.encode(wave), one.style) for one, wave in spoken))
-    return Heard(units, styles)
+def _encode(tokenizer: UnitTokenizer, speech: Speech) -> StyledUnits:
+    units = []
+    styles = []
+    for utterance, waveform in speech:
+        units.append(tokenizer.encode(waveform))
+        styles.append(utterance.style or "")
+    return StyledUnits(units, styles)

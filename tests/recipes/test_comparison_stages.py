@@ -6,7 +6,7 @@ import torch
 from datamodules.vocoder import VocoderDataModule
 from recipes.commands.cli import main
 from recipes.stages.comparison import measure_language_models, measure_resynthesis, measure_tokenizers
-from recipes.stages.comparison_report import scalars, write_comparison
+from recipes.stages.comparison_report import write_comparison
 from recipes.stages.tokenizer import build_vocabulary
 from recipes.stages.tokens import tokenize_corpus
 from tests.toy_prosody import write_corpus
@@ -14,6 +14,7 @@ from tests.toy_recognizer import write_recognizer
 from tests.toy_speech import write_hums
 from tests.toy_tokens import tiny_network
 from zoo.comparison.language_models import LanguageModelVariant
+from zoo.comparison.report import scalars
 from zoo.corpora import open_corpus, prepare
 from zoo.files import atomic_folder
 from zoo.language.adapters import save_language_model
@@ -65,12 +66,13 @@ def measured(variants):
     return out
 
 
-def rows_of(folder):
-    return {row["key"]: row for row in json.loads((folder / "rows.json").read_text())["rows"]}
+def measures_of(folder):
+    measures = json.loads((folder / "measures.json").read_text())["measures"]
+    return {measure["key"]: measure for measure in measures}
 
 
 def test_units_of_variants_are_compared_over_the_same_utterances(measured):
-    rows = rows_of(measured)
+    rows = measures_of(measured)
     rate = rows["tokens_per_second"]
     assert list(rate["values"]) == ["Small", "Large"] and rate["values"]["Small"]["n"] == 6
     assert rate["differences"]["Large"]["value"] == pytest.approx(
@@ -82,14 +84,14 @@ def test_units_of_variants_are_compared_over_the_same_utterances(measured):
         and rate["trained"] == "tokenizers"
         and rate["by_seed"]["Large"] == [rate["values"]["Large"]["value"]] * 2
     )
-    assert json.loads((measured / "rows.json").read_text())["notes"]["left_out"]["abx, Large"] == "no phone times"
+    assert json.loads((measured / "measures.json").read_text())["notes"]["left_out"]["abx, Large"] == "no phone times"
 
 
 def test_the_report_is_a_page_a_table_and_scalars(variants, measured, tmp_path):
     _, corpus, _ = variants
     lines = write_comparison(tmp_path / "out", tmp_path, corpus, "Sizes", {"units": measured}, {"Note": "well"})
     report = json.loads((tmp_path / "report.json").read_text())
-    assert lines["Expressive takes more tokens a second"].startswith(
+    assert lines["Expressive takes more tokens per second"].startswith(
         "holds"
     )  # whatever is compared stands in for both names
     assert (
@@ -104,9 +106,9 @@ def test_the_report_is_a_page_a_table_and_scalars(variants, measured, tmp_path):
         and "Large less Small" in page
     )
     assert list((tmp_path / "out" / "logs").glob("events*"))
-    values = scalars(report["rows"])
+    values = scalars(report["measures"])
     assert (
-        values["Large/tokens_per_second"] == rows_of(measured)["tokens_per_second"]["values"]["Large"]["value"]
+        values["Large/tokens_per_second"] == measures_of(measured)["tokens_per_second"]["values"]["Large"]["value"]
         and "Large_difference/tokens_per_second" in values
     )
 
@@ -115,17 +117,17 @@ def test_the_command_compares_tokenizers(variants, tmp_path, capsys):
     _, corpus, folders = variants
     given = [f"{name}={folder}" for name, folder in folders.items()]
     main(["compare", *given, given[1], "--corpus", str(corpus), "--limit", "2", "--out", str(tmp_path / "page")])
-    row = rows_of(tmp_path / "page" / "units")["tokens_per_second"]
+    row = measures_of(tmp_path / "page" / "units")["tokens_per_second"]
     assert [len(one) for one in row["by_seed"].values()] == [1, 2] and not row[
         "differences"
     ]  # other numbers of seeds are not paired
-    assert "tokens a second: Small" in capsys.readouterr().out and (tmp_path / "page" / "report.html").is_file()
+    assert "tokens per second: Small" in capsys.readouterr().out and (tmp_path / "page" / "report.html").is_file()
     with pytest.raises(SystemExit):
         main(["compare", "nameless", "--corpus", str(corpus)])
     assert "want NAME=FOLDER" in capsys.readouterr().err
 
 
-def test_speech_is_spoken_again_by_every_variant_from_the_same_utterances(tmp_path):
+def test_every_variant_resynthesizes_the_same_utterances(tmp_path):
     tokens = write_hums(tmp_path, [30] * 20)
     tokenizer(6, 0).save(tmp_path / "tokenizer")
     contract = read_contract(tmp_path / "tokenizer")
@@ -145,23 +147,23 @@ def test_speech_is_spoken_again_by_every_variant_from_the_same_utterances(tmp_pa
     out = tmp_path / "out"
     out.mkdir()
     measure_resynthesis(out, tokenizers, vocoders, data, Autocorrelation(), tmp_path / "style", num_examples=1)
-    row = rows_of(out)["mel_distance"]
+    row = measures_of(out)["mel_distance"]
     assert row["values"]["one"]["n"] == 2 and row["differences"]["two"]["value"] == pytest.approx(
         row["values"]["two"]["value"] - row["values"]["one"]["value"], abs=2e-4
     )
     (example,) = json.loads((out / "examples.json").read_text())
     assert (
-        list(example["heard"]) == ["original", "one", "two"]
+        list(example["sounds"]) == ["original", "one", "two"]
         and (out / "0_two.flac").is_file()
-        and example["heard"]["one"]["tokens"][0][0] == "Hu"
+        and example["sounds"]["one"]["tokens"][0][0] == "Hu"
     )
     other = {**data, "two": VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2, seed=5)}
     with pytest.raises(ValueError, match="kept different utterances"):
         measure_resynthesis(out, tokenizers, vocoders, other, Autocorrelation())
 
 
-def test_a_recognizer_hears_what_is_spoken_again(tmp_path):
-    """One that hears "b" in everything errs in nothing where "b" was said, and in one of two words where "a b" was."""
+def test_the_word_error_rate_of_a_recognizer_is_that_of_the_corpus(tmp_path):
+    """A recognizer that always returns "b" makes no error in half of the utterances, and in the others one in two words."""
     tokens = write_hums(tmp_path, [30] * 20, texts=["b", "a b"] * 10)
     tokenizer(6, 0).save(tmp_path / "tokenizer")
     contract = read_contract(tmp_path / "tokenizer")
@@ -185,11 +187,11 @@ def test_a_recognizer_hears_what_is_spoken_again(tmp_path):
         num_examples=0,
         unseen_split="train",
     )
-    row = rows_of(out)["word_error_rate_unseen"]
-    assert row["values"]["one"]["n"] == 20 and row["values"]["one"]["value"] == pytest.approx(0.25)
+    row = measures_of(out)["word_error_rate_unseen"]
+    assert row["values"]["one"]["n"] == 20 and row["values"]["one"]["value"] == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path):
+def test_language_models_of_several_seeds_are_scored_on_the_same_data(variants, tmp_path):
     folder, _, _ = variants
     rows = [
         {
@@ -227,7 +229,7 @@ def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path)
     out.mkdir()
     base = LanguageModelVariant(tmp_path / "tokenizer", tmp_path / "tokens", tuple(models), tuple(models[::-1]))
     measure_language_models(out, {"Base": base}, num_processes=2)
-    found = rows_of(out)
+    found = measures_of(out)
     assert (
         found["bits_per_second_of_speech"]["values"]["Base"]["n"] == 4
         and found["cloze_S->T"]["seeds"] == 2
@@ -236,4 +238,4 @@ def test_language_models_of_several_seeds_are_asked_the_same(variants, tmp_path)
     same = found["interleaving_S->T"]  # the same two models in the other order: no difference on average
     assert same["differences"]["Base, interleaved"]["value"] == pytest.approx(0, abs=1e-9)
     assert set(found["alignment_by_depth"]["values"]) == {"embedding", "middle layers"}
-    assert len(json.loads((out / "rows.json").read_text())["notes"]["layers"]["Base"]) == 3
+    assert len(json.loads((out / "measures.json").read_text())["notes"]["layers"]["Base"]) == 3

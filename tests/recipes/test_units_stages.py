@@ -3,7 +3,6 @@
 import json
 
 import lightning as L
-import numpy as np
 import pytest
 import torch
 
@@ -13,8 +12,6 @@ from recipes.stages.corpus import prepare_corpus
 from recipes.stages.tokenizer import train_base_tokenizer
 from recipes.stages.units import evaluate_units, pretrain_hubert, train_ctc_quantizer
 from zoo.corpora import DemoCorpus
-from zoo.corpora.utterance import Utterance
-from zoo.evaluation.unit_robustness import Robustness
 from zoo.speech.augmentation import ColoredNoise, Noise, TimeStretch, Unchanged
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
@@ -122,23 +119,3 @@ def test_a_pretrained_hubert_is_an_encoder_for_units_of_its_own_layer(run):
         again.labels(waveform[None], 30)[0].tolist() == units.encode(waveform)["Hu"][:30].tolist()
         and again.predictor.units.shape[0] == 4
     )
-
-
-def test_a_reduction_is_measured_on_the_same_utterances_and_a_constant_unit_tells_nothing():
-    spoken = Utterance("u", "", "en", "s", None, None, (("a", 0.0, 0.4), ("b", 0.4, 0.8)), 0.8)
-    clean, noisy = np.repeat([1, 2, 3, 4], 5), np.repeat([1, 0, 3, 0], 5)
-    bad, good, constant = (Robustness(5, 25.0) for _ in range(3))
-    for _ in range(4):
-        bad.add(clean, {"noise": noisy}, spoken)
-        good.add(clean, {"noise": np.repeat([1, 0, 3, 4], 5)}, spoken)
-        constant.add(np.zeros(20, np.int64), {"noise": np.zeros(20, np.int64)}, spoken)
-    assert (
-        bad.distance("noise").value == 0.5
-        and good.distance("noise").value == 0.25
-        and constant.distance("noise").value == 0.0
-    )
-    assert bad.distance("mean").value == 0.5
-    found = good.reduction(bad, "noise")
-    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
-    told = constant.report()
-    assert (told["perplexity"], told["used"], told["pnmi"]) == (1.0, 1, 0.0) and bad.report()["units_per_second"] == 5.0

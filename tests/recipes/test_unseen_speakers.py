@@ -71,7 +71,7 @@ def test_unseen_speakers_are_measured_once_each(parts, tmp_path):
         name: [parts / f"variants_{part}" / name.lower() for part in range(2)] for name in ("Base", "Expressive")
     }
     measure_unseen_speakers(tmp_path, corpora, tokenizers)
-    rows = {row["key"]: row for row in json.loads((tmp_path / "rows.json").read_text())["rows"]}
+    rows = {row["key"]: row for row in json.loads((tmp_path / "measures.json").read_text())["measures"]}
     assert set(rows) == {"probe_style", "f0_of_units_frame_error", "f0_of_units_octaves"}
     probe = rows["probe_style"]
     assert (

@@ -1,195 +1,200 @@
-"""ABX: whether two spoken triphones that differ in the middle phone are further apart than two that do not.
+"""ABX: whether two triphones that differ in the middle phone are further apart than two that do not.
 
-As the ZeroSpeech challenges (Schatz 2016): A and X are of one category, B of another, in the same phone context; the error
-is the share of triples where X is nearer to B, ties counting one half. Distances are along the best path of a dynamic
-time warping, averaged over its steps.
+As in the ZeroSpeech challenges (Schatz 2016): A and X are of one category, B of another, in the same phone context; the
+error is the share of triples in which X is nearer to B, ties counted as one half. Distances are averages along the best
+path of a dynamic time warping.
 """
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from zoo.comparison.joint_bootstrap import Sample, sum_over_sum
-from zoo.comparison.phones import plain
+from zoo.comparison.dtw import dtw
+from zoo.comparison.phone_purity import without_stress
 from zoo.corpora.utterance import Interval
-from zoo.evaluation.statistics import Estimate, mean
+from zoo.evaluation.statistics import Estimate, WeightedStatistic, mean, weighted_ratio
+
+WITHIN, ACROSS = "within", "across"
+
+Context = tuple[str, str]  # the phones before and after
 
 
 @dataclass(frozen=True)
 class Triphone:
-    """A phone between two others, as it was spoken once.
+    """One occurrence of a phone between two others.
 
     Args:
-        phone: The one in the middle.
-        context: Those before and after.
-        speaker: Who spoke.
-        frames: Units (T,), or features (T, D), of all three.
+        phone: Phone in the middle.
+        context: Phones before and after.
+        speaker: Name of the speaker.
+        frames: Units (T,), or features (T, D), of all three phones.
     """
 
     phone: str
-    context: tuple[str, str]
+    context: Context
     speaker: str
     frames: np.ndarray
 
 
 @dataclass(frozen=True)
 class ABX:
-    """Error rates, chance being one half; intervals are a bootstrap over pairs of phones in a context.
+    """ABX error rates, chance being one half; intervals are a bootstrap over pairs of phones in a context.
 
     Args:
-        within: All three by one speaker; None where the corpus has no such triples.
-        across: X by another speaker; None likewise.
-        samples: The errors of both, of pairs of phones in a context: to be drawn again together with another tokenizer's.
+        within: Error with all three triphones by one speaker; None if the corpus has no such triples.
+        across: Error with X by another speaker; None if the corpus has no such triples.
+        statistics: Both errors over pairs of phones in a context, to be resampled jointly with another tokenizer's.
     """
 
     within: Estimate | None
     across: Estimate | None
-    samples: dict[str, Sample] = field(repr=False, default_factory=dict)
+    statistics: dict[str, WeightedStatistic] = field(repr=False, default_factory=dict)
 
     def report(self) -> dict[str, Any]:
-        return {
-            name: one.named("error")
-            for name, one in (("within", self.within), ("across", self.across))
-            if one is not None
-        }
+        """Return the errors as JSON."""
+        errors = {WITHIN: self.within, ACROSS: self.across}
+        return {name: error.named("error") for name, error in errors.items() if error is not None}
 
 
 def triphones(frames: np.ndarray, phones: Sequence[Interval], rate: float, speaker: str) -> Iterator[Triphone]:
-    """The triphones of one utterance: frames (T,) or (T, D) at a rate, and its phones with their times."""
-    for before, middle, after in zip(phones, phones[1:], phones[2:]):
-        start, end = round(before[1] * rate), max(round(after[2] * rate), round(before[1] * rate) + 1)
-        if all(plain(one[0]) for one in (before, middle, after)) and end <= len(frames):
-            yield Triphone(plain(middle[0]), (plain(before[0]), plain(after[0])), speaker, frames[start:end])
-
-
-def measure_abx(spoken: Sequence[Triphone], most_of_a_kind: int = 5, most_pairs: int = 2000, seed: int = 0) -> ABX:
-    """Error within and across speakers.
+    """Yield the triphones of one utterance.
 
     Args:
-        spoken: Of a corpus.
-        most_of_a_kind: Triphones of one kind by one speaker that are compared, drawn at random.
-        most_pairs: Pairs of kinds (within: by one speaker; across: by two) that are compared, drawn at random.
-        seed: Of the draws.
+        frames: Units (T,), or features (T, D).
+        phones: Phones with their start and end in seconds.
+        rate: Frames per second.
+        speaker: Name of the speaker.
+    """
+    for before, middle, after in zip(phones, phones[1:], phones[2:], strict=False):
+        start = round(before[1] * rate)
+        end = max(round(after[2] * rate), start + 1)
+        names = [without_stress(phone[0]) for phone in (before, middle, after)]
+        if all(names) and end <= len(frames):
+            yield Triphone(names[1], (names[0], names[2]), speaker, frames[start:end])
+
+
+def measure_abx(occurrences: Sequence[Triphone], max_triphones: int = 5, max_cells: int = 2000, seed: int = 0) -> ABX:
+    """Measure the error within and across speakers.
+
+    Args:
+        occurrences: Triphones of a corpus.
+        max_triphones: Largest number of triphones of one kind by one speaker that are compared, drawn at random.
+        max_cells: Largest number of pairs of kinds (within: by one speaker; across: by two) that are compared, drawn
+            at random.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: Where there is nothing to compare.
+        ValueError: If there is nothing to compare.
     """
-    draw, kinds = random.Random(seed), defaultdict(lambda: defaultdict(list))
-    for one in spoken:
-        kinds[one.context, one.phone][one.speaker].append(one.frames)
-    by_context = defaultdict(list)
-    for context, phone in sorted(kinds):
-        by_context[context].append(phone)
-    few = lambda context, phone, speaker: _few(
-        kinds[context, phone].get(speaker, []), most_of_a_kind, f"{seed} {context} {phone} {speaker}"
-    )
-    pairs = [
-        (context, a, b) for context, phones in sorted(by_context.items()) for a in phones for b in phones if a != b
-    ]
-    within = [
-        Cell((context, a, b, s, s), few(context, a, s), few(context, b, s), None)
-        for context, a, b in pairs
-        for s in kinds[context, a]
-        if s in kinds[context, b] and len(kinds[context, a][s]) > 1
-    ]
-    across = [
-        Cell((context, a, b, s, other), few(context, a, s), few(context, b, s), few(context, a, other))
-        for context, a, b in pairs
-        for s in kinds[context, a]
-        for other in kinds[context, a]
-        if s in kinds[context, b] and other != s
-    ]
-    found = {}
-    for name, cells in (("within", within), ("across", across)):
-        chosen = draw.sample(cells, min(most_pairs, len(cells)))
+    corpus = _Corpus(occurrences, max_triphones, seed)
+    draw = random.Random(seed)
+    errors: dict[str, Estimate] = {}
+    statistics: dict[str, WeightedStatistic] = {}
+    for name, cells in ((WITHIN, corpus.cells_within()), (ACROSS, corpus.cells_across())):
+        chosen = draw.sample(cells, min(max_cells, len(cells)))
         if chosen:
-            found[name] = [cell.name for cell in chosen], _errors(chosen)
-    if not found:
+            cell_errors = _errors(chosen)
+            errors[name] = mean(cell_errors, seed)
+            statistics[name] = weighted_ratio([cell.name for cell in chosen], cell_errors)
+    if not errors:
         raise ValueError("no two triphones differ in the middle phone alone: ABX needs more phone-aligned speech")
-    return ABX(
-        *(mean(found[name][1], seed) if name in found else None for name in ("within", "across")),
-        {name: sum_over_sum(*one) for name, one in found.items()},
-    )
+    return ABX(errors.get(WITHIN), errors.get(ACROSS), statistics)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is compared of one pair of phones: A's and B's by one speaker, X's by another; the A's themselves where they are None."""
+    """The triples of one pair of phones in a context.
+
+    Args:
+        name: Context, phones and speakers.
+        a: Triphones A, by one speaker.
+        b: Triphones B, by the same speaker.
+        x: Triphones X, by another speaker. None within a speaker, where every A is X for the others.
+    """
 
     name: tuple
-    first: list[np.ndarray]
-    other: list[np.ndarray]
-    probes: list[np.ndarray] | None
+    a: list[np.ndarray]
+    b: list[np.ndarray]
+    x: list[np.ndarray] | None
 
 
-def _few(tokens: list[np.ndarray], most: int, seed: str) -> list[np.ndarray]:
-    return tokens if len(tokens) <= most else random.Random(seed).sample(tokens, most)
+class _Corpus:
+    """Triphones by context, phone and speaker."""
+
+    def __init__(self, occurrences: Sequence[Triphone], max_triphones: int, seed: int) -> None:
+        self.max_triphones = max_triphones
+        self.seed = seed
+        kinds: dict[tuple[Context, str], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
+        for triphone in occurrences:
+            kinds[triphone.context, triphone.phone][triphone.speaker].append(triphone.frames)
+        self.kinds: Mapping[tuple[Context, str], Mapping[str, list[np.ndarray]]] = kinds
+
+    def pairs(self) -> Iterator[tuple[Context, str, str]]:
+        """Yield each context with two different phones that occur in it, in both orders."""
+        by_context: dict[Context, list[str]] = defaultdict(list)
+        for context, phone in sorted(self.kinds):
+            by_context[context].append(phone)
+        for context, phones in sorted(by_context.items()):
+            for a in phones:
+                for b in phones:
+                    if a != b:
+                        yield context, a, b
+
+    def cells_within(self) -> list[Cell]:
+        cells = []
+        for context, a, b in self.pairs():
+            for speaker, frames in self.kinds[context, a].items():
+                if speaker in self.kinds[context, b] and len(frames) > 1:
+                    name = (context, a, b, speaker, speaker)
+                    cells.append(Cell(name, self.few(context, a, speaker), self.few(context, b, speaker), None))
+        return cells
+
+    def cells_across(self) -> list[Cell]:
+        cells = []
+        for context, a, b in self.pairs():
+            for speaker in self.kinds[context, a]:
+                for other in self.kinds[context, a]:
+                    if speaker in self.kinds[context, b] and other != speaker:
+                        name = (context, a, b, speaker, other)
+                        first = self.few(context, a, speaker)
+                        second = self.few(context, b, speaker)
+                        cells.append(Cell(name, first, second, self.few(context, a, other)))
+        return cells
+
+    def few(self, context: Context, phone: str, speaker: str) -> list[np.ndarray]:
+        """Return the triphones of one kind by one speaker, or as many of them, always the same ones."""
+        frames = self.kinds[context, phone].get(speaker, [])
+        if len(frames) <= self.max_triphones:
+            return frames
+        return random.Random(f"{self.seed} {context} {phone} {speaker}").sample(frames, self.max_triphones)
 
 
 def _errors(cells: Sequence[Cell]) -> np.ndarray:
-    """The error of all triples of each cell, (cells,)."""
-    wanted: list[tuple[np.ndarray, np.ndarray]] = []
+    """Return the error over all triples of each cell, (cells,)."""
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
     for cell in cells:
-        for x in cell.first if cell.probes is None else cell.probes:
-            wanted += [(one, x) for one in (*cell.first, *cell.other)]
-    distances, at, errors = dtw(wanted), 0, []
+        for x in _probes(cell):
+            pairs += [(reference, x) for reference in (*cell.a, *cell.b)]
+    distances = dtw(pairs)
+    start = 0
+    errors = []
     for cell in cells:
-        first = cell.first
-        probed = first if cell.probes is None else cell.probes
-        table = distances[at : at + len(probed) * (len(first) + len(cell.other))].reshape(len(probed), -1)
-        at += table.size
-        to_a, to_b = table[:, : len(first)], table[:, len(first) :]
-        wrong = (to_a[:, :, None] > to_b[:, None]) + 0.5 * (to_a[:, :, None] == to_b[:, None])
-        errors.append(wrong[~np.eye(len(first), dtype=bool)].mean() if cell.probes is None else wrong.mean())
+        num_probes = len(_probes(cell))
+        stop = start + num_probes * (len(cell.a) + len(cell.b))
+        table = distances[start:stop].reshape(num_probes, -1)  # (X, A and B)
+        start = stop
+        to_a = table[:, : len(cell.a)]
+        to_b = table[:, len(cell.a) :]
+        wrong = (to_a[:, :, None] > to_b[:, None]) + 0.5 * (to_a[:, :, None] == to_b[:, None])  # (X, A, B)
+        if cell.x is None:  # a triphone is not compared with itself
+            wrong = wrong[~np.eye(len(cell.a), dtype=bool)]
+        errors.append(wrong.mean())
     return np.array(errors)
 
 
-def dtw(pairs: Sequence[tuple[np.ndarray, np.ndarray]], batch: int = 4096) -> np.ndarray:
-    """Mean distance along the best path of each pair, (pairs,); all pairs of a batch advance together.
-
-    Units differ by 0 or 1; features by their angle over pi.
-
-    Args:
-        pairs: Sequences (N,) and (M,) of units, or (N, D) and (M, D) of features.
-        batch: Pairs at a time.
-    """
-    order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i][0]), len(pairs[i][1])))
-    result = np.zeros(len(pairs))
-    for start in range(0, len(order), batch):
-        some = order[start : start + batch]
-        result[some] = _dtw_batch([pairs[i] for i in some])
-    return result
-
-
-def _dtw_batch(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    n, m = (np.array([len(pair[side]) for pair in pairs]) for side in (0, 1))
-    costs = np.full((len(pairs), n.max(), m.max()), 1e9)
-    for row, (a, b) in enumerate(pairs):
-        costs[row, : len(a), : len(b)] = _costs(a, b)
-    # Along an anti-diagonal no cell waits for another: total cost, and steps of the cheapest path (the diagonal one of equals).
-    total, steps = (
-        np.full((len(pairs), n.max() + 1, m.max() + 1), np.inf),
-        np.zeros((len(pairs), n.max() + 1, m.max() + 1)),
-    )
-    total[:, 0, 0] = 0.0
-    for diagonal in range(2, n.max() + m.max() + 1):
-        i = np.arange(max(1, diagonal - m.max()), min(n.max(), diagonal - 1) + 1)
-        j = diagonal - i
-        before = np.stack([total[:, i - 1, j - 1], total[:, i - 1, j], total[:, i, j - 1]])
-        taken = np.stack([steps[:, i - 1, j - 1], steps[:, i - 1, j], steps[:, i, j - 1]])
-        best = before.argmin(0)[None]
-        total[:, i, j] = np.take_along_axis(before, best, 0)[0] + costs[:, i - 1, j - 1]
-        steps[:, i, j] = np.take_along_axis(taken, best, 0)[0] + 1
-    rows = np.arange(len(pairs))
-    return total[rows, n, m] / steps[rows, n, m]
-
-
-def _costs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    if a.ndim == 1:
-        return (a[:, None] != b[None]).astype(float)
-    unit = lambda x: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return np.arccos(np.clip(unit(a) @ unit(b).T, -1, 1)) / np.pi
+def _probes(cell: Cell) -> list[np.ndarray]:
+    return cell.a if cell.x is None else cell.x

@@ -1,31 +1,34 @@
-"""Language models of equal budget, several for each tokenizer: what the tokens are good for."""
+"""Language models of equal budget, several for each tokenizer variant, evaluated on the same held-out data."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedModel
+from tqdm import tqdm
 
-from zoo.comparison.rows import (
-    ALIGNMENT,
-    INTERLEAVING,
-    LANGUAGE,
-    MODELS,
-    VOCODERS,
-    Row,
-    crossed_bootstrap,
-    crossed_bootstrap_row,
+from zoo.comparison.language_model_scores import (
+    EvaluationData,
+    LanguageModelScores,
+    SentimentJudge,
+    score_language_model,
 )
-from zoo.evaluation.generation.sentiment_preservation import SentimentItem, measure_sentiment_preservation
-from zoo.evaluation.generation.stsp import SENTIMENTS
-from zoo.evaluation.representation_alignment import Alignment, measure_alignment
-from zoo.evaluation.scoring.bits import SPEECH, bits
-from zoo.evaluation.scoring.contrast import Contrast, accuracies
-from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.evaluation.generation.sentiment_preservation import SentimentItem, load_sentiment_suite, spoken, written
+from zoo.evaluation.generation.stsp import EMOTION_TO_SENTIMENT
+from zoo.evaluation.judges.pretrained import StyleJudge, WordsClassifier
+from zoo.evaluation.suites.contrast_suite import load_contrasts
+from zoo.evaluation.suites.speech_text_pairs import paired_items
+from zoo.language.speech_text_model import load_language_model
+from zoo.processes import map_in_processes
+from zoo.speech.style_units import StyleUnits
+from zoo.tokenizers.speech_tokenizer import load_tokenizer
+from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
+from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
+from zoo.vocoder.vocoder import Vocoder
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,15 @@ class LanguageModelVariant:
     without_interleaving: tuple[Path, ...] = ()
     vocoder: Path | None = None
 
+    def require_match(self) -> None:
+        """Check that models and tokens have the contract of the tokenizer.
+
+        Raises:
+            ContractError: If they do not.
+        """
+        for folder in [*self.models, *self.without_interleaving, self.tokens]:
+            require_match(self.tokenizer, folder)
+
 
 @dataclass(frozen=True)
 class EvaluationSuites:
@@ -65,200 +77,145 @@ class EvaluationSuites:
     sentiment_words: Path | None = None
 
 
-@dataclass(frozen=True)
-class EvaluationData:
-    """What the models of one tokenizer are asked.
+def load_evaluation_data(
+    variant: LanguageModelVariant,
+    suites: EvaluationSuites,
+    judge: Path | None = None,
+    split: str = "dev",
+    limit: int | None = None,
+) -> EvaluationData:
+    """Load the held-out data of a variant, encoded by its tokenizer.
 
     Args:
-        table: Held-out utterances.
-        contrasts: Of a cloze.
-        shots: Moods that may be shown.
-        sentiment_suite: Moods that are asked; none leaves sentiment preservation out.
-        judges: Sentiment of a continuation (N,) by the modality it is in, ``T`` and ``S``.
+        variant: Folders of the variant.
+        suites: Files of the suites.
+        judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves it out.
+        split: Split of the tokens.
+        limit: Largest number of items of a suite; all if None.
     """
+    tokenizer = load_tokenizer(variant.tokenizer)
+    vocabulary = Vocabulary.load(variant.models[0])
+    table = TokenTable(variant.tokens, split)
+    if suites.cloze:
+        contrasts = load_contrasts(suites.cloze, tokenizer, vocabulary, limit)
+    else:
+        contrasts = paired_items(table, limit=limit)
+    shots: list[SentimentItem] = []
+    tested: list[SentimentItem] = []
+    if suites.sentiment:
+        shots, tested = load_sentiment_suite(suites.sentiment, tokenizer, vocabulary, limit)
+    judges: dict[str, SentimentJudge] = {}
+    if suites.sentiment_words:
+        words = json.loads(suites.sentiment_words.read_text(encoding="utf-8"))
+        judges["T"] = written(vocabulary, WordsClassifier(words))
+    if judge and variant.vocoder:
+        style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT)
+        judges["S"] = speech_judge(vocabulary, Vocoder.load(variant.vocoder), style)
+    return EvaluationData(table, contrasts, shots, tested, judges)
 
-    table: TokenTable
-    contrasts: Sequence[Contrast]
-    shots: Sequence[SentimentItem] = ()
-    sentiment_suite: Sequence[SentimentItem] = ()
-    judges: Mapping[str, Callable[[np.ndarray], str]] = field(default_factory=dict)
+
+def speech_judge(vocabulary: Vocabulary, vocoder: Vocoder, style: StyleJudge) -> SentimentJudge:
+    """Return a judge of generated units, which a vocoder synthesizes; what it cannot synthesize counts as silence."""
+    judge = spoken(vocabulary, vocoder, vocoder.sample_rate, style)
+
+    def sentiment(ids: np.ndarray) -> str:
+        return judge(ids if _can_synthesize(vocoder, vocabulary.tokens(ids)) else ids[:0])
+
+    return sentiment
+
+
+def _can_synthesize(vocoder: Vocoder, tokens: Tokens) -> bool:
+    """Whether each stream has a unit or a substitute; a hardly trained language model may leave a stream out."""
+    return all(len(tokens.of(stream.prefix)) or stream.prefix in vocoder.missing for stream in vocoder.streams)
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one model gave.
+class _Job:
+    """One model that is scored; ``number`` is its place among those of its name, which seeds its continuations."""
+
+    name: str
+    number: int
+    model: Path
+    data: EvaluationData
+
+
+@dataclass(frozen=True)
+class LanguageModelComparison:
+    """Scores of all language models.
 
     Args:
-        cloze: Hits (items,) by direction.
-        sentiment: Hits (items,) by direction.
-        bits: Of the speech of each utterance, by name.
-        seconds: Likewise.
-        alignment: Of its layers.
+        scores: Scores of the models of each variant, in the order of the seeds, the baseline first.
+        without_interleaving: Scores of those trained without interleaved documents, as far as a variant has any.
+        own_continuations: Hits (1, items) of the speakers' own continuations, by variant and modality.
     """
 
-    cloze: dict[str, np.ndarray]
-    sentiment: dict[str, np.ndarray]
-    bits: dict[str, float]
-    seconds: dict[str, float]
-    alignment: Alignment
+    scores: dict[str, list[LanguageModelScores]]
+    without_interleaving: dict[str, list[LanguageModelScores]]
+    own_continuations: dict[str, dict[str, np.ndarray]]
 
-    def depths(self, figure: str = "margins") -> tuple[np.ndarray, np.ndarray]:
-        """Margins, or similarities, of each word at the embedding, and averaged over the layers between it and the last: (words,) twice."""
-        layers = [getattr(layer, figure) for layer in self.alignment.layers]
-        return layers[0], np.mean(layers[1:-1] or layers[-1:], axis=0)
+    def by_name(self) -> dict[str, list[LanguageModelScores]]:
+        """Return all scores, those of models without interleaved documents beside those with them."""
+        named = {}
+        for name, scores in self.scores.items():
+            named[name] = scores
+            if name in self.without_interleaving:
+                named[f"{name}, without interleaving"] = self.without_interleaving[name]
+        return named
 
 
-def answer(network: PreTrainedModel, vocabulary: Vocabulary, asked: EvaluationData, seed: int) -> Answers:
-    """Ask one model everything; its continuations are drawn once, with a seed of its own."""
-    cloze = accuracies(partial(log_likelihoods, network, title="cloze"), vocabulary, asked.contrasts)
-    ways = [f"{first}->{second}" for second in asked.judges for first in "TS"] if asked.sentiment_suite else []
-    sentiment = {
-        way: measure_sentiment_preservation(
-            network, vocabulary, asked.shots, asked.sentiment_suite, way, asked.judges[way[-1]], runs=1, seed=seed
-        ).hits[0]
-        for way in ways
-    }
-    speech = bits(network, vocabulary, asked.table)[SPEECH]
-    return Answers(
-        {way: one.hits for way, one in cloze.items()},
-        sentiment,
-        dict(zip(speech.ids, speech.needed)),
-        dict(zip(speech.ids, speech.sizes)),
-        measure_alignment(network, vocabulary, asked.table),
+def score_language_models(
+    variants: Mapping[str, LanguageModelVariant],
+    suites: EvaluationSuites,
+    judge: Path | None = None,
+    split: str = "dev",
+    limit: int | None = None,
+    num_processes: int = 1,
+) -> LanguageModelComparison:
+    """Score the language models of all variants, several at once.
+
+    Args:
+        variants: Tokenizers and their language models by name, the baseline first.
+        suites: Files of the suites.
+        judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves it out.
+        split: Split of the tokens.
+        limit: Largest number of items of a suite; all if None.
+        num_processes: Number of models that are scored at once.
+
+    Raises:
+        ContractError: If models or tokens of a variant are of another tokenizer.
+    """
+    jobs = []
+    ablations = []
+    continuations = {}
+    for name, variant in variants.items():
+        variant.require_match()
+        data = load_evaluation_data(variant, suites, judge, split, limit)
+        continuations[name] = data.own_continuations()
+        jobs += [_Job(name, number, model, data) for number, model in enumerate(variant.models)]
+        for number, model in enumerate(variant.without_interleaving):
+            ablations.append(_Job(name, number, model, data.without_sentiment()))
+    scores = _run([*jobs, *ablations], num_processes)
+    return LanguageModelComparison(
+        _by_name(jobs, scores[: len(jobs)]), _by_name(ablations, scores[len(jobs) :]), continuations
     )
 
 
-def language_rows(
-    answers: Mapping[str, Sequence[Answers]], owned: Mapping[str, Mapping[str, np.ndarray]] = {}, seed: int = 0
-) -> list[Row]:
-    """Rows of variants by name, the baseline first; several models of each.
-
-    Args:
-        answers: What they gave.
-        owned: Hits (1, items) of the speakers' own continuations, by variant and modality.
-        seed: Of the bootstraps.
-    """
-    first, rows = next(iter(answers.values()))[0], []
-    shared = sorted(set.intersection(*(set(one.bits) for models in answers.values() for one in models)))
-    stacked = lambda each: {name: np.array([each(one) for one in models]) for name, models in answers.items()}
-    if shared:
-        rows.append(
-            crossed_bootstrap_row(
-                "bits_per_second_of_speech",
-                LANGUAGE,
-                "bits a second of held-out speech",
-                stacked(lambda one: [one.bits[id] for id in shared]),
-                np.array([first.seconds[id] for id in shared]),
-                "",
-                seed=seed,
-            )
-        )
-    rows += [
-        crossed_bootstrap_row(
-            f"cloze_{way}",
-            LANGUAGE,
-            f"cloze accuracy, {way}",
-            stacked(lambda one: one.cloze[way]),
-            chance=0.5,
-            seed=seed,
-        )
-        for way in first.cloze
-    ]
-    rows += [
-        crossed_bootstrap_row(
-            f"stsp_{way}",
-            LANGUAGE,
-            f"sentiment preserved, {way}",
-            stacked(lambda one: one.sentiment[way]),
-            chance=1 / len(SENTIMENTS),
-            seed=seed,
-        )
-        for way in first.sentiment
-    ]
-    for to, judged, trained in (("S", "as the judge hears it spoken again", VOCODERS), ("T", "as its words tell", "")):
-        hits = {name: found[to] for name, found in owned.items() if to in found and found[to].size}
-        rows += (
-            [
-                crossed_bootstrap_row(
-                    f"stsp_own_{to}",
-                    LANGUAGE,
-                    f"sentiment of the speaker's own continuation, {judged}",
-                    hits,
-                    chance=1 / len(SENTIMENTS),
-                    seed=seed,
-                    trained=trained,
-                )
-            ]
-            if hits
-            else []
-        )
-    return rows
+def _run(jobs: Sequence[_Job], num_processes: int) -> list[LanguageModelScores]:
+    """Score the models, those with most judges first, so that no process waits for another at the end."""
+    order = sorted(range(len(jobs)), key=lambda number: -len(jobs[number].data.judges))
+    results = map_in_processes(partial(_score_job, jobs), order, num_processes)
+    scores = dict(zip(order, tqdm(results, "language models", len(jobs), unit="model"), strict=True))
+    return [scores[number] for number in range(len(jobs))]
 
 
-def interleaving_rows(name: str, without: Sequence[Answers], with_it: Sequence[Answers], seed: int = 0) -> list[Row]:
-    """Rows of the models of one tokenizer, trained without interleaved documents and with them."""
-    pairs = {f"{name}, without": without, f"{name}, interleaved": with_it}
-    stacked = lambda each: {label: np.array([each(one) for one in models]) for label, models in pairs.items()}
-    rows = [
-        crossed_bootstrap_row(
-            f"interleaving_{way}",
-            INTERLEAVING,
-            f"cloze accuracy, {way}",
-            stacked(lambda one: one.cloze[way]),
-            chance=0.5,
-            seed=seed,
-        )
-        for way in with_it[0].cloze
-    ]
-    return rows + [
-        crossed_bootstrap_row(
-            "interleaving_alignment",
-            INTERLEAVING,
-            "alignment margin of the middle layers",
-            stacked(lambda one: one.depths()[1]),
-            seed=seed,
-        )
-    ]
+def _score_job(jobs: Sequence[_Job], number: int) -> LanguageModelScores:
+    job = jobs[number]
+    network, vocabulary = load_language_model(job.model)
+    return score_language_model(network, vocabulary, job.data, job.number)
 
 
-def alignment_rows(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> list[Row]:
-    """For each variant how alike a word's speech and text are, and how much more alike than two words', at the embedding and in the middle layers."""
-    rows = []
-    for number, (name, models) in enumerate(answers.items()):
-        for key, figure, measure in (
-            ("similarity_by_depth", "similarities", "similarity of the same word, as the paper's"),
-            ("alignment_by_depth", "margins", "margin of the same word over another"),
-        ):
-            outer, middle = (np.array([one.depths(figure)[depth] for one in models]) for depth in (0, 1))
-            values = {
-                "embedding": crossed_bootstrap(outer, seed=seed),
-                "middle layers": crossed_bootstrap(middle, seed=seed),
-            }
-            rows.append(
-                Row(
-                    key + (f"_{name}" if number else ""),
-                    ALIGNMENT,
-                    f"{measure}, {name}",
-                    values,
-                    {"middle layers": crossed_bootstrap(middle - outer, seed=seed)},
-                    "higher",
-                    len(models),
-                    None,
-                    {"embedding": outer.mean(1).tolist(), "middle layers": middle.mean(1).tolist()},
-                    MODELS,
-                )
-            )
-    return rows
-
-
-def layers(answers: Mapping[str, Sequence[Answers]], seed: int = 0) -> dict[str, list[dict]]:
-    """Margin of each layer by variant, over all its models, for a plot."""
-    return {
-        name: [
-            crossed_bootstrap(np.array([one.alignment.layers[depth].margins for one in models]), seed=seed).named(
-                "margin"
-            )
-            for depth in range(len(models[0].alignment.layers))
-        ]
-        for name, models in answers.items()
-    }
+def _by_name(jobs: Sequence[_Job], scores: Sequence[LanguageModelScores]) -> dict[str, list[LanguageModelScores]]:
+    by_name: dict[str, list[LanguageModelScores]] = {}
+    for job, score in zip(jobs, scores, strict=True):
+        by_name.setdefault(job.name, []).append(score)
+    return by_name

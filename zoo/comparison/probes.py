@@ -1,4 +1,4 @@
-"""What can be told from the units beside the words: linear probes for speaker, style and the like."""
+"""Linear probes: speaker, style and the like predicted from how often each unit occurs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ class Probe:
     """Accuracy of a linear classifier on utterances that it was not fitted to.
 
     Args:
-        accuracy: Over all seeds' splits, each utterance tested once a seed; the interval is for one seed's number of items.
-        chance: The commonest label's share among those tested.
-        hits: Of each utterance, its mean over seeds, (n,); to be paired with those of another tokenizer.
+        accuracy: Accuracy over the splits of all seeds, each utterance tested once per seed; the interval is for the
+            number of items of one seed.
+        chance: Share of the most frequent label.
+        hits: Accuracy of each utterance over the seeds, (n,), to be paired with that of another tokenizer.
     """
 
     accuracy: Estimate
@@ -26,16 +27,20 @@ class Probe:
     hits: np.ndarray
 
     def report(self) -> dict[str, Any]:
+        """Return accuracy and chance as JSON."""
         return {**self.accuracy.named("accuracy"), "chance": round(self.chance, 4)}
 
 
 def unit_shares(units: Sequence[Mapping[str, np.ndarray]], streams: Sequence[Stream]) -> np.ndarray:
-    """Square roots of how often each unit occurs in each utterance, one stream beside another: (n, sum of sizes)."""
-    rows = [
-        np.concatenate([np.bincount(one[s.prefix], minlength=s.size) / max(len(one[s.prefix]), 1) for s in streams])
-        for one in units
-    ]
-    return np.sqrt(np.array(rows))
+    """Return square roots of the share of each unit in each utterance, streams concatenated, (n, sum of sizes)."""
+    shares = []
+    for row in units:
+        by_stream = []
+        for stream in streams:
+            counts = np.bincount(row[stream.prefix], minlength=stream.size)
+            by_stream.append(counts / max(len(row[stream.prefix]), 1))
+        shares.append(np.concatenate(by_stream))
+    return np.sqrt(np.array(shares))
 
 
 def probe(
@@ -49,52 +54,64 @@ def probe(
     """Cross-validate a multinomial logistic regression, no group being in both parts of a split.
 
     Args:
-        features: (n, D).
-        labels: What is to be told of each utterance.
-        groups: What must not help, such as the speaker where style is told; each utterance its own group if it is its id.
-        folds: Of the cross-validation; fewer where there are fewer groups.
-        seeds: Splits and averages over them.
-        penalty: Weight of the squared weights.
+        features: Features of each utterance, (n, D).
+        labels: Label of each utterance, which is predicted.
+        groups: Group of each utterance that must not help the prediction, such as its speaker where style is predicted;
+            its id if each is a group of its own.
+        folds: Number of folds of the cross-validation; fewer if there are fewer groups.
+        seeds: Number of random splits that are averaged over.
+        penalty: Weight of the squared weights in the loss.
 
     Raises:
-        ValueError: With one label or one group only.
+        ValueError: If there is one label or one group only.
     """
-    names, kinds = sorted(set(groups)), sorted(set(labels))
+    names = sorted(set(groups))
+    kinds = sorted(set(labels))
     if len(names) < 2 or len(kinds) < 2:
         raise ValueError(f"a probe needs two labels and two groups, got {len(kinds)} and {len(names)}")
     target = np.array([kinds.index(label) for label in labels])
     hits = np.zeros((seeds, len(labels)))
     for seed in range(seeds):
-        fold_of = dict(
-            zip(np.random.default_rng(seed).permutation(names).tolist(), np.arange(len(names)) % min(folds, len(names)))
-        )
+        shuffled = np.random.default_rng(seed).permutation(names).tolist()
+        fold_of = dict(zip(shuffled, np.arange(len(names)) % min(folds, len(names)), strict=True))
         fold = np.array([fold_of[group] for group in groups])
         for number in np.unique(fold):
             tested = fold == number
-            hits[seed, tested] = (
-                fit_and_test(features[~tested], target[~tested], features[tested], len(kinds), penalty)
-                == target[tested]
-            )
-    common = np.bincount(target).max() / len(target)
-    return Probe(proportion(hits.mean(0)), float(common), hits.mean(0))
+            predicted = fit_and_predict(features[~tested], target[~tested], features[tested], len(kinds), penalty)
+            hits[seed, tested] = predicted == target[tested]
+    most_frequent = np.bincount(target).max() / len(target)
+    return Probe(proportion(hits.mean(0)), float(most_frequent), hits.mean(0))
 
 
-def fit_and_test(
+def fit_and_predict(
     features: np.ndarray, target: np.ndarray, tested: np.ndarray, num_labels: int, penalty: float
 ) -> np.ndarray:
-    """Labels of the tested features, by weights that are the one optimum of a convex loss."""
-    center, spread = features.mean(0), features.std(0).max() + 1e-9
-    inputs, goal = torch.from_numpy((features - center) / spread), torch.from_numpy(target)
+    """Fit a multinomial logistic regression, whose loss is convex, and return the labels that it predicts.
+
+    Args:
+        features: Features that are fitted to, (n, D).
+        target: Label of each of them, (n,).
+        tested: Features whose labels are predicted, (m, D).
+        num_labels: Number of labels.
+        penalty: Weight of the squared weights in the loss.
+
+    Returns:
+        Predicted labels, (m,).
+    """
+    center = features.mean(0)
+    spread = features.std(0).max() + 1e-9
+    inputs = torch.from_numpy((features - center) / spread)
+    goal = torch.from_numpy(target)
     weight = torch.zeros(inputs.shape[1], num_labels, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(num_labels, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
 
-    def loss() -> torch.Tensor:
+    def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(inputs @ weight + bias, goal) + penalty * weight.square().sum()
-        value.backward()
-        return value
+        loss = torch.nn.functional.cross_entropy(inputs @ weight + bias, goal) + penalty * weight.square().sum()
+        loss.backward()
+        return loss
 
-    optimizer.step(loss)
+    optimizer.step(closure)
     with torch.no_grad():
         return (torch.from_numpy((tested - center) / spread) @ weight + bias).argmax(1).numpy()

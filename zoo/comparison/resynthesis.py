@@ -1,123 +1,150 @@
-"""Held-out utterances spoken again from their units: figures of each, and examples to look at and to listen to."""
+"""Resynthesis by the vocoders of tokenizer variants: scores, examples, and measures for a report."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jiwer
 import numpy as np
-import soundfile
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from zoo.audio import read
-from zoo.evaluation.judges.pretrained import StyleJudge
-from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisJudges
-from zoo.files import write_text
-from zoo.metrics.f0_from_waveforms import F0Errors
-from zoo.speech.f0 import F0Extractor, F0Track
-from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
+from zoo.comparison.measures import RESYNTHESIS, RESYNTHESIS_UNSEEN, VOCODERS, Measure
+from zoo.comparison.resynthesis_examples import ORIGINAL, Example, Sound
+from zoo.evaluation.resynthesis import (
+    STYLE_ACCURACY,
+    WORD_ERROR_RATE,
+    HeldOutUtterance,
+    ResynthesisMetrics,
+    gather_scores,
+    resynthesize,
+)
+from zoo.evaluation.statistics import ItemScores
+from zoo.speech.f0 import F0Extractor
 from zoo.tokens.rows import TokenRow
 from zoo.tokens.units import merge
 from zoo.vocoder.vocoder import Vocoder
 
-CONTOUR_RATE = 50  # Hz, enough for a picture
-EXAMPLES = "examples.json"
-
-# Of one utterance: what is said, and by ``original`` and variant a waveform, an F0 contour and tokens.
-Example = dict[str, Any]
+# Title, and whether higher or lower is better.
+MEASURES = {
+    "mel_distance": ("mel distance", "lower"),
+    "unit_edit_distance": ("unit edit distance after resynthesis", "lower"),
+    "f0_frame_error": ("F0 frame error", "lower"),
+    "log_f0_error": ("log-F0 error, octaves", "lower"),
+    STYLE_ACCURACY: ("style accuracy by a classifier", "higher"),
+    WORD_ERROR_RATE: ("word error rate of a recognizer", "lower"),
+}
 
 
 @dataclass(frozen=True)
-class ResynthesisMetrics:
-    """Who hears what was spoken again.
+class VariantResynthesis:
+    """Resynthesis by one variant.
 
     Args:
-        tokenizer: Whose units were spoken.
-        f0: Hears the melody.
-        style: Hears the style; None for nobody.
-        transcribes: A recognizer; None for nobody.
+        scores: Scores of the utterances by metric.
+        examples: The first utterances, to look at and to listen to.
     """
 
-    tokenizer: SpeechTokenizer
-    f0: F0Extractor
-    style: StyleJudge | None = None
-    transcribes: Callable[[Tensor], str] | None = None
+    scores: dict[str, ItemScores]
+    examples: list[Example]
 
 
-def resynthesize(
-    rows: Sequence[TokenRow], vocoder: Vocoder, listener: ResynthesisMetrics, listen: int, name: str
-) -> tuple[dict[str, np.ndarray], list[Example]]:
-    """Figures of each utterance (utterances,), and the first ``listen`` as examples.
+def resynthesize_variant(
+    name: str,
+    rows: Sequence[TokenRow],
+    vocoder: Vocoder,
+    metrics: ResynthesisMetrics,
+    f0: F0Extractor,
+    num_examples: int = 3,
+) -> VariantResynthesis:
+    """Resynthesize tokenized utterances with the vocoder of a variant, timing and speaker being those of the recording.
 
     Args:
-        rows: Held out; a voice that the vocoder does not know is spoken by its default one.
-        vocoder: Of the rows' units.
-        listener: ResynthesisJudges.
-        listen: Examples.
-        name: Of the variant.
+        name: Name of the variant.
+        rows: Held-out utterances; the vocoder's default voice is used for speakers that it does not know.
+        vocoder: Vocoder of the rows' units.
+        metrics: What is measured.
+        f0: F0 extractor for the contours of the examples.
+        num_examples: Number of utterances that become examples, the first ones.
     """
-    judges, figures, examples = ResynthesisJudges(listener.tokenizer, {"f0": F0Errors(listener.f0)}), [], []
-    for row in tqdm(rows, desc=f"spoken again by {name}", unit="utterance", mininterval=1.0, delay=2.0):
-        real = read(Path(row.audio), vocoder.sample_rate, row.start, row.duration)
-        made = vocoder(row.units, row.speaker if row.speaker in vocoder.speakers else None, predict_durations=False)
-        made = torch.nn.functional.pad(made[: len(real)], (0, max(0, len(real) - len(made))))
-        phonetic = vocoder.streams[0].prefix
-        told = judges(
-            made, HeldOutUtterance(row.id, real, {phonetic: torch.from_numpy(row.units[phonetic].astype(np.int64))}, 0)
+
+    def synthesize(utterance: HeldOutUtterance) -> Tensor:
+        speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
+        return vocoder(utterance.units, speaker, predict_durations=False)
+
+    values = []
+    examples: list[Example] = []
+    for row in tqdm(rows, desc=f"resynthesis by {name}", unit="utterance", mininterval=1.0, delay=2.0):
+        waveform = read(Path(row.audio), vocoder.sample_rate, row.start, row.duration)
+        utterance = HeldOutUtterance(row.id, waveform, row.units, row.speaker, row.style, row.text)
+        generated = resynthesize(synthesize, utterance)
+        values.append(metrics(generated, utterance))
+        if len(examples) < num_examples:
+            tokens = merge(row.units, metrics.tokenizer.streams)
+            original = Sound.of(waveform, vocoder.sample_rate, f0)
+            resynthesis = Sound.of(generated, vocoder.sample_rate, f0, tokens)
+            seconds = round(len(waveform) / vocoder.sample_rate, 3)
+            sounds = {ORIGINAL: original, name: resynthesis}
+            examples.append(Example(row.id, row.text, row.speaker, row.style or "", seconds, sounds))
+    return VariantResynthesis(gather_scores(values), examples)
+
+
+def join_examples(variants: Sequence[VariantResynthesis]) -> list[Example]:
+    """Join the examples of several variants, which are of the same utterances in the same order."""
+    joined = variants[0].examples
+    for variant in variants[1:]:
+        joined = [example.joined(other) for example, other in zip(joined, variant.examples, strict=True)]
+    return joined
+
+
+def require_same_utterances(rows: Mapping[str, Sequence[TokenRow]]) -> None:
+    """Check that the held-out utterances of every variant are those of the first one.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    baseline, *others = rows
+    expected = [row.id for row in rows[baseline]]
+    for name in others:
+        if [row.id for row in rows[name]] != expected:
+            raise ValueError(
+                f"the vocoders of {baseline} and {name} kept different utterances: give their data the same "
+                "held_out, segment_units and seed"
+            )
+
+
+def resynthesis_measures(
+    scores: Mapping[str, Mapping[str, ItemScores]], seed: int = 0, unseen: bool = False
+) -> list[Measure]:
+    """Return the measures of resynthesis.
+
+    Args:
+        scores: Scores of the utterances by metric, by variant, the baseline first.
+        seed: Seed of the bootstraps.
+        unseen: Whether nothing was trained on the speakers; keys then end in ``_unseen``.
+    """
+    (_, baseline), *others = scores.items()
+    measures = []
+    for key, (title, better) in MEASURES.items():
+        of_variants = {name: found[key] for name, found in scores.items() if key in found and not found[key].is_empty}
+        if key not in baseline or not of_variants:
+            continue
+        values = {name: of_variant.estimate(seed) for name, of_variant in of_variants.items()}
+        differences = {name: found[key].minus(baseline[key], seed) for name, found in others if key in found}
+        measures.append(
+            Measure(
+                f"{key}_unseen" if unseen else key,
+                RESYNTHESIS_UNSEEN if unseen else RESYNTHESIS,
+                title,
+                values,
+                differences,
+                better,
+                trained=VOCODERS,
+            )
         )
-        if listener.style is not None and row.style:
-            told["style_accuracy"] = float(listener.style(made, vocoder.sample_rate) == row.style)
-            told["style_accuracy_of_original"] = float(listener.style(real, vocoder.sample_rate) == row.style)
-        if listener.transcribes is not None and row.text:
-            told["word_error_rate"] = jiwer.wer(row.text, listener.transcribes(made))
-        figures.append(told)
-        if len(examples) < listen:
-            examples.append(_example(row, real, made, vocoder.sample_rate, listener, name))
-    names = dict.fromkeys(key for told in figures for key in told)
-    return {key: np.array([told.get(key, np.nan) for told in figures]) for key in names}, examples
+    return measures
 
 
-def write_examples(out: Path, examples: Sequence[Example]) -> None:
-    """Write FLAC files, and ``examples.json`` with everything else."""
-    told = []
-    for number, example in enumerate(examples):
-        heard = {}
-        for name, one in example.items():
-            if isinstance(one, dict):
-                file = f"{number}_{'_'.join(name.lower().split())}.flac"
-                soundfile.write(out / file, one["waveform"].numpy(), one["sample_rate"], subtype="PCM_16")
-                heard[name] = {**{key: value for key, value in one.items() if key != "waveform"}, "audio": file}
-        told.append(
-            {"about": {key: value for key, value in example.items() if not isinstance(value, dict)}, "heard": heard}
-        )
-    write_text(out / EXAMPLES, json.dumps(told, ensure_ascii=False) + "\n")
-
-
-def _example(
-    row: TokenRow, real: Tensor, made: Tensor, sample_rate: int, listener: ResynthesisMetrics, name: str
-) -> Example:
-    tokens = merge(row.units, listener.tokenizer.streams)
-    shown = [
-        [tokens.streams[s].prefix, int(u), round(float(t), 3)]
-        for s, u, t in zip(tokens.stream, tokens.unit, tokens.time)
-    ]
-    sound = lambda waveform: {"waveform": waveform, "sample_rate": sample_rate, "f0": contour(listener.f0(waveform))}
-    return {
-        "id": row.id,
-        "text": row.text,
-        "speaker": row.speaker,
-        "style": row.style or "",
-        "seconds": round(len(real) / sample_rate, 3),
-        "original": sound(real),
-        name: {**sound(made), "tokens": shown},
-    }
-
-
-def contour(track: F0Track) -> list[float]:
-    """Hertz at ``CONTOUR_RATE``, 0 where there is no voice."""
-    hertz = torch.where(track.voiced, track.frequency, torch.zeros(()))
-    return [round(value, 1) for value in hertz[:: round(200 / CONTOUR_RATE)].tolist()]
+def mean_of_originals(scores: Mapping[str, ItemScores], key: str) -> float:
+    """Return the mean of a score, such as ``style_accuracy_of_original``, over the utterances that have it."""
+    return float(np.nanmean(scores[key].numerators))

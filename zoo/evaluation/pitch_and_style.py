@@ -1,6 +1,8 @@
-"""How well pitch units keep a contour, and style units tell styles apart."""
+"""Evaluation of pitch units by the F0 contours they decode to, and of style units by the styles they separate."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,30 +10,86 @@ import torch
 from torch import Tensor
 
 from zoo.evaluation.statistics import Estimate, proportion, ratio
-from zoo.metrics.unit_usage import UnitPerplexity
+from zoo.metrics.unit_perplexity import UnitPerplexity
+from zoo.speech.f0 import F0Track
 from zoo.speech.f0_store import F0Store
 from zoo.speech.pitch_units import PitchUnits, voiced_mean
 from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits
 
-GROSS = 0.2  # Chu and Alwan 2009
+GROSS = 0.2  # share of the true frequency beyond which a pitch error is gross (Chu and Alwan 2009)
+
+
+@dataclass(frozen=True)
+class ContourErrors:
+    """Errors of the F0 contour of one utterance.
+
+    Args:
+        squares: Sum of squared differences in octaves over voiced frames.
+        voiced: Number of voiced frames.
+        gross: Number of frames that both contours call voiced and whose pitch is over 20% off.
+        voicing: Number of frames with a wrong voicing decision.
+        frames: Number of frames.
+    """
+
+    squares: float
+    voiced: int
+    gross: int
+    voicing: int
+    frames: int
+
+    @classmethod
+    def between(cls, estimate: F0Track, truth: F0Track) -> "ContourErrors":
+        """Compare two contours of one length; frequencies are compared wherever the true contour is voiced."""
+        octaves = torch.log2(estimate.frequency[truth.voiced].double() / truth.frequency[truth.voiced])
+        both_voiced = estimate.voiced & truth.voiced
+        gross = ((estimate.frequency - truth.frequency).abs() > GROSS * truth.frequency) & both_voiced
+        return cls(
+            octaves.square().sum().item(),
+            int(truth.voiced.sum()),
+            int(gross.sum()),
+            int((estimate.voiced != truth.voiced).sum()),
+            len(estimate.voiced),
+        )
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Errors of several utterances, one column of ``ContourErrors`` each, (utterances,)."""
+
+    squares: np.ndarray
+    voiced: np.ndarray
+    gross: np.ndarray
+    voicing: np.ndarray
+    frames: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[ContourErrors]) -> "_Errors":
+        return cls(*np.array([astuple(row) for row in rows], dtype=np.float64).T)
+
+    def log_f0_error(self) -> Estimate:
+        """Return the root mean square error over voiced frames, in octaves."""
+        mean_square = ratio(self.squares, self.voiced)
+        return Estimate(mean_square.value**0.5, mean_square.low**0.5, mean_square.high**0.5, mean_square.n)
 
 
 @torch.inference_mode()
 def pitch_report(pitch: PitchUnits, store: F0Store) -> dict[str, Any]:
-    """Errors of F0 that went through units and back, beside those of a flat line at the mean of each utterance.
+    """Return the errors of F0 contours that were encoded and decoded, beside those of a flat contour.
 
-    ``log_f0_error`` is the root mean square in octaves over voiced frames, ``f0_frame_error`` the share of frames with a
-    wrong voicing decision or a pitch over 20% off; the flat line is voiced throughout, or nowhere, whichever is better.
-    Intervals are of the draw of utterances.
+    ``log_f0_error`` is the root mean square error in octaves over voiced frames, ``f0_frame_error`` the share of frames
+    with a wrong voicing decision or a pitch over 20% off. The flat contour is at the mean of each utterance and voiced
+    throughout or nowhere, whichever has the lower error. Intervals are over utterances.
 
     Args:
-        pitch: Extractor; its mean is given back when it decodes.
-        store: F0 of the same kind, of utterances that were not trained on.
+        pitch: Extractor of pitch units, which is given the mean of the utterance to decode.
+        store: F0 of the same kind, of held-out utterances.
 
     Raises:
-        ValueError: Where no utterance has a voiced frame.
+        ValueError: If no utterance has a voiced frame.
     """
-    usage, rows = UnitPerplexity(pitch.vqvae.codebook.size), []
+    usage = UnitPerplexity(pitch.vqvae.codebook.size)
+    decoded_rows = []
+    flat_rows = []
     for index in range(len(store)):
         track = store.track(index)
         if not track.voiced.any() or len(track.voiced) < pitch.vqvae.factor:
@@ -39,81 +97,64 @@ def pitch_report(pitch: PitchUnits, store: F0Store) -> dict[str, Any]:
         units = pitch.encode_track(track)
         usage.update(units)
         mean = voiced_mean(track)
-        found = pitch.decode(units, mean.item() if pitch.normalize else 0.0)
-        truth = track.frequency[: len(found.frequency)], track.voiced[: len(found.frequency)]
-        rows.append(
-            [
-                *_errors(found.frequency, found.voiced, *truth),
-                *_errors(mean.expand(len(truth[0])), torch.ones_like(truth[1]), *truth),
-            ]
-        )
-    if not rows:
+        decoded = pitch.decode(units, mean.item() if pitch.normalize else 0.0)
+        length = len(decoded.frequency)
+        truth = F0Track(track.frequency[:length], track.voiced[:length])
+        flat = F0Track(mean.expand(len(truth.frequency)), torch.ones_like(truth.voiced))
+        decoded_rows.append(ContourErrors.between(decoded, truth))
+        flat_rows.append(ContourErrors.between(flat, truth))
+    if not decoded_rows:
         raise ValueError(f"{store.folder}: no utterance of split {store.split!r} has a voiced frame")
-    table = np.array(
-        rows, dtype=np.float64
-    )  # of units, then of the mean: squares, voiced frames, gross errors, voicing errors, frames
-    flat = table[:, [7, 8]].copy()
-    if flat.sum() > table[:, 6].sum():  # better nowhere voiced: then each voiced frame is a voicing error
-        flat = table[:, [6]]
+    errors = _Errors.of(decoded_rows)
+    flat_errors = _Errors.of(flat_rows)
+    wrong_frames = flat_errors.gross + flat_errors.voicing
+    if wrong_frames.sum() > flat_errors.voiced.sum():  # better voiced nowhere: each voiced frame is then an error
+        wrong_frames = flat_errors.voiced
     return {
-        "log_f0_error": _root(ratio(table[:, 0], table[:, 1])).named("octaves"),
-        "of_the_mean": _root(ratio(table[:, 5], table[:, 6])).named("octaves"),
-        "f0_frame_error": ratio(table[:, 2] + table[:, 3], table[:, 4]).named("share"),
-        "f0_frame_error_of_the_mean": ratio(flat.sum(1), table[:, 9]).named("share"),
-        "gross_errors": int(table[:, 2].sum()),
-        "voicing_errors": int(table[:, 3].sum()),
-        "frames": int(table[:, 4].sum()),
+        "log_f0_error": errors.log_f0_error().named("octaves"),
+        "of_the_mean": flat_errors.log_f0_error().named("octaves"),
+        "f0_frame_error": ratio(errors.gross + errors.voicing, errors.frames).named("share"),
+        "f0_frame_error_of_the_mean": ratio(wrong_frames, flat_errors.frames).named("share"),
+        "gross_errors": int(errors.gross.sum()),
+        "voicing_errors": int(errors.voicing.sum()),
+        "frames": int(errors.frames.sum()),
         "perplexity": round(usage.compute().item(), 2),
         "units_used": usage.used,
         "units": usage.size,
     }
 
 
-def _errors(frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor) -> list[float]:
-    """Sum of squared octaves and number of frames where there is pitch; gross errors, voicing errors, frames."""
-    octaves = torch.log2(frequency[true_voiced].double() / true_frequency[true_voiced])
-    both = voiced & true_voiced
-    gross = ((frequency - true_frequency).abs() > GROSS * true_frequency) & both
-    return [
-        octaves.square().sum().item(),
-        int(true_voiced.sum()),
-        int(gross.sum()),
-        int((voiced != true_voiced).sum()),
-        len(voiced),
-    ]
-
-
-def _root(estimate: Estimate) -> Estimate:
-    return Estimate(estimate.value**0.5, estimate.low**0.5, estimate.high**0.5, estimate.n)
-
-
 @torch.inference_mode()
 def style_report(style: StyleUnits, utterances: Iterable[tuple[Tensor, str]]) -> dict[str, Any]:
-    """How often the classifier names the style of an utterance, beside always naming the most frequent one.
+    """Return the accuracy of a style classifier, beside that of always predicting the most frequent style.
 
     Args:
-        style: With a classifier whose labels are styles.
-        utterances: Waveform (N,) and style, of utterances that were not trained on.
+        style: Style units with a classifier whose labels are styles.
+        utterances: Waveform (N,) and style of held-out utterances.
 
     Raises:
-        ValueError: Where the head is no classifier, or has no labels.
+        ValueError: If the head is no classifier, or has no labels.
     """
     if not isinstance(style.head, StyleClassifier) or style.head.labels is None:
         raise ValueError("the style of an utterance is named by a classifier with labels; this extractor has none")
-    hits, true, seconds = [], [], []
+    labels = style.head.labels
+    hits = []
+    second_hits = []
+    styles = []
     for waveform, name in utterances:
         logits = style.head(style.encoder(waveform[None].to(style.device)), style.frames_per_unit)[0]
-        hits.append(style.head.labels[int(logits.mean(0).argmax())] == name)
-        seconds += [style.head.labels[unit] == name for unit in logits.argmax(-1).tolist()]
-        true.append(name)
-    shares = {name: true.count(name) / len(true) for name in sorted(set(true))}
-    recalls = {
-        name: round(float(np.mean([hit for hit, each in zip(hits, true) if each == name])), 4) for name in shares
-    }
+        hits.append(labels[int(logits.mean(0).argmax())] == name)
+        second_hits += [labels[unit] == name for unit in logits.argmax(-1).tolist()]
+        styles.append(name)
+    counts = Counter(styles)
+    recalls = {}
+    for name in sorted(counts):
+        of_style = [hit for hit, true in zip(hits, styles, strict=True) if true == name]
+        recalls[name] = round(float(np.mean(of_style)), 4)
     return {
         "accuracy": proportion(np.array(hits)).named("share"),
-        "majority": round(max(shares.values()), 4),
-        "second_accuracy": round(float(np.mean(seconds)), 4),
+        "majority": round(max(counts.values()) / len(styles), 4),
+        "second_accuracy": round(float(np.mean(second_hits)), 4),
         "recall": recalls,
     }
 
@@ -122,41 +163,54 @@ def style_report(style: StyleUnits, utterances: Iterable[tuple[Tensor, str]]) ->
 def cluster_report(
     style: StyleUnits, utterances: Iterable[tuple[Tensor, str | None]], named: dict[int, str] | None = None
 ) -> dict[str, Any]:
-    """How many style units are used, how often they change, and how well they tell the style.
+    """Return how many style units are used, how often they change, and how accurately they predict the style.
 
     Args:
-        style: With clusters.
+        style: Style units with clusters.
         utterances: Waveform (N,) and style, None where it is not known.
-        named: The style that each unit stands for; if None, it is the most frequent one among these utterances themselves.
+        named: Style that each unit stands for. If None, it is the most frequent one among these utterances.
 
     Raises:
-        ValueError: Where the head has no clusters.
+        ValueError: If the head has no clusters.
     """
     if not isinstance(style.head, StyleClusters):
         raise ValueError("this extractor has a classifier, no clusters")
-    usage, heard = UnitPerplexity(style.head.size), []
+    usage = UnitPerplexity(style.head.size)
+    units_per_utterance = []
+    styled: list[tuple[np.ndarray, str]] = []
     for waveform, name in utterances:
         units = style.encode(waveform)
         usage.update(torch.from_numpy(units))
-        heard.append((units, name))
-    told = [(units, name) for units, name in heard if name]
-    counts: dict[int, dict[str, int]] = {}
-    for units, name in told:
-        for unit in units.tolist():
-            counts.setdefault(unit, {}).setdefault(name, 0)
-            counts[unit][name] += 1
-    named = {unit: max(sorted(by), key=by.get) for unit, by in counts.items()} if named is None else named
+        units_per_utterance.append(len(set(units.tolist())))
+        if name:
+            styled.append((units, name))
+    names = _most_frequent_styles(styled) if named is None else named
     report = {
         "perplexity": round(usage.compute().item(), 2),
         "units_used": usage.used,
         "units": usage.size,
-        "units_per_utterance": round(float(np.mean([len(set(units.tolist())) for units, _ in heard])), 2),
+        "units_per_utterance": round(float(np.mean(units_per_utterance)), 2),
     }
-    if told:
-        seconds = np.array([named.get(unit) == name for units, name in told for unit in units.tolist()])
-        shares = {name: sum(len(units) for units, each in told if each == name) for name in {name for _, name in told}}
-        report |= {
-            "accuracy_by_unit": proportion(seconds).named("share"),
-            "majority": round(max(shares.values()) / len(seconds), 4),
-        }
-    return report | {"named": {str(unit): name for unit, name in sorted(named.items())}}
+    if styled:
+        report |= _accuracy_by_unit(styled, names)
+    return report | {"named": {str(unit): name for unit, name in sorted(names.items())}}
+
+
+def _most_frequent_styles(styled: Sequence[tuple[np.ndarray, str]]) -> dict[int, str]:
+    """Return the most frequent style of each unit, of several the first in the alphabet."""
+    counts: dict[int, Counter[str]] = {}
+    for units, name in styled:
+        for unit in units.tolist():
+            counts.setdefault(unit, Counter())[name] += 1
+    return {unit: max(sorted(of_unit), key=of_unit.__getitem__) for unit, of_unit in counts.items()}
+
+
+def _accuracy_by_unit(styled: Sequence[tuple[np.ndarray, str]], names: Mapping[int, str]) -> dict[str, Any]:
+    """Return the share of units that stand for the style of their utterance, and that of the most frequent style."""
+    hits = []
+    counts: Counter[str] = Counter()
+    for units, name in styled:
+        hits += [names.get(unit) == name for unit in units.tolist()]
+        counts[name] += len(units)
+    majority = round(max(counts.values()) / len(hits), 4)
+    return {"accuracy_by_unit": proportion(np.array(hits)).named("share"), "majority": majority}

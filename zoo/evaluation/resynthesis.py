@@ -1,98 +1,137 @@
-"""Vocoders on speech that they have not heard: each utterance spoken again from its units, and compared with itself."""
+"""Resynthesis: held-out speech through units and a vocoder, and how far it is from the recording."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import jiwer
 import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from zoo.evaluation.statistics import Estimate
+from zoo.evaluation.judges.pretrained import StyleJudge
+from zoo.evaluation.statistics import ItemScores
 from zoo.metrics.mel_distance import MelDistance
-from zoo.metrics.speech_quality import named
+from zoo.metrics.speech_quality import named_values
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
+
+WORD_ERROR_RATE, WORD_ERRORS, WORDS = "word_error_rate", "word_errors", "words"
+STYLE_ACCURACY, STYLE_ACCURACY_OF_ORIGINAL = "style_accuracy", "style_accuracy_of_original"
 
 
 @dataclass(frozen=True)
 class HeldOutUtterance:
-    """One held-out utterance.
+    """An utterance that no vocoder was trained on.
 
     Args:
-        id: Its name.
-        waveform: As it was recorded, (N,).
-        units: Raw units by prefix, all at the rate of the first, (T,).
-        speaker: Index.
-        style: Index, of the whole utterance.
+        id: Name of the utterance.
+        waveform: Recording, (N,).
+        units: Raw units by prefix, (T,), each stream at its own rate.
+        speaker: Name of the speaker; None if unknown.
+        style: Style of the whole utterance; None if unknown.
+        text: Transcript; empty if unknown.
+        frames: Raw units by prefix, all at the rate of the first stream, (T,), as vocoder networks take them.
     """
 
     id: str
     waveform: Tensor
-    units: dict[str, Tensor]
-    speaker: int
-    style: int = 0
+    units: Mapping[str, np.ndarray]
+    speaker: str | None = None
+    style: str | None = None
+    text: str = ""
+    frames: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-Speak = Callable[[HeldOutUtterance], Tensor]
+# Resynthesizes an utterance, (N,), from everything but its waveform.
+Synthesizer = Callable[[HeldOutUtterance], Tensor]
 
 
-class ResynthesisJudges:
-    """Compares waveforms by every measure at hand, one utterance at a time, so that utterances can be drawn again.
+class ResynthesisMetrics:
+    """Metrics of resynthesized speech, computed for one utterance at a time so that utterances can be resampled.
+
+    Mel distance and unit edit distance are always among them.
 
     Args:
-        tokenizer: Hears the units of what was spoken.
-        measures: Metrics whose ``update`` takes made and real waveforms (B, N), by name; mel distance and unit edit distance come by themselves.
+        tokenizer: Speech tokenizer whose units were resynthesized, which encodes the resynthesis again.
+        metrics: Further metrics by name, whose ``update`` takes generated and reference waveforms (B, N).
+        style: Style classifier, for utterances of known style. None leaves the style accuracy out.
+        recognizer: Transcribes a waveform (N,), for utterances of known text. None leaves the word error rate out.
     """
 
-    def __init__(self, tokenizer: SpeechTokenizer, measures: Mapping[str, Metric]) -> None:
+    def __init__(
+        self,
+        tokenizer: SpeechTokenizer,
+        metrics: Mapping[str, Metric] | None = None,
+        style: StyleJudge | None = None,
+        recognizer: Callable[[Tensor], str] | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
-        self.measures: dict[str, Metric] = {"mel_distance": MelDistance(tokenizer.sample_rate), **measures}
+        self.metrics: dict[str, Metric] = {"mel_distance": MelDistance(tokenizer.sample_rate), **(metrics or {})}
+        self.style = style
+        self.recognizer = recognizer
 
     @torch.inference_mode()
-    def __call__(self, made: Tensor, spoken: HeldOutUtterance) -> dict[str, float]:
-        """Value of each measure for one utterance; NaN where it has none, as F0 without a voice."""
-        values = {}
-        for name, metric in self.measures.items():
+    def __call__(self, generated: Tensor, utterance: HeldOutUtterance) -> dict[str, float]:
+        """Return the values of one utterance.
+
+        Args:
+            generated: Resynthesis, (N,), as long as the recording.
+            utterance: The utterance, with its recording.
+
+        Returns:
+            Values by name, NaN for F0 errors without voiced frames; word errors and reference words instead of their
+            ratio.
+        """
+        values: dict[str, float] = {}
+        for name, metric in self.metrics.items():
             metric.reset()
-            metric.update(made.unsqueeze(0), spoken.waveform.unsqueeze(0))
-            values |= {each: value.item() for each, value in named(name, metric).items()}
-        phonetic = next(iter(spoken.units))
-        edits = UnitEditDistance()
-        edits.update(self.tokenizer.encode(made)[phonetic], spoken.units[phonetic])
-        return {**values, "unit_edit_distance": edits.compute().item()}
+            metric.update(generated.unsqueeze(0), utterance.waveform.unsqueeze(0))
+            values |= {key: value.item() for key, value in named_values(name, metric).items()}
+        phonetic = self.tokenizer.streams[0].prefix
+        distance = UnitEditDistance()
+        distance.update(self.tokenizer.encode(generated)[phonetic], utterance.units[phonetic])
+        values["unit_edit_distance"] = distance.compute().item()
+        if self.style is not None and utterance.style:
+            values[STYLE_ACCURACY] = self._is_of_style(self.style, generated, utterance.style)
+            values[STYLE_ACCURACY_OF_ORIGINAL] = self._is_of_style(self.style, utterance.waveform, utterance.style)
+        if self.recognizer is not None and utterance.text:
+            alignment = jiwer.process_words(utterance.text, self.recognizer(generated))
+            values[WORD_ERRORS] = alignment.substitutions + alignment.deletions + alignment.insertions
+            values[WORDS] = alignment.substitutions + alignment.deletions + alignment.hits
+        return values
+
+    def _is_of_style(self, style: StyleJudge, waveform: Tensor, expected: str) -> float:
+        return float(style(waveform, self.tokenizer.sample_rate) == expected)
 
 
-def judge(speak: Speak, utterances: Sequence[HeldOutUtterance], judges: ResynthesisJudges) -> dict[str, np.ndarray]:
-    """Measures of every utterance, (utterances,) by name.
+def resynthesize(synthesize: Synthesizer, utterance: HeldOutUtterance) -> Tensor:
+    """Resynthesize an utterance and cut or pad the result to the length of the recording, (N,)."""
+    length = len(utterance.waveform)
+    waveform = synthesize(utterance)[:length]
+    return torch.nn.functional.pad(waveform, (0, length - len(waveform)))
+
+
+def measure_resynthesis(
+    synthesize: Synthesizer, utterances: Sequence[HeldOutUtterance], metrics: ResynthesisMetrics
+) -> dict[str, ItemScores]:
+    """Resynthesize utterances and return their scores by metric.
 
     Args:
-        speak: An utterance, of which it may look at all but the waveform, to a waveform (N,).
-        utterances: Held out.
-        judges: What is measured.
+        synthesize: Vocoder or other system.
+        utterances: Held-out utterances.
+        metrics: What is measured.
     """
-    rows = [judges(_fitted(speak(spoken), len(spoken.waveform)), spoken) for spoken in utterances]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return gather_scores([metrics(resynthesize(synthesize, utterance), utterance) for utterance in utterances])
 
 
-def mean(values: np.ndarray, seed: int = 0, resamples: int = 2000) -> Estimate:
-    """Mean over utterances, those without a value apart, with a percentile bootstrap over utterances.
-
-    Args:
-        values: (utterances,), NaN where there is none.
-        seed: Of the draws.
-        resamples: How many.
-
-    Raises:
-        ValueError: Where no utterance has a value.
-    """
-    values = values[~np.isnan(values)]
-    if not len(values):
-        raise ValueError("no utterance has a value")
-    drawn = values[np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))].mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(float(values.mean()), float(low), float(high), len(values))
-
-
-def _fitted(waveform: Tensor, length: int) -> Tensor:
-    return torch.nn.functional.pad(waveform[:length], (0, max(0, length - len(waveform))))
+def gather_scores(values: Sequence[Mapping[str, float]]) -> dict[str, ItemScores]:
+    """Gather the values of utterances by metric; the word error rate is that of the corpus: errors over words."""
+    names = dict.fromkeys(name for of_utterance in values for name in of_utterance)
+    columns = {name: np.array([of_utterance.get(name, np.nan) for of_utterance in values]) for name in names}
+    errors = columns.pop(WORD_ERRORS, None)
+    words = columns.pop(WORDS, None)
+    scores = {name: ItemScores(column) for name, column in columns.items()}
+    if errors is not None:
+        scores[WORD_ERROR_RATE] = ItemScores(errors, words)
+    return scores

@@ -1,4 +1,4 @@
-"""How far apart two F0 tracks are."""
+"""Errors of F0 contours, frame by frame."""
 
 import torch
 from torch import Tensor
@@ -6,15 +6,19 @@ from torchmetrics import Metric
 
 
 class F0FrameError(Metric):
-    """Share of frames with a voicing decision or a pitch that is wrong by over 20% (Chu and Alwan 2009).
+    """Share of frames with a wrong voicing decision or a gross pitch error (Chu and Alwan 2009).
 
     Args:
-        tolerance: Where both tracks are voiced, a frame further off than this share of the true frequency counts.
+        tolerance: Largest deviation from the reference frequency, as a share of it, that is no gross error. Counted
+            where both contours are voiced.
     """
 
     higher_is_better = False
     is_differentiable = False
     full_state_update = False
+    gross: Tensor
+    voicing: Tensor
+    count: Tensor
 
     def __init__(self, tolerance: float = 0.2) -> None:
         super().__init__()
@@ -25,32 +29,39 @@ class F0FrameError(Metric):
     def update(
         self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None
     ) -> None:
-        """Add tracks of one shape, such as (B, T).
+        """Add contours of one shape, such as (B, T).
 
         Args:
-            frequency: Hz, of the estimate; read where ``voiced``.
-            voiced: bool, of the estimate.
-            true_frequency: Hz; read where ``true_voiced``.
-            true_voiced: bool.
-            mask: bool, true for the frames that count; all if None.
+            frequency: Estimated F0 in Hz; read where ``voiced``.
+            voiced: Estimated voicing, bool.
+            true_frequency: Reference F0 in Hz; read where ``true_voiced``.
+            true_voiced: Reference voicing, bool.
+            mask: Frames that count, bool; all if None.
+
+        Raises:
+            ValueError: If the shapes differ.
         """
-        _same_shape(frequency, voiced, true_frequency, true_voiced)
+        _require_same_shape(frequency, voiced, true_frequency, true_voiced)
         mask = torch.ones_like(true_voiced) if mask is None else mask
-        both = voiced & true_voiced & mask
-        self.gross += (both & ((frequency - true_frequency).abs() > self.tolerance * true_frequency)).sum()
+        both_voiced = voiced & true_voiced & mask
+        deviates = (frequency - true_frequency).abs() > self.tolerance * true_frequency
+        self.gross += (both_voiced & deviates).sum()
         self.voicing += ((voiced != true_voiced) & mask).sum()
         self.count += mask.sum()
 
     def compute(self) -> Tensor:
+        """Return the share of wrong frames; NaN if there is no frame."""
         return (self.gross + self.voicing) / self.count
 
 
 class LogF0Error(Metric):
-    """Root mean square difference of log2 F0, in octaves, over the frames that are voiced in both tracks."""
+    """Root mean square difference of log2 F0, in octaves, over the frames that are voiced in both contours."""
 
     higher_is_better = False
     is_differentiable = False
     full_state_update = False
+    total: Tensor
+    count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,20 +71,25 @@ class LogF0Error(Metric):
     def update(
         self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None
     ) -> None:
-        """Add tracks of one shape; arguments as of ``F0FrameError``."""
-        _same_shape(frequency, voiced, true_frequency, true_voiced)
-        both = voiced & true_voiced if mask is None else voiced & true_voiced & mask
-        ratio = frequency[both].double().clamp(min=1.0) / true_frequency[both].double()
+        """Add contours of one shape, such as (B, T); the arguments are those of ``F0FrameError.update``.
+
+        Raises:
+            ValueError: If the shapes differ.
+        """
+        _require_same_shape(frequency, voiced, true_frequency, true_voiced)
+        both_voiced = voiced & true_voiced
+        if mask is not None:
+            both_voiced = both_voiced & mask
+        ratio = frequency[both_voiced].double().clamp(min=1.0) / true_frequency[both_voiced].double()
         self.total += torch.log2(ratio).square().sum()
-        self.count += both.sum()
+        self.count += both_voiced.sum()
 
     def compute(self) -> Tensor:
-        """NaN where no frame is voiced in both."""
+        """Return the error in octaves; NaN if no frame is voiced in both contours."""
         return (self.total / self.count).sqrt().float()
 
 
-def _same_shape(*tracks: Tensor) -> None:
-    if len({track.shape for track in tracks}) > 1:
-        raise ValueError(
-            f"tracks of shapes {', '.join(str(tuple(track.shape)) for track in tracks)} cannot be compared frame by frame"
-        )
+def _require_same_shape(*contours: Tensor) -> None:
+    if len({contour.shape for contour in contours}) > 1:
+        shapes = ", ".join(str(tuple(contour.shape)) for contour in contours)
+        raise ValueError(f"F0 contours of shapes {shapes} cannot be compared frame by frame")

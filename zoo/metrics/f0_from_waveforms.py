@@ -1,4 +1,4 @@
-"""How far apart the melodies of two waveforms are."""
+"""Errors of F0 between two waveforms."""
 
 from torch import Tensor
 from torchmetrics import Metric
@@ -8,10 +8,10 @@ from zoo.speech.f0 import F0Extractor
 
 
 class F0Errors(Metric):
-    """F0 frame error and log-F0 error between waveforms, from one look at each.
+    """F0 frame error and log-F0 error between waveforms, whose F0 is extracted once.
 
     Args:
-        f0: Waveform to F0.
+        f0: F0 extractor for both waveforms.
     """
 
     higher_is_better = False
@@ -20,20 +20,24 @@ class F0Errors(Metric):
 
     def __init__(self, f0: F0Extractor) -> None:
         super().__init__()
-        self.f0, self.frame, self.log = f0, F0FrameError(), LogF0Error()
+        self.f0 = f0
+        self.frame_error = F0FrameError()
+        self.log_error = LogF0Error()
 
-    def update(self, made: Tensor, real: Tensor) -> None:
+    def update(self, generated: Tensor, reference: Tensor) -> None:
         """Add waveforms (B, N) of one length."""
-        for one, other in zip(made.detach().float(), real.detach().float(), strict=True):
-            found, true = self.f0(one), self.f0(other)
-            for metric in (self.frame, self.log):
-                metric.update(found.frequency, found.voiced, true.frequency, true.voiced)
+        for waveform, target in zip(generated.detach().float(), reference.detach().float(), strict=True):
+            estimate = self.f0(waveform)
+            true = self.f0(target)
+            for metric in (self.frame_error, self.log_error):
+                metric.update(estimate.frequency, estimate.voiced, true.frequency, true.voiced)
 
     def compute(self) -> dict[str, Tensor]:
-        """``f0_frame_error``, a share, and ``log_f0_error`` in octaves, NaN where no frame is voiced in both."""
-        return {"f0_frame_error": self.frame.compute(), "log_f0_error": self.log.compute()}
+        """Return ``f0_frame_error``, a share, and ``log_f0_error`` in octaves, NaN if no frame is voiced in both."""
+        return {"f0_frame_error": self.frame_error.compute(), "log_f0_error": self.log_error.compute()}
 
     def reset(self) -> None:
+        """Forget all waveforms."""
         super().reset()
-        self.frame.reset()
-        self.log.reset()
+        self.frame_error.reset()
+        self.log_error.reset()

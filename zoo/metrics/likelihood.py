@@ -1,4 +1,4 @@
-"""Cross entropy apart by modality."""
+"""Cross entropy of a language model by modality."""
 
 import torch
 from torch import Tensor
@@ -10,6 +10,8 @@ class ModalityLoss(Metric):
 
     higher_is_better = False
     full_state_update = False
+    total: Tensor
+    count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,9 +19,10 @@ class ModalityLoss(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, losses: Tensor, mask: Tensor) -> None:
-        """Add the losses (B, T) of the tokens where ``mask`` (B, T) is true."""
+        """Add the losses (B, T) of the tokens of the modality, which are those where ``mask`` (B, T) is true."""
         self.total += losses.detach()[mask].double().sum()
         self.count += mask.sum()
 
     def compute(self) -> Tensor:
+        """Return the mean loss; NaN if there is no token."""
         return (self.total / self.count).float()

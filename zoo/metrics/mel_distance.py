@@ -1,4 +1,4 @@
-"""How far apart two waveforms sound, by their mel spectrograms."""
+"""Distance between the mel spectrograms of two waveforms."""
 
 import torch
 from torch import Tensor
@@ -11,12 +11,14 @@ class MelDistance(Metric):
     """Mean absolute difference of natural-log mel spectrograms, over all frames and bands.
 
     Args:
-        sample_rate: Of the waveforms, in Hz.
+        sample_rate: Sample rate of the waveforms, in Hz.
     """
 
     higher_is_better = False
     is_differentiable = False
     full_state_update = False
+    total: Tensor
+    count: Tensor
 
     def __init__(self, sample_rate: int = 16000) -> None:
         super().__init__()
@@ -24,19 +26,21 @@ class MelDistance(Metric):
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, made: Tensor, real: Tensor) -> None:
+    def update(self, generated: Tensor, reference: Tensor) -> None:
         """Add waveforms (B, N) of one length.
 
         Raises:
-            ValueError: Where the shapes differ.
+            ValueError: If the shapes differ.
         """
-        if made.shape != real.shape:
+        if generated.shape != reference.shape:
             raise ValueError(
-                f"waveforms of shapes {tuple(made.shape)} and {tuple(real.shape)} cannot be compared frame by frame"
+                f"waveforms of shapes {tuple(generated.shape)} and {tuple(reference.shape)} cannot be compared "
+                "frame by frame"
             )
-        difference = (self.mel(made) - self.mel(real)).abs()
+        difference = (self.mel(generated) - self.mel(reference)).abs()
         self.total += difference.sum()
         self.count += difference.numel()
 
     def compute(self) -> Tensor:
+        """Return the mean absolute difference, in nats."""
         return (self.total / self.count).float()

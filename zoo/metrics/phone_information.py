@@ -1,4 +1,4 @@
-"""How much units tell of the phones."""
+"""Information that units carry about phones."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,14 @@ class PhoneInformation(Metric):
     """Phone-normalized mutual information and phone purity of units, frame by frame (Hsu et al. 2021, section 4.2).
 
     Args:
-        num_units: Values a unit may have.
-        max_phones: Different phones at most.
+        num_units: Number of different units.
+        max_phones: Largest number of different phones.
     """
 
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
+    counts: Tensor
 
     def __init__(self, num_units: int, max_phones: int = 256) -> None:
         super().__init__()
@@ -31,10 +32,15 @@ class PhoneInformation(Metric):
         self.add_state("counts", torch.zeros(max_phones, num_units, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, units: np.ndarray, frame_rate: float, phones: Sequence[Interval]) -> None:
-        """Add the units (T,) of one utterance with its phones; frames whose middle lies in none of them are left out.
+        """Add one utterance; frames whose middle lies in no phone are left out.
+
+        Args:
+            units: Raw units (T,).
+            frame_rate: Units per second.
+            phones: Phones with their start and end in seconds.
 
         Raises:
-            ValueError: Where there are more different phones than were reckoned with.
+            ValueError: If there are more than ``max_phones`` different phones.
         """
         middles = (np.arange(len(units)) + 0.5) / frame_rate
         for name, start, end in phones:
@@ -45,11 +51,17 @@ class PhoneInformation(Metric):
             self.counts[index] += torch.bincount(inside, minlength=self.counts.shape[1]).to(self.counts.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """``pnmi``, the share of the phones' entropy that the units tell, and ``purity``, that of frames in the unit's commonest phone."""
+        """Return both figures.
+
+        Returns:
+            ``pnmi``, the share of the phones' entropy that the units explain, and ``purity``, the share of frames
+            whose phone is the most frequent one of their unit.
+        """
         joint = self.counts.double() / self.counts.sum()
-        phones, units = joint.sum(1), joint.sum(0)
-        entropies = [torch.special.entr(p).sum() for p in (phones, units, joint)]
+        phone_entropy = torch.special.entr(joint.sum(1)).sum()
+        unit_entropy = torch.special.entr(joint.sum(0)).sum()
+        joint_entropy = torch.special.entr(joint).sum()
         return {
-            "pnmi": ((entropies[0] + entropies[1] - entropies[2]) / entropies[0]).float(),
+            "pnmi": ((phone_entropy + unit_entropy - joint_entropy) / phone_entropy).float(),
             "purity": joint.max(0).values.sum().float(),
         }

@@ -1,65 +1,76 @@
-"""PESQ and STOI, where their packages are installed."""
+"""PESQ and STOI, if their packages are installed."""
 
 from abc import abstractmethod
 from importlib.util import find_spec
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
-from torchmetrics.functional import audio  # holds the two functions only where their packages are installed
+from torchmetrics.functional import audio  # contains the two functions only if their packages are installed
 
 SAMPLE_RATES = (8000, 16000)
-UNHEARD = ("NoUtterancesError", "BufferTooShortError")  # of the package pesq, which need not be installed
+NOT_SCORABLE = ("NoUtterancesError", "BufferTooShortError")  # of the package pesq, which need not be installed
 
 
 class SpeechQuality(Metric):
-    """Mean over utterances of a measure that hears a waveform beside the one it should be.
+    """Mean over utterances of a measure of a waveform against its reference.
 
-    Utterances that it cannot hear, as one without speech, are left out and counted in ``left_out``.
+    Utterances that cannot be scored, such as one without speech, are left out and counted in ``left_out``.
 
     Args:
-        sample_rate: Of the waveforms, in Hz.
+        sample_rate: Sample rate of the waveforms, in Hz.
+
+    Raises:
+        ValueError: If the package of the measure is not installed.
     """
 
-    package: str
+    package: ClassVar[str]
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
+    total: Tensor
+    count: Tensor
+    left_out: Tensor
 
     def __init__(self, sample_rate: int = 16000) -> None:
         super().__init__()
         if find_spec(self.package) is None:
             raise ValueError(
-                f"{type(self).__name__} needs the package {self.package}: pip install 'spiritlm-zoo[quality]', or take it out of the recipe"
+                f"{type(self).__name__} needs the package {self.package}: pip install 'spiritlm-zoo[quality]', "
+                "or take it out of the recipe"
             )
         self.sample_rate = sample_rate
         for name in ("total", "count", "left_out"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
     @abstractmethod
-    def judge(self, made: Tensor, real: Tensor) -> float | None:
-        """Score of one utterance, (N,) beside (N,); None where it cannot be heard."""
+    def score(self, generated: Tensor, reference: Tensor) -> float | None:
+        """Return the score of one utterance, (N,) against (N,); None if it cannot be scored."""
 
-    def update(self, made: Tensor, real: Tensor) -> None:
+    def update(self, generated: Tensor, reference: Tensor) -> None:
         """Add waveforms (B, N) of one length."""
-        for one, other in zip(made.detach().float().cpu(), real.detach().float().cpu(), strict=True):
-            score = self.judge(one, other) if one.any() and other.any() else None
+        for waveform, target in zip(generated.detach().float().cpu(), reference.detach().float().cpu(), strict=True):
+            score = self.score(waveform, target) if waveform.any() and target.any() else None
             self.left_out += score is None
             self.count += score is not None
             self.total += score or 0.0
 
     def compute(self) -> Tensor:
+        """Return the mean score; NaN if no utterance was scored."""
         return (self.total / self.count).float()
 
 
 class PESQ(SpeechQuality):
-    """Perceptual evaluation of speech quality (ITU-T P.862), wide band at 16 kHz, narrow at 8 kHz: about 1 (bad) to 4.6.
+    """Perceptual evaluation of speech quality (ITU-T P.862), about 1 (bad) to 4.6.
+
+    Wideband at 16 kHz, narrowband at 8 kHz.
 
     Args:
-        sample_rate: 16000 or 8000.
+        sample_rate: Sample rate of the waveforms in Hz, 16000 or 8000.
 
     Raises:
-        ValueError: Another rate, or the package ``pesq`` is not installed.
+        ValueError: If the rate is another one, or the package ``pesq`` is not installed.
     """
 
     package = "pesq"
@@ -69,43 +80,46 @@ class PESQ(SpeechQuality):
         if sample_rate not in SAMPLE_RATES:
             raise ValueError(f"PESQ is defined at 8000 and 16000 Hz, not at {sample_rate}")
 
-    def judge(self, made: Tensor, real: Tensor) -> float | None:
+    def score(self, generated: Tensor, reference: Tensor) -> float | None:
+        """Return the PESQ of one utterance; None if ``pesq`` finds no speech in it."""
+        band = "wb" if self.sample_rate == 16000 else "nb"
         try:
-            return audio.perceptual_evaluation_speech_quality(
-                made, real, self.sample_rate, "wb" if self.sample_rate == 16000 else "nb"
-            ).item()
+            value = audio.perceptual_evaluation_speech_quality(generated, reference, self.sample_rate, band)
         except Exception as error:
-            if type(error).__name__ in UNHEARD:
+            if type(error).__name__ in NOT_SCORABLE:
                 return None
             raise
+        return value.item()
 
 
 class STOI(SpeechQuality):
-    """Short-time objective intelligibility (Taal et al. 2011): 0 to 1.
+    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1.
 
     Args:
-        sample_rate: Of the waveforms, in Hz.
+        sample_rate: Sample rate of the waveforms, in Hz.
 
     Raises:
-        ValueError: The package ``pystoi`` is not installed.
+        ValueError: If the package ``pystoi`` is not installed.
     """
 
     package = "pystoi"
 
-    def judge(self, made: Tensor, real: Tensor) -> float:
-        return audio.short_time_objective_intelligibility(made, real, self.sample_rate).item()
+    def score(self, generated: Tensor, reference: Tensor) -> float:
+        """Return the STOI of one utterance."""
+        return audio.short_time_objective_intelligibility(generated, reference, self.sample_rate).item()
 
 
-def installed() -> dict[str, type[SpeechQuality]]:
-    """Those measures whose package is installed, by name."""
-    return {name: kind for name, kind in (("pesq", PESQ), ("stoi", STOI)) if find_spec(kind.package)}
+def installed_measures() -> dict[str, type[SpeechQuality]]:
+    """Return the measures whose package is installed, by name."""
+    measures = {"pesq": PESQ, "stoi": STOI}
+    return {name: measure for name, measure in measures.items() if find_spec(measure.package)}
 
 
 class InstalledQuality(Metric):
-    """PESQ and STOI together, those whose package is installed.
+    """Those of PESQ and STOI whose package is installed.
 
     Args:
-        sample_rate: Of the waveforms, in Hz.
+        sample_rate: Sample rate of the waveforms, in Hz.
     """
 
     is_differentiable = False
@@ -113,24 +127,28 @@ class InstalledQuality(Metric):
 
     def __init__(self, sample_rate: int = 16000) -> None:
         super().__init__()
-        self.measures = nn.ModuleDict({name: kind(sample_rate) for name, kind in installed().items()})
+        self.measures = nn.ModuleDict({name: measure(sample_rate) for name, measure in installed_measures().items()})
 
-    def update(self, made: Tensor, real: Tensor) -> None:
+    def update(self, generated: Tensor, reference: Tensor) -> None:
         """Add waveforms (B, N) of one length."""
-        for metric in self.measures.values():
-            metric.update(made, real)
+        for metric in self._metrics().values():
+            metric.update(generated, reference)
 
     def compute(self) -> dict[str, Tensor]:
-        """``pesq`` and ``stoi``, where installed."""
-        return {name: metric.compute() for name, metric in self.measures.items()}
+        """Return ``pesq`` and ``stoi``, as far as they are installed."""
+        return {name: metric.compute() for name, metric in self._metrics().items()}
 
     def reset(self) -> None:
+        """Forget all waveforms."""
         super().reset()
-        for metric in self.measures.values():
+        for metric in self._metrics().values():
             metric.reset()
 
+    def _metrics(self) -> dict[str, Metric]:
+        return {name: metric for name, metric in self.measures.items() if isinstance(metric, Metric)}
 
-def named(name: str, metric: Metric) -> dict[str, Tensor]:
-    """What a metric tells, by name: its own names where it tells several."""
+
+def named_values(name: str, metric: Metric) -> dict[str, Tensor]:
+    """Return the value of a metric under a name; a metric of several values names them itself."""
     value = metric.compute()
     return value if isinstance(value, dict) else {name: value}

@@ -1,4 +1,4 @@
-"""How many units change between two sequences of them."""
+"""Edit distance between two sequences of units."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,14 @@ class UnitEditDistance(Metric):
     """Insertions, deletions and substitutions per reference unit, summed over a corpus before dividing.
 
     Args:
-        dedup: Whether runs of equal units count as one first (Gat et al. 2023).
+        dedup: Whether runs of equal units count as one unit (Gat et al. 2023).
     """
 
     higher_is_better = False
     is_differentiable = False
     full_state_update = False
+    edits: Tensor
+    count: Tensor
 
     def __init__(self, dedup: bool = True) -> None:
         super().__init__()
@@ -28,24 +30,35 @@ class UnitEditDistance(Metric):
         self.add_state("count", torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(
-        self, found: Sequence[int] | np.ndarray | Tensor, reference: Sequence[int] | np.ndarray | Tensor
+        self, predicted: Sequence[int] | np.ndarray | Tensor, reference: Sequence[int] | np.ndarray | Tensor
     ) -> None:
         """Add one pair of sequences, (N,) and (M,)."""
-        a, b = (np.asarray(row.cpu() if isinstance(row, Tensor) else row, dtype=np.int64) for row in (found, reference))
-        a, b = (row[runs(row)[0]] if self.dedup else row for row in (a, b))
-        self.edits += edit_distance(a, b)
-        self.count += len(b)
+        reference_units = self._units(reference)
+        self.edits += edit_distance(self._units(predicted), reference_units)
+        self.count += len(reference_units)
 
     def compute(self) -> Tensor:
+        """Return the edits per reference unit; NaN or infinite if there is no reference unit."""
         return self.edits / self.count
 
+    def _units(self, sequence: Sequence[int] | np.ndarray | Tensor) -> np.ndarray:
+        values = sequence.cpu() if isinstance(sequence, Tensor) else sequence
+        units = np.asarray(values, dtype=np.int64)
+        return units[runs(units)[0]] if self.dedup else units
 
-def edit_distance(a: np.ndarray, b: np.ndarray) -> int:
-    """Levenshtein distance of (N,) and (M,)."""
-    positions = np.arange(len(b) + 1)
+
+def edit_distance(predicted: np.ndarray, reference: np.ndarray) -> int:
+    """Return the Levenshtein distance between two sequences, (N,) and (M,).
+
+    The usual table is computed row by row; ``row[j]`` is the distance between the units of ``predicted`` so far and the
+    first j of ``reference``.
+    """
+    positions = np.arange(len(reference) + 1)
     row = positions.copy()
-    for i, unit in enumerate(a, start=1):
-        best = np.minimum(row[1:] + 1, row[:-1] + (b != unit))
-        # An insertion costs 1 a position: with the position taken off, the cheapest way there is a running minimum.
-        row = np.minimum.accumulate(np.concatenate([[i], best]) - positions) + positions
+    for length, unit in enumerate(predicted, start=1):
+        # Deletion of the new unit, or a match or substitution.
+        best = np.minimum(row[1:] + 1, row[:-1] + (reference != unit))
+        # An insertion costs 1 per position to the right: with the position subtracted from each cell, the cheapest path
+        # from the left is a running minimum.
+        row = np.minimum.accumulate(np.concatenate([[length], best]) - positions) + positions
     return int(row[-1])

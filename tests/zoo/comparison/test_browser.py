@@ -7,7 +7,7 @@ import pytest
 from tests.toy_comparison import write_page
 
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 DRIVER = shutil.which("chromedriver")
 webdriver = pytest.importorskip("selenium.webdriver", reason="pip install '.[browser]' for the tests in a browser")
@@ -47,12 +47,11 @@ def column(page, table, number):
     )
 
 
-def test_nothing_goes_wrong_on_the_console_and_nothing_is_asked_of_the_network(page):
+def test_the_console_is_empty_and_there_is_no_request_to_the_network(page):
     assert page.get_log("browser") == []
-    asked = [
-        entry["message"] for entry in page.get_log("performance") if '"Network.requestWillBeSent"' in entry["message"]
-    ]
-    assert asked and not [one for one in asked if '"url":"http' in one]
+    messages = [entry["message"] for entry in page.get_log("performance")]
+    requests = [message for message in messages if '"Network.requestWillBeSent"' in message]
+    assert requests and not any('"url":"http' in request for request in requests)
 
 
 def test_players_load(page):
@@ -64,25 +63,22 @@ def test_players_load(page):
     assert seconds == pytest.approx([1.0, 1.0, 1.0], abs=0.01)
 
 
-def test_a_click_sorts_a_table_by_number_and_tells_so(page):
+def test_a_click_sorts_a_table_by_number_and_sets_aria_sort(page):
     table = page.find_element("css selector", "h2 + .scroll > table.sortable:not(#claims)")
     head = table.find_elements("css selector", "th")[1]
     assert head.get_attribute("aria-sort") == "none" and column(page, table, 1) == ["11.0", "130.0", ""]
     head.find_element("css selector", "button").click()
     assert head.get_attribute("aria-sort") == "ascending" and column(page, table, 1) == ["11.0", "130.0", ""]
     head.find_element("css selector", "button").click()
-    assert head.get_attribute("aria-sort") == "descending" and column(page, table, 1) == [
-        "130.0",
-        "11.0",
-        "",
-    ]  # what has no value stays last
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(page, table, 1) == ["130.0", "11.0", ""]  # a row without a value stays last
     other = table.find_elements("css selector", "th")[0]
     other.find_element("css selector", "button").click()
     assert head.get_attribute("aria-sort") == "none" and other.get_attribute("aria-sort") == "ascending"
     assert column(page, table, 1) == ["130.0", "", "11.0"]  # by the alphabet: bits, entropy, tokens
 
 
-def test_tables_and_players_are_reached_and_worked_by_the_keyboard(page):
+def test_tables_and_players_are_reached_and_operated_by_the_keyboard(page):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -103,9 +99,8 @@ def test_it_is_readable_at_the_width_of_a_phone(page, scheme):
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    assert (
-        page.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
-    )  # nothing to be moved sideways
+    # Nothing has to be scrolled sideways.
+    assert page.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
     sizes = page.execute_script(
         "return [...document.querySelectorAll('td, p, li, h1, h2')].map(one => parseFloat(getComputedStyle(one).fontSize))"
     )
@@ -119,5 +114,11 @@ def test_it_is_readable_at_the_width_of_a_phone(page, scheme):
     ground, ink = page.execute_script(
         "const style = getComputedStyle(document.body); return [style.backgroundColor, style.color]"
     )
-    shade = lambda color: sum(int(part) for part in color[4:-1].split(",")[:3])
-    assert (shade(ground) > 600 > 300 > shade(ink)) if scheme == "light" else (shade(ground) < 150 < 600 < shade(ink))
+    darker, lighter = (ink, ground) if scheme == "light" else (ground, ink)
+    assert brightness(darker) < 300 and brightness(lighter) > 600
+    assert scheme == "light" or brightness(ground) < 150
+
+
+def brightness(color):
+    """Sum of red, green and blue of a CSS color such as ``rgb(255, 255, 255)``."""
+    return sum(int(part) for part in color[4:-1].split(",")[:3])

@@ -14,11 +14,13 @@ from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits
 from zoo.speech.vector_quantizer import EMACodebook
 
 
-class Given(F0Store):
-    """A store of tracks at hand."""
+class TracksInMemory(F0Store):
+    """A store of given tracks."""
 
     def __init__(self, tracks: list[F0Track]) -> None:
-        self.tracks, self.folder, self.split = tracks, "here", "dev"
+        self.tracks = tracks
+        self.folder = "here"
+        self.split = "dev"
         self.rows = [F0Row(str(number), "ann", 0, len(track.voiced), 1.0) for number, track in enumerate(tracks)]
 
     def track(self, index, start=0, frames=None):
@@ -35,8 +37,8 @@ class Octaves(PitchVQVAE):
         return (tracks[:, 0].unfold(1, 16, 16).mean(2) > 50).long()
 
     def decode(self, units):
-        made = torch.stack([100.0 * units, units.float()], 1)
-        return made.repeat_interleave(16, 2)
+        frames = torch.stack([100.0 * units, units.float()], 1)
+        return frames.repeat_interleave(16, 2)
 
 
 def test_pitch_errors_by_hand():
@@ -46,22 +48,19 @@ def test_pitch_errors_by_hand():
     mean = frequency[voiced].mean().item()
     report = pitch_report(
         PitchUnits(Autocorrelation(), Octaves()),
-        Given([F0Track(frequency, voiced), F0Track(frequency, torch.zeros(69, dtype=torch.bool))]),
+        TracksInMemory([F0Track(frequency, voiced), F0Track(frequency, torch.zeros(69, dtype=torch.bool))]),
     )
     assert mean == pytest.approx(120.0)
     squares = 16 * np.log2(220 / 200) ** 2 + 24 * np.log2(120 / (200 / 3)) ** 2
-    assert (
-        report["log_f0_error"]["octaves"] == pytest.approx(np.sqrt(squares / 40), abs=1e-4)
-        and report["log_f0_error"]["n"] == 1
-    )
+    assert report["log_f0_error"]["octaves"] == pytest.approx(np.sqrt(squares / 40), abs=1e-4)
+    assert report["log_f0_error"]["n"] == 1
     flat = 16 * np.log2(120 / 200) ** 2 + 24 * np.log2(120 / (200 / 3)) ** 2
     assert report["of_the_mean"]["octaves"] == pytest.approx(np.sqrt(flat / 40), abs=1e-4)
     # Unit 1 is voiced and 10% off; unit 0 is unvoiced, wrongly so in 24 frames.
     assert (report["gross_errors"], report["voicing_errors"], report["frames"]) == (0, 24, 64)
     assert report["f0_frame_error"]["share"] == pytest.approx(24 / 64)
-    assert report["f0_frame_error_of_the_mean"]["share"] == pytest.approx(
-        40 / 64
-    )  # nowhere voiced; everywhere it would be 64 / 64
+    # Voiced nowhere; voiced everywhere, the error would be 64 / 64.
+    assert report["f0_frame_error_of_the_mean"]["share"] == pytest.approx(40 / 64)
     assert report["units_used"] == 2 and report["perplexity"] == pytest.approx(
         np.exp(-0.25 * np.log(0.25) - 0.75 * np.log(0.75)), abs=0.01
     )
@@ -71,7 +70,7 @@ def test_no_voiced_frame_is_an_error():
     with pytest.raises(ValueError, match="here: no utterance of split 'dev' has a voiced frame"):
         pitch_report(
             PitchUnits(Autocorrelation(), Octaves()),
-            Given([F0Track(torch.zeros(40), torch.zeros(40, dtype=torch.bool))]),
+            TracksInMemory([F0Track(torch.zeros(40), torch.zeros(40, dtype=torch.bool))]),
         )
 
 
@@ -104,8 +103,8 @@ def test_style_accuracy_is_of_utterances_beside_the_majority():
         for layer in (head.projector, head.classifier):
             layer.weight.copy_(torch.eye(2))
             layer.bias.zero_()
-    told = [(seconds(0, 0, 1), "low"), (seconds(1, 1), "high"), (seconds(1), "low"), (seconds(0), "low")]
-    report = style_report(StyleUnits(Level(), head), told)
+    utterances = [(seconds(0, 0, 1), "low"), (seconds(1, 1), "high"), (seconds(1), "low"), (seconds(0), "low")]
+    report = style_report(StyleUnits(Level(), head), utterances)
     assert report["accuracy"]["share"] == 0.75 and report["accuracy"]["n"] == 4 and report["majority"] == 0.75
     assert report["second_accuracy"] == pytest.approx(5 / 7, abs=1e-4) and report["recall"] == {
         "high": 1.0,
@@ -113,10 +112,10 @@ def test_style_accuracy_is_of_utterances_beside_the_majority():
     }
     head.labels = None
     with pytest.raises(ValueError, match="a classifier with labels"):
-        style_report(StyleUnits(Level(), head), told)
+        style_report(StyleUnits(Level(), head), utterances)
 
 
-def test_clusters_are_named_by_what_they_are_mostly_heard_in():
+def test_clusters_are_named_by_their_most_frequent_style():
     head = StyleClusters(3, 2)
     head.kmeans.centroids.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-5.0, -5.0]]))
     style = StyleUnits(Level(), head)

@@ -5,7 +5,7 @@ import torch
 
 from zoo.metrics import speech_quality
 from zoo.metrics.f0_from_waveforms import F0Errors
-from zoo.metrics.speech_quality import PESQ, STOI, InstalledQuality, named
+from zoo.metrics.speech_quality import PESQ, STOI, InstalledQuality, named_values
 from zoo.speech.f0_autocorrelation import Autocorrelation
 
 RATE = 16000
@@ -51,15 +51,15 @@ def test_a_measure_that_is_not_installed_says_how_to_get_it(monkeypatch):
         PESQ()
     nothing = InstalledQuality()
     nothing.update(speechlike(), speechlike())
-    assert named("quality", nothing) == {}
+    assert named_values("quality", nothing) == {}
 
 
 def test_f0_errors_are_those_of_the_melody():
     metric = F0Errors(Autocorrelation())
     metric.update(speechlike(120.0), speechlike(120.0))
-    same = named("f0", metric)
+    same = named_values("f0", metric)
     assert same["f0_frame_error"] == 0 and same["log_f0_error"] == pytest.approx(0, abs=1e-4)
     metric.reset()
     metric.update(speechlike(150.0), speechlike(120.0))  # a quarter too high, which is 0.32 octaves
-    other = named("f0", metric)
+    other = named_values("f0", metric)
     assert other["log_f0_error"].item() == pytest.approx(0.322, abs=0.02) and other["f0_frame_error"] > 0.7

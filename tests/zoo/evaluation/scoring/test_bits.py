@@ -149,8 +149,8 @@ def test_a_bad_fit_is_told_with_its_numbers():
     for new, words in (
         (Coverage(3.9, 0.0, 17.0, 1.4, 0.3), "3.90 bits"),
         (Coverage(5.0, 0.4, 17.0, 1.4, 0.3), "40% of the units"),
-        (Coverage(5.0, 0.0, 8.0, 1.4, 0.3), "8.0 speech tokens a second"),
-        (Coverage(5.0, 0.0, 17.0, 6.0, 3.0), "3.00 text tokens a character"),
+        (Coverage(5.0, 0.0, 8.0, 1.4, 0.3), "8.0 speech tokens per second"),
+        (Coverage(5.0, 0.0, 17.0, 6.0, 3.0), "3.00 text tokens per character"),
     ):
         (warning,) = coverage_warnings(new, old)
         assert words in warning

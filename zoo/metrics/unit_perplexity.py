@@ -1,20 +1,21 @@
-"""How evenly a codebook is used."""
+"""Perplexity of units: how evenly a codebook is used."""
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 
-class CodebookPerplexity(Metric):
-    """Exponential of the entropy of the units, over a corpus: so many units, used alike, would tell as much.
+class UnitPerplexity(Metric):
+    """Exponential of the entropy of the units of a corpus: as many units, used equally often, have the same entropy.
 
     Args:
-        size: Number of units.
+        size: Number of units in the codebook; units are 0 to ``size`` - 1.
     """
 
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
+    counts: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -26,10 +27,11 @@ class CodebookPerplexity(Metric):
         self.counts += torch.bincount(units.flatten(), minlength=self.size)
 
     def compute(self) -> Tensor:
-        share = self.counts / self.counts.sum()
-        return torch.special.entr(share).sum().exp()
+        """Return the perplexity, between 1 and ``size``."""
+        shares = self.counts / self.counts.sum()
+        return torch.special.entr(shares).sum().exp()
 
     @property
     def used(self) -> int:
-        """Units that occur at all."""
+        """Number of different units that occurred, in this process."""
         return int((self.counts > 0).sum())

@@ -1,20 +1,10 @@
 import numpy as np
 import pytest
-import torch
 
-from zoo.metrics.codebook import CodebookPerplexity
 from zoo.metrics.phone_information import PhoneInformation
 
 
-@pytest.mark.parametrize("units, want, used", [([0, 1, 2, 3], 4.0, 4), ([2] * 9, 1.0, 1), ([0] * 8 + [1] * 8, 2.0, 2)])
-def test_perplexity_counts_units_used_alike(units, want, used):
-    metric = CodebookPerplexity(8)
-    for part in torch.tensor(units).split(3):
-        metric.update(part)
-    assert metric.compute().item() == pytest.approx(want) and metric.used == used
-
-
-def test_units_that_are_the_phones_tell_all_of_them_and_constant_units_nothing():
+def test_units_that_are_the_phones_have_all_information_and_constant_units_none():
     phones = [("ˈa", 0.0, 0.5), ("b", 0.5, 1.0), ("a", 1.0, 1.5), ("c", 1.5, 2.0)]
     same, constant, half = (PhoneInformation(8) for _ in range(3))
     right = np.repeat([5, 2, 5, 7], 5)

@@ -1,0 +1,27 @@
+"""What the engine recorded of other stages: how long they took, and their memory."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+RECORD = "stage.json"
+
+
+def seconds_of(folder: Path) -> float | None:
+    """Return the seconds of the stage that wrote a folder, such as ``model``; None if it was no stage of a recipe."""
+    record = folder.parent / RECORD
+    return json.loads(record.read_text())["seconds"] if record.is_file() else None
+
+
+def finished_stages(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the records of all finished stages beside some, in the order in which they started.
+
+    Args:
+        folders: Folders of stages; those beside them count, too.
+    """
+    records = []
+    for run in sorted({folder.parent for folder in folders}):
+        records += [json.loads(path.read_text()) for path in sorted(run.glob(f"*/{RECORD}"))]
+    finished = [record for record in records if record["state"] == "done"]
+    return sorted(finished, key=lambda record: record["started"])

@@ -1,0 +1,79 @@
+"""The report of a comparison as one HTML page without outside resources: sortable tables, plots, audio."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from zoo.comparison.measures import LANGUAGE
+from zoo.comparison.plots import interval_plot, layer_lines, timeline
+
+TEMPLATE = "report.html.jinja"
+ARROW = "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}"
+
+
+def render(report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = (), folder: Path | None = None) -> str:
+    """Return the page of a report.
+
+    Args:
+        report: As in ``report.json``: title, whether the speech is synthetic, claims, measures, notes, seconds.
+        examples: Contents of ``examples.json``.
+        folder: Folder of the examples' audio; needed if there are examples.
+
+    Raises:
+        ValueError: If there are examples without a folder.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["figure"] = figure
+    environment.filters["arrows"] = arrows
+    if examples and folder is None:
+        raise ValueError(f"{len(examples)} examples without the folder of their audio: give folder too")
+    return environment.get_template(TEMPLATE).render(
+        report=report,
+        sections=sections(report["measures"]),
+        layers=layer_lines(report["layers"]) if report.get("layers") else None,
+        examples=[timeline(example, folder) for example in examples if folder is not None],
+    )
+
+
+def sections(measures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the measures by section, with the variants that occur there and a plot of those with a chance level."""
+    found = []
+    for title in dict.fromkeys(measure["section"] for measure in measures):
+        inside = [measure for measure in measures if measure["section"] == title]
+        names = list(dict.fromkeys(name for measure in inside for name in measure["values"]))
+        others = list(dict.fromkeys(name for measure in inside for name in measure["differences"]))
+        plotted = []
+        if title == LANGUAGE:
+            plotted = [measure for measure in inside if "chance" in measure]
+        found.append(
+            {
+                "title": title,
+                "measures": inside,
+                "names": names,
+                "others": others,
+                "plot": interval_plot(plotted, names) if plotted else None,
+            }
+        )
+    return found
+
+
+def figure(value: float) -> str:
+    """Return a number with as many decimals as it needs."""
+    if abs(value) >= 100:
+        return f"{value:.1f}"
+    if abs(value) >= 10:
+        return f"{value:.2f}"
+    return f"{value:.3f}"
+
+
+def arrows(text: str) -> str:
+    """Return a text with typographic arrows, which do not break a line."""
+    return text.replace("->", ARROW)

@@ -1,0 +1,178 @@
+"""Measures of language models of tokenizer variants, for a report."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from zoo.comparison.language_model_scores import LanguageModelScores
+from zoo.comparison.language_models import LanguageModelComparison
+from zoo.comparison.measures import (
+    ALIGNMENT,
+    INTERLEAVING,
+    LANGUAGE,
+    MODELS,
+    VOCODERS,
+    Measure,
+    MeasureInfo,
+    crossed_measure,
+)
+from zoo.evaluation.generation.stsp import SENTIMENTS
+from zoo.evaluation.statistics import crossed_mean
+
+SENTIMENT_CHANCE = 1 / len(SENTIMENTS)
+BITS = MeasureInfo("bits_per_second_of_speech", LANGUAGE, "bits per second of held-out speech", trained=MODELS)
+MIDDLE_MARGIN = MeasureInfo(
+    "interleaving_alignment", INTERLEAVING, "alignment margin of the middle layers", "higher", trained=MODELS
+)
+OWN_CONTINUATIONS = (
+    (
+        "S",
+        MeasureInfo(
+            "stsp_own_S",
+            LANGUAGE,
+            "sentiment of the speaker's own continuation, resynthesized, by the judge",
+            "higher",
+            SENTIMENT_CHANCE,
+            VOCODERS,
+        ),
+    ),
+    (
+        "T",
+        MeasureInfo(
+            "stsp_own_T",
+            LANGUAGE,
+            "sentiment of the speaker's own continuation, by its words",
+            "higher",
+            SENTIMENT_CHANCE,
+        ),
+    ),
+)
+# How alike a word's speech and text are by layer: figure of a layer, key and title of the measure.
+BY_DEPTH = (
+    ("similarities", "similarity_by_depth", "similarity of the same word, as in the paper"),
+    ("margins", "alignment_by_depth", "margin of the same word over another"),
+)
+
+Scores = Mapping[str, Sequence[LanguageModelScores]]
+
+
+def language_model_measures(comparison: LanguageModelComparison, seed: int = 0) -> list[Measure]:
+    """Return all measures of a comparison of language models.
+
+    Args:
+        comparison: Scores of the models of each variant, the baseline first.
+        seed: Seed of the bootstraps.
+    """
+    measures = score_measures(comparison.scores, comparison.own_continuations, seed)
+    measures += alignment_measures(comparison.scores, seed)
+    for name, scores in comparison.scores.items():
+        if name in comparison.without_interleaving:
+            measures += interleaving_measures(name, comparison.without_interleaving[name], scores, seed)
+    return measures
+
+
+def score_measures(
+    scores: Scores, own_continuations: Mapping[str, Mapping[str, np.ndarray]], seed: int = 0
+) -> list[Measure]:
+    """Return bits, cloze accuracies and sentiment preservation of variants by name, the baseline first.
+
+    Args:
+        scores: Scores of several models for each variant.
+        own_continuations: Hits (1, items) of the speakers' own continuations, by variant and modality.
+        seed: Seed of the bootstraps.
+    """
+    first = next(iter(scores.values()))[0]
+    measures = []
+    ids_of = [set(model.bits) for models in scores.values() for model in models]
+    shared = sorted(set.intersection(*ids_of))
+    if shared:
+        bits = _stack(scores, lambda model: [model.bits[id] for id in shared])
+        seconds = np.array([first.seconds[id] for id in shared])
+        measures.append(crossed_measure(BITS, bits, seconds, seed))
+    for direction in first.cloze:
+        info = cloze_info(f"cloze_{direction}", LANGUAGE, direction)
+        measures.append(crossed_measure(info, _cloze(scores, direction), seed=seed))
+    for direction in first.sentiment:
+        title = f"sentiment preserved, {direction}"
+        info = MeasureInfo(f"stsp_{direction}", LANGUAGE, title, "higher", SENTIMENT_CHANCE, MODELS)
+        measures.append(crossed_measure(info, _sentiment(scores, direction), seed=seed))
+    for modality, info in OWN_CONTINUATIONS:
+        hits = {}
+        for name, by_modality in own_continuations.items():
+            if modality in by_modality and by_modality[modality].size:
+                hits[name] = by_modality[modality]
+        if hits:
+            measures.append(crossed_measure(info, hits, seed=seed))
+    return measures
+
+
+def interleaving_measures(
+    name: str, without: Sequence[LanguageModelScores], interleaved: Sequence[LanguageModelScores], seed: int = 0
+) -> list[Measure]:
+    """Return measures of the models of one tokenizer, trained without interleaved documents and with them."""
+    scores = {f"{name}, without": without, f"{name}, interleaved": interleaved}
+    measures = []
+    for direction in interleaved[0].cloze:
+        info = cloze_info(f"interleaving_{direction}", INTERLEAVING, direction)
+        measures.append(crossed_measure(info, _cloze(scores, direction), seed=seed))
+    margins = _stack(scores, lambda model: model.by_depth()[1])
+    measures.append(crossed_measure(MIDDLE_MARGIN, margins, seed=seed))
+    return measures
+
+
+def cloze_info(key: str, section: str, direction: str) -> MeasureInfo:
+    """Return what is known of a cloze accuracy."""
+    return MeasureInfo(key, section, f"cloze accuracy, {direction}", "higher", 0.5, MODELS)
+
+
+def alignment_measures(scores: Scores, seed: int = 0) -> list[Measure]:
+    """Return the similarity of a word's speech and text, and its margin over another word, by depth."""
+    measures = []
+    for number, (name, models) in enumerate(scores.items()):
+        for figure, key, title in BY_DEPTH:
+            depths = [model.by_depth(figure) for model in models]
+            embedding = np.array([outer for outer, _ in depths])  # (models, words)
+            middle = np.array([inner for _, inner in depths])
+            measures.append(
+                Measure(
+                    key + (f"_{name}" if number else ""),
+                    ALIGNMENT,
+                    f"{title}, {name}",
+                    {"embedding": crossed_mean(embedding, seed=seed), "middle layers": crossed_mean(middle, seed=seed)},
+                    {"middle layers": crossed_mean(middle - embedding, seed=seed)},
+                    "higher",
+                    len(models),
+                    None,
+                    {"embedding": embedding.mean(1).tolist(), "middle layers": middle.mean(1).tolist()},
+                    MODELS,
+                )
+            )
+    return measures
+
+
+def margins_by_layer(comparison: LanguageModelComparison, seed: int = 0) -> dict[str, list[dict]]:
+    """Return the margin of each layer by variant, over all its models, for a plot."""
+    return {name: _margins(models, seed) for name, models in comparison.by_name().items()}
+
+
+def _margins(models: Sequence[LanguageModelScores], seed: int) -> list[dict]:
+    margins = []
+    for depth in range(len(models[0].alignment.layers)):
+        of_models = np.array([model.alignment.layers[depth].margins for model in models])
+        margins.append(crossed_mean(of_models, seed=seed).named("margin"))
+    return margins
+
+
+def _cloze(scores: Scores, direction: str) -> dict[str, np.ndarray]:
+    return {name: np.array([model.cloze[direction] for model in models]) for name, models in scores.items()}
+
+
+def _sentiment(scores: Scores, direction: str) -> dict[str, np.ndarray]:
+    return {name: np.array([model.sentiment[direction] for model in models]) for name, models in scores.items()}
+
+
+def _stack(
+    scores: Scores, values_of: Callable[[LanguageModelScores], Sequence[float] | np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return values of the items that each model was scored on, (models, items), by variant."""
+    return {name: np.array([values_of(model) for model in models]) for name, models in scores.items()}

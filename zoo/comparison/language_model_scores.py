@@ -1,0 +1,103 @@
+"""Scores of one language model on held-out data: bits of speech, cloze, sentiment preservation, alignment."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from zoo.evaluation.generation.sentiment_preservation import (
+    SentimentItem,
+    measure_sentiment_preservation,
+    own_continuations,
+)
+from zoo.evaluation.representation_alignment import Alignment, measure_alignment
+from zoo.evaluation.scoring.bits import SPEECH, bits
+from zoo.evaluation.scoring.contrast import Contrast, accuracies
+from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.tokens.store import TokenTable
+from zoo.tokens.vocabulary import Vocabulary
+
+SentimentJudge = Callable[[np.ndarray], str]  # ids (N,) of a continuation to its sentiment
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """Held-out data that the models of one tokenizer are evaluated on.
+
+    Args:
+        table: Held-out utterances.
+        contrasts: Items of the cloze.
+        shots: Items of the sentiment suite that may be shown as examples.
+        sentiment_suite: Items of the sentiment suite that are tested; empty leaves sentiment preservation out.
+        judges: Sentiment of a continuation (N,) by the modality that it is in, ``T`` and ``S``.
+    """
+
+    table: TokenTable
+    contrasts: Sequence[Contrast]
+    shots: Sequence[SentimentItem] = ()
+    sentiment_suite: Sequence[SentimentItem] = ()
+    judges: Mapping[str, SentimentJudge] = field(default_factory=dict)
+
+    def without_sentiment(self) -> "EvaluationData":
+        """Return the data without the sentiment suite."""
+        return EvaluationData(self.table, self.contrasts)
+
+    def own_continuations(self) -> dict[str, np.ndarray]:
+        """Judge the continuations that the speakers themselves gave: hits (1, items) by modality."""
+        if not self.sentiment_suite:
+            return {}
+        return {to: own_continuations(self.sentiment_suite, to, judge) for to, judge in self.judges.items()}
+
+
+@dataclass(frozen=True)
+class LanguageModelScores:
+    """Scores of one language model.
+
+    Args:
+        cloze: Hits (items,) by direction.
+        sentiment: Hits (items,) by direction.
+        bits: Bits that the speech of each utterance takes, by its name.
+        seconds: Duration of each utterance, by its name.
+        alignment: Alignment of speech and text by layer.
+    """
+
+    cloze: dict[str, np.ndarray]
+    sentiment: dict[str, np.ndarray]
+    bits: dict[str, float]
+    seconds: dict[str, float]
+    alignment: Alignment
+
+    def by_depth(self, figure: str = "margins") -> tuple[np.ndarray, np.ndarray]:
+        """Return margins, or similarities, at the embedding, and averaged over the layers between it and the last.
+
+        Returns:
+            Both for each word, (words,); the last layer stands for the middle ones of a network that has none.
+        """
+        layers = [getattr(layer, figure) for layer in self.alignment.layers]
+        return layers[0], np.mean(layers[1:-1] or layers[-1:], axis=0)
+
+
+def score_language_model(
+    network: PreTrainedModel, vocabulary: Vocabulary, data: EvaluationData, seed: int
+) -> LanguageModelScores:
+    """Score one model on everything; its continuations are drawn once, with a seed of its own."""
+    cloze = accuracies(partial(log_likelihoods, network, title="cloze"), vocabulary, data.contrasts)
+    sentiment = {}
+    if data.sentiment_suite:
+        for to, judge in data.judges.items():
+            for start in "TS":
+                direction = f"{start}->{to}"
+                result = measure_sentiment_preservation(
+                    network, vocabulary, data.shots, data.sentiment_suite, direction, judge, runs=1, seed=seed
+                )
+                sentiment[direction] = result.hits[0]
+    speech = bits(network, vocabulary, data.table)[SPEECH]
+    return LanguageModelScores(
+        {direction: accuracy.hits for direction, accuracy in cloze.items()},
+        sentiment,
+        dict(zip(speech.ids, speech.needed, strict=True)),
+        dict(zip(speech.ids, speech.sizes, strict=True)),
+        measure_alignment(network, vocabulary, data.table),
+    )

@@ -1,0 +1,194 @@
+"""Measures of a comparison: one figure for each tokenizer variant, and how each variant differs from the baseline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from zoo.evaluation.statistics import Estimate, WeightedStatistic, centered, crossed_mean, joint_resamples
+
+# Sections of the report.
+RATES = "Rates"
+CODEBOOKS = "Codebooks"
+PHONETIC = "Phonetic information of the units"
+ROBUSTNESS = "Robustness"
+PROBES = "Speaker and style information of the units"
+UNSEEN = "Speakers left out of all training, in turn"
+RESYNTHESIS = "Resynthesis"
+RESYNTHESIS_UNSEEN = "Resynthesis of a speaker left out of all training"
+LANGUAGE = "Equal-budget language models"
+INTERLEAVING = "With and without interleaving"
+ALIGNMENT = "Alignment of speech and text"
+
+# What was trained once for each seed.
+TOKENIZERS = "tokenizers"
+VOCODERS = "vocoders"
+MODELS = "language models"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of all variants.
+
+    Args:
+        key: Stable name, by which programs and claims refer to the measure.
+        section: Section of the report.
+        title: Name for people, with the unit.
+        values: Figure of each variant, the baseline first.
+        differences: Difference of each other variant from the baseline, over the same items.
+        better: ``higher`` or ``lower``; empty if neither is better.
+        seeds: Number of trained models that each figure is a mean over.
+        chance: Figure of random guessing; None if there is no such thing.
+        by_seed: Figure of each trained model, by variant.
+        trained: Kind of model that was trained once for each seed.
+    """
+
+    key: str
+    section: str
+    title: str
+    values: Mapping[str, Estimate]
+    differences: Mapping[str, Estimate] = field(default_factory=dict)
+    better: str = ""
+    seeds: int = 1
+    chance: float | None = None
+    by_seed: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    trained: str = ""
+
+    def report(self) -> dict[str, Any]:
+        """Return the measure as JSON."""
+        by_seed = {}
+        for name, figures in self.by_seed.items():
+            by_seed[name] = [round(float(figure), 4) for figure in figures]
+        differences = {}
+        for name, estimate in self.differences.items():
+            differences[name] = {**estimate.named("value"), "excludes_zero": estimate.excludes_zero}
+        report: dict[str, Any] = {
+            "key": self.key,
+            "section": self.section,
+            "measure": self.title,
+            "better": self.better,
+            "seeds": self.seeds,
+            "trained": self.trained,
+            "by_seed": by_seed,
+            "values": {name: estimate.named("value") for name, estimate in self.values.items()},
+            "differences": differences,
+        }
+        if self.chance is not None:
+            report["chance"] = round(self.chance, 4)
+        return report
+
+
+@dataclass(frozen=True)
+class MeasureInfo:
+    """What is known of a measure before any figure.
+
+    Args:
+        key: As in ``Measure``.
+        section: Section of the report.
+        title: Name for people, with the unit.
+        better: ``higher`` or ``lower``; empty if neither is better.
+        chance: Figure of random guessing; None if there is no such thing.
+        trained: Kind of model that was trained once for each seed.
+    """
+
+    key: str
+    section: str
+    title: str
+    better: str = ""
+    chance: float | None = None
+    trained: str = ""
+
+
+def crossed_measure(
+    info: MeasureInfo, values: Mapping[str, np.ndarray], sizes: np.ndarray | None = None, seed: int = 0
+) -> Measure:
+    """Make a measure of scores that several trained models of each variant reach on the same items.
+
+    Args:
+        info: Key, section and title.
+        values: Scores (models, items) by variant, the baseline first, the items the same for all.
+        sizes: Size of each item, (items,), if the figure is a ratio of sums, such as bits per second.
+        seed: Seed of the bootstraps, which draw models and items.
+
+    Raises:
+        ValueError: If the variants were measured on different numbers of items.
+    """
+    (_, baseline), *others = values.items()
+    if any(scores.shape[1] != baseline.shape[1] for _, scores in others):
+        counts = [scores.shape[1] for scores in values.values()]
+        raise ValueError(
+            f"{info.title}: the variants were measured on {counts} items: only the same items can be paired"
+        )
+    differences = {}
+    for name, scores in others:
+        # Models of two variants with the same seed are trained on the same documents in the same order where the corpus
+        # is the same: they are paired. Other numbers of models are averaged first.
+        if len(scores) == len(baseline):
+            gaps = scores - baseline
+        else:
+            gaps = scores.mean(0, keepdims=True) - baseline.mean(0, keepdims=True)
+        differences[name] = crossed_mean(gaps, sizes, seed)
+    total = len(baseline.T) if sizes is None else sizes.sum()
+    return Measure(
+        info.key,
+        info.section,
+        info.title,
+        {name: crossed_mean(scores, sizes, seed) for name, scores in values.items()},
+        differences,
+        info.better,
+        min(len(scores) for scores in values.values()),
+        info.chance,
+        {name: (scores.sum(1) / total).tolist() for name, scores in values.items()},
+        info.trained,
+    )
+
+
+def joint_measure(
+    info: MeasureInfo,
+    statistics: Mapping[str, Sequence[WeightedStatistic]],
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Measure:
+    """Make a measure of statistics of variants that were each trained with several seeds.
+
+    Every resample draws seeds and items, and computes all variants on them, so that differences are paired. A variant
+    that was measured on other items than the baseline, or has another number of seeds, gets no difference.
+
+    Args:
+        info: Key, section and title.
+        statistics: The figure for each seed, by variant, the baseline first.
+        seed: Seed of the draws.
+        resamples: Number of resamples.
+
+    Raises:
+        ValueError: If a variant has no item, or its seeds were measured on different ones.
+    """
+    for name, of_seeds in statistics.items():
+        items = of_seeds[0].items
+        if not items or any(of_seed.items != items for of_seed in of_seeds):
+            raise ValueError(f"{info.title}: {name} has no items, or its seeds were measured on different ones")
+    (baseline, of_baseline), *others = statistics.items()
+    resampled = {name: joint_resamples(of_seeds, seed, resamples) for name, of_seeds in statistics.items()}
+    by_seed = {name: [of_seed.value for of_seed in of_seeds] for name, of_seeds in statistics.items()}
+    figures = {name: float(np.mean(of_seeds)) for name, of_seeds in by_seed.items()}
+    values = {}
+    for name, of_seeds in statistics.items():
+        values[name] = centered(figures[name], resampled[name], len(of_seeds[0].items))
+    differences = {}
+    for name, of_seeds in others:
+        if of_seeds[0].items == of_baseline[0].items and len(of_seeds) == len(of_baseline):
+            gap = figures[name] - figures[baseline]
+            differences[name] = centered(gap, resampled[name] - resampled[baseline], len(of_baseline[0].items))
+    return Measure(
+        info.key,
+        info.section,
+        info.title,
+        values,
+        differences,
+        info.better,
+        min(len(of_seeds) for of_seeds in statistics.values()),
+        info.chance,
+        by_seed,
+        info.trained,
+    )

@@ -1,0 +1,136 @@
+"""Tokens and bits per second of speech, and use of the codebooks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from zoo.evaluation.statistics import Estimate, WeightedStatistic, ratio, statistic, weighted_ratio
+from zoo.tokens.units import Stream, merge
+
+
+@dataclass(frozen=True)
+class CodebookUsage:
+    """Use of one codebook.
+
+    Args:
+        used: Share of its units that occur.
+        perplexity: Two to the power of the entropy of the tokens.
+        entropy_bits: Entropy of a token in bits, deduplicated if the stream is.
+    """
+
+    used: float
+    perplexity: float
+    entropy_bits: Estimate
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            **self.entropy_bits.named("entropy_bits"),
+            "perplexity": round(self.perplexity, 2),
+            "used": round(self.used, 4),
+        }
+
+
+@dataclass(frozen=True)
+class TokenRates:
+    """Token and bit rates of one tokenizer.
+
+    Args:
+        tokens_per_second: Deduplicated, merged tokens per second of speech.
+        bits_per_second: Bits per second of the merged tokens, by the measured entropy of each stream.
+        code_bits_per_second: Bits per second, each token counted as the logarithm of the size of its codebook.
+        usage: Use of the codebook by stream.
+        statistics: The same figures, and the share of each codebook in use, over utterances by number, to be resampled
+            jointly with another tokenizer's.
+    """
+
+    tokens_per_second: Estimate
+    bits_per_second: Estimate
+    code_bits_per_second: Estimate
+    usage: dict[str, CodebookUsage]
+    statistics: dict[str, WeightedStatistic] = field(repr=False, default_factory=dict)
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "tokens_per_second": self.tokens_per_second.named("tokens_per_second"),
+            "bits_per_second": self.bits_per_second.named("bits_per_second"),
+            "code_bits_per_second": self.code_bits_per_second.named("bits_per_second"),
+            "codebooks": {prefix: usage.report() for prefix, usage in self.usage.items()},
+        }
+
+
+def measure_token_rates(
+    units: Sequence[Mapping[str, np.ndarray]], seconds: np.ndarray, streams: Sequence[Stream], seed: int = 0
+) -> TokenRates:
+    """Count the tokens of utterances.
+
+    The entropy is that of single tokens: an upper bound of what a model that sees the tokens before would need.
+
+    Args:
+        units: Raw units (T,) by prefix of each utterance.
+        seconds: Duration of each utterance, (n,).
+        streams: Streams of the tokenizer.
+        seed: Seed of the bootstrap over utterances.
+    """
+    tokens = [merge(row, streams) for row in units]
+    lengths = np.array([len(merged) for merged in tokens])
+    counts = {}  # (utterances, size) by stream
+    code_bits = np.zeros(len(tokens))
+    for stream in streams:
+        rows = [np.bincount(merged.of(stream.prefix), minlength=stream.size) for merged in tokens]
+        counts[stream.prefix] = np.array(rows)
+        code_bits += counts[stream.prefix].sum(1) * np.log2(stream.size)
+    bits = partial(_bits_per_second, list(counts.values()), seconds)
+    items = range(len(tokens))
+    statistics = {
+        "tokens_per_second": weighted_ratio(items, lengths, seconds),
+        "bits_per_second": WeightedStatistic(items, bits),
+        "code_bits_per_second": weighted_ratio(items, code_bits, seconds),
+    }
+    for prefix, stream_counts in counts.items():
+        statistics[f"entropy_{prefix}"] = WeightedStatistic(items, partial(_entropy_of, stream_counts))
+        statistics[f"used_{prefix}"] = WeightedStatistic(items, partial(_used_of, stream_counts))
+    return TokenRates(
+        ratio(lengths, seconds, seed),
+        statistic(partial(_of_drawn, bits, len(tokens)), len(tokens), seed),
+        ratio(code_bits, seconds, seed),
+        {prefix: _usage(stream_counts, seed) for prefix, stream_counts in counts.items()},
+        statistics,
+    )
+
+
+def entropy_bits(counts: np.ndarray) -> float:
+    """Return the entropy in bits of the distribution of counts (size,)."""
+    shares = counts[counts > 0] / max(counts.sum(), 1)
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def _bits_per_second(counts: Sequence[np.ndarray], seconds: np.ndarray, weights: np.ndarray) -> float:
+    """Compute bits per second from the counts (utterances, size) of each stream; utterances count so often each."""
+    bits = 0.0
+    for stream_counts in counts:
+        total = weights @ stream_counts
+        bits += entropy_bits(total) * total.sum()
+    return float(bits / (weights @ seconds))
+
+
+def _of_drawn(compute: Callable[[np.ndarray], float], num_items: int, drawn: np.ndarray) -> float:
+    """Compute a weighted figure of the items with the drawn numbers, some of them several times."""
+    return compute(np.bincount(drawn, minlength=num_items).astype(float))
+
+
+def _entropy_of(counts: np.ndarray, weights: np.ndarray) -> float:
+    return entropy_bits(weights @ counts)
+
+
+def _used_of(counts: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.mean(weights @ counts > 0))
+
+
+def _usage(counts: np.ndarray, seed: int) -> CodebookUsage:
+    entropy = statistic(lambda drawn: entropy_bits(counts[drawn].sum(0)), len(counts), seed)
+    return CodebookUsage(float(np.mean(counts.sum(0) > 0)), 2.0**entropy.value, entropy)

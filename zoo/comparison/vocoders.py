@@ -1,0 +1,194 @@
+"""Vocoders compared on held-out speech, beside an untrained network and Griffin-Lim."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from zoo.audio import write
+from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, Synthesizer, measure_resynthesis
+from zoo.evaluation.statistics import ItemScores
+from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.reports import estimate_cell, markdown_table, speech_kind
+from zoo.seeds import seeded
+from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
+from zoo.tokens.units import Stream, merge
+from zoo.vocoder.griffin_lim import UnitMelTable
+from zoo.vocoder.vocoder import Vocoder
+
+HIGHER_IS_BETTER = ("pesq", "stoi")
+UNTRAINED, GRIFFIN_LIM = "untrained", "griffin-lim"
+PREDICTED_DURATIONS = "unit_edit_distance_durations_predicted"
+
+Scores = Mapping[str, ItemScores]
+
+
+def vocoder_synthesizer(vocoder: Vocoder) -> Synthesizer:
+    """Return a synthesizer by a vocoder, which takes frames, and the timing, speaker and style of the recording."""
+
+    def synthesize(utterance: HeldOutUtterance) -> Tensor:
+        frames = {stream.prefix: utterance.frames[stream.prefix].unsqueeze(0) for stream in vocoder.streams}
+        speaker = _index(vocoder.speakers, utterance.speaker, vocoder.default_speaker)
+        style = _index(vocoder.styles, utterance.style, vocoder.default_style)
+        with torch.inference_mode():
+            return vocoder.generator(frames, torch.tensor([speaker]), torch.tensor([style]))[0]
+
+    return synthesize
+
+
+def _index(names: Sequence[str], name: str | None, default: int) -> int:
+    return names.index(name) if name in names else default
+
+
+def untrained_like(vocoder: Vocoder, seed: int) -> Vocoder:
+    """Return a vocoder of the same kind and size with random weights."""
+    with seeded(seed):
+        generator = type(vocoder.generator).from_config(vocoder.generator.config)
+        return Vocoder(generator, vocoder.streams, speakers=vocoder.speakers)
+
+
+def griffin_lim_synthesizer(utterances: Iterable[HeldOutUtterance], stream: Stream, sample_rate: int) -> Synthesizer:
+    """Return a synthesizer by Griffin-Lim from the mean spectrum of each phonetic unit.
+
+    Args:
+        utterances: Training utterances that the spectra are averaged over.
+        stream: The phonetic stream.
+        sample_rate: Sample rate of the waveforms, in Hz.
+    """
+    table = UnitMelTable(stream.size, stream.rate, sample_rate)
+    for utterance in utterances:
+        table.add(utterance.frames[stream.prefix], utterance.waveform)
+
+    def synthesize(utterance: HeldOutUtterance) -> Tensor:
+        return table(utterance.frames[stream.prefix])
+
+    return synthesize
+
+
+@dataclass(frozen=True)
+class SystemScores:
+    """Scores of one system.
+
+    Args:
+        scores: Scores of the utterances by metric.
+        real_time_factor: Seconds of computing per second of speech.
+    """
+
+    scores: dict[str, ItemScores]
+    real_time_factor: float
+
+
+def score_systems(
+    synthesizers: Mapping[str, Synthesizer], utterances: Sequence[HeldOutUtterance], metrics: ResynthesisMetrics
+) -> dict[str, SystemScores]:
+    """Score several systems by name on the same utterances, and time them."""
+    seconds = sum(len(utterance.waveform) for utterance in utterances) / metrics.tokenizer.sample_rate
+    systems = {}
+    for name, synthesize in tqdm(synthesizers.items(), "vocoders", mininterval=1.0):
+        started = time.perf_counter()
+        for utterance in utterances:
+            synthesize(utterance)
+        factor = round((time.perf_counter() - started) / seconds, 5)
+        systems[name] = SystemScores(measure_resynthesis(synthesize, utterances, metrics), factor)
+    return systems
+
+
+@torch.inference_mode()
+def predicted_duration_edits(
+    vocoder: Vocoder, utterances: Sequence[HeldOutUtterance], tokenizer: SpeechTokenizer
+) -> ItemScores:
+    """Measure the unit edit distance of resynthesis from deduplicated tokens, the durations being predicted.
+
+    Args:
+        vocoder: Vocoder; without a duration predictor no utterance has a score.
+        utterances: Held-out utterances.
+        tokenizer: Tokenizer that encodes the resynthesis.
+    """
+    phonetic = vocoder.streams[0].prefix
+    distances = []
+    for utterance in utterances:
+        distance = UnitEditDistance()
+        if vocoder.durations is not None:
+            speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
+            generated = vocoder(merge(utterance.units, vocoder.streams), speaker)
+            distance.update(tokenizer.encode(generated)[phonetic], utterance.units[phonetic])
+        distances.append(distance.compute().item())
+    return ItemScores(np.array(distances))
+
+
+def figures(scores: Mapping[str, Scores], seed: int) -> dict[str, dict[str, Any]]:
+    """Return the mean of each metric that has any score, by system, as JSON."""
+    systems = {}
+    for name, by_metric in scores.items():
+        systems[name] = _estimates(by_metric, seed)
+    return systems
+
+
+def differences(scores: Mapping[str, Scores], name: str, seed: int) -> dict[str, dict[str, Any]]:
+    """Return the differences of one system from each other one, over the same utterances, as JSON."""
+    by_system = {}
+    for other, baseline in scores.items():
+        if other == name:
+            continue
+        gaps = {}
+        for metric in baseline:
+            if metric in scores[name]:
+                gaps[metric] = ItemScores(scores[name][metric].numerators - baseline[metric].numerators)
+        by_system[other] = _estimates(gaps, seed)
+    return by_system
+
+
+def _estimates(scores: Scores, seed: int) -> dict[str, Any]:
+    estimates = {}
+    for metric, item_scores in scores.items():
+        if not item_scores.is_empty:
+            estimates[metric] = item_scores.estimate(seed).named("mean")
+    return estimates
+
+
+def write_audio(
+    out: Path, synthesizers: Mapping[str, Synthesizer], utterances: Sequence[HeldOutUtterance], sample_rate: int
+) -> None:
+    """Write each utterance as recorded and as resynthesized by each system, as WAV files."""
+    for number, utterance in enumerate(utterances):
+        write(out / f"{number}_original.wav", utterance.waveform, sample_rate)
+        for name, synthesize in synthesizers.items():
+            write(out / f"{number}_{name.replace(' ', '_')}.wav", synthesize(utterance), sample_rate)
+
+
+def vocoders_markdown(report: Mapping[str, Any], audio: Path) -> str:
+    """Return a report as Markdown.
+
+    Args:
+        report: As in ``report.json``.
+        audio: Folder of the WAV files.
+    """
+    metrics = list(dict.fromkeys(metric for by_metric in report["systems"].values() for metric in by_metric))
+    titles = [metric.replace("_", " ") for metric in metrics]
+    rows = [["vocoder", *titles, "training, s", "real-time factor"]]
+    for name, by_metric in report["systems"].items():
+        seconds = report["training_seconds"].get(name)
+        training = "" if seconds is None else f"{seconds:.0f}"
+        factor = f"{report['real_time_factor'][name]:.4f}"
+        rows.append([name, *_cells(by_metric, metrics), training, factor])
+    gaps = [["difference", *titles]]
+    for name, others in report["differences"].items():
+        for other, by_metric in others.items():
+            gaps.append([f"{name} less {other}", *_cells(by_metric, metrics)])
+    return (
+        f"# Vocoders\n\n{report['utterances']} utterances ({report['seconds']} s) of "
+        f"{speech_kind(report['synthetic_speech'])}, held out from training, by speakers of the training data, "
+        "resynthesized from their raw units. Mean and 95% interval over utterances; higher is better for "
+        f"{' and '.join(HIGHER_IS_BETTER)}, lower for all else. Log-F0 errors are in octaves.\n\n"
+        f"{markdown_table(rows)}\n\nPaired differences:\n\n{markdown_table(gaps)}\n\nAudio: {audio}/*.wav.\n"
+    )
+
+
+def _cells(by_metric: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
+    return [estimate_cell(by_metric.get(metric), "mean") for metric in metrics]
