@@ -30,7 +30,7 @@ from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers import jobs as jobs_module
 from zoo.tokenizers.engines import Engine, LocalProcesses, OneDevice
-from zoo.tokenizers.jobs import Work, jobs
+from zoo.tokenizers.jobs import TokenizationSettings, split_into_jobs
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.tokens.contract import write_contract
 from zoo.tokens.text_tokenizer import train_text_tokenizer
@@ -102,7 +102,9 @@ def on_device(run: Path, network: HubertModel, device: str) -> None:
     for precision, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
         speeds[f"transformers, one at a time, {precision}"] = one_at_a_time(run, network.to(device), dtype, device)
         for batch_seconds in (30.0, 300.0):
-            work = Work(run / "tokenizer", run / "vocabulary", precision=precision, batch_seconds=batch_seconds)
+            work = TokenizationSettings(
+                run / "tokenizer", run / "vocabulary", precision=precision, batch_seconds=batch_seconds
+            )
             speeds[f"zoo, OneDevice, batches of {batch_seconds:.0f} s, {precision}"] = by_engine(
                 OneDevice(device), work, run
             )
@@ -110,9 +112,9 @@ def on_device(run: Path, network: HubertModel, device: str) -> None:
         print(f"{name:52}{speed:8.0f} s/s{speed / next(iter(speeds.values())):8.2f} x")
 
 
-def by_engine(engine: Engine, work: Work, run: Path) -> float:
+def by_engine(engine: Engine, work: TokenizationSettings, run: Path) -> float:
     """Seconds of audio a second, without the first job, which warms up."""
-    parts = engine.run(work, jobs(read_cuts(run / "corpus", "train")))
+    parts = engine.run(work, split_into_jobs(read_cuts(run / "corpus", "train")))
     next(parts)
     started = time.perf_counter()
     return sum(part.seconds for part in parts) / (time.perf_counter() - started)
@@ -137,8 +139,11 @@ def one_at_a_time(run: Path, network: HubertModel, dtype: torch.dtype, device: s
 def in_processes(run: Path, precision: str, processes: int, times: int = 1) -> float:
     """Seconds of audio a second of the tokens stage's jobs, from the start of the processes to the last part."""
     cuts = (cut for _ in range(times) for cut in read_cuts(run / "corpus", "train"))
-    work, started = Work(run / "tokenizer", run / "vocabulary", precision=precision), time.perf_counter()
-    heard = sum(part.seconds for part in LocalProcesses(processes).run(work, jobs(cuts)))
+    work, started = (
+        TokenizationSettings(run / "tokenizer", run / "vocabulary", precision=precision),
+        time.perf_counter(),
+    )
+    heard = sum(part.seconds for part in LocalProcesses(processes).run(work, split_into_jobs(cuts)))
     return heard / (time.perf_counter() - started)
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkContext, SpawnContext
 from typing import Any, TypeVar
 
 import torch
@@ -82,9 +82,11 @@ def workers(
             raise
 
 
-def start_method() -> BaseContext:
+def start_method() -> ForkContext | SpawnContext:
     """Forked processes share the weights; spawned ones, where there is no fork, import the caller's main module, which scripts seldom guard."""
-    return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
+    if "fork" in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
 
 
 def _be_a_worker(parent: int, stop: ctypes.c_byte, begin: Callable[..., None], given: tuple[Any, ...]) -> None:

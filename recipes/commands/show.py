@@ -27,4 +27,5 @@ def main(args: argparse.Namespace) -> None:
 
     from recipes.engine.recipe import load
 
-    print(OmegaConf.to_yaml(load(args.recipe, args.overrides, args.trust).completed(every=True), resolve=True), end="")
+    recipe = load(args.recipe, args.overrides, args.trust)
+    print(OmegaConf.to_yaml(OmegaConf.create(recipe.written_out())), end="")

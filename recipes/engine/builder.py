@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from recipes.engine.check import TARGET
-from recipes.engine.errors import RecipeError, is_disk_full
+from recipes.engine.errors import RecipeError, is_disk_full, one_line
+from recipes.engine.nodes import TARGET, content_of
 from recipes.engine.recipe import Recipe
 from recipes.engine.resolve import home_of
-from recipes.engine.signatures import signature
+from recipes.engine.signatures import Argument, signature
 from recipes.engine.type_conversion import Mismatch, convert
 
 
@@ -16,14 +14,17 @@ class Builder:
     """Builds nodes of one recipe; a node that several others reference is built once.
 
     Each stage has its own builder, so that a network trained in one stage is fresh in the next.
+
+    Args:
+        recipe: A checked recipe.
+        run: The name of the stage's run that the recipe is built for; None for the recipe outside of repeated stages.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, run: str | None = None) -> None:
         self.recipe = recipe
-        self.raw, self.resolved = (
-            OmegaConf.to_container(recipe.config),
-            OmegaConf.to_container(recipe.config, resolve=True),
-        )
+        config = recipe.view(run)
+        self.raw = content_of(config)
+        self.resolved = content_of(config, resolve=True)
         self.built: dict[str, Any] = {}
 
     def __call__(self, at: str) -> Any:
@@ -37,10 +38,14 @@ class Builder:
 
     def arguments(self, at: str) -> dict[str, Any]:
         """Build the arguments of the node at ``at`` without calling its target."""
-        raw, resolved = _at(self.raw, at), _at(self.resolved, at)
+        raw = _at(self.raw, at)
+        resolved = _at(self.resolved, at)
         known = signature(self.recipe.targets.locate(raw[TARGET])).arguments
-        built = {key: self._build(raw[key], resolved[key], f"{at}.{key}") for key in raw if key != TARGET}
-        return {key: self._fit(known.get(key), value, f"{at}.{key}") for key, value in built.items()}
+        built = {}
+        for key in raw:
+            if key != TARGET:
+                built[key] = self._build(raw[key], resolved[key], f"{at}.{key}")
+        return {key: self._converted(known.get(key), value, f"{at}.{key}") for key, value in built.items()}
 
     def _home(self, at: str) -> str:
         """Follow references along a path to where its value is written."""
@@ -60,7 +65,8 @@ class Builder:
             return resolved
         if at not in self.built:
             if isinstance(raw, list):
-                self.built[at] = [self._build(r, v, f"{at}.{i}") for i, (r, v) in enumerate(zip(raw, resolved))]
+                items = enumerate(zip(raw, resolved, strict=True))
+                self.built[at] = [self._build(item, value, f"{at}.{index}") for index, (item, value) in items]
             elif TARGET in raw:
                 self.built[at] = self._call(raw[TARGET], at)
             else:
@@ -76,9 +82,9 @@ class Builder:
         except (ValueError, TypeError, OSError) as error:
             if is_disk_full(error):
                 raise
-            raise RecipeError(f"{self.recipe.file}: {at}: {' '.join(str(error).split())}") from error
+            raise RecipeError(f"{self.recipe.file}: {at}: {one_line(error)}") from error
 
-    def _fit(self, argument: Any, value: Any, at: str) -> Any:
+    def _converted(self, argument: Argument | None, value: Any, at: str) -> Any:
         if argument is None or (value is None and argument.default is None):
             return value
         try:
@@ -89,5 +95,8 @@ class Builder:
 
 def _at(content: Any, at: str) -> Any:
     for key in at.split("."):
-        content = content[int(key)] if isinstance(content, list) else content[next(k for k in content if str(k) == key)]
+        if isinstance(content, list):
+            content = content[int(key)]
+        else:
+            content = content[next(name for name in content if str(name) == key)]
     return content

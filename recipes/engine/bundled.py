@@ -13,13 +13,13 @@ FIELD = re.compile(r"^(Needs|Costs|Run):\s*(.*)$")
 
 @dataclass(frozen=True)
 class Header:
-    """The comment at the top of a recipe; empty where something is not said.
+    """The comment at the top of a recipe; a field that it does not have is empty.
 
     Args:
         purpose: What the recipe makes.
         needs: What must be there before.
         costs: Time and memory, measured, with the machine.
-        run: The command.
+        run: The command that runs it.
     """
 
     purpose: str = ""
@@ -29,42 +29,44 @@ class Header:
 
 
 def names() -> list[str]:
-    """Every shipped recipe, such as ``quickstart`` or ``lm/base_full``, those in no folder first."""
-    found = [path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.rglob("*.yaml")]
-    return sorted(found, key=lambda name: (name.count("/"), name))
+    """Return the name of every recipe, such as ``quickstart`` or ``lm/base_full``, those in no folder first."""
+    every = [path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.rglob("*.yaml")]
+    return sorted(every, key=lambda name: (name.count("/"), name))
 
 
 def find(name: str) -> Path:
-    """Return the file of a shipped recipe's name, or of a path that ends in .yaml.
+    """Return the file of a bundled recipe's name, or of a path that ends in .yaml.
 
     Raises:
         RecipeError: There is no such recipe.
     """
-    shipped = ROOT / f"{name}.yaml"
     if name.endswith((".yaml", ".yml")):
         path = Path(name).expanduser()
         if path.is_file():
             return path
         stem = name.removesuffix(".yaml")
-        other = f"; the shipped one is named {stem!r}" if stem in names() else ""
-        raise RecipeError(f"{name}: there is no such file{other}; `zoo list` shows the shipped recipes")
+        other = f"; the bundled recipe is named {stem!r}" if stem in names() else ""
+        raise RecipeError(f"{name}: there is no such file{other}; `zoo list` shows the bundled recipes")
     if name in names():
-        return shipped
+        return ROOT / f"{name}.yaml"
     raise RecipeError(
-        f"{name}: no shipped recipe has this name; {suggest(name, names())} (`zoo list` shows all; a file's path ends in .yaml)"
+        f"{name}: no bundled recipe has this name; {suggest(name, names())} "
+        "(`zoo list` shows all; a file's path ends in .yaml)"
     )
 
 
 def header(path: Path) -> Header:
     """Read the comment that a recipe starts with."""
-    fields, field = {"purpose": ""}, "purpose"
+    fields = {"purpose": ""}
+    field = "purpose"
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
         text = line.lstrip("#").strip()
         match = FIELD.match(text)
         if match:
-            field, text = match[1].lower(), match[2]
+            field = match[1].lower()
+            text = match[2]
         elif field == "purpose" and fields["purpose"]:
             continue
         fields[field] = f"{fields.get(field, '')} {text}".strip()

@@ -1,52 +1,76 @@
-"""The check of a whole recipe before any work, and the writing out of defaults."""
+"""The check of a whole recipe before any work."""
 
-from collections.abc import Callable
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
-
+from recipes.engine.dependencies import stages_read
 from recipes.engine.errors import RecipeError, shown
+from recipes.engine.nodes import TARGET, content_of, is_node, items_of, leaves
+from recipes.engine.renamed import renamed_argument
 from recipes.engine.resolve import BROKEN, resolve
-from recipes.engine.signatures import made_by, signature
+from recipes.engine.signatures import Argument, made_by, signature
+from recipes.engine.stage_runs import StageRun, unpaired
 from recipes.engine.targets import REFUSED_ARGUMENTS, Targets
 from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
 from zoo.suggestions import suggest
 
-TARGET = "_target_"
+if TYPE_CHECKING:
+    from recipes.engine.recipe import Recipe
 
 
-def check(config: DictConfig, targets: Targets) -> list[str]:
-    """Compare every node with the callable it names; return one line per problem, in the order of the recipe."""
-    resolved, problems = resolve(config)
-    checker = _Checker(targets, problems)
-    checker.visit(OmegaConf.to_container(config), resolved, "")
-    checker.stages(resolved)
-    return problems
+def check(recipe: "Recipe") -> list[str]:
+    """Compare every node with the callable it names, as each stage's run sees it.
+
+    Returns:
+        One line per problem, each once, in the order of the recipe.
+    """
+    problems: list[str] = []
+    nodes: dict[str, Any] = {}
+    for like in [None, *recipe.runs.values()]:
+        if like is not None and like.key is None:
+            continue  # as it was seen by the first, which is of no run
+        config = recipe.view(like)
+        resolved, unresolved = resolve(config)
+        problems += unresolved
+        _NodeCheck(recipe.targets, problems).visit(content_of(config), resolved, "")
+        problems += _problems_of_settings(resolved)
+        for run in recipe.runs.values():
+            if run.key is None and like is None or run is like:
+                nodes[run.name] = resolved["stages"][run.stage]
+    problems += _problems_of_stages(recipe.runs, {name: nodes[name] for name in recipe.runs})
+    return list(dict.fromkeys(problems))
 
 
-class _Checker:
+class _NodeCheck:
+    """Checks nodes against the signatures of what they name.
+
+    Args:
+        targets: Finds the callables.
+        problems: Gets a line for each problem.
+    """
+
     def __init__(self, targets: Targets, problems: list[str]) -> None:
-        self.targets, self.problems = targets, problems
+        self.targets = targets
+        self.problems = problems
 
     def visit(self, raw: Any, resolved: Any, at: str) -> None:
         """Check every node below; what a reference leads to is checked where it is written."""
         if isinstance(raw, str):
-            if (
-                isinstance(resolved, str)
-                and resolved.lstrip().startswith("pipe:")
-                and not self.targets.trusts("lhotse")
-            ):
-                self.problems.append(
-                    f"{at}={resolved}: runs a shell command and is refused in recipes; if you trust this recipe: --trust lhotse"
-                )
+            self._text(resolved, at)
             return
-        items = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
-        for key, value in items:
+        for key, value in items_of(raw):
             if key != TARGET:
                 self.visit(value, resolved[key], f"{at}.{key}".lstrip("."))
-        if isinstance(raw, dict) and TARGET in raw:
+        if is_node(raw):
             self._node(resolved, at)
+
+    def _text(self, resolved: Any, at: str) -> None:
+        is_command = isinstance(resolved, str) and resolved.lstrip().startswith("pipe:")
+        if is_command and not self.targets.trusts("lhotse"):
+            self.problems.append(
+                f"{at}={resolved}: runs a shell command and is refused in recipes; "
+                "if you trust this recipe: --trust lhotse"
+            )
 
     def _node(self, node: dict[str, Any], at: str) -> None:
         target = node[TARGET]
@@ -56,114 +80,84 @@ class _Checker:
             self.problems.append(f"{at}.{TARGET}: {error}")
             return
         known = signature(function)
+        package = target.split(".")[0]
         for key, value in node.items():
             if key == TARGET:
                 continue
-            if key in REFUSED_ARGUMENTS and value and not self.targets.trusts(target.split(".")[0]):
+            if key in REFUSED_ARGUMENTS and value and not self.targets.trusts(package):
                 self.problems.append(
-                    f"{at}.{key}={shown(value)}: runs code from elsewhere and is refused in recipes; if you trust it: --trust {target.split('.')[0]}"
+                    f"{at}.{key}={shown(value)}: runs code from elsewhere and is refused in recipes; "
+                    f"if you trust it: --trust {package}"
                 )
             elif key in known.arguments:
                 self._argument(known.arguments[key], value, f"{at}.{key}")
             elif not known.is_open:
-                self.problems.append(
-                    f"{at}.{key}={shown(value)}: {target} has no argument {key!r}; {suggest(key, known.arguments)}"
-                )
+                remedy = renamed_argument(target, key, known.arguments) or suggest(key, known.arguments)
+                self.problems.append(f"{at}.{key}={shown(value)}: {target} has no argument {key!r}; {remedy}")
         for name, argument in known.arguments.items():
             if argument.required and name not in node:
                 self.problems.append(f"{at}.{name}: missing; {target} needs it ({name_of(argument.hint)})")
 
-    def _argument(self, argument: Any, value: Any, at: str) -> None:
+    def _argument(self, argument: Argument, value: Any, at: str) -> None:
         if value is None and argument.default is None:
             return
         try:
             convert(argument.hint, self._made(value))
         except Mismatch as mismatch:
             at = f"{at}.{mismatch.at}" if mismatch.at else at
-            self.problems.append(
-                f"{at}={shown(value)}: {mismatch}" if not isinstance(value, (dict, list)) else f"{at}: {mismatch}"
-            )
+            is_shown = not isinstance(value, (dict, list))
+            self.problems.append(f"{at}={shown(value)}: {mismatch}" if is_shown else f"{at}: {mismatch}")
 
     def _made(self, value: Any) -> Any:
-        """``value`` with every node in it replaced by what stands for its object."""
+        """Return ``value`` with every node in it replaced by what stands for its object."""
         if value is BROKEN:
             return Made(Any, "")
         if isinstance(value, list):
-            return [self._made(v) for v in value]
+            return [self._made(item) for item in value]
         if not isinstance(value, dict):
             return value
-        if TARGET not in value:
-            return {k: self._made(v) for k, v in value.items()}
+        if not is_node(value):
+            return {key: self._made(item) for key, item in value.items()}
         try:
             function = self.targets.locate(value[TARGET])
         except RecipeError:
             return Made(Any, "")
         return Made(made_by(function), value[TARGET], is_exact=isinstance(function, type))
 
-    def stages(self, resolved: dict[str, Any]) -> None:
-        """Each stage needs a folder of its own, and reads only what stages before it have made."""
-        stages = {name: stage for name, stage in resolved["stages"].items() if isinstance(stage, dict)}
-        folders = {name: stage.get("out") for name, stage in stages.items()}
-        if isinstance(resolved.get("seed"), bool) or not isinstance(resolved.get("seed"), int):
-            self.problems.append(f"seed={shown(resolved.get('seed'))}: want int")
-        if isinstance(jobs := resolved.get("jobs", 1), bool) or not isinstance(jobs, int) or jobs < 1:
-            self.problems.append(f"jobs={shown(jobs)}: want a whole number of 1 or more")
-        for place, (name, folder) in enumerate(folders.items()):
-            for other in list(folders)[:place]:
-                if folder == folders[other]:
-                    self.problems.append(
-                        f"stages.{name}.out={folder}: it is the folder of stages.{other} too; each stage needs its own"
-                    )
-            for other in list(folders)[place + 1 :]:
-                if other in reads(stages[name], folders):
-                    self.problems.append(
-                        f"stages.{name}: reads {folders[other]}, which stages.{other} makes only after it; move {other} before {name}"
-                    )
+
+def _problems_of_settings(resolved: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with the recipe's ``seed`` and ``jobs``."""
+    problems = []
+    seed = resolved.get("seed")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        problems.append(f"seed={shown(seed)}: want int")
+    jobs = resolved.get("jobs", 1)
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        problems.append(f"jobs={shown(jobs)}: want a whole number of 1 or more")
+    return problems
 
 
-def reads(node: Any, folders: dict[str, str]) -> set[str]:
-    """Names of the stages in whose folders a text anywhere in ``node`` lies."""
-    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    owner = stage_of(node, folders)
-    return set().union(*(reads(value, folders) for value in inner)) | ({owner} if owner else set())
-
-
-def stage_of(text: Any, folders: dict[str, str]) -> str | None:
-    """The stage in whose folder the path ``text`` lies; the inner one, where a stage's folder is in another's."""
-    if not isinstance(text, str) or not text:
-        return None
-    around = [
-        name for name, folder in folders.items() if isinstance(folder, str) and PurePath(text).is_relative_to(folder)
-    ]
-    return max(around, key=lambda name: len(PurePath(folders[name]).parts), default=None)
-
-
-def complete(raw: Any, targets: Targets, wanted: Callable[[str], bool]) -> Any:
-    """Return ``raw`` with the defaults of every node whose target is ``wanted`` written out."""
-    if isinstance(raw, list):
-        return [complete(value, targets, wanted) for value in raw]
-    if not isinstance(raw, dict):
-        return raw
-    raw = {key: complete(value, targets, wanted) for key, value in raw.items()}
-    if TARGET in raw and wanted(raw[TARGET]):
-        for name, argument in signature(targets.locate(raw[TARGET])).arguments.items():
-            if name not in raw and not argument.required and _is_writable(argument.default):
-                raw[name] = _written(argument.default)
-    return raw
-
-
-def _written(value: Any) -> Any:
-    """A default as a recipe file would hold it, so that it equals what is read back: no tuples, no paths."""
-    if isinstance(value, (list, tuple)):
-        return [_written(v) for v in value]
-    if isinstance(value, dict):
-        return {k: _written(v) for k, v in value.items()}
-    return str(value) if isinstance(value, PurePath) else value
-
-
-def _is_writable(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(_is_writable(v) for v in value)
-    if isinstance(value, dict):
-        return all(isinstance(k, (str, int)) and _is_writable(v) for k, v in value.items())
-    return value is None or isinstance(value, PurePath) or type(value) in (bool, int, float, str)
+def _problems_of_stages(runs: Mapping[str, StageRun], nodes: Mapping[str, Any]) -> list[str]:
+    """Say which stages share a folder, or read what only later stages make, or no single run of a repeated one."""
+    problems = []
+    folders = {name: node.get("out") for name, node in nodes.items()}
+    names = list(nodes)
+    for place, name in enumerate(names):
+        folder = folders[name]
+        for other in names[:place]:
+            if folder == folders[other]:
+                problems.append(
+                    f"stages.{name}.out={folder}: it is the folder of stages.{other} too; each stage needs its own"
+                )
+        reads = stages_read(nodes[name], folders)
+        for other in names[place + 1 :]:
+            if other in reads:
+                problems.append(
+                    f"stages.{name}: reads {folders[other]}, which stages.{other} makes only after it; "
+                    f"move {other} before {name}"
+                )
+        for _, text in leaves(nodes[name]):
+            problem = unpaired(runs[name].stage, text, runs) if isinstance(text, str) else None
+            if problem is not None:
+                problems.append(problem)
+    return problems

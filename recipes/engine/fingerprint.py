@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from recipes.engine.check import TARGET, reads, stage_of
+from recipes.engine.dependencies import stage_of, stages_read
 from recipes.engine.errors import shown
+from recipes.engine.nodes import TARGET, content_of, items_of, leaves
 from recipes.engine.recipe import Recipe
 from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
@@ -53,38 +52,49 @@ class Fingerprint:
 
     def differences(self, made: "Fingerprint") -> list[str]:
         """Say how a stage ``made`` earlier is another one than this; length does not count."""
-        lines = [
-            f"{key} from {_old(made.arguments, key)} to {_old(self.arguments, key)}"
-            for key in _unequal(made.arguments, self.arguments)
-        ]
+        lines = []
+        for key in _unequal(made.arguments, self.arguments):
+            lines.append(f"{key} from {_shown_at(made.arguments, key)} to {_shown_at(self.arguments, key)}")
         lines += [f"{key} has other content" for key in _unequal(made.inputs, self.inputs)]
-        return lines + [f"what it reads of stages.{name}" for name in _unequal(made.upstream, self.upstream)]
+        lines += [f"what it reads of stages.{name}" for name in _unequal(made.upstream, self.upstream)]
+        return lines
 
 
 def fingerprints(recipe: Recipe) -> dict[str, Fingerprint]:
-    """Compute the fingerprint of every stage, in order."""
-    content = OmegaConf.to_container(recipe.completed(), resolve=True)
-    nodes = content["stages"]
-    folders = {name: node["out"] for name, node in nodes.items()}
-    found: dict[str, Fingerprint] = {}
-    for name, node in nodes.items():
-        leaves = {key: _relative(value, folders) for key, value in _leaves(node, "")}
-        arguments = {
-            key: value
-            for key, value in leaves.items()
-            if key.split(".")[-1] not in MAY_CHANGE_ON_RESUME and key.split(".")[0] != MAY_CHANGE_WHOLE
-        }
-        found[name] = Fingerprint(
-            arguments | {"${seed}": content["seed"]},
-            {other: found[other].hash for other in found if other in reads(node, folders)},
-            {
-                path: state_of(Path(path))
-                for path in sorted(set(_paths(node, recipe.targets)))
-                if _is_outside(path, folders)
-            },
-            {key: value for key, value in leaves.items() if key.split(".")[-1] in LENGTH},
-        )
-    return found
+    """Compute the fingerprint of every run of a stage, in order."""
+    folders = {name: run.folder for name, run in recipe.runs.items()}
+    contents: dict[tuple[str | None, Any], dict[str, Any]] = {}
+    computed: dict[str, Fingerprint] = {}
+    for name, run in recipe.runs.items():
+        sees = (run.key, run.value)
+        if sees not in contents:
+            contents[sees] = content_of(recipe.completed(recipe.view(run)), resolve=True)
+        content = contents[sees]
+        computed[name] = _fingerprint(content["stages"][run.stage], content["seed"], folders, computed, recipe.targets)
+    return computed
+
+
+def _fingerprint(
+    node: dict[str, Any], seed: int, folders: dict[str, str], earlier: dict[str, Fingerprint], targets: Targets
+) -> Fingerprint:
+    """Compute the fingerprint of a stage from its node, of which references are resolved."""
+    arguments = {}
+    length = {}
+    for path, value in leaves(node):
+        written = _relative(value, folders)
+        keys = path.split(".")
+        if keys[-1] in LENGTH:
+            length[path] = written
+        if keys[-1] not in MAY_CHANGE_ON_RESUME and keys[0] != MAY_CHANGE_WHOLE:
+            arguments[path] = written
+    arguments["${seed}"] = seed
+    reads = stages_read(node, folders)
+    upstream = {name: fingerprint.hash for name, fingerprint in earlier.items() if name in reads}
+    inputs = {}
+    for path in sorted(set(_paths(node, targets))):
+        if _is_outside(path, folders):
+            inputs[path] = state_of(Path(path))
+    return Fingerprint(arguments, upstream, inputs, length)
 
 
 def state_of(path: Path) -> str:
@@ -95,12 +105,16 @@ def state_of(path: Path) -> str:
     """
     status = path.stat()
     if path.is_file():
-        small = status.st_size < HASHED_WHOLE_BYTES
-        return f"{status.st_size} bytes, {hashlib.sha256(path.read_bytes()).hexdigest() if small else int(status.st_mtime)}"
+        is_small = status.st_size < HASHED_WHOLE_BYTES
+        state = hashlib.sha256(path.read_bytes()).hexdigest() if is_small else int(status.st_mtime)
+        return f"{status.st_size} bytes, {state}"
     files = sorted(_files(path, ""))
-    times = len(files) <= MANY_FILES
-    text = "\n".join(f"{name}\t{size}\t{changed if times else ''}" for name, size, changed in files)
-    return f"{len(files)} files, {hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
+    with_times = len(files) <= MANY_FILES
+    lines = []
+    for name, size, changed in files:
+        lines.append(f"{name}\t{size}\t{changed if with_times else ''}")
+    digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{len(files)} files, {digest}"
 
 
 def _files(folder: Path, below: str) -> Iterator[tuple[str, int, int]]:
@@ -113,24 +127,13 @@ def _files(folder: Path, below: str) -> Iterator[tuple[str, int, int]]:
                 yield below + entry.name, status.st_size, int(status.st_mtime)
 
 
-def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
-    items = (
-        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
-    )
-    for key, inner in items:
-        yield from _leaves(inner, f"{at}.{key}".lstrip("."))
-    if not items:
-        yield at, value
-
-
 def _relative(value: Any, folders: dict[str, str]) -> Any:
     """Name stage folders by their stage, so that a run that was moved stays what it is."""
     stage = stage_of(value, folders)
-    return (
-        value
-        if stage is None
-        else (PurePath(f"${{stages.{stage}.out}}") / PurePath(value).relative_to(folders[stage])).as_posix()
-    )
+    if stage is None:
+        return value
+    below = PurePath(value).relative_to(folders[stage])
+    return (PurePath(f"${{stages.{stage}.out}}") / below).as_posix()
 
 
 def _paths(value: Any, targets: Targets) -> Iterator[str]:
@@ -150,14 +153,14 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, dict)) and TARGET not in value:
-        for inner in value.values() if isinstance(value, dict) else value:
+        for _, inner in items_of(value):
             yield from _texts(inner)
 
 
 def _is_path(hint: Any) -> bool:
-    return (isinstance(hint, type) and issubclass(hint, PurePath)) or any(
-        _is_path(inner) for inner in typing.get_args(hint)
-    )
+    if isinstance(hint, type) and issubclass(hint, PurePath):
+        return True
+    return any(_is_path(inner) for inner in typing.get_args(hint))
 
 
 def _is_outside(path: str, folders: dict[str, str]) -> bool:
@@ -173,9 +176,14 @@ def _is_below(path: str, folder: str) -> bool:
     return os.path.commonpath([path, folder]) == folder
 
 
-def _unequal(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    return [key for key in one | other if key not in one or key not in other or one[key] != other[key]]
+def _unequal(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return the keys that only one of the two has, or with other values."""
+    unequal = []
+    for key in first | second:
+        if key not in first or key not in second or first[key] != second[key]:
+            unequal.append(key)
+    return unequal
 
 
-def _old(values: dict[str, Any], key: str) -> str:
+def _shown_at(values: dict[str, Any], key: str) -> str:
     return shown(values[key]) if key in values else "nothing"

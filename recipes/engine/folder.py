@@ -21,13 +21,13 @@ class Record:
     """What is known about a stage that was started.
 
     Args:
-        stage: Its name.
-        is_done: Whether it came to its end; it was interrupted, or is running, where not.
-        fingerprint: What its result depends on.
-        seconds: Time spent, over all its runs.
-        peak_memory_gib: The most that its process held.
-        started: First start, UTC.
-        finished: Its end, UTC.
+        stage: Name of the stage.
+        is_done: Whether the stage came to its end; where not, it was interrupted or is running.
+        fingerprint: What the result depends on.
+        seconds: Time spent, resumed runs added.
+        peak_memory_gib: Peak of the resident memory of the process, in GiB.
+        started: Time of the first start, UTC.
+        finished: Time of the end, UTC.
         highlights: What to open or listen to, by label.
     """
 
@@ -42,14 +42,12 @@ class Record:
 
     def write(self, folder: Path) -> None:
         content = asdict(self)
-        state = "done" if content.pop("is_done") else "interrupted"
-        write_text(
-            folder / RECORD,
-            json.dumps(
-                {"stage": content.pop("stage"), "state": state, "hash": self.fingerprint.hash, **content}, indent=2
-            )
-            + "\n",
-        )
+        head = {
+            "stage": content.pop("stage"),
+            "state": "done" if content.pop("is_done") else "interrupted",
+            "hash": self.fingerprint.hash,
+        }
+        write_text(folder / RECORD, json.dumps(head | content, indent=2) + "\n")
 
 
 def read(folder: Path) -> Record | None:
@@ -61,9 +59,8 @@ def read(folder: Path) -> Record | None:
     try:
         content = json.loads((folder / RECORD).read_text())
         content.pop("hash")
-        return Record(
-            is_done=content.pop("state") == "done", fingerprint=Fingerprint(**content.pop("fingerprint")), **content
-        )
+        fingerprint = Fingerprint(**content.pop("fingerprint"))
+        return Record(is_done=content.pop("state") == "done", fingerprint=fingerprint, **content)
     except FileNotFoundError:
         if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise RecipeError(f"{folder} holds files that no stage made; set another out=, or move them away") from None

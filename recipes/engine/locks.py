@@ -11,7 +11,7 @@ from recipes.engine.errors import RecipeError
 
 @contextmanager
 def locked(folders: Sequence[Path]) -> Iterator[None]:
-    """Hold a lock beside each folder; it ends with the process, however that ends, and is not inherited by its children.
+    """Hold a lock beside each folder; it ends with the process, however that ends, and its children do not inherit it.
 
     Raises:
         RecipeError: Another run holds one of the locks.

@@ -1,23 +1,22 @@
-"""The most memory that this process has held."""
+"""Peak memory of this process."""
 
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
 def reset_peak() -> None:
-    """Forget the peak so far, where the system allows it."""
-    try:
+    """Reset the peak, where the system allows it."""
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def peak_gib() -> float:
-    """Peak of resident memory since the last reset, in GiB."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20, 3)
-    except (OSError, StopIteration):
-        unit = 2**30 if sys.platform == "darwin" else 2**20
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 3)
+    """Return the peak of resident memory since the last reset, in GiB."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 2**20, 3)  # in KiB
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 3)

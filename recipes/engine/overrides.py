@@ -7,25 +7,26 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf, errors
 
-from recipes.engine.check import TARGET
-from recipes.engine.errors import shown
+from recipes.engine.errors import one_line, shown
+from recipes.engine.nodes import TARGET, content_of
+from recipes.engine.renamed import renamed_path
 from zoo.suggestions import suggest
 
 
 def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Apply ``overrides`` to a recipe's content in place; return what is wrong with them, a line each."""
+    """Apply ``key=value`` texts to a recipe's content in place; return what is wrong with them, a line each."""
     problems = []
     for item in overrides:
         key, equals, text = item.partition("=")
         if not equals or not key:
-            problems.append(f"{item!r}: want key=value, such as out=runs/mine or stages.lm.trainer.max_steps=100")
+            problems.append(f"{item!r}: want key=value, such as out=runs/mine or trainer.max_steps=100")
             continue
         text = os.path.expanduser(text) if text.startswith("~/") else text
         try:
-            value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]
+            value = content_of(OmegaConf.from_dotlist([f"value={text}"]))["value"]
             _set(content, key.split("."), value)
         except (yaml.YAMLError, errors.OmegaConfBaseException) as error:
-            problems.append(f"{key}={text}: the value is not valid YAML: {' '.join(str(error).split())[:120]}")
+            problems.append(f"{key}={text}: the value is not valid YAML: {one_line(error)[:120]}")
         except KeyError as error:
             problems.append(f"{key}={text}: {error.args[0]}")
     return problems
@@ -49,24 +50,31 @@ def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
         KeyError: There is no such place, with a message for the user.
     """
     here: Any = content
-    for depth, key in enumerate(keys):
-        at = ".".join(keys[:depth]) or "the recipe"
-        if isinstance(here, str) and here.startswith("${") and here.endswith("}"):
-            raise KeyError(f"{at} is {here}, shared with others: override {'.'.join([here[2:-1], *keys[depth:]])}")
-        if isinstance(here, list):
-            if not key.lstrip("-").isdigit() or not -len(here) <= int(key) < len(here):
-                raise KeyError(
-                    f"{at} is a list of {len(here)}: want a number up to {len(here) - 1} in place of {key!r}"
-                )
-            key = int(key)
-        elif not isinstance(here, dict):
-            raise KeyError(f"{at} is {shown(here)}, which has no {key!r}")
-        else:
-            key = next((k for k in here if str(k) == key), key)
-            is_new_argument = TARGET in here and depth == len(keys) - 1
-            if key not in here and not is_new_argument:
-                raise KeyError(f"{at} has no {key!r}; {suggest(key, here)}")
-        if depth == len(keys) - 1:
+    for depth, name in enumerate(keys):
+        is_last = depth == len(keys) - 1
+        key = _key(here, name, keys, depth, is_last, content)
+        if is_last:
             here[key] = value
         else:
             here = here[key]
+
+
+def _key(here: Any, name: str, keys: list[str], depth: int, is_last: bool, content: dict[str, Any]) -> Any:
+    """Return the key, or the index, that ``name`` is in the value ``here`` at ``keys[:depth]``."""
+    at = ".".join(keys[:depth]) or "the recipe"
+    path = ".".join(keys)
+    if isinstance(here, str) and here.startswith("${") and here.endswith("}"):
+        home = ".".join([here[2:-1], *keys[depth:]])
+        raise KeyError(f"{at} is {here}, shared with others: override {home}")
+    if isinstance(here, list):
+        if not name.lstrip("-").isdigit() or not -len(here) <= int(name) < len(here):
+            raise KeyError(f"{at} is a list of {len(here)}: want a number up to {len(here) - 1} in place of {name!r}")
+        return int(name)
+    if not isinstance(here, dict):
+        raise KeyError(f"{at} is {shown(here)}, which has no {name!r}")
+    key = next((candidate for candidate in here if str(candidate) == name), name)
+    is_new_argument = TARGET in here and is_last
+    if key not in here and not is_new_argument:
+        remedy = renamed_path(path, content) or suggest(name, here)
+        raise KeyError(f"{at} has no {name!r}; {remedy}")
+    return key

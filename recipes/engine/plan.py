@@ -1,6 +1,6 @@
-"""What a run will do with each stage, decided before any starts."""
+"""The plan of a run: what it will do with each stage, decided before any starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from zoo.suggestions import suggest
 
 
 class State(Enum):
-    """Where a stage stands."""
+    """What the folder of a stage shows."""
 
     TO_DO = "to do"
     INTERRUPTED = "interrupted"
@@ -37,9 +37,9 @@ class Step:
     """One stage of a plan.
 
     Args:
-        name: The stage.
-        folder: Where it writes.
-        state: Where it stands.
+        name: The stage, or the run of a repeated one.
+        folder: Where the stage writes.
+        state: What its folder shows.
         action: What the run does with it.
         fingerprint: What its result depends on, by the recipe.
         record: What its folder says; None where it has not started.
@@ -64,24 +64,27 @@ def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[
 
     Args:
         recipe: A checked recipe.
-        stage: Run this one alone.
+        stage: Run this one alone: all runs of a repeated stage, or the one of the name.
         again: Make ``stage`` anew even if it is done; without ``stage``, those that have changed.
 
     Raises:
         RecipeError: There is no such stage.
     """
-    if stage is not None and stage not in recipe.stages:
-        raise RecipeError(f"--stage {stage}: {recipe.file} has no such stage; {suggest(stage, recipe.stages)}")
+    wanted = recipe.stages if stage is None else recipe.runs_of(stage)
+    if not wanted:
+        raise RecipeError(f"--stage {stage}: {recipe.file} has no such stage; {suggest(str(stage), recipe.stages)}")
     steps: list[Step] = []
     for name, fingerprint in fingerprints(recipe).items():
-        steps.append(_step(recipe, name, fingerprint, stage in (None, name), again, again and stage == name))
+        is_wanted = name in wanted
+        is_anew = again and is_wanted and stage is not None
+        steps.append(_step(recipe, name, fingerprint, is_wanted, again, is_anew))
     if stage is not None:
-        steps = [_with_needs(step, steps) if step.name == stage else step for step in steps]
+        steps = [_with_needs(step, steps) if step.name in wanted else step for step in steps]
     return steps
 
 
 def refuse(recipe: Recipe, steps: list[Step]) -> None:
-    """Raise what speaks against a plan, all of it.
+    """Raise all that prevents a plan.
 
     Raises:
         RecipeError: With one line per stage that cannot be run.
@@ -91,7 +94,7 @@ def refuse(recipe: Recipe, steps: list[Step]) -> None:
         raise RecipeError(*lines)
 
 
-def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, again: bool, always: bool) -> Step:
+def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, again: bool, is_anew: bool) -> Step:
     folder = recipe.folder(name)
     try:
         record = read(folder)
@@ -99,7 +102,7 @@ def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, 
         action = Action.REFUSE if is_wanted else Action.LEAVE
         return Step(name, folder, State.CHANGED, action, fingerprint, problem=str(error))
     differences = fingerprint.differences(record.fingerprint) if record else []
-    if differences and not record.is_done and is_bare(folder):  # it failed before it made anything: nothing to protect
+    if record and differences and not record.is_done and is_bare(folder):  # it failed before it made anything
         return Step(name, folder, State.TO_DO, Action.CLEAR if is_wanted else Action.LEAVE, fingerprint, record)
     state = _state(record, differences, fingerprint)
     actions = {
@@ -110,20 +113,13 @@ def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, 
         State.CHANGED: Action.CLEAR if again else Action.REFUSE,
     }
     action = actions[state] if is_wanted else Action.LEAVE
-    if always and record is not None:
+    if is_anew and record is not None:
         action = Action.CLEAR
     inside = [other for other in recipe.stages if other != name and recipe.folder(other).is_relative_to(folder)]
     if action is Action.CLEAR and inside:
-        return Step(
-            name,
-            folder,
-            state,
-            Action.REFUSE,
-            fingerprint,
-            record,
-            f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand",
-        )
-    return Step(name, folder, state, action, fingerprint, record, _told(folder, differences))
+        problem = f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand"
+        return Step(name, folder, state, Action.REFUSE, fingerprint, record, problem)
+    return Step(name, folder, state, action, fingerprint, record, _difference_from_folder(folder, differences))
 
 
 def _state(record: Record | None, differences: list[str], fingerprint: Fingerprint) -> State:
@@ -136,7 +132,7 @@ def _state(record: Record | None, differences: list[str], fingerprint: Fingerpri
     return State.DONE if record.fingerprint.length == fingerprint.length else State.TO_CONTINUE
 
 
-def _told(folder: Path, differences: list[str]) -> str:
+def _difference_from_folder(folder: Path, differences: list[str]) -> str:
     if not differences:
         return ""
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
@@ -148,16 +144,10 @@ def _told(folder: Path, differences: list[str]) -> str:
 
 def _with_needs(step: Step, steps: list[Step]) -> Step:
     """Refuse a stage whose earlier stages are not there."""
-    lacking = [other for other in steps if other.name in step.fingerprint.upstream and other.state is not State.DONE]
+    upstream = step.fingerprint.upstream
+    lacking = [other for other in steps if other.name in upstream and other.state is not State.DONE]
     if not lacking or step.action in (Action.SKIP, Action.REFUSE):
         return step
     needs = ", ".join(f"stages.{other.name} ({other.state.value})" for other in lacking)
-    return Step(
-        step.name,
-        step.folder,
-        step.state,
-        Action.REFUSE,
-        step.fingerprint,
-        step.record,
-        f"needs {needs} done first: run without --stage, or with --stage {lacking[0].name}",
-    )
+    problem = f"needs {needs} done first: run without --stage, or with --stage {lacking[0].name}"
+    return replace(step, action=Action.REFUSE, problem=problem)

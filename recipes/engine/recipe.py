@@ -6,23 +6,26 @@ arguments. ``${name}`` alone as a value is the very object built at ``name``; in
 A recipe that differs from a complete one in a few values names it as its ``base`` and lists them below ``set``, by the
 dotted paths that the command line takes; ``zoo show`` writes it out whole.
 
-Beside its stages a recipe may say ``seed``, ``out`` (the folder of its stages' folders) and ``jobs`` (how many stages run at
-once, each as soon as what it reads is done, sharing the cores; 1 if not said).
+Beside its stages a recipe may say ``seed``, ``out`` (the folder of its stages' folders) and ``jobs`` (how many stages
+run at once, each as soon as what it reads is done, sharing the cores; 1 if not said). A stage may run several times,
+for several seeds or other values: see ``recipes.engine.stage_runs``.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf, errors
 
-from recipes.engine import bundled as shipped
-from recipes.engine.check import TARGET, check, complete
+from recipes.engine import bundled
+from recipes.engine.check import check
 from recipes.engine.errors import RecipeError
+from recipes.engine.nodes import TARGET, content_of, is_node, with_defaults
 from recipes.engine.overrides import assign, override
+from recipes.engine.stage_runs import StageRun, stage_runs, view
 from recipes.engine.targets import PROJECT, Targets
 
 
@@ -34,33 +37,74 @@ class Recipe:
         file: Where it was read, as messages name it.
         config: As written, overrides applied, references kept.
         targets: Finds the callables that it names.
+        runs: Of all stages by name, in order: one of each stage, and several of one that is repeated.
     """
 
     file: str
     config: DictConfig
     targets: Targets
+    runs: Mapping[str, StageRun]
+    _views: dict[tuple[str | None, Any], DictConfig] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def stages(self) -> list[str]:
-        return list(self.config.stages)
+        """Names of all runs of stages: ``base_0`` and ``base_1`` where ``base`` has two seeds."""
+        return list(self.runs)
+
+    def runs_of(self, stage: str) -> list[str]:
+        """Return the names of all runs of a stage, or the one name of a run; nothing if there is neither."""
+        return [run.name for run in self.runs.values() if stage in (run.name, run.stage)]
 
     def folder(self, stage: str) -> Path:
-        return Path(self.config.stages[stage].out)
+        """Return the folder of a run."""
+        return Path(self.runs[stage].folder)
 
-    def completed(self, every: bool = False) -> DictConfig:
-        """The recipe with defaults written out: of this project's and of trusted callables, or of ``every`` one."""
-        wanted = (
-            (lambda name: True) if every else (lambda name: name.split(".")[0] in PROJECT or self.targets.trusts(name))
-        )
-        return OmegaConf.create(complete(OmegaConf.to_container(self.config), self.targets, wanted))
+    def view(self, run: StageRun | str | None = None) -> DictConfig:
+        """Return the recipe as a run sees it: with its seed, and with one folder for each stage that it may read.
+
+        Args:
+            run: Of a stage, or its name; None for the recipe outside of repeated stages.
+        """
+        run = self.runs[run] if isinstance(run, str) else run
+        sees = (None, None) if run is None else (run.key, run.value)
+        if sees not in self._views:
+            self._views[sees] = OmegaConf.create(view(content_of(self.config), self.runs, run))
+        return self._views[sees]
+
+    def node(self, stage: str) -> DictConfig:
+        """Return the node of a run, as the run sees it."""
+        return self.view(stage).stages[self.runs[stage].stage]
+
+    def completed(self, config: DictConfig | None = None, every: bool = False) -> DictConfig:
+        """Return the recipe with defaults written out: of this project's and of trusted callables, or of ``every`` one.
+
+        Args:
+            config: A view of the recipe; the recipe as written if None.
+            every: Also of the libraries' callables.
+        """
+
+        def is_wanted(target: str) -> bool:
+            return every or target.split(".")[0] in PROJECT or self.targets.trusts(target)
+
+        content = content_of(self.config if config is None else config)
+        return OmegaConf.create(with_defaults(content, self.targets, is_wanted))
+
+    def written_out(self) -> dict[str, Any]:
+        """Return the content with defaults, references followed and every run of a repeated stage as a stage."""
+        content = content_of(self.completed(self.view(), every=True), resolve=True)
+        stages = {}
+        for name, run in self.runs.items():
+            node = self.completed(self.view(run), every=True).stages[run.stage]
+            stages[name] = content_of(node, resolve=True)
+        return content | {"stages": stages}
 
 
 def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> Recipe:
     """Read a recipe, apply ``key=value`` overrides and check the whole of it; builds nothing.
 
     Args:
-        source: A shipped recipe's name, or the path of a .yaml file.
-        overrides: Such as ``stages.lm.trainer.max_steps=100`` or ``callbacks.0.every=5``; values are YAML.
+        source: The name of a recipe of this package, or the path of a .yaml file.
+        overrides: Such as ``trainer.max_steps=100`` or ``callbacks.0.every=5``; values are YAML.
         trust: Packages that the recipe may name beside the usual ones; they may lie in the working folder.
 
     Raises:
@@ -68,59 +112,59 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     """
     if trust and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
-    path = shipped.find(source)
-    file = path.name if path.is_relative_to(shipped.ROOT) else str(path)
+    path = bundled.find(source)
+    file = path.name if path.is_relative_to(bundled.ROOT) else str(path)
     content = _over_base(_read(path, file), path.stem, file)
     _set_defaults(content, path.stem)
     problems = override(content, overrides)
-    problems += _problems_of_stages(content)
-    if problems:
-        problems = [f"{file}: {p}" for p in problems]
-        if not isinstance(content.get("stages"), dict):
-            raise RecipeError(*problems)
+    problems += _problems_of_nodes(content)
+    if not isinstance(content.get("stages"), dict):
+        raise RecipeError(*[f"{file}: {problem}" for problem in problems])
     for name, stage in content["stages"].items():
         if isinstance(stage, dict):
             stage.setdefault("out", "${out}/" + str(name))
-    config, targets = OmegaConf.create(content), Targets(trust)
-    problems += [f"{file}: {p}" for p in check(config, targets)]
+    runs, problems_of_runs = stage_runs(content)
+    recipe = Recipe(file, OmegaConf.create(content), Targets(trust), runs)
+    problems += problems_of_runs + check(recipe)
     if problems:
-        raise RecipeError(*dict.fromkeys(problems))
-    return Recipe(file, config, targets)
+        raise RecipeError(*dict.fromkeys(f"{file}: {problem}" for problem in problems))
+    return recipe
 
 
 def _read(path: Path, file: str) -> dict[str, Any]:
     try:
-        content = OmegaConf.load(path)
-        content = OmegaConf.to_container(content) if OmegaConf.is_config(content) else content
+        config = OmegaConf.load(path)
     except (yaml.YAMLError, errors.OmegaConfBaseException, UnicodeDecodeError) as error:
         raise RecipeError(f"{file}: not valid YAML: " + " ".join(str(error).split())) from error
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
-    if not isinstance(content, dict) or not content:
+    if not isinstance(config, DictConfig) or not config:
         raise RecipeError(f"{file}: a recipe is a mapping of names to values, with `stages`; this file is not")
-    return content
+    return content_of(config)
 
 
 def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
     """Return a complete recipe as it is, and one with a ``base`` as that base with what it sets."""
     if "base" not in content or "stages" in content:  # with stages it is complete, and `base` a value of its own
         return content
-    changes, strays = content.get("set", {}), content.keys() - {"base", "name", "set"}
+    changes = content.get("set", {})
+    strays = content.keys() - {"base", "name", "set"}
     if strays or not isinstance(changes, dict):
+        remedy = f"move {sorted(strays)} below set" if strays else "set is no mapping"
         raise RecipeError(
-            f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); "
-            f"{f'move {sorted(strays)} below set' if strays else 'set is no mapping'}"
+            f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); {remedy}"
         )
-    path = shipped.find(str(content["base"]))
+    path = bundled.find(str(content["base"]))
     base = _read(path, path.name)
     if "base" in base and "stages" not in base:
         raise RecipeError(
-            f"{file}: base={content['base']} is itself over {base['base']}: name that one, so that a reader has two files to read and no more"
+            f"{file}: base={content['base']} is itself over {base['base']}: name that one, "
+            "so that a reader has two files to read and no more"
         )
     _set_defaults(base, path.stem)
     problems = assign(base, changes)
     if problems:
-        raise RecipeError(*(f"{file}: {problem}" for problem in problems))
+        raise RecipeError(*[f"{file}: {problem}" for problem in problems])
     return base | {"name": content.get("name", stem)}
 
 
@@ -129,12 +173,12 @@ def _set_defaults(content: dict[str, Any], name: str) -> None:
         content.setdefault(key, value)
 
 
-def _problems_of_stages(content: dict[str, Any]) -> list[str]:
+def _problems_of_nodes(content: dict[str, Any]) -> list[str]:
     stages = content.get("stages")
     if not isinstance(stages, dict) or not stages:
         return ["stages: missing; a recipe names its stages, each a node with a _target_"]
-    return [
-        f"stages.{name}: want a node with {TARGET}, got {stage!r}"
-        for name, stage in stages.items()
-        if not isinstance(stage, dict) or TARGET not in stage
-    ]
+    problems = []
+    for name, stage in stages.items():
+        if not is_node(stage):
+            problems.append(f"stages.{name}: want a node with {TARGET}, got {stage!r}")
+    return problems

@@ -1,11 +1,13 @@
 """References in a recipe, ``${...}``, to what they stand for."""
 
-import difflib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, errors
+
+from recipes.engine.nodes import content_of
+from recipes.engine.renamed import renamed_path
+from zoo.suggestions import nearest_name
 
 REFERENCE = re.compile(r"^\$\{(\.*)([^${}:]+)\}$")
 
@@ -33,26 +35,29 @@ def home_of(reference: Any, at: str) -> str | None:
         return None
     dots, path = match.groups()
     keys = [key for key in re.split(r"[.\[\]]+", path) if key]
-    return ".".join((at.split(".")[: -len(dots)] if dots else []) + keys)
+    around = at.split(".")[: -len(dots)] if dots else []
+    return ".".join(around + keys)
 
 
 def _container(node: DictConfig | ListConfig, at: str, problems: list[str], root: DictConfig) -> Any:
-    keys = list(node.keys()) if isinstance(node, DictConfig) else range(len(node))
-    pairs = [(key, _value(node, key, f"{at}.{key}".lstrip("."), problems, root)) for key in keys]
-    return dict(pairs) if isinstance(node, DictConfig) else [value for _, value in pairs]
+    is_mapping = isinstance(node, DictConfig)
+    values = {}
+    for key in node if is_mapping else range(len(node)):
+        values[key] = _value(node, key, f"{at}.{key}".lstrip("."), problems, root)
+    return values if is_mapping else list(values.values())
 
 
 def _value(node: DictConfig | ListConfig, key: Any, at: str, problems: list[str], root: DictConfig) -> Any:
-    if OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
+    is_reference = OmegaConf.is_interpolation(node, key)
+    if OmegaConf.is_missing(node, key) and not is_reference:
         problems.append(f"{at}: a value is needed; give it as {at}=VALUE")
         return BROKEN
-    is_reference = OmegaConf.is_interpolation(node, key)
     try:
         value = node[key]
     except errors.InterpolationToMissingValueError:
         return BROKEN
     except (errors.OmegaConfBaseException, RecursionError) as error:
-        problems.append(f"{at}={node._get_node(key)._value()}: {_explain(error, root)}")
+        problems.append(f"{at}={_written(node, key)}: {_explain(error, root)}")
         return BROKEN
     if not OmegaConf.is_config(value):
         return value
@@ -60,22 +65,36 @@ def _value(node: DictConfig | ListConfig, key: Any, at: str, problems: list[str]
         return _container(value, at, problems, root)
     try:
         return OmegaConf.to_container(value, resolve=True)
-    except (errors.OmegaConfBaseException, RecursionError):  # told where it is written
+    except (errors.OmegaConfBaseException, RecursionError):  # reported where it is written
         return BROKEN
+
+
+def _written(node: DictConfig | ListConfig, key: Any) -> Any:
+    """Return the value at ``key`` with its reference as it is written."""
+    content = OmegaConf.to_container(node)
+    return content[key] if isinstance(content, (dict, list)) else content
 
 
 def _explain(error: Exception, root: DictConfig) -> str:
     if isinstance(error, RecursionError):
         return "the reference leads back to itself"
     line = str(error).splitlines()[0]
-    wanted = re.search(r"Interpolation key '([^']+)' not found", line)
-    near = difflib.get_close_matches(wanted[1], list(_paths(OmegaConf.to_container(root), "")), 1) if wanted else []
-    told = f"the recipe has no {wanted[1]!r}" if wanted else line
-    return f"{told}; did you mean {near[0]!r}?" if near else told
+    missing = re.search(r"Interpolation key '([^']+)' not found", line)
+    if missing is None:
+        return line
+    content = content_of(root)
+    remedy = renamed_path(missing[1], content)
+    nearest = nearest_name(missing[1], _paths(content, ""))
+    if remedy is None and nearest is not None:
+        remedy = f"did you mean {nearest!r}?"
+    message = f"the recipe has no {missing[1]!r}"
+    return f"{message}; {remedy}" if remedy else message
 
 
-def _paths(value: Any, at: str) -> Iterator[str]:
+def _paths(value: Any, at: str) -> list[str]:
+    """Return the dotted paths of all that mappings hold."""
+    paths = []
     for key, inner in value.items() if isinstance(value, dict) else ():
         path = f"{at}.{key}".lstrip(".")
-        yield path
-        yield from _paths(inner, path)
+        paths += [path, *_paths(inner, path)]
+    return paths

@@ -1,4 +1,4 @@
-"""Running the stages of a recipe."""
+"""The run of a recipe, stage by stage."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 
 from recipes.engine import memory
 from recipes.engine.builder import Builder
-from recipes.engine.check import TARGET
 from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt, one_line
 from recipes.engine.folder import Record, clear, now, read
 from recipes.engine.locks import locked
+from recipes.engine.nodes import TARGET
 from recipes.engine.parallel import run_in_parallel
 from recipes.engine.plan import Action, State, Step, plan, refuse
 from recipes.engine.recipe import Recipe
@@ -30,77 +30,85 @@ log = logging.getLogger(__name__)
 
 
 class StageInterrupted(KeyboardInterrupt):
-    """The user stopped a stage; running the same command again goes on with it."""
+    """The user stopped a stage; running the same command again resumes it."""
 
 
 def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Record]:
     """Run what is not done yet; return the record of every stage of the recipe that was started by now.
 
-    With ``jobs`` above 1 in the recipe, stages are forked from this process: it must not have computed with torch on several
-    threads, or on a GPU, before.
+    With ``jobs`` above 1 in the recipe, stages are forked from this process: it must not have computed with torch on
+    several threads, or on a GPU, before.
 
     Args:
         recipe: A checked recipe.
-        stage: Run this one alone.
+        stage: Run this one alone: all runs of a repeated stage, or the one of the name.
         again: Make ``stage`` anew even if it is done; without ``stage``, those that have changed.
 
     Raises:
         RecipeError: A stage cannot be run, or failed; nothing is lost of what was made.
-        StageInterrupted: The user stopped it.
+        StageInterrupted: The user stopped a stage.
     """
     if _rank() > 0:
         return _follow(recipe, os.environ.get(CURRENT_STAGE, stage))
-    wanted = [name for name in recipe.stages if stage in (None, name)]
+    wanted = recipe.stages if stage is None else recipe.runs_of(stage)
     with locked([recipe.folder(name) for name in wanted]):
         steps = plan(recipe, stage, again)
         refuse(recipe, steps)
         if recipe.config.jobs > 1 and sum(step.is_to_run for step in steps) > 1:
-            return _at_once(recipe, steps)
-        return [record for step in steps if (record := _take(recipe, step)) is not None]
+            return _run_in_parallel(recipe, steps)
+        records = [_take(recipe, step) for step in steps]
+    return [record for record in records if record is not None]
 
 
-def _at_once(recipe: Recipe, steps: list[Step]) -> list[Record]:
+def _run_in_parallel(recipe: Recipe, steps: list[Step]) -> list[Record]:
     for step in steps:
         if not step.is_to_run:
             _take(recipe, step)
-    _seed(recipe)  # here, so that Lightning is imported once and not by each process
+    _seed_everything(recipe)  # here, so that Lightning is imported once and not by each process
     try:
         run_in_parallel(partial(_take, recipe), steps, recipe.config.jobs)
     except KeyboardInterrupt:
-        raise StageInterrupted("interrupted; run the same command to go on") from None
-    return [record for step in steps if (record := read(step.folder)) is not None]
+        raise StageInterrupted("interrupted; run the same command to resume") from None
+    records = [read(step.folder) for step in steps]
+    return [record for record in records if record is not None]
 
 
 def _take(recipe: Recipe, step: Step) -> Record | None:
-    if step.action is Action.SKIP:
+    """Do with a stage what the plan says; return its record, None where it has not started."""
+    if step.action is Action.SKIP and step.record is not None:
         print(f"{step.name}: done before ({step.record.seconds:.0f} s), in {step.folder}", flush=True)
     if not step.is_to_run:
         return step.record
-    fresh = step.record is None or step.action is Action.CLEAR
-    record = Record(step.name, False, step.fingerprint, started=now()) if fresh else step.record
-    record.is_done, record.finished, record.fingerprint = False, "", step.fingerprint
+    if step.record is None or step.action is Action.CLEAR:
+        record = Record(step.name, False, step.fingerprint, started=now())
+    else:
+        record = step.record
+        record.is_done = False
+        record.finished = ""
+        record.fingerprint = step.fingerprint
     try:
         if step.action is Action.CLEAR:
             clear(step.folder)
         step.folder.mkdir(parents=True, exist_ok=True)
         record.write(step.folder)
-        print(f"{step.name}: {'going on' if step.action is Action.RESUME else 'started'}, in {step.folder}", flush=True)
+        begins = "resumed" if step.action is Action.RESUME else "started"
+        print(f"{step.name}: {begins}, in {step.folder}", flush=True)
         with stage_log(step.folder / "log.txt"):
-            _run(recipe, step, record)
+            _run_stage(recipe, step, record)
     except BaseException as error:
         raise _explained(error, step) from error
     print(f"{step.name}: done in {record.seconds:.0f} s, in {step.folder}", flush=True)
     return record
 
 
-def _run(recipe: Recipe, step: Step, record: Record) -> None:
+def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
     """Call a stage's function and keep its record."""
     write_text(
         step.folder / "recipe.yaml",
         f"# {recipe.file} as stage {step.name} ran it\n{OmegaConf.to_yaml(recipe.completed())}",
     )
     os.environ[CURRENT_STAGE] = step.name
-    _seed(recipe)
+    _seed_everything(recipe, step.name)
     memory.reset_peak()
     try:
         with _clock(record, step.folder):
@@ -113,41 +121,45 @@ def _run(recipe: Recipe, step: Step, record: Record) -> None:
         raise
     finally:
         os.environ.pop(CURRENT_STAGE, None)
-    record.highlights = (
-        {str(label): str(text) for label, text in highlights.items()} if isinstance(highlights, dict) else {}
-    )
-    record.is_done, record.finished = True, now()
+    if isinstance(highlights, dict):
+        record.highlights = {str(label): str(text) for label, text in highlights.items()}
+    else:
+        record.highlights = {}
+    record.is_done = True
+    record.finished = now()
     record.write(step.folder)
 
 
-def _seed(recipe: Recipe) -> None:
+def _seed_everything(recipe: Recipe, stage: str | None = None) -> None:
+    """Seed the generators of Python, NumPy and torch by the recipe's ``seed``, as ``stage`` sees it."""
     import lightning
 
-    lightning.seed_everything(recipe.config.seed, workers=True, verbose=False)
+    lightning.seed_everything(recipe.view(stage).seed, workers=True, verbose=False)
 
 
-def _call(recipe: Recipe, name: str) -> object:
-    arguments = Builder(recipe).arguments(f"stages.{name}")
-    log.info("stage %s started", name)
-    return recipe.targets.locate(recipe.config.stages[name][TARGET])(**arguments)
+def _call(recipe: Recipe, stage: str) -> object:
+    arguments = Builder(recipe, stage).arguments(f"stages.{recipe.runs[stage].stage}")
+    log.info("stage %s started", stage)
+    return recipe.targets.locate(recipe.node(stage)[TARGET])(**arguments)
 
 
 @contextmanager
 def _clock(record: Record, folder: Path) -> Iterator[None]:
     """Keep time and peak memory in the record, on disk every few seconds so that a kill loses little."""
-    spent, peak, started, stop = record.seconds, record.peak_memory_gib, time.monotonic(), threading.Event()
+    seconds_before = record.seconds
+    peak_before = record.peak_memory_gib
+    started = time.monotonic()
+    stop = threading.Event()
 
     def tick() -> None:
-        record.seconds = round(spent + time.monotonic() - started, 2)
-        record.peak_memory_gib = max(peak, memory.peak_gib())
+        record.seconds = round(seconds_before + time.monotonic() - started, 2)
+        record.peak_memory_gib = max(peak_before, memory.peak_gib())
+        with suppress(OSError):  # a full disk is reported by the stage itself, if it stays full
+            record.write(folder)
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
             tick()
-            try:
-                record.write(folder)
-            except OSError:  # told by the stage itself, if it lasts
-                pass
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -157,17 +169,13 @@ def _clock(record: Record, folder: Path) -> Iterator[None]:
         stop.set()
         thread.join()
         tick()
-        try:
-            record.write(folder)
-        except OSError:
-            pass
 
 
 def _explained(error: BaseException, step: Step) -> BaseException:
     """Turn what a stage raised into one line for the user."""
     at = f"stages.{step.name}"
     if is_interrupt(error):
-        return StageInterrupted(f"interrupted in stage {step.name}; run the same command to go on")
+        return StageInterrupted(f"interrupted in stage {step.name}; run the same command to resume")
     if is_disk_full(error):
         written = getattr(error, "filename", None) or step.folder
         return RecipeError(
@@ -177,22 +185,24 @@ def _explained(error: BaseException, step: Step) -> BaseException:
         return error
     if isinstance(error, (ValueError, OSError)):
         return RecipeError(f"{at}: {one_line(error)}")
-    return RecipeError(
-        f"{at}: {type(error).__name__}: {one_line(error)} (unexpected; the whole traceback is in {step.folder / 'log.txt'})"
-    )
+    log_file = step.folder / "log.txt"
+    name = type(error).__name__
+    return RecipeError(f"{at}: {name}: {one_line(error)} (unexpected; the whole traceback is in {log_file})")
 
 
 def _rank() -> int:
-    """Place of this process in a distributed run; those above 0 only take part in the stage that process 0 runs."""
+    """Return the rank of this process in a distributed run; those above 0 only take part in the stage of rank 0."""
     tasks = os.environ.get("SLURM_PROCID", "0") if int(os.environ.get("SLURM_NTASKS", "1")) > 1 else "0"
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", tasks)))
 
 
 def _follow(recipe: Recipe, stage: str | None) -> list[Record]:
+    """Take part in a stage as a process above rank 0; process 0 alone keeps its record."""
     if stage is None:
         raise RecipeError("several processes run this recipe: name the one stage they share, --stage NAME")
-    step = next(step for step in plan(recipe, stage) if step.name == stage)
-    if step.state is not State.DONE:
-        _seed(recipe)
-        _call(recipe, stage)
+    wanted = recipe.runs_of(stage)
+    for step in plan(recipe, stage):
+        if step.name in wanted and step.state is not State.DONE:
+            _seed_everything(recipe, step.name)
+            _call(recipe, step.name)
     return []

@@ -1,4 +1,4 @@
-"""``log.txt`` of a stage: what the program's loggers and Python's warnings say while it runs."""
+"""``log.txt`` of a stage: what loggers and Python's warnings report while it runs."""
 
 import logging
 import sys
@@ -17,16 +17,16 @@ def stage_log(path: Path) -> Iterator[None]:
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter(FORMAT))
     file.setLevel(logging.INFO)
-    file.handleError = lambda record: None  # a full disk is told by the stage itself
+    file.handleError = _ignore  # a full disk is reported by the stage itself
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     terminal.setLevel(logging.WARNING)
-    ours = [logging.getLogger(name) for name in PROJECT]
-    apart = _apart()
-    for logger in ours:
+    project_loggers = [logging.getLogger(name) for name in PROJECT]
+    root_loggers = _root_loggers()
+    for logger in project_loggers:
         logger.setLevel(logging.INFO)
         logger.addHandler(terminal)
-    for logger in apart:
+    for logger in root_loggers:
         for handler in logger.handlers:
             handler.setLevel(max(handler.level, logging.WARNING))
         logger.addHandler(file)
@@ -35,14 +35,21 @@ def stage_log(path: Path) -> Iterator[None]:
         yield
     finally:
         logging.captureWarnings(False)
-        for logger in ours:
+        for logger in project_loggers:
             logger.removeHandler(terminal)
-        for logger in apart:
+        for logger in root_loggers:
             logger.removeHandler(file)
         file.close()
 
 
-def _apart() -> list[logging.Logger]:
-    """The root logger, and libraries' loggers that do not pass on to it."""
-    loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
-    return [logging.root, *(logger for logger in loggers if not logger.propagate)]
+def _root_loggers() -> list[logging.Logger]:
+    """Return the root logger, and libraries' loggers that do not propagate to it."""
+    loggers: list[logging.Logger] = [logging.root]
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger) and not logger.propagate:
+            loggers.append(logger)
+    return loggers
+
+
+def _ignore(record: logging.LogRecord) -> None:
+    pass

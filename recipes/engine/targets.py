@@ -1,7 +1,8 @@
 """Dotted names to callables, in the packages that a recipe may name.
 
-A recipe from a stranger must not run arbitrary code. Classes and functions of this project may be named; of the libraries
-below, public classes and their class methods, and few functions. ``--trust`` adds packages, modules or single names.
+A recipe from a stranger must not run arbitrary code. Classes and functions of this project may be named; of the
+libraries below, public classes and their class methods, and few functions. ``--trust`` adds packages, modules or single
+names.
 """
 
 import inspect
@@ -13,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from recipes.engine.errors import RecipeError
-from zoo.suggestions import suggest
+from recipes.engine.renamed import renamed_target
+from zoo.suggestions import nearest_name, suggest
 
 PROJECT = ("zoo", "datamodules", "lightningmodules", "recipes")
 LIBRARIES = (
@@ -80,7 +82,7 @@ class Targets:
 
     def __init__(self, trust: Sequence[str] = ()) -> None:
         self.trust = tuple(trust)
-        self.found: dict[str, Callable] = {}
+        self.located: dict[str, Callable] = {}
 
     def locate(self, path: Any) -> Callable:
         """Return the class or function at ``path``, such as ``zoo.module.Class`` or ``zoo.module.Class.from_folder``.
@@ -90,12 +92,12 @@ class Targets:
         """
         if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")) or "." not in path:
             raise RecipeError(f"want a dotted name such as zoo.module.Class, got {path!r}")
-        if path not in self.found:
+        if path not in self.located:
             self._permit(path, path)
-            found, owner = _find(path)
+            found, owner = _find_or_rename(path)
             self._admit(path, found, owner)
-            self.found[path] = found
-        return self.found[path]
+            self.located[path] = found
+        return self.located[path]
 
     def trusts(self, name: str) -> bool:
         return _within(name, self.trust)
@@ -106,13 +108,16 @@ class Targets:
             return
         top = name.split(".")[0]
         if top not in PROJECT + LIBRARIES:
-            near = suggest(top, PROJECT + LIBRARIES)
-            meant = f"{near} Or," if near.startswith("did you mean") else f"those are {', '.join(PROJECT + LIBRARIES)};"
             if path != name:
                 raise RecipeError(
-                    f"{path} is {name}, which is outside the packages recipes may use; if you trust this recipe: --trust {path}"
+                    f"{path} is {name}, which is outside the packages recipes may use; "
+                    f"if you trust this recipe: --trust {path}"
                 )
-            raise RecipeError(f"{path} is outside the packages recipes may use; {meant} if you trust it: --trust {top}")
+            nearest = nearest_name(top, PROJECT + LIBRARIES)
+            remedy = f"did you mean {nearest!r}? Or," if nearest else f"those are {', '.join(PROJECT + LIBRARIES)};"
+            raise RecipeError(
+                f"{path} is outside the packages recipes may use; {remedy} if you trust it: --trust {top}"
+            )
         private = top in LIBRARIES and any(part.startswith("_") for part in path.split("."))
         if private or _within(name, REFUSED) or name.split(".")[-1] in REFUSED_METHODS:
             raise RecipeError(
@@ -123,34 +128,59 @@ class Targets:
         """Refuse what is no callable, or whose own home recipes may not use."""
         if isinstance(found, ModuleType):
             raise RecipeError(f"{path} is a module: name a class or function in it")
-        bound = inspect.ismethod(found) and inspect.isclass(found.__self__)
-        named = callable(found) and hasattr(found, "__qualname__") and getattr(found, "__module__", None)
-        if not named or (inspect.ismethod(found) and not bound):
+        is_class_method = inspect.ismethod(found) and inspect.isclass(found.__self__)
+        has_home = callable(found) and hasattr(found, "__qualname__") and getattr(found, "__module__", None)
+        if not has_home or (inspect.ismethod(found) and not is_class_method):
             raise RecipeError(f"{path} is a {type(found).__name__}, not a class or function")
         if inspect.isclass(owner) and not inspect.isclass(found):
             method = inspect.getattr_static(owner, path.split(".")[-1])
             if not isinstance(method, (classmethod, staticmethod)):
+                named_class = path.rpartition(".")[0]
                 raise RecipeError(
-                    f"{path} is a method of objects: name the class {path.rpartition('.')[0]} or one of its class methods"
+                    f"{path} is a method of objects: name the class {named_class} or one of its class methods"
                 )
         home = f"{found.__module__}.{found.__qualname__}"
         self._permit(path, home)
-        is_function = not (inspect.isclass(found) or bound)
-        if is_function and home.split(".")[0] in LIBRARIES and not _within(home, LIBRARY_FUNCTIONS):
-            if not (self.trusts(path) or self.trusts(home)):
-                raise RecipeError(
-                    f"{path} is a library's function; recipes may name libraries' classes only (if you trust this recipe: --trust {path})"
-                )
+        is_function = not (inspect.isclass(found) or is_class_method)
+        is_of_library = is_function and home.split(".")[0] in LIBRARIES and not _within(home, LIBRARY_FUNCTIONS)
+        if is_of_library and not (self.trusts(path) or self.trusts(home)):
+            raise RecipeError(
+                f"{path} is a library's function; recipes may name libraries' classes only "
+                f"(if you trust this recipe: --trust {path})"
+            )
 
 
 def _within(name: str, prefixes: Sequence[str]) -> bool:
     return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
+def _find_or_rename(path: str) -> tuple[Any, Any]:
+    """Return the object at ``path`` and what holds it.
+
+    Raises:
+        RecipeError: It does not exist; with its new name, where it is known to have been renamed.
+    """
+    try:
+        return _find(path)
+    except RecipeError as error:
+        renamed = renamed_target(path)
+        if renamed is None or not _exists(renamed):
+            raise
+        raise RecipeError(f"{path} is called {renamed} now") from error
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(_find(path))
+    except RecipeError:
+        return False
+
+
 def _find(path: str) -> tuple[Any, Any]:
     """Return the object at ``path`` and the module or class that holds it."""
     parts = path.split(".")
-    owner, found = None, _import(parts[0], path)
+    owner: Any = None
+    found = _import(parts[0], path)
     for depth, part in enumerate(parts[1:], 1):
         owner = found
         try:
@@ -173,6 +203,7 @@ def _import(name: str, path: str, owner: Any = None) -> Any:
     parent, _, last = name.rpartition(".")
     if not parent:
         raise RecipeError(f"there is no package {name!r} here")
-    modules = [m.name for m in pkgutil.iter_modules(getattr(sys.modules.get(parent), "__path__", []))]
-    names = [n for n in dir(owner) if not n.startswith("_")] + modules
-    raise RecipeError(f"{parent} has no {last!r}; {suggest(last, sorted(set(names), key=str.lower))}")
+    modules = pkgutil.iter_modules(getattr(sys.modules.get(parent), "__path__", []))
+    names = {name for name in dir(owner) if not name.startswith("_")}
+    names |= {module.name for module in modules}
+    raise RecipeError(f"{parent} has no {last!r}; {suggest(last, sorted(names, key=str.lower))}")

@@ -1,4 +1,7 @@
-"""Does a recipe's value fit a type hint? Text becomes a Path, 1 a float, a list a tuple, a mapping a dataclass."""
+"""Conversion of a recipe's values to type hints.
+
+Text becomes a Path, 1 a float, a list a tuple, a mapping a dataclass.
+"""
 
 import collections.abc
 import enum
@@ -11,7 +14,7 @@ from typing import Any
 
 from recipes.engine.errors import shown
 from recipes.engine.signatures import signature
-from zoo.suggestions import suggest
+from zoo.suggestions import nearest_name, suggest
 
 LISTS = (
     list,
@@ -24,6 +27,8 @@ LISTS = (
     collections.abc.MutableSequence,
     collections.abc.Set,
 )
+# Words of mismatches that say what to do.
+REMEDIES = ("did you mean", "one of", "write it")
 MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
@@ -43,7 +48,7 @@ class Made:
 
 
 class Mismatch(ValueError):
-    """A value that does not fit; ``at`` is the path below the value that was asked about."""
+    """A value that does not fit; ``at`` is the path to it below the value that was to be converted."""
 
     def __init__(self, message: str, at: str = "") -> None:
         super().__init__(message)
@@ -66,12 +71,7 @@ def convert(hint: Any, value: Any) -> Any:
     if isinstance(value, Made):
         return _made(hint, value)
     if origin is typing.Literal:
-        if not any(type(value) is type(choice) and value == choice for choice in typing.get_args(hint)):
-            raise Mismatch(
-                f"want one of {', '.join(shown(c) for c in typing.get_args(hint))}, got {shown(value)}"
-                + _meant(hint, value)
-            )
-        return value
+        return _literal(hint, value)
     kind = origin or hint
     if kind in LISTS:
         return _list(hint, kind, value)
@@ -85,16 +85,18 @@ def convert(hint: Any, value: Any) -> Any:
 
 
 def name_of(hint: Any) -> str:
-    """``hint`` for a reader, without module names."""
+    """Return ``hint`` for a reader, without module names."""
     if hint in (None, types.NoneType):
         return "null"
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(name_of(a) for a in arguments)
+        return " or ".join(name_of(argument) for argument in arguments)
     if origin is typing.Literal:
-        return " or ".join(shown(a) for a in arguments)
+        return " or ".join(shown(argument) for argument in arguments)
     if origin and arguments:
-        return f"{getattr(origin, '__name__', origin)}[{', '.join('...' if a is Ellipsis else name_of(a) for a in arguments)}]"
+        names = ["..." if argument is Ellipsis else name_of(argument) for argument in arguments]
+        return f"{getattr(origin, '__name__', origin)}[{', '.join(names)}]"
     return getattr(hint, "__name__", str(hint))
 
 
@@ -104,28 +106,31 @@ def _need(fits: bool, hint: Any, value: Any, remedy: str = "") -> Any:
     return value
 
 
-def _meant(hint: Any, value: Any) -> str:
-    return (
-        f"; {suggest(value, typing.get_args(hint))}"
-        if isinstance(value, str) and suggest(value, typing.get_args(hint)).startswith("did")
-        else ""
-    )
+def _literal(hint: Any, value: Any) -> Any:
+    choices = typing.get_args(hint)
+    if any(type(value) is type(choice) and value == choice for choice in choices):
+        return value
+    message = f"want one of {', '.join(map(shown, choices))}, got {shown(value)}"
+    nearest = nearest_name(value, choices) if isinstance(value, str) else None
+    raise Mismatch(f"{message}; did you mean {nearest!r}?" if nearest else message)
 
 
 def _union(hint: Any, value: Any) -> Any:
+    """Return ``value`` as the first of several types wants it, its own type first."""
     mismatches = []
     choices = typing.get_args(hint)
-    for choice in sorted(choices, key=lambda c: type(value) is not (typing.get_origin(c) or c)):
+    for choice in sorted(choices, key=lambda choice: type(value) is not (typing.get_origin(choice) or choice)):
         try:
             return convert(choice, value)
         except Mismatch as mismatch:
             mismatches.append(mismatch)
-    deeper = [m for m in mismatches if m.at]
+    deeper = [mismatch for mismatch in mismatches if mismatch.at]
     if len(deeper) == 1:
         raise deeper[0]
-    told = [m for m in mismatches if "did you mean" in str(m) or "one of" in str(m) or "write it" in str(m)]
-    if len(told) == 1 and len([c for c in choices if c is not types.NoneType]) == 1:
-        raise told[0]
+    with_remedy = [mismatch for mismatch in mismatches if any(words in str(mismatch) for words in REMEDIES)]
+    is_optional = len([choice for choice in choices if choice is not types.NoneType]) == 1
+    if len(with_remedy) == 1 and is_optional:
+        raise with_remedy[0]
     got = value.target if isinstance(value, Made) else shown(value)
     raise Mismatch(f"want {name_of(hint)}, got {got}")
 
@@ -133,14 +138,11 @@ def _union(hint: Any, value: Any) -> Any:
 def _made(hint: Any, value: Made) -> Made:
     """Compare what a node makes with what is wanted, where both are classes."""
     wanted = typing.get_origin(hint) or hint
-    choices = (
-        typing.get_args(value.hint)
-        if typing.get_origin(value.hint) in (typing.Union, types.UnionType)
-        else (value.hint,)
-    )
-    for choice in choices:
+    is_union = typing.get_origin(value.hint) in (typing.Union, types.UnionType)
+    for choice in typing.get_args(value.hint) if is_union else (value.hint,):
         made = typing.get_origin(choice) or choice
-        if choice is Any or wanted is None or not (inspect.isclass(made) and inspect.isclass(wanted)) or made is object:
+        are_classes = inspect.isclass(made) and inspect.isclass(wanted)
+        if choice is Any or wanted is None or not are_classes or made is object:
             return value
         try:
             if issubclass(made, wanted) or (issubclass(wanted, made) and not value.is_exact):
@@ -151,22 +153,18 @@ def _made(hint: Any, value: Made) -> Made:
 
 
 def _list(hint: Any, kind: Any, value: Any) -> Any:
-    if isinstance(value, str) and kind is not list and not typing.get_args(hint):
-        return value
-    _need(
-        isinstance(value, (list, tuple, set)) or not _is_plain(value),
-        hint,
-        value,
-        "; write it as [a, b]" if _is_plain(value) else "",
-    )
-    if not isinstance(value, (list, tuple, set)):
-        return value
     arguments = typing.get_args(hint)
-    fixed = kind is tuple and arguments and Ellipsis not in arguments
-    if fixed and len(arguments) != len(value):
+    if isinstance(value, str) and kind is not list and not arguments:
+        return value
+    if not isinstance(value, (list, tuple, set)):
+        return _need(not _is_plain(value), hint, value, "; write it as [a, b]")
+    is_fixed = kind is tuple and arguments and Ellipsis not in arguments
+    if is_fixed and len(arguments) != len(value):
         raise Mismatch(f"want {len(arguments)} values, {name_of(hint)}, got {len(value)}: {shown(value)}")
-    each = arguments if fixed else (arguments or (Any,))[:1] * len(value)
-    items = [_below(str(i), h, v) for i, (h, v) in enumerate(zip(each, value))]
+    item_hints = arguments if is_fixed else (arguments or (Any,))[:1] * len(value)
+    items = []
+    for index, (item_hint, item) in enumerate(zip(item_hints, value, strict=True)):
+        items.append(_below(str(index), item_hint, item))
     return kind(items) if kind in (tuple, set, frozenset) else items
 
 
@@ -175,7 +173,10 @@ def _mapping(hint: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     key_hint, value_hint = typing.get_args(hint) or (Any, Any)
-    return {_below(str(k), key_hint, k): _below(str(k), value_hint, v) for k, v in value.items()}
+    converted = {}
+    for key, item in value.items():
+        converted[_below(str(key), key_hint, key)] = _below(str(key), value_hint, item)
+    return converted
 
 
 def _below(at: str, hint: Any, value: Any) -> Any:
@@ -198,9 +199,8 @@ def _scalar(kind: type, value: Any) -> Any:
     if kind is float:
         return float(_need(is_number, kind, value))
     if kind is str:
-        return _need(
-            isinstance(value, str), kind, value, "; write it in quotes" if is_number or isinstance(value, bool) else ""
-        )
+        remedy = "; write it in quotes" if is_number or isinstance(value, bool) else ""
+        return _need(isinstance(value, str), kind, value, remedy)
     if issubclass(kind, PurePath) or kind.__name__ == "PathLike":
         return Path(_need(isinstance(value, (str, PurePath)), kind, value))
     if issubclass(kind, enum.Enum) and isinstance(value, str):
@@ -210,12 +210,8 @@ def _scalar(kind: type, value: Any) -> Any:
         return kind[value] if value in names else kind(value)
     if is_dataclass(kind) and isinstance(value, dict):
         return _dataclass(kind, value)
-    return _need(
-        not _is_plain(value),
-        kind,
-        value,
-        f"; write it as a node, {{_target_: ...}}, that makes a {kind.__name__}" if _is_plain(value) else "",
-    )
+    remedy = f"; write it as a node, {{_target_: ...}}, that makes a {kind.__name__}"
+    return _need(not _is_plain(value), kind, value, remedy)
 
 
 def _dataclass(kind: type, value: dict[str, Any]) -> Any:
@@ -226,7 +222,7 @@ def _dataclass(kind: type, value: dict[str, Any]) -> Any:
     for name, argument in arguments.items():
         if argument.required and name not in value:
             raise Mismatch(f"missing; {kind.__name__} needs it ({name_of(argument.hint)})", name)
-    fields = {key: _below(key, arguments[key].hint, v) for key, v in value.items()}
+    fields = {key: _below(key, arguments[key].hint, field) for key, field in value.items()}
     if _holds_made(fields):
         return Made(kind, kind.__name__)
     try:
@@ -236,5 +232,8 @@ def _dataclass(kind: type, value: dict[str, Any]) -> Any:
 
 
 def _holds_made(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return isinstance(value, Made) or any(_holds_made(v) for v in inner)
+    if isinstance(value, dict):
+        return any(_holds_made(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_holds_made(item) for item in value)
+    return isinstance(value, Made)

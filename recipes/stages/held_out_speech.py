@@ -8,7 +8,7 @@ from torch import Tensor
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import Utterance
 from zoo.tokenizers.tally import Tally
-from zoo.tokenizers.tokenization import readable
+from zoo.tokenizers.tokenization import load_utterances
 
 
 def read_speech(corpus: Path, split: str, sample_rate: int, title: str) -> Iterator[tuple[Utterance, Tensor]]:
@@ -20,5 +20,5 @@ def read_speech(corpus: Path, split: str, sample_rate: int, title: str) -> Itera
         sample_rate: Sample rate of the waveforms, in Hz.
         title: Title of the progress bar.
     """
-    for utterance, _, waveform in readable(read_cuts(corpus, split), sample_rate, Tally(), title):
-        yield utterance, waveform
+    for loaded in load_utterances(read_cuts(corpus, split), sample_rate, Tally(), title):
+        yield loaded.utterance, loaded.waveform

@@ -3,29 +3,28 @@
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-import torch
-from lhotse.cut import Cut
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.utterance import Utterance, to_utterance
+from zoo.corpora.utterance import to_utterance
 from zoo.files import atomic_folder, write_text
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.frame_spool import FrameSpool
-from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.tokenizers.clustering import FeatureSampling, cluster_features, sample_features
 from zoo.tokenizers.speech_tokenizer import Base, UnitTokenizer, load_tokenizer
 from zoo.tokenizers.tally import Tally, write_skipped
-from zoo.tokenizers.tokenization import readable
+from zoo.tokenizers.tokenization import LoadedUtterance, load_utterances
 from zoo.tokens.contract import write_contract
 from zoo.tokens.text_tokenizer import TextTokenizer, train_text_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 
-ADAPTED_TO = 200  # utterances
+ADAPTATION_UTTERANCES = 200
+SHUFFLE_BUFFER = 20_000  # utterances
 
 
 def train_base_tokenizer(
@@ -40,101 +39,67 @@ def train_base_tokenizer(
     max_bad_share: float = 0.05,
     seed: int = 0,
 ) -> dict[str, str]:
-    """Coverage k-means on features of sampled training speech, and save the Base tokenizer.
+    """Fit k-means to features of sampled training speech, and save the Base tokenizer.
 
     Args:
-        out: Gets the tokenizer, ``kmeans.json``, TensorBoard ``logs/`` and the list of unreadable audio.
+        out: Receives the tokenizer, ``kmeans.json``, TensorBoard ``logs/`` and the list of unreadable audio.
         corpus: Folder filled by a corpus stage.
-        encoder: Waveform to features.
-        num_clusters: Phonetic units.
-        switch_penalty: Of a change of unit, in mean squared distances; above 0 for features without context.
-        hours: Of speech that is listened to, drawn from the train split.
-        max_frames: Of features that are kept on disk, drawn from those hours; memory does not grow with them.
-        passes: Over the kept frames.
-        max_bad_share: Of the drawn utterances, how many may be unreadable.
-        seed: Of the draws and the clustering.
+        encoder: Waveform to features; adapted to the corpus first, if it can be.
+        num_clusters: Number of phonetic units.
+        switch_penalty: Cost of a change of unit, in mean squared distances; above 0 for features without context.
+        hours: Hours of speech, sampled from the train split, whose features are computed.
+        max_frames: Number of features, sampled from these hours, that are kept on disk; memory does not grow with it.
+        passes: Number of passes over the kept features.
+        max_bad_share: Largest share of the sampled utterances that may be unreadable.
+        seed: Seed of the sampling and the clustering.
+
+    Raises:
+        ValueError: More utterances are unreadable.
     """
+    voices = _shuffled_utterances(corpus, encoder, Tally(), seed, "voices")
+    encoder.adapt(loaded.waveform for loaded in islice(voices, ADAPTATION_UTTERANCES))
     tally = Tally()
-    encoder.adapt(samples for _, _, samples in islice(_drawn(corpus, encoder, Tally(), seed, "voices"), ADAPTED_TO))
     with FrameSpool(out, encoder.dim) as frames, SummaryWriter(str(out / "logs")) as logs:
-        _listen(corpus, encoder, hours, max_frames, tally, seed, frames)
+
+        def log_inertia(batch: int, inertia: float) -> None:
+            logs.add_scalar("kmeans/inertia", inertia, batch)
+
+        utterances = _shuffled_utterances(corpus, encoder, tally, seed, "features")
+        sample_features(utterances, encoder, FeatureSampling(hours, max_frames, seed), frames, tally)
         write_skipped(out / "skipped.jsonl", [tally])
         tally.check(max_bad_share, out / "skipped.jsonl")
-        fit = fit_kmeans(
-            frames.batches(8192, passes, seed),
-            num_clusters,
-            seed,
-            switch_penalty=switch_penalty,
-            on_batch=lambda number, inertia: logs.add_scalar("kmeans/inertia", inertia, number),
-        )
-        found = sum(
-            torch.bincount(fit.quantizer.nearest(batch), minlength=num_clusters) for batch in frames.batches(8192)
-        )
-    used = found / found.sum()
-    perplexity = torch.exp(-(used * used.clamp(min=1e-12).log()).sum()).item()
-    tokenizer = Base(PhoneticUnits(encoder, fit.quantizer))
-    tokenizer.save(out / "tokenizer")
-    last = fit.inertia[-max(1, len(fit.inertia) // passes) :]
-    report = {
-        "frames": int(found.sum()),
-        "inertia_first": fit.inertia[0],
-        "inertia": sum(last) / len(last),
-        "perplexity": perplexity,
-        "reseeded": fit.reseeded,
-        "unused": int((found == 0).sum()),
-    }
-    write_text(out / "kmeans.json", json.dumps(report, indent=2) + "\n")
+        clustering = cluster_features(frames, num_clusters, switch_penalty, passes, seed, log_inertia)
+    Base(PhoneticUnits(encoder, clustering.quantizer)).save(out / "tokenizer")
+    report = clustering.report
+    write_text(out / "kmeans.json", json.dumps(asdict(report), indent=2) + "\n")
     return {
-        "tokenizer": f"{num_clusters} units, perplexity {perplexity:.0f}, mean squared distance {report['inertia']:.2f}",
+        "tokenizer": (
+            f"{num_clusters} units, perplexity {report.perplexity:.0f}, mean squared distance {report.inertia:.2f}"
+        ),
         "inertia": f"tensorboard --logdir {out / 'logs'}",
     }
 
 
-@torch.no_grad()  # weights that are moved in inference mode could never be trained again
-def _listen(
-    corpus: Path, encoder: SpeechEncoder, hours: float, max_frames: int, tally: Tally, seed: int, frames: FrameSpool
-) -> None:
-    """Append features of utterances drawn from the train split, in a random order."""
-    draw, seconds = random.Random(seed), 0.0
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder.to(device)
-    share = max_frames / (hours * 3600 * encoder.frame_rate)
-    for spoken, _, samples in _drawn(corpus, encoder, tally, seed, "features"):
-        if len(samples) >= encoder.min_samples:
-            features = encoder(samples.to(device)).cpu()
-            keep = torch.rand(len(features), generator=torch.Generator().manual_seed(draw.getrandbits(31))) < share
-            frames.append(features[keep])
-        tally.utterances += 1
-        seconds += spoken.duration
-        if seconds > hours * 3600:
-            break
-    encoder.cpu()
-
-
-def _drawn(
+def _shuffled_utterances(
     corpus: Path, encoder: SpeechEncoder, tally: Tally, seed: int, title: str
-) -> Iterator[tuple[Utterance, Cut, Tensor]]:
-    """Readable utterances of the train split in a random order."""
-    return readable(
-        read_cuts(corpus, "train").shuffle(rng=random.Random(seed), buffer_size=20_000),
-        encoder.sample_rate,
-        tally,
-        title,
-    )
+) -> Iterator[LoadedUtterance]:
+    """Yield the readable utterances of the train split in a random order."""
+    cuts = read_cuts(corpus, "train").shuffle(rng=random.Random(seed), buffer_size=SHUFFLE_BUFFER)
+    return load_utterances(cuts, encoder.sample_rate, tally, title)
 
 
 def assemble_tokenizer(out: Path, tokenizer: UnitTokenizer) -> dict[str, str]:
-    """Save a tokenizer whose parts were trained by other stages, or elsewhere, in one folder.
+    """Save a tokenizer whose extractors were trained by other stages, or elsewhere, in one folder.
 
     Args:
-        out: Gets the tokenizer and its contract.
+        out: Receives the tokenizer and its contract.
         tokenizer: Base, Expressive, or any set of unit extractors.
     """
     tokenizer.save(out / "tokenizer")
-    streams = ", ".join(
-        f"{stream.prefix} {stream.size} units, {stream.rate:g} a second" for stream in tokenizer.streams
-    )
-    return {"tokenizer": f"{type(tokenizer).__name__}: {streams}"}
+    streams = []
+    for stream in tokenizer.streams:
+        streams.append(f"{stream.prefix} {stream.size} units, {stream.rate:g} a second")
+    return {"tokenizer": f"{type(tokenizer).__name__}: {', '.join(streams)}"}
 
 
 def build_vocabulary(
@@ -143,21 +108,22 @@ def build_vocabulary(
     """Number text pieces and speech units in one id space.
 
     Args:
-        out: Gets the vocabulary and its contract.
+        out: Receives the vocabulary and its contract.
         tokenizer: Folder of a speech tokenizer.
-        corpus: Its training texts make the text pieces, if they are to be learned.
-        text: Name or folder of a transformers checkpoint whose text tokenizer is taken; None learns byte-level BPE.
-        text_size: Pieces to learn.
-        multiple: The rows of an embedding are padded to a multiple of this.
+        corpus: Folder filled by a corpus stage, on whose training texts text pieces are learned.
+        text: Name or folder of a transformers checkpoint whose text tokenizer is used. By default byte-level BPE is
+            learned.
+        text_size: Number of text pieces to learn.
+        multiple: The number of rows of an embedding is padded to a multiple of this.
     """
-    speech = load_tokenizer(tokenizer)
-    pieces = (
-        TextTokenizer.load(text)
-        if text
-        else train_text_tokenizer((to_utterance(cut).text for cut in read_cuts(corpus, "train")), text_size)
-    )
-    vocabulary = Vocabulary(pieces, speech.streams, multiple)
+    speech_tokenizer = load_tokenizer(tokenizer)
+    if text:
+        text_tokenizer = TextTokenizer.load(text)
+    else:
+        texts = (to_utterance(cut).text for cut in read_cuts(corpus, "train"))
+        text_tokenizer = train_text_tokenizer(texts, text_size)
+    vocabulary = Vocabulary(text_tokenizer, speech_tokenizer.streams, multiple)
     with atomic_folder(out / "vocabulary") as folder:
         vocabulary.save(folder)
-        write_contract(folder, {**speech.contract, "vocabulary": vocabulary.contract})
+        write_contract(folder, {**speech_tokenizer.contract, "vocabulary": vocabulary.contract})
     return {"vocabulary": f"{vocabulary.num_text} text pieces, {len(vocabulary) - vocabulary.first_unit} units"}

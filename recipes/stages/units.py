@@ -16,7 +16,6 @@ from zoo.evaluation.unit_robustness import MEAN, measure_unit_robustness, robust
 from zoo.files import atomic_folder, write_text
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.phonetic_units import PhoneticUnits
-from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
 
 
@@ -97,7 +96,7 @@ def evaluate_units(
     Raises:
         ValueError: If the tokenizers take speech of different sample rates.
     """
-    extractors = {name: _phonetic_extractor(folder) for name, folder in tokenizers.items()}
+    extractors = {name: load_tokenizer(folder).unit_extractors["Hu"] for name, folder in tokenizers.items()}
     rates = {extractor.sample_rate for extractor in extractors.values()}
     if len(rates) > 1:
         raise ValueError(
@@ -114,9 +113,3 @@ def evaluate_units(
         distances = [f"{kind} {of_extractor.distance(kind)}" for kind in (*augmentations, MEAN)]
         lines[f"unit edit distance, {name}"] = ", ".join(distances)
     return {**lines, "units": str(out / "units.md")}
-
-
-def _phonetic_extractor(tokenizer: Path) -> UnitExtractor:
-    extractor = load_tokenizer(tokenizer).extractors["Hu"]
-    assert isinstance(extractor, UnitExtractor)
-    return extractor

@@ -52,7 +52,7 @@ def measure_unseen_speakers(
             seen = _encode(tokenizer, _styled(corpus, "train", min_samples))
             of_part = {STYLE: style_hits(tokenizer.streams, seen, _encode(tokenizer, unseen))}
             if pitch is not None:
-                has_pitch = pitch.stream.prefix in tokenizer.extractors
+                has_pitch = pitch.stream.prefix in tokenizer.unit_extractors
                 errors = [contour_errors(waveform, pitch, has_pitch) for _, waveform in unseen]
                 for key in errors[0]:
                     of_part[key] = np.array([of_utterance[key] for of_utterance in errors])
@@ -65,7 +65,7 @@ def measure_unseen_speakers(
 def _pitch_units(variants: Mapping[str, UnitTokenizer]) -> PitchUnits | None:
     """Return the pitch units of the first variant that has any."""
     for tokenizer in variants.values():
-        for extractor in tokenizer.extractors.values():
+        for extractor in tokenizer.unit_extractors.values():
             if isinstance(extractor, PitchUnits):
                 return extractor
     return None

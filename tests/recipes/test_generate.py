@@ -9,7 +9,6 @@ import soundfile
 import torch
 
 from recipes.commands import cli
-from tests import toy_extractors
 from tests.toy_extractors import Loudest
 from tests.toy_tokens import WORDS, tiny_network
 from zoo.language.adapters import lora, save_language_model
@@ -26,7 +25,7 @@ TEXT = ["--text", "anna went"]
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    monkeypatch.setattr(tokenizers, "EXTRACTORS", {"Loudest": toy_extractors.__name__})
+    monkeypatch.setattr(tokenizers, "EXTRACTORS", {"Loudest": Loudest})
     run = tmp_path / "run"
     hearing = UnitTokenizer([Loudest()])
     hearing.save(run / "tokenizer" / "tokenizer")

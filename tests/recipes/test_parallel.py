@@ -92,7 +92,7 @@ def test_an_interrupt_reaches_all_of_them(how):
     handled = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=lambda: (wait_for_both(), os.kill(os.getpid(), how)))
     thread.start()
-    with pytest.raises(KeyboardInterrupt, match="^interrupted; run the same command to go on$"):
+    with pytest.raises(KeyboardInterrupt, match="^interrupted; run the same command to resume$"):
         go("stages.left.fault=waits", "stages.right.fault=waits")
     thread.join()
     assert states() == {"data": "done", "left": "interrupted", "right": "interrupted"}

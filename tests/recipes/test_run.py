@@ -180,7 +180,7 @@ def test_an_interrupt_says_how_to_go_on(workshop, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["run", "r.yaml", "--trust", "stage_fakes"])
     assert caught.value.code == 130
-    assert capsys.readouterr().err == "interrupted in stage data; run the same command to go on\n"
+    assert capsys.readouterr().err == "interrupted in stage data; run the same command to resume\n"
     assert record("data")["state"] == "interrupted"
 
 

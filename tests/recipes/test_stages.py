@@ -144,7 +144,7 @@ def test_tokens_are_those_of_the_tokenizer_and_of_the_vocabulary(run):
     "kinds", [(Loudest, Pitch), (Loudest, Style), (Style, Pitch, Loudest)], ids=["pitch", "style", "both"]
 )
 def test_any_streams_go_from_parts_to_tokens_under_one_contract(run, tmp_path, kinds, monkeypatch):
-    monkeypatch.setattr(tokenizers, "EXTRACTORS", {kind.__name__: kind.__module__ for kind in kinds})
+    monkeypatch.setattr(tokenizers, "EXTRACTORS", {kind.__name__: kind for kind in kinds})
     shown = assemble_tokenizer(tmp_path / "tokenizer", tokenizers.UnitTokenizer([kind() for kind in kinds]))
     assert shown["tokenizer"].startswith("UnitTokenizer: Hu 20 units, 25 a second, ")
     speech, numbers = tmp_path / "tokenizer" / "tokenizer", tmp_path / "vocabulary" / "vocabulary"

@@ -118,6 +118,14 @@ def audio_name(cut: Cut) -> str:
     return str(files[0]) if files else cut.id
 
 
+def audio_file(cut: Cut) -> str | None:
+    """Return the only file behind a cut; None where its audio is in several files or in none."""
+    sources = _sources(cut)
+    if len(sources) == 1 and sources[0].type == "file":
+        return str(sources[0].source)
+    return None
+
+
 def _sources(cut: Cut) -> list:
     recording = getattr(cut, "recording", None)
     return recording.sources if recording is not None else []

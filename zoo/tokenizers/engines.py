@@ -1,4 +1,4 @@
-"""Where the jobs of tokenizing run: the processes of this machine, or one accelerator. On several machines: ``zoo.tokenizers.ray_engine``."""
+"""Where tokenization jobs run: processes of this machine, or one device; on several machines, ``ray_engine``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -6,28 +6,34 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import islice
 
 from zoo.processes import start_method, usable_cores, workers
-from zoo.tokenizers.jobs import Job, Part, Work, Worker
+from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
-JOBS_AHEAD = 2  # for each worker, so that none waits
+JOBS_AHEAD = 2  # jobs submitted for each worker, so that none waits
 
 
 class Engine(ABC):
-    """What every engine offers. The parts are the same whichever does the work, and however many workers it has."""
+    """Runs tokenization jobs. The results do not depend on the engine, nor on its number of workers."""
 
     @abstractmethod
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
-        """Yield the part of each job as it is done, in any order; jobs are taken from a lazy stream as they are needed."""
+    def run(self, settings: TokenizationSettings, jobs: Iterable[TokenizationJob]) -> Iterator[JobResult]:
+        """Yield the result of each job when it is done, in any order.
+
+        Args:
+            settings: What is done in each job.
+            jobs: Lazy stream of jobs, of which each is taken when a worker needs it.
+        """
 
 
 class LocalProcesses(Engine):
-    """Processes on the cores of this machine, with one thread each: rounding differs with the number of threads, and many
-    processes are faster than many threads.
+    """Processes on the cores of this machine, with one thread each.
+
+    Results would differ in rounding with the number of threads, and many processes are faster than many threads.
 
     Args:
-        num_processes: One for each core that this process may use, if None.
+        num_processes: Number of processes. Defaults to the number of cores that this process may use.
 
     Raises:
-        ValueError: Where it is not positive.
+        ValueError: ``num_processes`` is not positive.
     """
 
     def __init__(self, num_processes: int | None = None) -> None:
@@ -35,44 +41,56 @@ class LocalProcesses(Engine):
             raise ValueError(f"num_processes must be 1 or more, got {num_processes}")
         self.num_processes = num_processes or usable_cores()
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
-        worker = work.worker("cpu") if start_method().get_start_method() == "fork" else None
+    def run(self, settings: TokenizationSettings, jobs: Iterable[TokenizationJob]) -> Iterator[JobResult]:
+        # Forked processes share the weights of a worker that is loaded once; spawned ones load their own.
+        worker = settings.create_worker("cpu") if start_method().get_start_method() == "fork" else None
         with workers(
-            self.num_processes, _begin, worker, work, whose=" that tokenize_cuts", kept="; what is done is kept"
+            self.num_processes,
+            _start_worker,
+            worker,
+            settings,
+            whose=" that tokenize_cuts",
+            kept="; what is done is kept",
         ) as pool:
-            yield from self._parts(pool, iter(jobs))
+            yield from self._results(pool, iter(jobs))
 
-    def _parts(self, pool: ProcessPoolExecutor, jobs: Iterator[Job]) -> Iterator[Part]:
-        waiting: set[Future[Part]] = set()
+    def _results(self, pool: ProcessPoolExecutor, jobs: Iterator[TokenizationJob]) -> Iterator[JobResult]:
+        pending: set[Future[JobResult]] = set()
         while True:
-            waiting |= {pool.submit(_do, job) for job in islice(jobs, JOBS_AHEAD * self.num_processes - len(waiting))}
-            if not waiting:
+            for job in islice(jobs, JOBS_AHEAD * self.num_processes - len(pending)):
+                pending.add(pool.submit(_run_job, job))
+            if not pending:
                 return
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
 
 
 class OneDevice(Engine):
-    """One accelerator, or this process itself.
+    """One accelerator, or the processor, in this process.
 
     Args:
-        device: Such as ``cuda``, ``cuda:1`` or ``cpu``.
+        device: Torch device, such as ``cuda``, ``cuda:1`` or ``cpu``.
     """
 
     def __init__(self, device: str = "cuda") -> None:
         self.device = device
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
-        yield from map(work.worker(self.device), jobs)
+    def run(self, settings: TokenizationSettings, jobs: Iterable[TokenizationJob]) -> Iterator[JobResult]:
+        worker = settings.create_worker(self.device)
+        for job in jobs:
+            yield worker(job)
 
 
-_worker: Worker | None = None  # of a process that does jobs
+_worker: TokenizationWorker | None = None  # the worker of this process, in processes that run jobs
 
 
-def _begin(worker: Worker | None, work: Work) -> None:
+def _start_worker(worker: TokenizationWorker | None, settings: TokenizationSettings) -> None:
     global _worker
-    _worker = worker or work.worker("cpu")
+    _worker = worker or settings.create_worker("cpu")
 
 
-def _do(job: Job) -> Part:
+def _run_job(job: TokenizationJob) -> JobResult:
+    if _worker is None:
+        raise RuntimeError("this process was not started as a tokenization worker")
     return _worker(job)

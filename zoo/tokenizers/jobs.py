@@ -1,4 +1,4 @@
-"""The work of tokenizing a corpus, divided into jobs that may be done anywhere, in any order, and more than once."""
+"""The tokenization of a corpus, divided into jobs that may run anywhere, in any order, and more than once."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -20,17 +20,17 @@ from zoo.tokens.vocabulary import Vocabulary
 
 JOB_SECONDS = 300.0
 PRECISIONS = ("32-true", "bf16-mixed")
-TALLY = b"tally"
+TALLY = b"tally"  # key of the tally in the metadata of a result's table
 
 
 @dataclass(frozen=True)
-class Job:
-    """Utterances that follow one another in a split.
+class TokenizationJob:
+    """Consecutive utterances of a split.
 
     Args:
-        number: Place among the jobs of the split.
-        cuts: Of at least ``JOB_SECONDS`` together, in the last job perhaps less.
-        seconds: Of audio in them.
+        number: Index among the jobs of the split.
+        cuts: Utterances of at least ``JOB_SECONDS`` together, perhaps less in the last job.
+        seconds: Duration of the utterances together.
     """
 
     number: int
@@ -38,27 +38,31 @@ class Job:
     seconds: float
 
 
-def jobs(cuts: Iterable[Cut]) -> Iterator[Job]:
-    """Divide a split, read lazily; the division depends on nothing but the split."""
-    number, held, seconds = 0, [], 0.0
+def split_into_jobs(cuts: Iterable[Cut]) -> Iterator[TokenizationJob]:
+    """Divide the cuts of a split, read lazily, into jobs; the division depends on nothing but the cuts."""
+    number = 0
+    job_cuts: list[Cut] = []
+    seconds = 0.0
     for cut in cuts:
-        held.append(cut)
+        job_cuts.append(cut)
         seconds += cut.duration
         if seconds >= JOB_SECONDS:
-            yield Job(number, tuple(held), seconds)
-            number, held, seconds = number + 1, [], 0.0
-    if held:
-        yield Job(number, tuple(held), seconds)
+            yield TokenizationJob(number, tuple(job_cuts), seconds)
+            number += 1
+            job_cuts = []
+            seconds = 0.0
+    if job_cuts:
+        yield TokenizationJob(number, tuple(job_cuts), seconds)
 
 
 @dataclass(frozen=True)
-class Part:
-    """What became of one job.
+class JobResult:
+    """The rows of one job.
 
     Args:
-        number: Of the job.
-        seconds: Of audio in it.
-        content: Its rows as an Arrow file, with the tally of them.
+        number: Index of the job among those of the split.
+        seconds: Duration of the job's utterances together.
+        content: The rows as an Arrow file, with their tally in its metadata.
     """
 
     number: int
@@ -67,18 +71,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be done with each job; small, so that it can be sent to other processes and machines.
+class TokenizationSettings:
+    """What is done in each job; small, so that it can be sent to other processes and machines.
 
     Args:
-        tokenizer: Folder of a speech tokenizer, within reach of every worker.
-        vocabulary: Folder of a vocabulary over it, likewise.
-        speeds: See ``tokenize_cuts``.
-        batch_seconds: See ``tokenize_cuts``.
-        precision: ``32-true``, or ``bf16-mixed`` where matrices are to be multiplied in bfloat16.
+        tokenizer: Folder of a speech tokenizer, at the same path for every worker.
+        vocabulary: Folder of a vocabulary over the tokenizer, at the same path for every worker.
+        speeds: Speeds at which each utterance is read, as in ``tokenize_cuts``.
+        batch_seconds: Seconds of speech that are encoded at once, as in ``tokenize_cuts``.
+        precision: ``32-true``, or ``bf16-mixed`` to multiply matrices in bfloat16.
 
     Raises:
-        ValueError: Where the precision is another, or a number is not positive.
+        ValueError: The precision is unknown, or a number is not positive.
     """
 
     tokenizer: Path
@@ -95,13 +99,13 @@ class Work:
                 f"batch_seconds and speeds must be positive, got {self.batch_seconds} and {list(self.speeds)}"
             )
 
-    def worker(self, device: str) -> "Worker":
-        """Load what the work takes, in the process that does it.
+    def create_worker(self, device: str) -> "TokenizationWorker":
+        """Load tokenizer and vocabulary in the process that runs the jobs.
 
         Args:
-            device: Such as ``cpu`` or ``cuda``.
+            device: Torch device, such as ``cpu`` or ``cuda``.
         """
-        return Worker(self, device)
+        return TokenizationWorker(self, device)
 
     @cached_property
     def key(self) -> str:
@@ -110,29 +114,34 @@ class Work:
         return checksum([*contracts, list(self.speeds), self.precision])
 
 
-class Worker:
-    """Does jobs, one after another.
+class TokenizationWorker:
+    """Runs jobs, one after another.
 
     Args:
-        work: What to do.
-        device: Where the tokenizer computes.
+        settings: What is done in each job.
+        device: Torch device of the tokenizer.
     """
 
-    def __init__(self, work: Work, device: str) -> None:
-        self.work = work
-        self.tokenizer, self.vocabulary = load_tokenizer(work.tokenizer), Vocabulary.load(work.vocabulary)
-        if work.precision == "bf16-mixed":
-            for part in [part for part in self.tokenizer.modules() if isinstance(part, SpeechEncoder)]:
-                part.use_bfloat16()
+    def __init__(self, settings: TokenizationSettings, device: str) -> None:
+        self.settings = settings
+        self.tokenizer = load_tokenizer(settings.tokenizer)
+        self.vocabulary = Vocabulary.load(settings.vocabulary)
+        if settings.precision == "bf16-mixed":
+            # Listed first, since use_bfloat16 may exchange modules below the encoder.
+            encoders = [module for module in self.tokenizer.modules() if isinstance(module, SpeechEncoder)]
+            for encoder in encoders:
+                encoder.use_bfloat16()
         self.tokenizer.to(torch.device(device))
 
-    def __call__(self, job: Job) -> Part:
-        tally, sink = Tally(), pa.BufferOutputStream()
-        rows = list(
-            tokenize_cuts(job.cuts, self.tokenizer, self.vocabulary, tally, self.work.speeds, self.work.batch_seconds)
+    def __call__(self, job: TokenizationJob) -> JobResult:
+        """Tokenize the utterances of a job."""
+        tally = Tally()
+        rows = tokenize_cuts(
+            job.cuts, self.tokenizer, self.vocabulary, tally, self.settings.speeds, self.settings.batch_seconds
         )
-        table = rows_table(rows, self.tokenizer.streams).combine_chunks()
+        table = rows_table(list(rows), self.tokenizer.streams).combine_chunks()
         table = table.replace_schema_metadata({TALLY: json.dumps(asdict(tally))})
+        sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
-        return Part(job.number, job.seconds, sink.getvalue().to_pybytes())
+        return JobResult(job.number, job.seconds, sink.getvalue().to_pybytes())

@@ -1,77 +1,89 @@
-"""Tokenizing on several machines that Ray has joined to a cluster; needs the extra ``ray``."""
+"""Tokenization on several machines that Ray has joined to a cluster; needs the extra ``ray``."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import cycle, islice
 
 import torch
 
 from zoo.tokenizers.engines import JOBS_AHEAD, Engine
-from zoo.tokenizers.jobs import Job, Part, Work, Worker
+from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
 try:
     import ray
 except ImportError:
-    ray = None
+    HAS_RAY = False
+else:
+    HAS_RAY = True
 
 
 class RayEngine(Engine):
-    """Ray actors, each with a tokenizer of its own. One that dies, or whose machine does, is started again and given its jobs anew.
+    """Ray actors, each with a tokenizer of its own.
 
-    The corpus, the tokenizer and the vocabulary must be at the same paths on all machines; only this process writes.
+    An actor that dies, or whose machine does, is started again and its jobs are run anew. The corpus, the tokenizer and
+    the vocabulary must be at the same paths on all machines; only this process writes.
 
     Args:
-        num_workers: Actors.
-        address: Of a running cluster; ``auto`` for the one that this machine belongs to; None starts one on this machine.
-        cpus_per_worker: That Ray reserves for each; one thread of them computes.
-        gpus_per_worker: Likewise; above 0 the tokenizers compute there.
+        num_workers: Number of actors.
+        address: Address of a running cluster; ``auto`` for the cluster that this machine belongs to. By default a
+            cluster is started on this machine.
+        cpus_per_worker: Processor cores that Ray reserves for each actor, of which the actor uses one.
+        gpus_per_worker: GPUs that Ray reserves for each actor; the tokenizers run on them if this is above 0.
 
     Raises:
-        ValueError: Where Ray is not installed, or a number is not positive.
+        ValueError: Ray is not installed, ``num_workers`` is not positive, or another number is negative.
     """
 
     def __init__(
         self, num_workers: int, address: str | None = None, cpus_per_worker: float = 1.0, gpus_per_worker: float = 0.0
     ) -> None:
-        if ray is None:
+        if not HAS_RAY:
             raise ValueError(
                 "RayEngine needs Ray: pip install 'spiritlm-zoo[ray]', or name zoo.tokenizers.engines.LocalProcesses"
             )
         if num_workers < 1 or cpus_per_worker < 0 or gpus_per_worker < 0:
             raise ValueError(
-                f"num_workers must be 1 or more, and what each takes not negative, got {num_workers}, {cpus_per_worker}, {gpus_per_worker}"
+                "num_workers must be 1 or more, cpus_per_worker and gpus_per_worker 0 or more, "
+                f"got {num_workers}, {cpus_per_worker}, {gpus_per_worker}"
             )
-        self.num_workers, self.address = num_workers, address
-        self.cpus_per_worker, self.gpus_per_worker = cpus_per_worker, gpus_per_worker
+        self.num_workers = num_workers
+        self.address = address
+        self.cpus_per_worker = cpus_per_worker
+        self.gpus_per_worker = gpus_per_worker
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Part]:
-        is_ours = not ray.is_initialized()
-        if is_ours:
-            own = (
-                {"num_cpus": max(1, round(self.num_workers * self.cpus_per_worker)), "include_dashboard": False}
-                if self.address is None
-                else {}
-            )
-            ray.init(address=self.address, log_to_driver=False, **own)
+    def run(self, settings: TokenizationSettings, jobs: Iterable[TokenizationJob]) -> Iterator[JobResult]:
+        starts_ray = not ray.is_initialized()
+        if starts_ray:
+            self._start_ray()
         try:
-            yield from self._run(work, iter(jobs))
+            yield from self._results(settings, iter(jobs))
         finally:
-            if is_ours:
+            if starts_ray:
                 ray.shutdown()
 
-    def _run(self, work: Work, jobs: Iterator[Job]) -> Iterator[Part]:
-        kind = ray.remote(
+    def _start_ray(self) -> None:
+        if self.address is not None:
+            ray.init(address=self.address, log_to_driver=False)
+            return
+        num_cpus = max(1, round(self.num_workers * self.cpus_per_worker))
+        ray.init(log_to_driver=False, num_cpus=num_cpus, include_dashboard=False)
+
+    def _results(self, settings: TokenizationSettings, jobs: Iterator[TokenizationJob]) -> Iterator[JobResult]:
+        remote_class = ray.remote(
             num_cpus=self.cpus_per_worker, num_gpus=self.gpus_per_worker, max_restarts=-1, max_task_retries=-1
         )(_Actor)
-        actors = [kind.remote(work, "cuda" if self.gpus_per_worker else "cpu") for _ in range(self.num_workers)]
-        owners = {
-            actor.do.remote(job): actor
-            for job, actor in zip(islice(jobs, JOBS_AHEAD * len(actors)), JOBS_AHEAD * actors)
-        }
-        while owners:
-            (done,), _ = ray.wait(list(owners))
-            actor = owners.pop(done)
-            owners |= {actor.do.remote(job): actor for job in islice(jobs, 1)}
-            yield ray.get(done)
+        device = "cuda" if self.gpus_per_worker else "cpu"
+        actors = [remote_class.remote(settings, device) for _ in range(self.num_workers)]
+        actor_of_result = {}
+        first_jobs = islice(jobs, JOBS_AHEAD * len(actors))
+        for job, actor in zip(first_jobs, cycle(actors), strict=False):
+            actor_of_result[actor.run.remote(job)] = actor
+        # Whenever an actor has finished a job it is given the next one.
+        while actor_of_result:
+            (finished,), _ = ray.wait(list(actor_of_result))
+            actor = actor_of_result.pop(finished)
+            for job in islice(jobs, 1):
+                actor_of_result[actor.run.remote(job)] = actor
+            yield ray.get(finished)
         for actor in actors:
             ray.kill(actor)
 
@@ -80,13 +92,13 @@ class _Actor:
     """A worker in a process of Ray's.
 
     Args:
-        work: What to do.
-        device: Where the tokenizer computes.
+        settings: What is done in each job.
+        device: Torch device of the tokenizer.
     """
 
-    def __init__(self, work: Work, device: str) -> None:
+    def __init__(self, settings: TokenizationSettings, device: str) -> None:
         torch.set_num_threads(1)
-        self.worker = Worker(work, device)
+        self.worker = TokenizationWorker(settings, device)
 
-    def do(self, job: Job) -> Part:
+    def run(self, job: TokenizationJob) -> JobResult:
         return self.worker(job)

@@ -1,4 +1,4 @@
-"""Parts of a split on disk while it is tokenized: a run that was killed goes on with the jobs that are missing."""
+"""Shards of a split, written while it is tokenized; an interrupted run resumes with the jobs that are missing."""
 
 import json
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zoo.files import write_text
-from zoo.tokenizers.jobs import TALLY, Part
+from zoo.files import atomic_file, write_text
+from zoo.tokenizers.jobs import TALLY, JobResult
 from zoo.tokenizers.tally import Tally
 from zoo.tokens import store
 
@@ -17,13 +17,13 @@ FOLDER = ".parts"
 
 @dataclass
 class _Progress:
-    """What has become of a split for good.
+    """The part of a split that is in shards.
 
     Args:
-        key: Hash of what its rows depend on.
-        num_jobs: Whose rows are in shards.
-        num_shards: Written.
-        tally: Of those jobs.
+        key: Hash of what the rows depend on.
+        num_jobs: Number of jobs, from the first on, whose rows are in shards.
+        num_shards: Number of shards that are written.
+        tally: Tally of these jobs.
     """
 
     key: str
@@ -32,99 +32,120 @@ class _Progress:
     tally: Tally = field(default_factory=Tally)
 
 
-class Parts:
-    """Collects the parts of one split in any order and joins them to shards in theirs.
+class ShardWriter:
+    """Receives the results of one split's jobs in any order, and joins them in the order of the jobs to shards.
 
-    A part is a file below ``.parts`` until the shard that it belongs to is full. Shards end where a job ends, so that they are
-    the same whatever was interrupted when.
+    A result is a file below ``.parts`` until the shard that it belongs to is full. Shards end where a job ends, so that
+    they are the same whenever a run was interrupted.
 
     Args:
-        out: Gets ``{split}-00000.arrow`` and so on.
-        split: Such as train.
-        key: Hash of what the rows depend on; parts of another key are thrown away.
+        out: Receives ``{split}-00000.arrow`` and so on.
+        split: Name of the split, such as train.
+        key: Hash of what the rows depend on; results and shards of another key are deleted.
     """
 
     def __init__(self, out: Path, split: str, key: str) -> None:
-        self.out, self.split, self.folder = out, split, out / FOLDER
-        self.progress = self._read(key)
+        self.out = out
+        self.split = split
+        self.folder = out / FOLDER
+        self.progress = self._resume(key)
+        # Rows of each job whose result is not in a shard yet.
         self.num_rows: dict[int, int] = {}
         for path in self.folder.glob(f"{split}-*.arrow"):
             number = int(path.stem.rpartition("-")[2])
             if number < self.progress.num_jobs:
                 path.unlink()
             else:
-                self.num_rows[number] = len(_table(path))
+                self.num_rows[number] = len(_read_table(path))
 
     def __contains__(self, number: int) -> bool:
-        """Whether the job of that number is done."""
+        """Return whether the job of that number is done."""
         return number < self.progress.num_jobs or number in self.num_rows
 
-    def add(self, part: Part) -> None:
-        """Keep a part, and write the shard that it completes."""
-        path = self._path(part.number)
-        with store.atomic_file(path) as temporary:
-            temporary.write_bytes(part.content)
-        self.num_rows[part.number] = len(_table(path))
-        self._join(only_full=True)
+    def add(self, result: JobResult) -> None:
+        """Keep a result, and write the shards that it completes."""
+        path = self._result_path(result.number)
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(result.content)
+        self.num_rows[result.number] = len(_read_table(path))
+        self._write_full_shards()
 
     def finish(self) -> Tally:
-        """Write the last shard, after all parts; return the tally of the split."""
-        self._join(only_full=False)
+        """Write the last shard, after all results, and return the tally of the split.
+
+        Raises:
+            RuntimeError: The result of a job is missing.
+        """
+        rest = self._write_full_shards()
+        if rest:
+            self._write_shard(rest)
         if self.num_rows:
             raise RuntimeError(f"job {self.progress.num_jobs} of {self.split} is missing in {self.folder}")
         return self.progress.tally
 
-    def _join(self, only_full: bool) -> None:
-        run, num_rows = [], 0
-        while self.progress.num_jobs + len(run) in self.num_rows:
-            run.append(self.progress.num_jobs + len(run))
-            num_rows += self.num_rows[run[-1]]
+    def _write_full_shards(self) -> list[int]:
+        """Write the shards whose jobs are all done, and return the consecutive jobs after them, too few for a shard."""
+        shard_jobs: list[int] = []
+        num_rows = 0
+        number = self.progress.num_jobs
+        while number in self.num_rows:
+            shard_jobs.append(number)
+            num_rows += self.num_rows[number]
+            number += 1
             if num_rows >= store.ROWS_PER_SHARD:
-                self._write(run)
-                run, num_rows = [], 0
-        if run and not only_full:
-            self._write(run)
+                self._write_shard(shard_jobs)
+                shard_jobs = []
+                num_rows = 0
+        return shard_jobs
 
-    def _write(self, run: list[int]) -> None:
-        """Write a shard, then say so, then delete its parts: killed in between, it is written once more."""
-        tables = [_table(self._path(number)) for number in run]
+    def _write_shard(self, shard_jobs: list[int]) -> None:
+        """Write a shard, then note it, then delete its results: interrupted in between, it is written once more."""
+        tables = [_read_table(self._result_path(number)) for number in shard_jobs]
         for table in tables:
             self.progress.tally.add_all(Tally(**json.loads(table.schema.metadata[TALLY])))
-        whole = pa.concat_tables([table.replace_schema_metadata() for table in tables])
-        if len(whole):
-            store.write_shard(self.out, self.split, self.progress.num_shards, whole)
+        shard = pa.concat_tables([table.replace_schema_metadata() for table in tables])
+        if len(shard):
+            store.write_shard(self.out, self.split, self.progress.num_shards, shard)
             self.progress.num_shards += 1
-        self.progress.num_jobs = run[-1] + 1
-        write_text(self._progress_file, json.dumps(asdict(self.progress)) + "\n")
-        for number in run:
-            self._path(number).unlink()
+        self.progress.num_jobs = shard_jobs[-1] + 1
+        self._write_progress(self.progress)
+        for number in shard_jobs:
+            self._result_path(number).unlink()
             del self.num_rows[number]
 
-    def _read(self, key: str) -> _Progress:
-        try:
-            found = json.loads(self._progress_file.read_text())
-            progress = _Progress(**found | {"tally": Tally(**found["tally"])})
-        except FileNotFoundError:
-            progress = None
-        if progress is None or progress.key != key:
-            store.remove_shards(self.out, self.split)
-            store.remove_shards(self.folder, self.split)
-            progress = _Progress(key)
-            write_text(self._progress_file, json.dumps(asdict(progress)) + "\n")
+    def _resume(self, key: str) -> _Progress:
+        """Return the progress of an interrupted run of the same key; otherwise delete its files and start anew."""
+        progress = self._read_progress()
+        if progress is not None and progress.key == key:
+            return progress
+        store.remove_shards(self.out, self.split)
+        store.remove_shards(self.folder, self.split)
+        progress = _Progress(key)
+        self._write_progress(progress)
         return progress
 
+    def _read_progress(self) -> _Progress | None:
+        try:
+            content = json.loads(self._progress_path.read_text())
+        except FileNotFoundError:
+            return None
+        return _Progress(content["key"], content["num_jobs"], content["num_shards"], Tally(**content["tally"]))
+
+    def _write_progress(self, progress: _Progress) -> None:
+        write_text(self._progress_path, json.dumps(asdict(progress)) + "\n")
+
     @property
-    def _progress_file(self) -> Path:
+    def _progress_path(self) -> Path:
         return self.folder / f"{self.split}.json"
 
-    def _path(self, number: int) -> Path:
+    def _result_path(self, number: int) -> Path:
         return self.folder / f"{self.split}-{number:07d}.arrow"
 
 
-def remove_parts(out: Path) -> None:
-    """Forget how the splits in a folder were made, when all are."""
+def remove_progress(out: Path) -> None:
+    """Delete results and progress below a folder, once all its splits are complete."""
     shutil.rmtree(out / FOLDER, ignore_errors=True)
 
 
-def _table(path: Path) -> pa.Table:
+def _read_table(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

@@ -4,17 +4,17 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.files import atomic_folder
-from zoo.speech.phonetic_units import WEIGHTS, PhoneticUnits
+from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.speech.pitch_units import PitchUnits
+from zoo.speech.style_units import StyleUnits
 from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.contract import checksum, write_contract
 from zoo.tokens.units import Stream, Tokens, merge, parse
@@ -23,17 +23,15 @@ FILE = "tokenizer.json"
 PREFIXES = ("Hu", "Pi", "St")  # the order in which streams are numbered
 MIN_SECONDS = 0.08  # as Spirit LM
 CHUNK_SECONDS = 100.0
-EXTRACTORS = {
-    "PhoneticUnits": "zoo.speech.phonetic_units",
-    "PitchUnits": "zoo.speech.pitch_units",
-    "StyleUnits": "zoo.speech.style_units",
-}
 
 
 class SpeechTokenizer(nn.Module, ABC):
-    """What every tokenizer offers; it states ``streams``, and its contract is made of them and of its weights.
+    """What every speech tokenizer offers; its contract states its streams and a checksum of its weights.
 
-    Longer waveforms than ``chunk_seconds`` are heard in chunks, each by itself.
+    Attributes:
+        streams: Kinds of units that it makes.
+        sample_rate: Sample rate of the waveforms that it takes, in Hz.
+        chunk_seconds: Length in seconds of the chunks in which longer waveforms are encoded, each by itself.
     """
 
     streams: tuple[Stream, ...]
@@ -42,122 +40,142 @@ class SpeechTokenizer(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, waveform: Tensor) -> dict[str, np.ndarray]:
-        """Raw units (T,) by prefix of one waveform (num_samples,) at ``sample_rate``; empty where it is too short."""
+        """Return the raw units (T,) by prefix of one waveform (num_samples,); empty if the waveform is too short."""
 
     def encode_batch(self, waveforms: Sequence[Tensor]) -> list[dict[str, np.ndarray]]:
-        """Raw units of several waveforms, each equal to what ``encode`` gives for it alone."""
+        """Return the raw units of several waveforms, each equal to what ``encode`` returns for it."""
         return [self.encode(waveform) for waveform in waveforms]
 
     def tokens(self, waveform: Tensor) -> Tokens:
-        """The deduplicated, merged tokens of one waveform (num_samples,)."""
+        """Return the deduplicated, merged tokens of one waveform (num_samples,)."""
         return merge(self.encode(waveform), self.streams)
 
     def parse(self, text: str) -> Tokens:
-        """Tokens of their string form."""
+        """Return the tokens of a string such as ``[Hu12][Hu7]``."""
         return parse(text, self.streams)
 
     @cached_property
     def contract(self) -> dict[str, Any]:
+        """What must agree wherever tokens of this tokenizer are used."""
         return {"tokenizer": {"streams": [vars(stream) for stream in self.streams], "checksum": self.checksum()}}
 
     def checksum(self) -> str:
-        """Hash of everything that the units depend on."""
-        state = {name: tensor for name, tensor in sorted(self.state_dict().items())}
+        """Return a hash of everything that the units depend on."""
+        state = dict(sorted(self.state_dict().items()))
         return checksum([type(self).__name__, *state, *state.values()])
 
 
 class UnitTokenizer(SpeechTokenizer):
     """Any set of unit extractors, one for each stream: phonetic and pitch, phonetic and style, a stream of your own.
 
-    Speech of any length is heard in chunks, whose units are joined. Where a waveform, or what is left of it after the last
-    whole chunk, is too short for one of the streams or for 80 ms, no stream has units of it.
+    Speech of any length is encoded in chunks, whose units are joined. A waveform, or its rest after the last whole
+    chunk, has no units in any stream if it is shorter than 80 ms or than what one of the extractors needs.
 
     Args:
-        extractors: In any order; streams are numbered in the order Hu, Pi, St, others after them.
-        chunk_seconds: Longest piece that is heard at once. The units depend on it, and so does the contract.
+        extractors: Unit extractors in any order; streams are numbered in the order Hu, Pi, St, others after them.
+        chunk_seconds: Length of the chunks in seconds. The units depend on it, and so does the contract.
 
     Raises:
-        ValueError: Where there is none, two make the same stream, or they take different sample rates.
+        ValueError: There is no extractor, two make the same stream, or they take different sample rates.
     """
 
     def __init__(self, extractors: Sequence[UnitExtractor], chunk_seconds: float = CHUNK_SECONDS) -> None:
         super().__init__()
         _check(extractors, chunk_seconds)
-        ordered = sorted(
-            extractors,
-            key=lambda part: PREFIXES.index(part.stream.prefix) if part.stream.prefix in PREFIXES else len(PREFIXES),
-        )
-        self.extractors = nn.ModuleDict({part.stream.prefix: part for part in ordered})
-        self.streams = tuple(part.stream for part in ordered)
+        ordered = sorted(extractors, key=_stream_number)
+        self.extractors = nn.ModuleDict({extractor.stream.prefix: extractor for extractor in ordered})
+        self.streams = tuple(extractor.stream for extractor in ordered)
         self.sample_rate = ordered[0].sample_rate
-        self.min_samples = max(round(MIN_SECONDS * self.sample_rate), *(part.min_samples for part in ordered))
+        shortest = [extractor.min_samples for extractor in ordered]
+        self.min_samples: int = max(round(MIN_SECONDS * self.sample_rate), *shortest)
         self.chunk_seconds = chunk_seconds
         self.eval()
+
+    @property
+    def unit_extractors(self) -> dict[str, UnitExtractor]:
+        """The extractors by prefix, in the order of the streams."""
+        return cast(dict[str, UnitExtractor], dict(self.extractors.items()))
 
     def encode(self, waveform: Tensor) -> dict[str, np.ndarray]:
         return self.encode_batch([waveform])[0]
 
     @torch.inference_mode()
     def encode_batch(self, waveforms: Sequence[Tensor]) -> list[dict[str, np.ndarray]]:
-        chunks = [self.chunks(waveform) for waveform in waveforms]
-        together = [chunk for row in chunks for chunk in row]
-        found: list[dict[str, np.ndarray]] = [{} for _ in waveforms]
-        for prefix, extractor in self.extractors.items():
-            units = iter(extractor.encode_batch(together) if together else [])
-            for row, pieces in zip(found, chunks):
-                row[prefix] = np.concatenate([np.zeros(0, dtype=np.int64), *(next(units) for _ in pieces)])
-        return found
+        chunks_of_waveforms = [self.chunks(waveform) for waveform in waveforms]
+        all_chunks: list[Tensor] = []
+        for chunks in chunks_of_waveforms:
+            all_chunks += chunks
+        results: list[dict[str, np.ndarray]] = [{} for _ in waveforms]
+        for prefix, extractor in self.unit_extractors.items():
+            units_of_chunks = iter(extractor.encode_batch(all_chunks) if all_chunks else [])
+            for result, chunks in zip(results, chunks_of_waveforms, strict=True):
+                # The empty array makes the result of a waveform without chunks.
+                parts = [np.zeros(0, dtype=np.int64)]
+                parts += [next(units_of_chunks) for _ in chunks]
+                result[prefix] = np.concatenate(parts)
+        return results
 
     def chunks(self, waveform: Tensor) -> list[Tensor]:
-        """The pieces of a waveform (num_samples,) that are heard, each by itself; none where it is too short."""
-        pieces = waveform.split(round(self.chunk_seconds * self.sample_rate))
-        return [piece for piece in pieces if len(piece) >= self.min_samples]
+        """Return the chunks of a waveform (num_samples,) that are long enough to have units."""
+        chunks = waveform.split(round(self.chunk_seconds * self.sample_rate))
+        return [chunk for chunk in chunks if len(chunk) >= self.min_samples]
 
     @cached_property
-    def parts(self) -> dict[str, str]:
+    def extractor_checksums(self) -> dict[str, str]:
         """Checksum of each extractor by prefix."""
-        return {prefix: part.checksum() for prefix, part in self.extractors.items()}
+        return {prefix: extractor.checksum() for prefix, extractor in self.unit_extractors.items()}
 
     def checksum(self) -> str:
-        """That of its only part, or of all together."""
-        parts = list(self.parts.values())
+        """Return the checksum of the only extractor, or a hash of those of all."""
+        parts = list(self.extractor_checksums.values())
         if self.chunk_seconds != CHUNK_SECONDS:
             parts.append(f"chunks of {self.chunk_seconds:g} s")
         return parts[0] if len(parts) == 1 else checksum(parts)
 
     @cached_property
     def contract(self) -> dict[str, Any]:
-        """Streams and checksum; where there are several parts, the checksum of each, so that a mismatch names the part."""
-        whole = super().contract["tokenizer"]
-        parts = {"parts": self.parts} if len(self.parts) > 1 else {}
-        return {"tokenizer": {"streams": whole["streams"], **parts, "checksum": whole["checksum"]}}
+        """Streams and checksum; of several extractors the checksum of each, so that a mismatch names the extractor."""
+        tokenizer = super().contract["tokenizer"]
+        contract = {"streams": tokenizer["streams"]}
+        if len(self.extractor_checksums) > 1:
+            contract["parts"] = self.extractor_checksums
+        contract["checksum"] = tokenizer["checksum"]
+        return {"tokenizer": contract}
 
     def save(self, folder: Path) -> None:
-        """Write ``tokenizer.json``, a folder for each part, named by its prefix, and the contract; the folder appears whole."""
+        """Write ``tokenizer.json``, a folder for each extractor, named by its prefix, and the contract.
+
+        The folder appears complete or not at all.
+        """
         with atomic_folder(folder) as out:
-            form = {
+            config = {
                 "class": type(self).__name__,
                 "chunk_seconds": self.chunk_seconds,
                 "extractors": {prefix: type(part).__name__ for prefix, part in self.extractors.items()},
             }
-            (out / FILE).write_text(json.dumps(form, indent=2) + "\n")
-            for prefix, part in self.extractors.items():
-                part.save(out / prefix)
+            (out / FILE).write_text(json.dumps(config, indent=2) + "\n")
+            for prefix, extractor in self.unit_extractors.items():
+                extractor.save(out / prefix)
             write_contract(out, self.contract)
 
     @classmethod
-    def of(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
-        """Make one of its parts in the order of their streams."""
+    def from_extractors(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
+        """Return a tokenizer of extractors in the order of their streams."""
         return cls(extractors, chunk_seconds)
 
 
+def _stream_number(extractor: UnitExtractor) -> int:
+    prefix = extractor.stream.prefix
+    return PREFIXES.index(prefix) if prefix in PREFIXES else len(PREFIXES)
+
+
 def _check(extractors: Sequence[UnitExtractor], chunk_seconds: float) -> None:
-    prefixes = [part.stream.prefix for part in extractors]
-    rates = {part.stream.prefix: part.sample_rate for part in extractors}
+    prefixes = [extractor.stream.prefix for extractor in extractors]
+    sample_rates = {extractor.stream.prefix: extractor.sample_rate for extractor in extractors}
     if not prefixes or len(set(prefixes)) < len(prefixes):
         raise ValueError(f"a tokenizer has one extractor for each of its streams, got {', '.join(prefixes) or 'none'}")
-    if len(set(rates.values())) > 1:
-        raise ValueError(f"the extractors of a tokenizer take speech of one sample rate, got {rates}")
+    if len(set(sample_rates.values())) > 1:
+        raise ValueError(f"the extractors of a tokenizer take speech of one sample rate, got {sample_rates}")
     if chunk_seconds <= MIN_SECONDS:
         raise ValueError(f"chunk_seconds must be more than {MIN_SECONDS}, got {chunk_seconds}")
 
@@ -166,15 +184,15 @@ class Base(UnitTokenizer):
     """Phonetic units alone, as Spirit LM Base.
 
     Args:
-        phonetic: Makes the stream Hu.
-        chunk_seconds: Longest piece that is heard at once.
+        phonetic: Extractor of the stream Hu.
+        chunk_seconds: Length of the chunks in seconds.
     """
 
     def __init__(self, phonetic: UnitExtractor, chunk_seconds: float = CHUNK_SECONDS) -> None:
         super().__init__([phonetic], chunk_seconds)
 
     @classmethod
-    def of(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
+    def from_extractors(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
         return cls(*extractors, chunk_seconds=chunk_seconds)
 
 
@@ -182,10 +200,10 @@ class Expressive(UnitTokenizer):
     """Phonetic, pitch and style units, as Spirit LM Expressive.
 
     Args:
-        phonetic: Makes the stream Hu.
-        pitch: Makes the stream Pi.
-        style: Makes the stream St.
-        chunk_seconds: Longest piece that is heard at once.
+        phonetic: Extractor of the stream Hu.
+        pitch: Extractor of the stream Pi.
+        style: Extractor of the stream St.
+        chunk_seconds: Length of the chunks in seconds.
     """
 
     def __init__(
@@ -194,46 +212,40 @@ class Expressive(UnitTokenizer):
         super().__init__([phonetic, pitch, style], chunk_seconds)
 
     @classmethod
-    def of(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
+    def from_extractors(cls, extractors: Sequence[UnitExtractor], chunk_seconds: float) -> Self:
         return cls(*extractors, chunk_seconds=chunk_seconds)
 
 
-TOKENIZERS = {kind.__name__: kind for kind in (UnitTokenizer, Base, Expressive)}
+# Classes that ``tokenizer.json`` may name.
+TOKENIZERS: dict[str, type[UnitTokenizer]] = {
+    "UnitTokenizer": UnitTokenizer,
+    "Base": Base,
+    "Expressive": Expressive,
+}
+EXTRACTORS: dict[str, type[UnitExtractor]] = {
+    "PhoneticUnits": PhoneticUnits,
+    "PitchUnits": PitchUnits,
+    "StyleUnits": StyleUnits,
+}
 
 
 def load_tokenizer(folder: Path | str) -> UnitTokenizer:
-    """Load whatever tokenizer was saved in a folder.
+    """Load the tokenizer that was saved in a folder.
 
     Raises:
-        FileNotFoundError: Where the folder holds no tokenizer, or one of its parts is missing.
-        ValueError: Where it is of a kind that is not known here.
+        FileNotFoundError: The folder holds no tokenizer, or lacks one of its extractors.
+        ValueError: The tokenizer or one of its extractors is of an unknown class.
     """
     folder = Path(folder)
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: run the tokenizer stage first, or name another folder")
-    form = json.loads(path.read_text())
-    if form["class"] not in TOKENIZERS:
-        raise ValueError(f"{path}: unknown tokenizer {form['class']!r}; known are {', '.join(TOKENIZERS)}")
-    if "extractors" not in form:
-        return Base(PhoneticUnits.from_config(_before_parts(form, folder), folder))
-    parts = [_extractor(kind, path).load(folder / prefix) for prefix, kind in form["extractors"].items()]
-    return TOKENIZERS[form["class"]].of(parts, form["chunk_seconds"])
-
-
-def _extractor(name: str, path: Path) -> type[UnitExtractor]:
-    """The class of that name; imported only now, since pitch and style need libraries that Base does without."""
-    if name not in EXTRACTORS:
-        raise ValueError(f"{path}: unknown unit extractor {name!r}; known are {', '.join(EXTRACTORS)}")
-    return getattr(import_module(EXTRACTORS[name]), name)
-
-
-def _before_parts(form: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The phonetic part of a folder from before tokenizers had parts: k-means beside ``tokenizer.json``."""
-    size, dim = load_file(folder / WEIGHTS)["centroids"].shape
-    kmeans = {"num_clusters": size, "dim": dim, "switch_penalty": form["switch_penalty"]}
-    return {
-        "encoder": {"class": form["encoder"], "arguments": form["arguments"]},
-        "quantizer": {"class": "KMeans", "arguments": kmeans},
-        "clock": None,
-    }
+    config = json.loads(path.read_text())
+    if config["class"] not in TOKENIZERS:
+        raise ValueError(f"{path}: unknown tokenizer {config['class']!r}; known are {', '.join(TOKENIZERS)}")
+    extractors = []
+    for prefix, name in config["extractors"].items():
+        if name not in EXTRACTORS:
+            raise ValueError(f"{path}: unknown unit extractor {name!r}; known are {', '.join(EXTRACTORS)}")
+        extractors.append(EXTRACTORS[name].load(folder / prefix))
+    return TOKENIZERS[config["class"]].from_extractors(extractors, config["chunk_seconds"])

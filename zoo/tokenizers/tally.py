@@ -1,4 +1,4 @@
-"""What became of the utterances of a corpus while it was read."""
+"""Counts of what became of the utterances of a corpus while it was read."""
 
 import json
 from collections.abc import Iterable
@@ -11,15 +11,15 @@ from zoo.tokens.rows import TokenRow
 
 @dataclass
 class Tally:
-    """What became of the utterances of one split.
+    """Counts of one split.
 
     Args:
-        utterances: Tokenized, each counted once whatever the number of speeds.
-        seconds: Of speech in them, at all speeds.
-        speech_tokens: Deduplicated, in them.
-        text_tokens: In their texts.
-        empty: Too short for a single unit.
-        skipped: Name and reason of each that could not be read.
+        utterances: Utterances that were read, each counted once whatever the number of speeds.
+        seconds: Seconds of speech in them, at all speeds.
+        speech_tokens: Deduplicated speech tokens in them.
+        text_tokens: Text tokens in their transcripts.
+        empty: Rows that are too short for a single unit.
+        skipped: Id and reason of each utterance that could not be read.
     """
 
     utterances: int = 0
@@ -34,29 +34,55 @@ class Tally:
         return self.speech_tokens / max(self.seconds, 1e-9)
 
     def add(self, row: TokenRow) -> None:
+        """Count a row."""
         self.seconds += row.duration
         self.speech_tokens += len(row.speech_ids)
         self.text_tokens += len(row.text_ids)
         self.empty += not len(row.speech_ids)
 
-    def add_all(self, other: "Tally") -> None:
-        """Count what another one counted, after its own."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+    def skip(self, name: str, reason: Exception) -> None:
+        """Count an utterance that could not be read.
 
-    def check(self, max_bad_share: float, where: Path) -> None:
-        """Raise ValueError where more than that share of the utterances was skipped, or all of them."""
-        bad, total = len(self.skipped), len(self.skipped) + self.utterances
-        if bad > max_bad_share * total or not self.utterances:
-            first = self.skipped[0] if self.skipped else {"id": "none", "reason": "the split is empty"}
-            raise ValueError(
-                f"{bad} of {total} utterances could not be read, more than max_bad_share={max_bad_share}; "
-                f"the first: {first['id']}: {first['reason']}; all are listed in {where}"
-            )
+        Args:
+            name: Id of the utterance.
+            reason: Error that reading it raised.
+        """
+        self.skipped.append({"id": name, "reason": str(reason)})
+
+    def add_all(self, other: "Tally") -> None:
+        """Add the counts of another tally, whose utterances come after those of this one."""
+        self.utterances += other.utterances
+        self.seconds += other.seconds
+        self.speech_tokens += other.speech_tokens
+        self.text_tokens += other.text_tokens
+        self.empty += other.empty
+        self.skipped = self.skipped + other.skipped
+
+    def check(self, max_bad_share: float, skipped_file: Path) -> None:
+        """Require that enough utterances could be read.
+
+        Args:
+            max_bad_share: Largest share of the utterances that may have been skipped.
+            skipped_file: File that lists the skipped utterances, for the message.
+
+        Raises:
+            ValueError: More were skipped, or all of them.
+        """
+        num_skipped = len(self.skipped)
+        total = num_skipped + self.utterances
+        if num_skipped <= max_bad_share * total and self.utterances:
+            return
+        first = self.skipped[0] if self.skipped else {"id": "none", "reason": "the split is empty"}
+        raise ValueError(
+            f"{num_skipped} of {total} utterances could not be read, more than max_bad_share={max_bad_share}; "
+            f"the first: {first['id']}: {first['reason']}; all are listed in {skipped_file}"
+        )
 
 
 def write_skipped(path: Path, tallies: Iterable[Tally]) -> None:
-    """List the utterances that could not be read, one a line."""
-    write_text(
-        path, "".join(json.dumps(item, ensure_ascii=False) + "\n" for tally in tallies for item in tally.skipped)
-    )
+    """Write the id and the reason of each utterance that could not be read, as JSON lines."""
+    lines = []
+    for tally in tallies:
+        for item in tally.skipped:
+            lines.append(json.dumps(item, ensure_ascii=False) + "\n")
+    write_text(path, "".join(lines))

@@ -1,7 +1,8 @@
-"""Utterances to rows of tokens: heard in batches of like lengths, bad ones counted and listed."""
+"""Utterances to rows of tokens: encoded in batches of similar lengths; unreadable utterances are counted and listed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from lhotse.cut import Cut
@@ -10,7 +11,7 @@ from tqdm import tqdm
 
 from zoo.audio import AudioError
 from zoo.corpora.chunks import load_chunks
-from zoo.corpora.utterance import Utterance, load_waveform, to_utterance
+from zoo.corpora.utterance import Interval, Utterance, audio_file, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
 from zoo.tokens.rows import TokenRow
@@ -18,18 +19,36 @@ from zoo.tokens.units import Tokens, merge
 from zoo.tokens.vocabulary import Vocabulary
 
 BATCH_SECONDS = 30.0
-WAITING_BATCHES = 16  # are read before they are sorted by length
+BUFFERED_BATCHES = 16  # batches of speech that are read before they are sorted by length
 
 
-def readable(
-    cuts: Iterable[Cut], sample_rate: int, tally: Tally, title: str
-) -> Iterator[tuple[Utterance, Cut, Tensor]]:
-    """Yield each utterance with its waveform (num_samples,), counting those that cannot be read."""
+@dataclass(frozen=True)
+class LoadedUtterance:
+    """An utterance and its audio.
+
+    Args:
+        utterance: Its labels.
+        waveform: Its audio, (num_samples,).
+    """
+
+    utterance: Utterance
+    waveform: Tensor
+
+
+def load_utterances(cuts: Iterable[Cut], sample_rate: int, tally: Tally, title: str) -> Iterator[LoadedUtterance]:
+    """Yield each utterance with its waveform, with a progress bar; those that cannot be read are left out.
+
+    Args:
+        cuts: Cuts with one supervision each.
+        sample_rate: Sample rate of the waveforms, in Hz.
+        tally: Counts the utterances that are left out.
+        title: Title of the progress bar.
+    """
     for cut in tqdm(cuts, desc=title, unit="utt", mininterval=1.0):
         try:
-            yield to_utterance(cut), cut, load_waveform(cut, sample_rate)
+            yield LoadedUtterance(to_utterance(cut), load_waveform(cut, sample_rate))
         except AudioError as error:
-            tally.skipped.append({"id": cut.id, "reason": str(error)})
+            tally.skip(cut.id, error)
 
 
 def tokenize_cuts(
@@ -40,26 +59,30 @@ def tokenize_cuts(
     speeds: Sequence[float] = (1.0,),
     batch_seconds: float = BATCH_SECONDS,
 ) -> Iterator[TokenRow]:
-    """Yield one row for each utterance and speed, in order; the units of all are held until the last has been heard.
+    """Yield one row for each utterance and speed, in order, after the last utterance has been encoded.
 
     Args:
-        cuts: As many as one job has.
-        tokenizer: Its streams are those of the vocabulary.
-        vocabulary: Numbers text and units.
-        tally: Counts.
-        speeds: 1.1 is ten per cent faster and higher: other voices out of few. Only speed 1 has a place in the audio.
-        batch_seconds: Of speech that is encoded at once; a longer piece is a batch of its own. The rows do not depend on it.
+        cuts: Utterances of one job, whose units are all held in memory.
+        tokenizer: Speech tokenizer with the streams of the vocabulary.
+        vocabulary: Ids of text and units.
+        tally: Counts utterances and rows.
+        speeds: Speeds at which each utterance is read: 1.1 is ten percent faster and higher, another voice where there
+            are few. Only rows at speed 1 name their audio file.
+        batch_seconds: Seconds of speech that are encoded at once; a longer chunk is a batch of its own. The rows do not
+            depend on it.
     """
-    hearing, heard = _BatchEncoder(tokenizer, batch_seconds), []
+    encoder = _BatchEncoder(tokenizer, batch_seconds)
+    encoded = []
     for cut in cuts:
         try:
-            heard += [hearing.listen(to_utterance(cut), cut, speed) for speed in speeds]
+            utterance = to_utterance(cut)
+            encoded += [encoder.add(utterance, cut, speed) for speed in speeds]
             tally.utterances += 1
         except AudioError as error:
-            tally.skipped.append({"id": cut.id, "reason": str(error)})
-    hearing.encode_waiting()
-    for take in heard:
-        row = _row(take, tokenizer, vocabulary)
+            tally.skip(cut.id, error)
+    encoder.flush()
+    for speech in encoded:
+        row = _to_row(speech, tokenizer, vocabulary)
         tally.add(row)
         yield row
 
@@ -69,103 +92,143 @@ class _EncodedSpeech:
     """One utterance at one speed.
 
     Args:
-        num_samples: Heard so far.
-        units: Of each of its pieces.
+        utterance: Its labels.
+        cut: Its audio.
+        speed: Speed at which the audio is read.
+        num_samples: Samples read so far, after the change of speed.
+        units: Units of each chunk by prefix; empty until the chunk is encoded.
     """
 
-    spoken: Utterance
+    utterance: Utterance
     cut: Cut
     speed: float
     num_samples: int = 0
     units: list[dict[str, np.ndarray]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Chunk:
+    """A chunk of audio that waits to be encoded.
+
+    Args:
+        waveform: Its audio, (num_samples,).
+        speech: Utterance that it is part of.
+        index: Its index among the chunks of the utterance.
+    """
+
+    waveform: Tensor
+    speech: _EncodedSpeech
+    index: int
+
+    def __len__(self) -> int:
+        return len(self.waveform)
+
+
 class _BatchEncoder:
-    """Pieces of audio, collected until there are enough to be sorted by length and encoded in batches."""
+    """Collects chunks of audio until there are enough to be sorted by length and encoded in batches.
+
+    Args:
+        tokenizer: Encodes the chunks.
+        batch_seconds: Most seconds of audio in a batch, unless it is a single chunk.
+    """
 
     def __init__(self, tokenizer: SpeechTokenizer, batch_seconds: float) -> None:
-        self.tokenizer, self.batch_samples = tokenizer, batch_seconds * tokenizer.sample_rate
-        self.waiting: list[tuple[Tensor, _EncodedSpeech, int]] = []
+        self.tokenizer = tokenizer
+        self.batch_samples = batch_seconds * tokenizer.sample_rate
+        self.buffer: list[_Chunk] = []
         self.num_samples = 0
 
-    def listen(self, spoken: Utterance, cut: Cut, speed: float) -> _EncodedSpeech:
-        """Read an utterance; its units are there after the next ``encode_waiting``."""
-        take = _EncodedSpeech(spoken, cut, speed)
-        for piece in load_chunks(cut, self.tokenizer.sample_rate, self.tokenizer.chunk_seconds, speed):
-            self.waiting.append((piece, take, len(take.units)))
-            take.units.append({})
-            take.num_samples += len(piece)
-            self.num_samples += len(piece)
-            if self.num_samples >= WAITING_BATCHES * self.batch_samples:
-                self.encode_waiting()
-        return take
+    def add(self, utterance: Utterance, cut: Cut, speed: float) -> _EncodedSpeech:
+        """Read an utterance; its units are complete after the next ``flush``."""
+        speech = _EncodedSpeech(utterance, cut, speed)
+        for waveform in load_chunks(cut, self.tokenizer.sample_rate, self.tokenizer.chunk_seconds, speed):
+            self.buffer.append(_Chunk(waveform, speech, len(speech.units)))
+            speech.units.append({})
+            speech.num_samples += len(waveform)
+            self.num_samples += len(waveform)
+            if self.num_samples >= BUFFERED_BATCHES * self.batch_samples:
+                self.flush()
+        return speech
 
-    def encode_waiting(self) -> None:
-        self.waiting.sort(key=lambda waiting: len(waiting[0]))
-        batch: list[tuple[Tensor, _EncodedSpeech, int]] = []
-        for item in self.waiting:
-            if batch and sum(len(piece) for piece, _, _ in batch) + len(item[0]) > self.batch_samples:
+    def flush(self) -> None:
+        """Encode all chunks in the buffer."""
+        # Chunks of similar lengths are encoded together, since a batch is padded to its longest chunk.
+        self.buffer.sort(key=len)
+        batch: list[_Chunk] = []
+        for chunk in self.buffer:
+            if batch and sum(map(len, batch)) + len(chunk) > self.batch_samples:
                 self._encode(batch)
                 batch = []
-            batch.append(item)
+            batch.append(chunk)
         self._encode(batch)
-        self.waiting, self.num_samples = [], 0
+        self.buffer = []
+        self.num_samples = 0
 
-    def _encode(self, batch: list[tuple[Tensor, _EncodedSpeech, int]]) -> None:
-        for (_, take, place), units in zip(
-            batch, self.tokenizer.encode_batch([piece for piece, _, _ in batch]), strict=True
-        ):
-            take.units[place] = units
+    def _encode(self, batch: list[_Chunk]) -> None:
+        encoded = self.tokenizer.encode_batch([chunk.waveform for chunk in batch])
+        for chunk, units in zip(batch, encoded, strict=True):
+            chunk.speech.units[chunk.index] = units
 
 
-def _row(take: _EncodedSpeech, tokenizer: SpeechTokenizer, vocabulary: Vocabulary) -> TokenRow:
-    spoken, cut, speed = take.spoken, take.cut, take.speed
-    units = {
-        stream.prefix: np.concatenate([part[stream.prefix] for part in take.units]) for stream in tokenizer.streams
-    }
+def _to_row(speech: _EncodedSpeech, tokenizer: SpeechTokenizer, vocabulary: Vocabulary) -> TokenRow:
+    """Join the units of an utterance's chunks, and align them and its text to its words."""
+    utterance = speech.utterance
+    is_plain = speech.speed == 1.0
+    units = {}
+    for stream in tokenizer.streams:
+        units[stream.prefix] = np.concatenate([chunk_units[stream.prefix] for chunk_units in speech.units])
     tokens = merge(units, tokenizer.streams)
-    text, words = aligned_text(spoken, vocabulary)
-    pieces_of_text = vocabulary.text.encode_words(text)
-    source = cut.recording.sources[0] if cut.has_recording and len(cut.recording.sources) == 1 else None
-    plain = speed == 1.0 and source is not None and source.type == "file"
+    text = text_of_words(utterance)
+    word_ids = vocabulary.text.encode_words(text)
+    file = audio_file(speech.cut) if is_plain else None
     return TokenRow(
-        id=spoken.id if speed == 1.0 else f"{spoken.id}@{speed:g}",
-        audio=source.source if plain else "",
-        start=cut.start,
-        duration=take.num_samples / tokenizer.sample_rate,
-        text=spoken.text,
-        language=spoken.language,
-        speaker=spoken.speaker,
-        style=spoken.style,
+        id=utterance.id if is_plain else f"{utterance.id}@{speech.speed:g}",
+        audio=file or "",
+        start=speech.cut.start,
+        duration=speech.num_samples / tokenizer.sample_rate,
+        text=utterance.text,
+        language=utterance.language,
+        speaker=utterance.speaker,
+        style=utterance.style,
         units=units,
-        text_ids=np.array([i for piece in pieces_of_text for i in piece], dtype=np.int32),
+        text_ids=np.array([token for ids in word_ids for token in ids], dtype=np.int32),
         speech_ids=vocabulary.speech_ids(tokens),
-        speech_times=tokens.time,
-        **_alignment(words, pieces_of_text, tokens, speed),
+        speech_times=tokens.times(),
+        **_alignment(utterance.words, word_ids, tokens, speech.speed),
     )
 
 
-def aligned_text(spoken: Utterance, vocabulary: Vocabulary) -> tuple[list[str], list[tuple[str, float, float]] | None]:
-    """The words to encode and their times: those of the text, with its punctuation, where it has as many as are timed."""
-    text = spoken.text.split()
-    if spoken.words is None:
-        return text, None
-    timed = list(spoken.words)
-    return (text if len(text) == len(timed) else [word for word, _, _ in timed]), timed
+def text_of_words(utterance: Utterance) -> list[str]:
+    """Return the words to encode: those of the text, with its punctuation, if it has as many as have times."""
+    text = utterance.text.split()
+    if utterance.words is None or len(text) == len(utterance.words):
+        return text
+    return [word for word, _, _ in utterance.words]
 
 
 def _alignment(
-    words: list[tuple[str, float, float]] | None, pieces: list[list[int]], tokens: Tokens, speed: float
-) -> dict:
-    """A word owns the tokens from its start to the start of the next; silence at both ends goes to the outer words."""
+    words: tuple[Interval, ...] | None, word_ids: list[list[int]], tokens: Tokens, speed: float
+) -> dict[str, Any]:
+    """Return the columns of a row that align its words, none where the words have no times.
+
+    A word owns the tokens from its start to the start of the next word; the first and the last word also own what is
+    before and after them.
+
+    Args:
+        words: (word, start, end) of each word in seconds at speed 1.
+        word_ids: Text ids of each word.
+        tokens: Speech tokens with their times.
+        speed: Speed at which the audio was read.
+    """
     if not words:
         return {}
     starts = np.array([start for _, start, _ in words]) / speed
-    in_speech = np.searchsorted(tokens.time, starts - 1e-6)  # a rounding error must not cost a word its first token
-    in_speech[0] = 0
+    # A rounding error must not cost a word its first token.
+    first_tokens = np.searchsorted(tokens.times(), starts - 1e-6)
+    first_tokens[0] = 0
     return {
         "words": [word for word, _, _ in words],
         "word_ends": np.array([end for _, _, end in words]) / speed,
-        "word_text": np.cumsum([0, *map(len, pieces)]),
-        "word_speech": np.append(in_speech, len(tokens)),
+        "word_text": np.cumsum([0, *map(len, word_ids)]),
+        "word_speech": np.append(first_tokens, len(tokens)),
     }

@@ -22,8 +22,8 @@ from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers import jobs as jobs_module
 from zoo.tokenizers.engines import LocalProcesses, OneDevice
-from zoo.tokenizers.jobs import Work, jobs
-from zoo.tokenizers.shards import FOLDER, Parts
+from zoo.tokenizers.jobs import TokenizationSettings, split_into_jobs
+from zoo.tokenizers.shards import FOLDER, ShardWriter
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.tokens import store
 from zoo.tokens.contract import write_contract
@@ -163,17 +163,17 @@ def test_a_killed_run_goes_on_with_the_jobs_that_are_missing(run, want, tmp_path
         tokens(run, tmp_path / "tokens", engine=DiesAfter(done))
     rest = Counts(2)
     assert tokens(run, tmp_path / "tokens", engine=rest) == want and not (tmp_path / "tokens" / FOLDER).exists()
-    last_of_all = len(list(jobs(read_cuts(run / "corpus", "dev"))))
+    last_of_all = len(list(split_into_jobs(read_cuts(run / "corpus", "dev"))))
     assert rest.given == list(range(last_of_all))  # of the last split, which had not begun
 
 
 def test_finished_jobs_are_not_done_again(run, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         tokens(run, tmp_path / "tokens", engine=DiesAfter(7))
-    parts = Parts(
+    writer = ShardWriter(
         tmp_path / "tokens", "train", json.loads((tmp_path / "tokens" / FOLDER / "train.json").read_text())["key"]
     )
-    assert [number in parts for number in range(9)] == [True] * 7 + [False] * 2 and parts.progress.num_shards > 0
+    assert [number in writer for number in range(9)] == [True] * 7 + [False] * 2 and writer.progress.num_shards > 0
 
 
 def test_parts_made_with_other_settings_are_thrown_away(run, want, tmp_path):
@@ -224,9 +224,9 @@ def test_a_process_that_was_killed_is_one_clear_line_and_the_rest_goes_on_later(
     "make",
     [
         lambda: LocalProcesses(0),
-        lambda: Work("a", "b", batch_seconds=0.0),
-        lambda: Work("a", "b", speeds=()),
-        lambda: Work("a", "b", precision="fp16"),
+        lambda: TokenizationSettings("a", "b", batch_seconds=0.0),
+        lambda: TokenizationSettings("a", "b", speeds=()),
+        lambda: TokenizationSettings("a", "b", precision="fp16"),
     ],
 )
 def test_impossible_settings_are_errors(make):
@@ -238,7 +238,7 @@ def test_impossible_settings_are_errors(make):
 
 def test_jobs_hold_all_utterances_once_in_order(run):
     cuts = list(read_cuts(run / "corpus", "train"))
-    made = list(jobs(cuts))
+    made = list(split_into_jobs(cuts))
     assert [cut.id for job in made for cut in job.cuts] == [cut.id for cut in cuts] and [
         job.number for job in made
     ] == list(range(len(made)))
@@ -256,11 +256,11 @@ def test_ray_makes_the_same_files_though_a_worker_is_killed(run, want, tmp_path,
     class DiesOnce(ray_engine._Actor):
         """The worker that gets the third job is killed in the middle of it."""
 
-        def do(self, job):
+        def run(self, job):
             if job.number == 2 and not killed.exists():
                 killed.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().do(job)
+            return super().run(job)
 
     monkeypatch.setattr(ray_engine, "_Actor", DiesOnce)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")

@@ -1,0 +1,30 @@
+"""Which stages a node reads, told by the paths in it."""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from recipes.engine.nodes import leaves
+
+
+def stages_read(node: Any, folders: Mapping[str, str]) -> set[str]:
+    """Return the stages in whose folders a text anywhere in ``node`` lies.
+
+    Args:
+        node: A stage's node, references resolved.
+        folders: Of every stage, by its name.
+    """
+    owners = {stage_of(value, folders) for _, value in leaves(node)}
+    return {owner for owner in owners if owner is not None}
+
+
+def stage_of(text: Any, folders: Mapping[str, str]) -> str | None:
+    """Return the stage in whose folder the path ``text`` lies: the inner one where a stage's folder is in another's."""
+    if not isinstance(text, str) or not text:
+        return None
+    path = PurePath(text)
+    owners = []
+    for name, folder in folders.items():
+        if isinstance(folder, str) and path.is_relative_to(folder):
+            owners.append(name)
+    return max(owners, key=lambda name: len(PurePath(folders[name]).parts), default=None)

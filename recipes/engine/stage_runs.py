@@ -1,0 +1,206 @@
+"""Stages that run several times: once a seed, once a fold.
+
+``seeds: [0, 1, 2]`` beside the ``_target_`` of a stage ``base`` makes three stages of it: ``base_0``, ``base_1`` and
+``base_2``, each with its own folder, record and fingerprint. While ``base_1`` runs, the recipe's top-level ``seed`` is
+1 in all that its node references, so that ``${network}`` and ``${data}`` take that seed; the folders of other stages
+stay what they are. ``for_each: {fold: [0, 1]}`` does the same with the top-level key ``fold``.
+
+A stage that reads a repeated one says which run it means:
+
+- ``${stages.base.out}`` within a stage that is repeated over the same values is the run of the same value.
+- ``${stages.base.outs}`` lists the folders of all runs. A text around it, such as ``${stages.base.outs}/model``, is a
+  list of such texts; as an item of a list it is as many items.
+- ``${stages.base.outs.0}`` is the folder of the first run.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf, errors
+
+from recipes.engine.errors import shown
+from zoo.suggestions import suggest
+
+SEEDS = "seeds"
+FOR_EACH = "for_each"
+REPETITION = (SEEDS, FOR_EACH)
+FOLDERS = re.compile(r"\$\{stages\.([^.{}\[\]]+)\.outs(?:\.(\d+)|\[(\d+)\])?\}")
+NAMEABLE = re.compile(r"[A-Za-z0-9._-]+")
+NO_SINGLE_FOLDER = "<the folder of one run of stages.{}>"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One run of a stage.
+
+    Args:
+        name: Of the run: ``base`` for a stage that runs once, ``base_1`` for the run of a repeated one.
+        stage: Of the stage in the recipe.
+        folder: Where it writes.
+        key: The top-level key that it sets; None for a stage that runs once.
+        value: What the key is set to.
+    """
+
+    name: str
+    stage: str
+    folder: str
+    key: str | None = None
+    value: Any = None
+
+
+def stage_runs(content: Mapping[str, Any]) -> tuple[dict[str, StageRun], list[str]]:
+    """Return the runs of all stages by name, in the order of the recipe, and what is wrong with them, a line each."""
+    config = OmegaConf.create(dict(content))
+    runs: dict[str, StageRun] = {}
+    problems: list[str] = []
+    for stage, node in content["stages"].items():
+        if not isinstance(node, dict):
+            continue
+        for run in _runs_of(stage, config, problems):
+            if run.name in runs:
+                problems.append(f"stages.{stage}: its run {run.name} has the name of another stage; rename one")
+            runs[run.name] = run
+    return runs, problems
+
+
+def view(content: Mapping[str, Any], runs: Mapping[str, StageRun], like: StageRun | None = None) -> dict[str, Any]:
+    """Return a recipe's content as one run sees it.
+
+    Args:
+        content: As written, with ``out`` for every stage.
+        runs: Of all stages.
+        like: The run; None, or one of a stage that runs once, for the recipe as it is outside of repeated stages.
+    """
+    by_stage: dict[str, list[StageRun]] = {}
+    for run in runs.values():
+        by_stage.setdefault(run.stage, []).append(run)
+    seen = {key: _with_folders(value, by_stage) for key, value in content.items()}
+    is_repeated = like is not None and like.key is not None
+    if like is not None and like.key is not None:
+        seen["out"] = _resolved(OmegaConf.create(dict(content)), "out")
+        seen[like.key] = like.value
+    for name, node in seen["stages"].items():
+        if not isinstance(node, dict):
+            continue
+        for key in REPETITION:
+            node.pop(key, None)
+        if by_stage[name][0].key is not None:
+            node["out"] = _folder_seen(name, by_stage[name], like)
+        elif is_repeated:  # the folders of other stages do not follow the seed
+            node["out"] = by_stage[name][0].folder
+    return seen
+
+
+def unpaired(stage: str, text: str, runs: Mapping[str, StageRun]) -> str | None:
+    """Say why a text names no folder: it reads a repeated stage, and not one run of it; None if it does not.
+
+    Args:
+        stage: The stage in whose node the text is.
+        text: References resolved.
+        runs: Of all stages.
+    """
+    for run in runs.values():
+        if run.key is None or NO_SINGLE_FOLDER.format(run.stage) not in text:
+            continue
+        other = f"stages.{run.stage}"
+        return (
+            f"stages.{stage}: reads ${{{other}.out}}, but {other} runs once a {run.key}: "
+            f"${{{other}.outs}} are the folders of all its runs, ${{{other}.outs.0}} is the first; "
+            f"a stage that runs over the same values reads the run of the same {run.key}"
+        )
+    return None
+
+
+def _runs_of(stage: str, config: DictConfig, problems: list[str]) -> list[StageRun]:
+    folder = _resolved(config, f"stages.{stage}.out")
+    key, values = _repetition(stage, config, problems)
+    if key is None:
+        return [StageRun(stage, stage, folder)]
+    return [StageRun(f"{stage}_{value}", stage, f"{folder}_{value}", key, value) for value in values]
+
+
+def _repetition(stage: str, config: DictConfig, problems: list[str]) -> tuple[str | None, list[Any]]:
+    """Return the key that a stage is repeated over and its values; None and nothing for a stage that runs once."""
+    node = config.stages[stage]
+    at = f"stages.{stage}"
+    if not any(key in node for key in REPETITION):
+        return None, []
+    if all(key in node for key in REPETITION):
+        problems.append(f"{at}: has both seeds and for_each; seeds is short for for_each: {{seed: [...]}}")
+        return None, []
+    if SEEDS in node:
+        return _checked(f"{at}.{SEEDS}", "seed", _resolved(config, f"{at}.{SEEDS}"), config, problems)
+    repeated = _resolved(config, f"{at}.{FOR_EACH}")
+    if not isinstance(repeated, dict) or len(repeated) != 1:
+        problems.append(f"{at}.{FOR_EACH}: want one top-level key and its values, such as {{fold: [0, 1]}}")
+        return None, []
+    key, values = next(iter(repeated.items()))
+    return _checked(f"{at}.{FOR_EACH}.{key}", str(key), values, config, problems)
+
+
+def _checked(at: str, key: str, values: Any, config: DictConfig, problems: list[str]) -> tuple[str | None, list[Any]]:
+    if key not in config:
+        problems.append(f"{at}: the recipe has no {key!r} to set; {suggest(key, [str(name) for name in config])}")
+        return None, []
+    if not isinstance(values, list) or not values or len({str(value) for value in values}) != len(values):
+        problems.append(f"{at}={shown(values)}: want a list of different values, such as [0, 1, 2]")
+        return None, []
+    for value in values:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        is_name = isinstance(value, str) and NAMEABLE.fullmatch(value) is not None
+        if not is_number and (key == "seed" or not is_name):
+            wanted = "whole numbers" if key == "seed" else "whole numbers or names, which folders are named by"
+            problems.append(f"{at}={shown(values)}: want {wanted}, got {shown(value)}")
+            return None, []
+    return key, values
+
+
+def _folder_seen(stage: str, runs: Sequence[StageRun], like: StageRun | None) -> str:
+    """Return the folder that ``${stages.STAGE.out}`` of a repeated stage is to the run ``like``."""
+    if like is not None:
+        for run in runs:
+            if run.key == like.key and run.value == like.value:
+                return run.folder
+    return NO_SINGLE_FOLDER.format(stage)
+
+
+def _with_folders(value: Any, by_stage: Mapping[str, Sequence[StageRun]]) -> Any:
+    """Return ``value`` with every ``${stages.NAME.outs}`` in it replaced by the folders that it means."""
+    if isinstance(value, dict):
+        return {key: _with_folders(inner, by_stage) for key, inner in value.items()}
+    if isinstance(value, list):
+        items: list[Any] = []
+        for inner in value:
+            replaced = _with_folders(inner, by_stage)
+            is_spread = isinstance(inner, str) and isinstance(replaced, list)
+            items += replaced if is_spread else [replaced]
+        return items
+    return _texts(value, by_stage) if isinstance(value, str) else value
+
+
+def _texts(text: str, by_stage: Mapping[str, Sequence[StageRun]]) -> str | list[str]:
+    match = FOLDERS.search(text)
+    if match is None or match[1] not in by_stage:
+        return text
+    folders = [run.folder if run.key else f"${{stages.{run.stage}.out}}" for run in by_stage[match[1]]]
+    position = match[2] or match[3]
+    if position is None:
+        return [text[: match.start()] + folder + text[match.end() :] for folder in folders]
+    if int(position) >= len(folders):
+        return text  # a reference to what is not there, which the check reports
+    return text[: match.start()] + folders[int(position)] + text[match.end() :]
+
+
+def _resolved(config: DictConfig, path: str) -> Any:
+    """Return the value at ``path`` with references followed; as written where they lead nowhere."""
+    try:
+        value = OmegaConf.select(config, path)
+        is_container = isinstance(value, (DictConfig, ListConfig))
+        return OmegaConf.to_container(value, resolve=True) if is_container else value
+    except (errors.OmegaConfBaseException, RecursionError):
+        value: Any = OmegaConf.to_container(config)
+        for key in path.split("."):
+            value = value[key]
+        return value
