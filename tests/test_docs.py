@@ -15,11 +15,12 @@ import yaml
 from recipes.commands.cli import COMMANDS
 from recipes.engine import bundled
 from recipes.engine.recipe import load
+from recipes.engine.renamed import ARGUMENTS, MODULES, NAMES, PATHS
 from recipes.engine.targets import Targets
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, commands, inline_code, links
 from tests.toy_run import write_documented_folders
 
-PACKAGES = ("zoo", "datamodules", "lightningmodules", "recipes")
+PACKAGES = ("spiritlm_zoo", "zoo", "datamodules", "lightningmodules", "recipes")
 FOLDERS = (*PACKAGES, "tests", "benchmarks", "docs")
 DOTTED_NAME = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 SOURCE_PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w/.*-]*")
@@ -191,3 +192,10 @@ def test_every_page_is_linked_from_another():
         for link in links(path):
             linked.add((path.parent / link.partition("#")[0]).resolve())
     assert [page.name for page in (ROOT / "docs").glob("*.md") if page.resolve() not in linked] == []
+
+
+def test_changelog_has_every_renamed_name():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    for old, new in (ARGUMENTS | MODULES | NAMES | PATHS).items():
+        assert f"| `{old}` | `{new}` |" in changelog
+    assert [new for new in MODULES.values() if not resolves(new)] == []
