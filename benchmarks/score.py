@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from zoo.evaluation.scoring.contrast import accuracies
+from zoo.evaluation.scoring.contrast import measure_accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.suites.contrast_suite import load_contrasts
@@ -158,7 +158,7 @@ def of_run(run: Path, limit: int) -> tuple[PreTrainedModel, list[Candidate]]:
         vocabulary,
         limit,
     )
-    accuracies(lambda flat: found.extend(flat) or np.zeros(len(flat)), vocabulary, contrasts)
+    measure_accuracies(lambda flat: found.extend(flat) or np.zeros(len(flat)), vocabulary, contrasts)
     return network, found
 
 

@@ -1,8 +1,8 @@
 """Evaluate a run's language model, or any transformers speech-text model in a folder with its vocabulary.
 
-Suites: story_cloze, topic_story_cloze, swuggy, sblimp (likelihood); asr, tts, intent (from examples); sentiment; alignment;
-toxicity; and text suites through lm-evaluation-harness. The demo corpus carries a small synthetic version of each.
-What is evaluated already is not evaluated again; what was interrupted goes on.
+Suites: story_cloze, topic_story_cloze, swuggy, sblimp (likelihood); asr, tts, intent (few-shot); sentiment; alignment;
+toxicity; and text benchmarks through lm-evaluation-harness. The demo corpus has a small synthetic version of each.
+Results are cached, and an interrupted evaluation resumes.
 
 examples:
   zoo evaluate runs/quickstart --suite story_cloze
@@ -18,6 +18,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``zoo evaluate``."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -30,76 +31,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a suite of the demo corpus, or a name for --table; may be repeated",
+        help="suite of the demo corpus, or name of the suite in --table; can be repeated",
     )
-    parser.add_argument("--table", type=Path, metavar="FILE", help="a suite of your own (docs/evaluation.md)")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="table of a suite (see docs/evaluation.md)")
     parser.add_argument(
         "--task",
-        help="what --table is for: contrast, asr, tts, intent, sentiment, toxicity (default: that of the suite's name, or contrast)",
+        help="task of --table: contrast, asr, tts, intent, sentiment or toxicity "
+        "(default: that of the suite's name, otherwise contrast)",
     )
     parser.add_argument(
         "--convert",
         nargs=2,
         metavar=("KIND", "PATH"),
-        help="write a public suite as --table: swuggy, sblimp, story_cloze, spoken_story_cloze",
+        help="convert a public suite to --table: swuggy, sblimp, story_cloze or spoken_story_cloze",
     )
     parser.add_argument(
-        "--harness", metavar="TASKS", help="text suites through lm-evaluation-harness, such as mmlu,arc_easy"
+        "--harness", metavar="TASKS", help="text benchmarks of lm-evaluation-harness, such as mmlu,arc_easy"
     )
     parser.add_argument("--out", type=Path, help="folder of the results (default: RUN/evaluations)")
-    parser.add_argument("--limit", type=int, help="most items")
-    parser.add_argument("--shots", type=int, help="examples in a prompt (default: those of the paper; 0 for sentiment)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="maximum number of items (default: all)")
+    parser.add_argument(
+        "--shots", type=int, help="examples in a prompt (default: those of the Spirit LM paper; 0 for sentiment)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of samples and draws (default: %(default)s)")
     parser.add_argument(
         "--precision",
         choices=("32-true", "bf16-true"),
         default="32-true",
-        help="of the model's weights; bf16-true is faster where the hardware multiplies bfloat16",
+        help="precision of the model's weights; bf16-true is faster on hardware with bfloat16 (default: %(default)s)",
     )
-    parser.add_argument("--device", default="cpu", help="where models compute, such as cuda (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="of sentiment preservation")
-    parser.add_argument("--asr", metavar="CHECKPOINT", help="a recognizer that hears the speech that is made")
+    parser.add_argument("--device", default="cpu", help="device of the models, such as cuda (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of sentiment preservation (default: %(default)s)")
+    _add_judges(parser)
+    for name in ("language-model", "tokenizer", "vocoder", "tokens"):
+        parser.add_argument(
+            f"--{name}", type=Path, metavar="FOLDER", help=f"folder of the {name.replace('-', ' ')}, if not the run's"
+        )
+
+
+def _add_judges(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name the judges of generated text and speech."""
+    parser.add_argument("--asr", metavar="CHECKPOINT", help="speech recognizer that transcribes generated speech")
     parser.add_argument(
-        "--text-classifier", metavar="CHECKPOINT", help="of sentiment; a .json of words by sentiment serves too"
+        "--text-classifier", metavar="CHECKPOINT", help="text classifier of sentiment, or a .json of words by sentiment"
     )
     parser.add_argument(
         "--speech-classifier",
         metavar="CHECKPOINT",
-        help="of sentiment or emotion; a style encoder of the zoo serves too",
+        help="speech classifier of sentiment or emotion, or the folder of a style extractor of the zoo",
     )
-    parser.add_argument("--toxic-words", type=Path, metavar="FILE", help="one word or phrase a line")
-    parser.add_argument("--toxicity-classifier", metavar="CHECKPOINT", help="of text, with a label named toxic")
-    for part in ("language-model", "tokenizer", "vocoder", "tokens"):
-        parser.add_argument(f"--{part}", type=Path, help=f"folder of another {part.replace('-', ' ')} than the run's")
+    parser.add_argument("--toxic-words", type=Path, metavar="FILE", help="toxic words, one word or phrase a line")
+    parser.add_argument(
+        "--toxicity-classifier", metavar="CHECKPOINT", help="text classifier of toxicity, with a label named toxic"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
+    """Evaluate a model on the suites that the arguments name, or convert a public suite."""
     if args.convert:
         _convert(args)
         return
     if args.model is None:
-        raise ValueError("name a run, such as: zoo evaluate runs/quickstart --suite story_cloze")
+        raise ValueError("no model: name a run, such as: zoo evaluate runs/quickstart --suite story_cloze")
     from recipes.commands.evaluation import Evaluation
 
     evaluation = Evaluation(args)
     if not args.suite and not args.harness:
         if args.table is None:
-            raise ValueError(f"no --suite: {evaluation.offer()}")
+            raise ValueError(f"no --suite: {evaluation.list_suites()}")
         args.suite = [args.table.stem]
     if args.table is not None and len(args.suite) > 1:
-        raise ValueError("--table is one suite; give one --suite name with it")
+        raise ValueError("--table is one suite: give one --suite name with it")
     for name in args.suite:
-        evaluation.suite(name)
+        evaluation.evaluate_suite(name)
     if args.harness:
-        evaluation.harness(args.harness.split(","))
+        evaluation.evaluate_harness(args.harness.split(","))
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from zoo.evaluation.suites.suite_converters import READERS, write_suite
+    """Convert a public suite to a table."""
+    from zoo.evaluation.suites.suite_converters import CONVERTERS, write_suite
 
     kind, source = args.convert[0], Path(args.convert[1])
-    if kind not in READERS or args.table is None:
-        raise ValueError(f"--convert {kind}: want one of {', '.join(READERS)}, and --table FILE to write")
-    rows = READERS[kind](source)
+    if kind not in CONVERTERS or args.table is None:
+        raise ValueError(f"--convert {kind}: expected one of {', '.join(CONVERTERS)}, and --table FILE to write")
+    rows = CONVERTERS[kind](source)
     write_suite(rows, source if source.is_dir() else source.parent, args.table)
     print(f"{args.table}: {len(rows)} items")

@@ -23,7 +23,8 @@ from zoo.comparison.resynthesis import (
 from zoo.comparison.resynthesis_examples import write_examples
 from zoo.comparison.tokenizer_measures import tokenizer_measures
 from zoo.comparison.tokenizers import TokenizerScores, measure_tokenizer
-from zoo.evaluation.judges.pretrained import PretrainedRecognizer, StyleJudge
+from zoo.evaluation.judges.classifiers import StyleJudge
+from zoo.evaluation.judges.recognizers import PretrainedRecognizer
 from zoo.evaluation.resynthesis import STYLE_ACCURACY_OF_ORIGINAL, ResynthesisMetrics
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors

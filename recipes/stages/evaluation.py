@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo.evaluation.generation.transcription import transcribe
-from zoo.evaluation.scoring.contrast import SPEECH_TO_TEXT, TEXT_TO_SPEECH, Accuracy, Contrast, accuracies, accuracy
+from zoo.evaluation.scoring.contrast import Accuracy, measure_accuracies, measure_accuracy
 from zoo.evaluation.scoring.likelihood import log_likelihoods
-from zoo.evaluation.scoring.unigram_baseline import Unigram
-from zoo.evaluation.suites.contrast_suite import load_contrasts
-from zoo.evaluation.suites.speech_text_pairs import paired_items
+from zoo.evaluation.scoring.unigram_baseline import UnigramModel
+from zoo.evaluation.suites.contrast_suite import Contrast, load_contrasts
+from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
+from zoo.evaluation.suites.text_and_speech import SPEECH_TO_TEXT, TEXT_TO_SPEECH
 from zoo.files import write_text
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
@@ -52,13 +53,13 @@ def evaluate_cloze(
         network, vocabulary = load_language_model(folder)
         items = load_contrasts(suite, speech_tokenizer, vocabulary, limit)
         score = partial(log_likelihoods, network, title=f"score {name}")
-        scores[name] = _report(accuracies(score, vocabulary, items))
+        scores[name] = _report(measure_accuracies(score, vocabulary, items))
     vocabulary = Vocabulary.load(list(models.values())[-1])  # that of the items
     if tokens:
-        unigram = Unigram.of_table(vocabulary, TokenTable(tokens, "train"))
+        unigram = UnigramModel.from_table(vocabulary, TokenTable(tokens, "train"))
     else:
-        unigram = Unigram.of_items(vocabulary, items)
-    scores["unigram"] = _report(accuracies(unigram, vocabulary, items))
+        unigram = UnigramModel.from_contrasts(vocabulary, items)
+    scores["unigram"] = _report(measure_accuracies(unigram, vocabulary, items))
     write_text(out / "cloze.json", json.dumps(scores, indent=2) + "\n")
     return {f"cloze, {name}": _line(by_direction) for name, by_direction in scores.items()}
 
@@ -78,12 +79,12 @@ def evaluate_pairs(
     require_match(tokens, model)
     network, vocabulary = load_language_model(model)
     table = TokenTable(tokens, split)
-    items: list[Contrast] = paired_items(table, limit=limit)
+    items: list[Contrast] = make_pair_contrasts(table, limit=limit)
     by_direction = {}
     for direction in (SPEECH_TO_TEXT, TEXT_TO_SPEECH):
-        by_direction[direction] = accuracy(network, vocabulary, items, direction).report()
+        by_direction[direction] = measure_accuracy(network, vocabulary, items, direction).report()
     transcripts = transcribe(network, vocabulary, table)
-    rows = [("id", "text", "transcript"), *transcripts.rows]
+    rows = [("id", "text", "transcript"), *transcripts.rows()]
     write_text(out / "cloze.json", json.dumps({"model": by_direction}, indent=2) + "\n")
     write_text(out / "transcripts.tsv", "".join("\t".join(row) + "\n" for row in rows))
     word_error_rate = transcripts.error_rate.named("word_error_rate")

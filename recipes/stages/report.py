@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.stages.stage_records import finished_stages
-from zoo.evaluation.scoring.contrast import DIRECTIONS
+from zoo.evaluation.suites.text_and_speech import DIRECTIONS
 from zoo.files import write_text
 from zoo.reports import markdown_table, speech_kind
 

@@ -8,12 +8,13 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.toy_tokens import sentences, tiny_network, words_vocabulary, write_sentences
-from zoo.evaluation.generation.continuations import continuations
-from zoo.evaluation.generation.few_shot import FewShot, Utterance
+from zoo.evaluation.generation.continuations import generate_continuations
+from zoo.evaluation.generation.few_shot import FewShotEvaluator
 from zoo.evaluation.representation_alignment import measure_alignment
-from zoo.evaluation.scoring.bits import bits
+from zoo.evaluation.scoring.bits import measure_bits
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
+from zoo.evaluation.suites.few_shot_suite import Utterance
 from zoo.interop.huggingface import export_language_model
 from zoo.language.adapters import load_adapted, lora, merged, only_base, save_adapter, save_language_model
 from zoo.language.generation import Sampling, encode_prompt, generate
@@ -103,11 +104,11 @@ def test_few_shot_answers_and_continuations_are_those_of_the_processor(networks)
         for count, seed in ((6, 0), (4, 1))
     )
     found, want = (
-        FewShot(network, VOCABULARY, 2, max_new_tokens=12).recognize(shots, asked) for network in (there, here)
+        FewShotEvaluator(network, VOCABULARY, 2, max_new_tokens=12).recognize(shots, asked) for network in (there, here)
     )
-    assert found.rows == want.rows
+    assert found.answers == want.answers
     prompts = [np.array(encode_prompt(VOCABULARY, prompt, "speech")) for prompt in PROMPTS]
-    drawn = [continuations(there, VOCABULARY, prompts, "speech", Sampling(20, 0.8, seed=3)) for _ in range(2)]
+    drawn = [generate_continuations(there, VOCABULARY, prompts, "speech", Sampling(20, 0.8, seed=3)) for _ in range(2)]
     assert all(np.array_equal(a, b) for a, b in zip(*drawn))
 
 
@@ -117,7 +118,7 @@ def test_alignment_and_bits_are_those_of_the_processor(networks, table):
         measure_alignment(there, VOCABULARY, table).layers, measure_alignment(here, VOCABULARY, table).layers
     ):
         assert a.similarities == pytest.approx(b.similarities, abs=1e-3)
-    found, want = (bits(network, VOCABULARY, table, row_length=256) for network in (there, here))
+    found, want = (measure_bits(network, VOCABULARY, table, row_length=256) for network in (there, here))
     assert {kind: one.rate.value for kind, one in found.items()} == pytest.approx(
         {kind: one.rate.value for kind, one in want.items()}, rel=1e-4
     )

@@ -6,8 +6,7 @@ import torch
 
 from recipes.commands import cli
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary, write_sentences
-from zoo.evaluation import result_cache as remember
-from zoo.evaluation import tasks
+from zoo.evaluation import result_cache, tasks
 from zoo.tokens.contract import write_contract
 
 
@@ -119,7 +118,7 @@ def test_what_is_evaluated_already_is_not_evaluated_again(run, capsys, monkeypat
 
 
 def test_an_interrupted_evaluation_goes_on(run, monkeypatch):
-    monkeypatch.setattr(remember, "BLOCK", 4)
+    monkeypatch.setattr(result_cache, "BLOCK", 4)
     scored, whole = [], tasks.log_likelihoods
 
     def interrupted(network, candidates, most):
@@ -151,9 +150,9 @@ def test_a_transformers_folder_and_a_table_of_ones_own(run):
 @pytest.mark.parametrize(
     "arguments, says",
     [
-        (["{run}"], "no --suite: here are story_cloze, swuggy, sentiment, toxicity, alignment"),
+        (["{run}"], "no --suite: available suites are story_cloze, swuggy, sentiment, toxicity, alignment"),
         (["{run}", "--suite", "sblimp"], "no suite at .*sblimp.jsonl .*num_suite above 0"),
-        (["{run}", "--suite", "swugy"], "no such suite; here are"),
+        (["{run}", "--suite", "swugy"], "no such suite; available suites are"),
         (["{run}/none", "--suite", "swuggy"], "no such folder"),
         (["{run}", "--suite", "swuggy", "--task", "contrst"], "--task contrst: did you mean 'contrast'"),
         (
@@ -161,8 +160,8 @@ def test_a_transformers_folder_and_a_table_of_ones_own(run):
             "asr needs a speech tokenizer",
         ),
         (["{run}/language_model/model", "--suite", "alignment"], "--tokens FOLDER"),
-        (["--convert", "swugy", "x"], "--convert swugy: want one of swuggy, sblimp"),
-        ([], "name a run"),
+        (["--convert", "swugy", "x"], "--convert swugy: expected one of swuggy, sblimp"),
+        ([], "no model: name a run"),
     ],
 )
 def test_errors_are_one_line(run, capsys, arguments, says):

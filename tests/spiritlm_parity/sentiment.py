@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases
-from zoo.evaluation.generation import stsp as sentiment
+from zoo.evaluation.generation import stsp
+from zoo.evaluation.judges.classifiers import best_label
+from zoo.evaluation.suites import sentiment_suite
 from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
 
 
 def _scored(case):
     references = FIXTURES / case["ref"]
     if "pred" in case:
-        return sentiment.score_files(references, FIXTURES / case["pred"], case["label"])
+        return stsp.score_files(references, FIXTURES / case["pred"], case["label"])
     predictions = (
         case["pred_dict"] if "pred_dict" in case else {key: label for key, label in case["pred_dict_int_keys"]}
     )
-    return sentiment.score(sentiment.read_rows(references), predictions, case["label"])
+    return stsp.score_predictions(stsp.read_rows(references), predictions, case["label"])
 
 
 @pytest.mark.parametrize("case", cases("stsp_eval"))
@@ -32,24 +34,24 @@ def test_stsp_eval(case):
 
 def test_sentiments_of_emotions():
     maps = EXPECTED["stsp_maps"]
-    assert maps["EMOTION_2_SENTIMENT"] == sentiment.EMOTION_TO_SENTIMENT
-    assert maps["EXPRESSO_EMOTION_2_SENTIMENT"] == sentiment.EXPRESSO_EMOTION_TO_SENTIMENT
+    assert maps["EMOTION_2_SENTIMENT"] == sentiment_suite.EMOTION_TO_SENTIMENT
+    assert maps["EXPRESSO_EMOTION_2_SENTIMENT"] == sentiment_suite.EXPRESSO_EMOTION_TO_SENTIMENT
     with pytest.raises(ValueError, match="'amused'"):
-        sentiment.sentiment_of("amused", sentiment.EXPRESSO_EMOTION_TO_SENTIMENT)
+        sentiment_suite.sentiment_of("amused", sentiment_suite.EXPRESSO_EMOTION_TO_SENTIMENT)
 
 
 @pytest.mark.parametrize("case", cases("stsp_maps", "emotions2new_label_names_and_indices"))
 def test_labels_are_selected(case):
     if "error" in case:
         with pytest.raises(ValueError, match=case["message"]):
-            sentiment.select_labels(case["labels"], case["select"])
+            stsp.select_labels(case["labels"], case["select"])
     else:
-        assert [list(part) for part in sentiment.select_labels(case["labels"], case["select"])] == case["out"]
+        assert [list(part) for part in stsp.select_labels(case["labels"], case["select"])] == case["out"]
 
 
 @pytest.mark.parametrize("case", cases("stsp_maps", "pred_to_label"))
 def test_the_best_label(case):
-    assert list(sentiment.best_label(case["scores"])) == case["out"]
+    assert list(best_label(case["scores"])) == case["out"]
 
 
 @cache
@@ -62,13 +64,13 @@ def test_few_shot_rows(name):
     model, modalities = name.split("/")
     first, second = modalities.split("_")
     where = EXPECTED["few_shot"]
-    rows = sentiment.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
+    rows = stsp.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
     hear = lambda waveform: encode_string(tokenizer(model), waveform) if len(waveform) >= 1280 else ""
     found = [
         {
             "id": row["id"],
             "sentiment": row["sentiment"],
-            "prompt": sentiment.shot_string(row, FIXTURES / where["data_root"], (first, second), hear),
+            "prompt": stsp.shot_string(row, FIXTURES / where["data_root"], (first, second), hear),
         }
         for row in rows
     ]
@@ -82,6 +84,6 @@ def test_few_shot_draws(case):
     draw = np.random.RandomState(case["numpy_seed"])
     if "error" in case:
         with pytest.raises(ValueError, match="shots need"):
-            sentiment.shots_string(*arguments, draw)
+            stsp.shots_string(*arguments, draw)
     else:
-        assert sentiment.shots_string(*arguments, draw) == case["out"]
+        assert stsp.shots_string(*arguments, draw) == case["out"]

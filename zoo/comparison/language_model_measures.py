@@ -16,8 +16,8 @@ from zoo.comparison.measures import (
     MeasureInfo,
     crossed_measure,
 )
-from zoo.evaluation.generation.stsp import SENTIMENTS
 from zoo.evaluation.statistics import crossed_mean
+from zoo.evaluation.suites.sentiment_suite import SENTIMENTS
 
 SENTIMENT_CHANCE = 1 / len(SENTIMENTS)
 BITS = MeasureInfo("bits_per_second_of_speech", LANGUAGE, "bits per second of held-out speech", trained=MODELS)

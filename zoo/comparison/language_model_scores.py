@@ -7,15 +7,13 @@ from functools import partial
 import numpy as np
 from transformers import PreTrainedModel
 
-from zoo.evaluation.generation.sentiment_preservation import (
-    SentimentItem,
-    measure_sentiment_preservation,
-    own_continuations,
-)
+from zoo.evaluation.generation.sentiment_preservation import judge_references, measure_sentiment_preservation
 from zoo.evaluation.representation_alignment import Alignment, measure_alignment
-from zoo.evaluation.scoring.bits import SPEECH, bits
-from zoo.evaluation.scoring.contrast import Contrast, accuracies
+from zoo.evaluation.scoring.bits import SPEECH, measure_bits
+from zoo.evaluation.scoring.contrast import measure_accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
+from zoo.evaluation.suites.contrast_suite import Contrast
+from zoo.evaluation.suites.sentiment_suite import SentimentItem
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -48,7 +46,7 @@ class EvaluationData:
         """Judge the continuations that the speakers themselves gave: hits (1, items) by modality."""
         if not self.sentiment_suite:
             return {}
-        return {to: own_continuations(self.sentiment_suite, to, judge) for to, judge in self.judges.items()}
+        return {to: judge_references(self.sentiment_suite, to, judge) for to, judge in self.judges.items()}
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def score_language_model(
     network: PreTrainedModel, vocabulary: Vocabulary, data: EvaluationData, seed: int
 ) -> LanguageModelScores:
     """Score one model on everything; its continuations are drawn once, with a seed of its own."""
-    cloze = accuracies(partial(log_likelihoods, network, title="cloze"), vocabulary, data.contrasts)
+    cloze = measure_accuracies(partial(log_likelihoods, network, title="cloze"), vocabulary, data.contrasts)
     sentiment = {}
     if data.sentiment_suite:
         for to, judge in data.judges.items():
@@ -93,11 +91,11 @@ def score_language_model(
                     network, vocabulary, data.shots, data.sentiment_suite, direction, judge, runs=1, seed=seed
                 )
                 sentiment[direction] = result.hits[0]
-    speech = bits(network, vocabulary, data.table)[SPEECH]
+    speech = measure_bits(network, vocabulary, data.table)[SPEECH]
     return LanguageModelScores(
         {direction: accuracy.hits for direction, accuracy in cloze.items()},
         sentiment,
-        dict(zip(speech.ids, speech.needed, strict=True)),
+        dict(zip(speech.ids, speech.bits, strict=True)),
         dict(zip(speech.ids, speech.sizes, strict=True)),
         measure_alignment(network, vocabulary, data.table),
     )

@@ -15,11 +15,11 @@ from zoo.comparison.language_model_scores import (
     SentimentJudge,
     score_language_model,
 )
-from zoo.evaluation.generation.sentiment_preservation import SentimentItem, load_sentiment_suite, spoken, written
-from zoo.evaluation.generation.stsp import EMOTION_TO_SENTIMENT
-from zoo.evaluation.judges.pretrained import StyleJudge, WordsClassifier
+from zoo.evaluation.generation.sentiment_preservation import make_speech_judge, make_text_judge
+from zoo.evaluation.judges.classifiers import StyleJudge, WordsClassifier
 from zoo.evaluation.suites.contrast_suite import load_contrasts
-from zoo.evaluation.suites.speech_text_pairs import paired_items
+from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT, SentimentItem, load_sentiment_suite
+from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
 from zoo.language.speech_text_model import load_language_model
 from zoo.processes import map_in_processes
 from zoo.speech.style_units import StyleUnits
@@ -99,7 +99,7 @@ def load_evaluation_data(
     if suites.cloze:
         contrasts = load_contrasts(suites.cloze, tokenizer, vocabulary, limit)
     else:
-        contrasts = paired_items(table, limit=limit)
+        contrasts = make_pair_contrasts(table, limit=limit)
     shots: list[SentimentItem] = []
     tested: list[SentimentItem] = []
     if suites.sentiment:
@@ -107,7 +107,7 @@ def load_evaluation_data(
     judges: dict[str, SentimentJudge] = {}
     if suites.sentiment_words:
         words = json.loads(suites.sentiment_words.read_text(encoding="utf-8"))
-        judges["T"] = written(vocabulary, WordsClassifier(words))
+        judges["T"] = make_text_judge(vocabulary, WordsClassifier(words))
     if judge and variant.vocoder:
         style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT)
         judges["S"] = speech_judge(vocabulary, Vocoder.load(variant.vocoder), style)
@@ -116,7 +116,7 @@ def load_evaluation_data(
 
 def speech_judge(vocabulary: Vocabulary, vocoder: Vocoder, style: StyleJudge) -> SentimentJudge:
     """Return a judge of generated units, which a vocoder synthesizes; what it cannot synthesize counts as silence."""
-    judge = spoken(vocabulary, vocoder, vocoder.sample_rate, style)
+    judge = make_speech_judge(vocabulary, vocoder, vocoder.sample_rate, style)
 
     def sentiment(ids: np.ndarray) -> str:
         return judge(ids if _can_synthesize(vocoder, vocabulary.tokens(ids)) else ids[:0])

@@ -9,11 +9,12 @@ from typing import Any
 
 from safetensors import safe_open
 
-from zoo.evaluation.scoring.bits import UNITS, bits
-from zoo.evaluation.scoring.contrast import DIRECTIONS, SPEECH_TO_TEXT, TEXT_TO_SPEECH, Contrast, accuracies
+from zoo.evaluation.scoring.bits import UNITS, measure_bits
+from zoo.evaluation.scoring.contrast import measure_accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
-from zoo.evaluation.suites.contrast_suite import load_contrasts
-from zoo.evaluation.suites.speech_text_pairs import paired_items
+from zoo.evaluation.suites.contrast_suite import Contrast, load_contrasts
+from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
+from zoo.evaluation.suites.text_and_speech import DIRECTIONS, SPEECH_TO_TEXT, TEXT_TO_SPEECH
 from zoo.language.adapters import is_adapter
 from zoo.language.speech_text_model import load_language_model
 from zoo.reports import markdown_table, speech_kind
@@ -76,16 +77,16 @@ class AdaptationScorer:
         require_match(data.tokens, model)
         network, vocabulary = load_language_model(model)
         table = TokenTable(data.tokens, self.split)
-        needed = bits(network, vocabulary, table, self.limit, self.row_length)
+        needed = measure_bits(network, vocabulary, table, self.limit, self.row_length)
         scores: Scores = {"bits": {kind: estimate.report() for kind, estimate in needed.items()}}
         suites: dict[str, tuple[list[Contrast], tuple[str, ...]]] = {}
-        suites[PAIRS] = (paired_items(table, limit=self.limit), (SPEECH_TO_TEXT, TEXT_TO_SPEECH))
+        suites[PAIRS] = (make_pair_contrasts(table, limit=self.limit), (SPEECH_TO_TEXT, TEXT_TO_SPEECH))
         if data.suite is not None and self.tokenizer is not None:
             items = load_contrasts(data.suite, load_tokenizer(self.tokenizer), vocabulary, self.limit)
             suites[CLOZE] = (items, DIRECTIONS)
         for name, (items, directions) in suites.items():
             scorer = partial(log_likelihoods, network, title=name)
-            by_direction = accuracies(scorer, vocabulary, items, directions)
+            by_direction = measure_accuracies(scorer, vocabulary, items, directions)
             scores[name] = {direction: accuracy.report() for direction, accuracy in by_direction.items()}
         return scores
 

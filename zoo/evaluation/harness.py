@@ -1,4 +1,4 @@
-"""Text suites such as MMLU, by lm-evaluation-harness on a language model's own folder."""
+"""Text benchmarks such as MMLU, by lm-evaluation-harness on the folder of a language model."""
 
 from pathlib import Path
 from typing import Any
@@ -7,33 +7,36 @@ import torch
 
 
 def evaluate_text(
-    model: Path, tasks: list[str], limit: int | None = None, shots: int | None = None
+    model: Path, tasks: list[str], limit: int | None = None, num_shots: int | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Figures of each task, as the harness gives them.
+    """Evaluate tasks of lm-evaluation-harness.
 
     Args:
         model: A transformers folder with weights and text tokenizer, as language model stages and exports write it.
-        tasks: Names, or files of task definitions, of the harness.
-        limit: Most items of each task; all if None.
-        shots: Examples in a prompt; those of the task if None.
+        tasks: Names of tasks of the harness, or files of task definitions.
+        limit: Maximum number of items of each task; all if None.
+        num_shots: Examples in a prompt; those of the task if None.
+
+    Returns:
+        Results of each task, by the names that the harness gives them.
 
     Raises:
-        ValueError: Where the harness is not installed.
+        ValueError: If the harness is not installed.
     """
     try:
-        import lm_eval
+        import lm_eval  # pyrefly: ignore[missing-import]  # an optional dependency
     except ImportError:
         raise ValueError("text suites need lm-evaluation-harness: pip install 'spiritlm-zoo[harness]'") from None
-    found = lm_eval.simple_evaluate(
+    output = lm_eval.simple_evaluate(
         model="hf",
         model_args={"pretrained": str(model), "add_bos_token": True},
         tasks=tasks,
         limit=limit,
-        num_fewshot=shots,
+        num_fewshot=num_shots,
         device="cuda" if torch.cuda.is_available() else "cpu",
         bootstrap_iters=1000,
     )
-    return {
-        task: {name: value for name, value in figures.items() if isinstance(value, (int, float, str))}
-        for task, figures in found["results"].items()
-    }
+    results = {}
+    for task, values in output["results"].items():
+        results[task] = {name: value for name, value in values.items() if isinstance(value, (int, float, str))}
+    return results

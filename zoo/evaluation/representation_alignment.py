@@ -1,4 +1,7 @@
-"""How alike a language model's layers find the same words in speech and in text, as section 5.3 of Spirit LM."""
+"""Alignment of speech and text in the layers of a language model: how similar the same words are.
+
+Follows section 5.3 of the Spirit LM paper.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
@@ -17,16 +21,18 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer; the first is the embedding.
+class LayerAlignment:
+    """Alignment of one layer; the first layer is the embedding.
 
     Args:
-        similarity: Largest cosine between the features of a word's text tokens and of its speech tokens, averaged over words.
-        other_words: The same between a word and the next other word of its utterance.
-        margin: How much the same word is the more alike, paired.
-        retrieval: Share of spoken words whose nearest written one, among as many utterances' words, is the same word.
-        margins: Of each word, (words,); to be paired with those of another layer or network.
-        similarities: Likewise.
+        similarity: Maximum cosine between the features of a word's text tokens and of its speech tokens, averaged over
+            words.
+        other_words: Similarity of a word's text and the speech of the next different word of its utterance.
+        margin: Difference of ``similarity`` and ``other_words``, paired by word.
+        retrieval: Share of words in speech whose nearest neighbor among the words in text of all utterances, its own
+            occurrence excluded, is the same word.
+        margins: Margin of each word, (words,), to be paired with those of another layer or network.
+        similarities: Similarity of each word, (words,), to be paired with those of another layer or network.
     """
 
     similarity: Estimate
@@ -37,6 +43,7 @@ class Layer:
     similarities: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
 
     def report(self) -> dict[str, Any]:
+        """Return the measures with their intervals, as written to reports."""
         return {
             **self.similarity.named("similarity"),
             "other_words": self.other_words.named("similarity"),
@@ -47,17 +54,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Alignment:
-    """All layers.
+    """Alignment of all layers.
 
     Args:
-        layers: From the embedding up.
-        retrieval_chance: What guessing one of the written words would reach.
+        layers: Alignment of each layer, from the embedding to the last.
+        retrieval_chance: Expected retrieval of guessing one of the words in text.
     """
 
-    layers: list[Layer]
+    layers: list[LayerAlignment]
     retrieval_chance: float
 
     def report(self) -> dict[str, Any]:
+        """Return the measures of all layers, as written to reports."""
         return {
             "layers": [layer.report() for layer in self.layers],
             "retrieval_chance": round(self.retrieval_chance, 4),
@@ -65,8 +73,25 @@ class Alignment:
 
 
 @dataclass(frozen=True)
-class _Words:
-    """Words of one utterance: their text, and for each the cosines of all layers, (layers, words), and mean features."""
+class _WordSpan:
+    """One word of an utterance, with the positions of its tokens in the text and in the speech."""
+
+    word: str
+    text: slice
+    speech: slice
+
+
+@dataclass(frozen=True)
+class _UtteranceWords:
+    """The words of one utterance in all layers.
+
+    Args:
+        words: The words, in lower case.
+        same: Similarity of the text and the speech of each word, (layers, words).
+        other: Similarity of the text of each word and the speech of the next different word, (layers, words).
+        text: Mean text feature of each word, of unit length, (layers, words, D).
+        speech: Mean speech feature of each word, of unit length, (layers, words, D).
+    """
 
     words: list[str]
     same: np.ndarray
@@ -78,139 +103,133 @@ class _Words:
 def measure_alignment(
     network: PreTrainedModel, vocabulary: Vocabulary, table: TokenTable, limit: int = 200, seed: int = 0
 ) -> Alignment:
-    """Compare the words of utterances that are given once as text and once as speech.
+    """Compare the words of utterances that are encoded once as text and once as speech.
 
     Args:
-        network: Over the vocabulary.
-        vocabulary: Of the network.
-        table: Utterances with word times; those without, or beyond the context, are left out.
-        limit: Most utterances, the first ones.
-        seed: Of the bootstrap.
+        network: Language model over the vocabulary.
+        vocabulary: Vocabulary of the network.
+        table: Utterances with word times; those without, or longer than the context, are left out.
+        limit: Maximum number of utterances, the first ones.
+        seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: Where no utterance has aligned words.
+        ValueError: If no utterance has aligned words.
     """
-    most = network.config.max_position_embeddings - 2
-    rows = [
-        row
-        for row in table
-        if row.words and len(row.speech_ids) and max(len(row.speech_ids), len(row.text_ids)) <= most
-    ][:limit]
-    found = list(_compare(network, vocabulary, rows))
-    if not found:
+    max_tokens = network.config.max_position_embeddings - 2  # begin token and marker
+    utterances = []
+    for row in table:
+        num_tokens = max(len(row.speech_ids), len(row.text_ids))
+        if row.words and len(row.speech_ids) and num_tokens <= max_tokens:
+            utterances.append(row)
+    compared = list(_compare_words(network, vocabulary, utterances[:limit]))
+    if not compared:
         raise ValueError("no utterance with two different timed words: alignment needs a corpus with word times")
-    words = [word for one in found for word in one.words]
-    same, other = (np.concatenate([getattr(one, kind) for one in found], axis=1) for kind in ("same", "other"))
-    text, speech = (torch.cat([getattr(one, kind) for one in found], dim=1) for kind in ("text", "speech"))
+    words = [word for utterance in compared for word in utterance.words]
+    same = np.concatenate([utterance.same for utterance in compared], axis=1)
+    other = np.concatenate([utterance.other for utterance in compared], axis=1)
+    text = torch.cat([utterance.text for utterance in compared], dim=1)
+    speech = torch.cat([utterance.speech for utterance in compared], dim=1)
     hits, chance = _retrieve(words, text, speech)
-    layers = [
-        Layer(mean(a, seed), mean(b, seed), difference(a, b, seed), mean(hit, seed), a - b, a)
-        for a, b, hit in zip(same, other, hits)
-    ]
+    layers = []
+    for layer_same, layer_other, layer_hits in zip(same, other, hits, strict=True):
+        layer = LayerAlignment(
+            similarity=mean(layer_same, seed),
+            other_words=mean(layer_other, seed),
+            margin=difference(layer_same, layer_other, seed),
+            retrieval=mean(layer_hits, seed),
+            margins=layer_same - layer_other,
+            similarities=layer_same,
+        )
+        layers.append(layer)
     return Alignment(layers, chance)
 
 
 @torch.inference_mode()
-def _compare(network: PreTrainedModel, vocabulary: Vocabulary, rows: Sequence[TokenRow]) -> Iterator[_Words]:
+def _compare_words(
+    network: PreTrainedModel, vocabulary: Vocabulary, utterances: Sequence[TokenRow]
+) -> Iterator[_UtteranceWords]:
+    """Yield the words of each utterance that has at least two different ones."""
     network.eval()
-    for row in tqdm(rows, desc="alignment", unit="utterance", mininterval=1.0, delay=2.0):
-        text = _features(network, [vocabulary.bos, vocabulary.text_marker, *row.text_ids.tolist()])
-        speech = _features(network, [vocabulary.bos, vocabulary.speech_marker, *row.speech_ids.tolist()])
-        spans = [
-            (w, slice(*row.word_text[w : w + 2]), slice(*row.word_speech[w : w + 2])) for w in range(len(row.words))
-        ]
-        spans = [(row.words[w].lower(), a, b) for w, a, b in spans if a.stop > a.start and b.stop > b.start]
-        if len({word for word, _, _ in spans}) > 1:
-            yield _of_utterance(text, speech, spans)
+    for row in tqdm(utterances, desc="alignment", unit="utterance", mininterval=1.0, delay=2.0):
+        text = _layer_features(network, [vocabulary.bos, vocabulary.text_marker, *row.text_ids.tolist()])
+        speech = _layer_features(network, [vocabulary.bos, vocabulary.speech_marker, *row.speech_ids.tolist()])
+        spans = _word_spans(row)
+        if len({span.word for span in spans}) > 1:
+            yield _compare_utterance(text, speech, spans)
 
 
-def _features(network: PreTrainedModel, ids: list[int]) -> Tensor:
-    """Unit-length features of all layers, without those of begin and marker: (layers, T, D)."""
+def _word_spans(row: TokenRow) -> list[_WordSpan]:
+    """Return the words of an utterance that have tokens in the text and in the speech."""
+    if row.words is None or row.word_text is None or row.word_speech is None:
+        return []
+    spans = []
+    for number, word in enumerate(row.words):
+        text = slice(*row.word_text[number : number + 2])
+        speech = slice(*row.word_speech[number : number + 2])
+        if text.stop > text.start and speech.stop > speech.start:
+            spans.append(_WordSpan(word.lower(), text, speech))
+    return spans
+
+
+def _layer_features(network: PreTrainedModel, ids: list[int]) -> Tensor:
+    """Return the unit-length features of all layers, without those of begin token and marker: (layers, T, D)."""
     states = network(
         input_ids=torch.tensor([ids], device=network.device), output_hidden_states=True, use_cache=False
     ).hidden_states
-    return torch.nn.functional.normalize(torch.stack([state[0, 2:] for state in states]).float(), dim=-1).cpu()
+    features = torch.stack([state[0, 2:] for state in states]).float()
+    return F.normalize(features, dim=-1).cpu()
 
 
-def _of_utterance(text: Tensor, speech: Tensor, spans: list[tuple[str, slice, slice]]) -> _Words:
-    cosines = text @ speech.transpose(1, 2)
-    same, other = [], []
-    for number, (word, a, b) in enumerate(spans):
-        same.append(cosines[:, a, b].amax((1, 2)))
-        different = [s for w, _, s in spans[number + 1 :] + spans[:number] if w != word]
-        other.append(cosines[:, a, different[0]].amax((1, 2)))
-    averages = [
-        torch.stack([torch.nn.functional.normalize(features[:, span[k]].mean(1), dim=-1) for span in spans], 1)
-        for features, k in ((text, 1), (speech, 2))
-    ]
-    return _Words(
-        [word for word, _, _ in spans], torch.stack(same, 1).numpy(), torch.stack(other, 1).numpy(), *averages
+def _compare_utterance(text: Tensor, speech: Tensor, spans: list[_WordSpan]) -> _UtteranceWords:
+    """Compare the words of one utterance.
+
+    Args:
+        text: Unit-length features of the text, (layers, L, D).
+        speech: Unit-length features of the speech, (layers, N, D).
+        spans: Words, at least two different ones.
+    """
+    cosines = text @ speech.transpose(1, 2)  # (layers, L, N)
+    same = []
+    other = []
+    for number, span in enumerate(spans):
+        following = spans[number + 1 :] + spans[:number]  # cyclic, so that the last word has a next one too
+        next_different = next(candidate for candidate in following if candidate.word != span.word)
+        same.append(cosines[:, span.text, span.speech].amax((1, 2)))
+        other.append(cosines[:, span.text, next_different.speech].amax((1, 2)))
+    return _UtteranceWords(
+        words=[span.word for span in spans],
+        same=torch.stack(same, 1).numpy(),
+        other=torch.stack(other, 1).numpy(),
+        text=_mean_features(text, [span.text for span in spans]),
+        speech=_mean_features(speech, [span.speech for span in spans]),
     )
+
+
+def _mean_features(features: Tensor, spans: list[slice]) -> Tensor:
+    """Return the mean of features (layers, T, D) over each span, of unit length, (layers, spans, D)."""
+    return torch.stack([F.normalize(features[:, span].mean(1), dim=-1) for span in spans], 1)
 
 
 def _retrieve(words: list[str], text: Tensor, speech: Tensor) -> tuple[np.ndarray, float]:
-    """Hits (layers, words) of the nearest written word of another place, and the share that guessing would hit."""
-    kinds = {word: number for number, word in enumerate(dict.fromkeys(words))}
-    numbers = torch.tensor([kinds[word] for word in words])
-    hits = []
-    for written, spoken in zip(text, speech):
-        cosines = (spoken - spoken.mean(0)) @ (written - written.mean(0)).T
-        cosines.fill_diagonal_(-torch.inf)  # its own context would give it away
-        hits.append((numbers[cosines.argmax(1)] == numbers).numpy().astype(float))
-    counts = torch.bincount(numbers)[numbers].double()
-    return np.array(hits), float(((counts - 1) / (len(words) - 1)).mean())
-
-
-def alignment_plot(models: dict[str, Alignment], width: int = 640, height: int = 360) -> str:
-    """An SVG of similarity by layer, a line and a band for each model; dashed, that of other words.
+    """Find for each word in speech the nearest word in text at another place.
 
     Args:
-        models: By name.
-        width: In pixels.
-        height: In pixels.
+        words: The W words of all utterances.
+        text: Mean text features, (layers, W, D).
+        speech: Mean speech features, (layers, W, D).
+
+    Returns:
+        Whether the retrieved word is the same, (layers, W), and the expected share of guessing.
     """
-    colors = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e5ea2")
-    deepest = max(len(one.layers) for one in models.values()) - 1
-    values = [
-        edge
-        for one in models.values()
-        for layer in one.layers
-        for edge in (layer.similarity.high, layer.other_words.low)
-    ]
-    low, high = min(*values, 0.0), max(*values, 0.1)
-
-    def at(layer: float, value: float) -> str:
-        return f"{50 + (width - 200) * layer / max(deepest, 1):.1f},{height - 40 - (height - 70) * (value - low) / (high - low):.1f}"
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" role="img" '
-        'aria-label="Similarity of the same word in speech and text, by layer"><rect width="100%" height="100%" fill="white"/>'
-    ]
-    for value in np.linspace(low, high, 5):
-        start, end = at(0, value), at(deepest, value)
-        parts.append(
-            f'<path d="M{start} L{end}" stroke="#ddd"/><text x="8" y="{float(start.split(",")[1]) + 4:.1f}">{value:.2f}</text>'
-        )
-    for layer in range(0, deepest + 1, max(1, deepest // 8)):
-        parts.append(f'<text x="{at(layer, low).split(",")[0]}" y="{height - 20}" text-anchor="middle">{layer}</text>')
-    parts.append(
-        f'<text x="{width // 2 - 60}" y="{height - 4}">layer (0: embedding)</text><text x="8" y="16">largest cosine</text>'
-    )
-    for number, (name, one) in enumerate(models.items()):
-        color = colors[number % len(colors)]
-        line = lambda kind, edge: [at(k, getattr(getattr(layer, kind), edge)) for k, layer in enumerate(one.layers)]
-        band = " ".join(line("similarity", "low") + line("similarity", "high")[::-1])
-        parts.append(f'<polygon points="{band}" fill="{color}" opacity="0.2"/>')
-        for kind, dashes in (("similarity", ""), ("other_words", ' stroke-dasharray="4 3"')):
-            parts.append(
-                f'<polyline points="{" ".join(line(kind, "value"))}" fill="none" stroke="{color}" stroke-width="2"{dashes}/>'
-            )
-        parts.append(
-            f'<text x="{width - 140}" y="{40 + 34 * number}" fill="{color}">{_escaped(name)}</text>'
-            f'<text x="{width - 140}" y="{54 + 34 * number}" fill="{color}" font-size="10">dashed: other words</text>'
-        )
-    return "".join([*parts, "</svg>\n"])
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    numbers_by_word = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    numbers = torch.tensor([numbers_by_word[word] for word in words])
+    hits = []
+    for layer_text, layer_speech in zip(text, speech, strict=True):
+        # Centered: features of a layer have a common component that differs between the modalities.
+        cosines = (layer_speech - layer_speech.mean(0)) @ (layer_text - layer_text.mean(0)).T
+        # The same occurrence is excluded: its context, rather than the word, would identify it.
+        cosines.fill_diagonal_(-torch.inf)
+        hits.append((numbers[cosines.argmax(1)] == numbers).numpy().astype(float))
+    counts = torch.bincount(numbers)[numbers].double()
+    chance = float(((counts - 1) / (len(words) - 1)).mean())
+    return np.array(hits), chance

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from zoo.evaluation.judges.pretrained import StyleJudge
+from zoo.evaluation.judges.classifiers import StyleJudge
 from zoo.evaluation.statistics import ItemScores
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named_values

@@ -1,4 +1,4 @@
-"""Every evaluation of a language model by name: what it needs, and what it reports."""
+"""Evaluations of a language model by name: which suites exist, and which task each of them is for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,158 +6,155 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-from transformers import PreTrainedModel
-
-from zoo.evaluation.generation.few_shot import FewShot, load_utterances, most_frequent_label, most_frequent_word
-from zoo.evaluation.generation.sentiment_preservation import (
-    load_sentiment_suite,
-    majority_baseline,
-    measure_sentiment_preservation,
-    spoken,
-    written,
+from zoo.evaluation.alignment_plot import draw_alignment
+from zoo.evaluation.evaluated_model import EvaluatedModel
+from zoo.evaluation.generation.few_shot import (
+    FewShotEvaluator,
+    FewShotResult,
+    most_frequent_label,
+    most_frequent_word,
 )
-from zoo.evaluation.generation.toxic_continuations import toxic_continuations
-from zoo.evaluation.judges.pretrained import SpeechClassifier, TextClassifier
+from zoo.evaluation.generation.sentiment_preservation import (
+    Judge,
+    SentimentPreservation,
+    majority_baseline,
+    make_speech_judge,
+    make_text_judge,
+    measure_sentiment_preservation,
+)
+from zoo.evaluation.generation.toxic_continuations import ToxicityJudges, measure_added_toxicity
+from zoo.evaluation.judges.classifiers import SpeechClassifier, TextClassifier
+from zoo.evaluation.judges.recognizers import Recognizer
 from zoo.evaluation.judges.toxicity import WordList
-from zoo.evaluation.representation_alignment import alignment_plot, measure_alignment
+from zoo.evaluation.representation_alignment import measure_alignment
 from zoo.evaluation.result_cache import ResultCache, cached_scorer
-from zoo.evaluation.scoring.contrast import DIRECTIONS, accuracies
+from zoo.evaluation.scoring.contrast import Scorer, measure_accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
-from zoo.evaluation.scoring.unigram_baseline import Unigram
+from zoo.evaluation.scoring.unigram_baseline import UnigramModel
+from zoo.evaluation.statistics import Estimate
 from zoo.evaluation.suites.contrast_suite import load_contrasts
+from zoo.evaluation.suites.few_shot_suite import Utterance, load_few_shot_suite
+from zoo.evaluation.suites.sentiment_suite import load_sentiment_suite
+from zoo.evaluation.suites.text_and_speech import DIRECTIONS, modalities
 from zoo.files import write_text
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokens.store import TokenTable
-from zoo.tokens.units import Tokens
-from zoo.tokens.vocabulary import Vocabulary
 
-# Examples in a prompt, of the paper.
-SHOTS = {"asr": 10, "tts": 10, "intent": 30}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A language model with what evaluations of it may need.
-
-    Args:
-        network: Over the vocabulary.
-        vocabulary: Numbers text and units.
-        tokenizer: Hears; None where only text is scored.
-        speaks: A vocoder; None where no speech is judged.
-        sample_rate: Of the vocoder, in Hz.
-        tokens: Folder of a tokens stage: its train split is counted by the unigram model, its dev split is aligned; None for none.
-    """
-
-    network: PreTrainedModel
-    vocabulary: Vocabulary
-    tokenizer: SpeechTokenizer | None
-    speaks: Callable[[Tokens], Tensor] | None = None
-    sample_rate: int = 16000
-    tokens: Path | None = None
+# Examples in a prompt, as in the Spirit LM paper.
+NUM_SHOTS = {"asr": 10, "tts": 10, "intent": 30}
+MAX_NEW_TOKENS = {"asr": 100, "tts": 300, "intent": 20}
+ALIGNMENT_UTTERANCES = 200
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How an evaluation is run.
+class EvaluationSettings:
+    """Settings of an evaluation.
 
     Args:
-        limit: Most items; all if None.
-        shots: Examples in a prompt; those of the paper if None, and 0 for sentiment.
-        seed: Of every draw.
-        runs: Of sentiment preservation.
-        transcriber: What hears the speech that was made; None where there is none.
-        text_classifier: Of sentiment.
-        speech_classifier: Of sentiment.
-        toxic_words: A list.
-        toxicity: Score of a text; None leaves the list alone.
+        limit: Maximum number of items; all if None.
+        num_shots: Examples in a prompt; if None, those of the paper, and 0 for sentiment.
+        seed: Seed of all samples and draws.
+        runs: Runs of sentiment preservation.
+        recognizer: Recognizer of generated speech; None for none.
+        text_classifier: Sentiment of a text; None leaves out continuations in text.
+        speech_classifier: Sentiment of a waveform; None leaves out continuations in speech.
+        toxic_words: List of toxic words; None for none.
+        toxicity: Toxicity score of a text in 0 to 1; None for none.
     """
 
     limit: int | None = None
-    shots: int | None = None
+    num_shots: int | None = None
     seed: int = 0
     runs: int = 3
-    transcriber: Callable[[Tensor], str] | None = None
+    recognizer: Recognizer | None = None
     text_classifier: TextClassifier | None = None
     speech_classifier: SpeechClassifier | None = None
     toxic_words: WordList | None = None
     toxicity: Callable[[str], float] | None = None
 
 
-Task = Callable[[Subject, Path, Settings, ResultCache], dict[str, Any]]
+# Report of an evaluation, from the model, the table of the suite, the settings and the cache of the suite.
+Task = Callable[[EvaluatedModel, Path, EvaluationSettings, ResultCache], dict[str, Any]]
 
 
-def contrast(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
-    """Accuracy in every direction that the suite serves, beside a unigram model and chance."""
-    items = load_contrasts(table, subject.tokenizer, subject.vocabulary, settings.limit)
-    unigram = (
-        Unigram.of_table(subject.vocabulary, TokenTable(subject.tokens, "train"))
-        if subject.tokens
-        else Unigram.of_items(subject.vocabulary, items)
-    )
+def evaluate_contrasts(
+    model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
+) -> dict[str, Any]:
+    """Measure the accuracy in every direction that the suite supports, beside a unigram model and chance."""
+    items = load_contrasts(table, model.tokenizer, model.vocabulary, settings.limit)
+    if model.tokens:
+        unigram = UnigramModel.from_table(model.vocabulary, TokenTable(model.tokens, "train"))
+    else:
+        unigram = UnigramModel.from_contrasts(model.vocabulary, items)
+    scorers: dict[str, Scorer] = {
+        "model": cached_scorer(cache, "model", partial(log_likelihoods, model.network)),
+        "unigram": unigram,
+    }
     result: dict[str, Any] = {"task": "contrast", "items": [item.id for item in items]}
-    for name, score in (
-        ("model", cached_scorer(memory, "model", partial(log_likelihoods, subject.network))),
-        ("unigram", unigram),
-    ):
-        found = accuracies(score, subject.vocabulary, items)
-        result[name] = {way: {**one.report(), "hits": one.hits.tolist()} for way, one in found.items()}
+    for name, score in scorers.items():
+        result[name] = {}
+        for direction, accuracy in measure_accuracies(score, model.vocabulary, items).items():
+            result[name][direction] = {**accuracy.report(), "hits": accuracy.hits.tolist()}
     return result
 
 
-def few_shot(name: str, subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
-    """Recognition, synthesis or intents from examples."""
-    shots, asked = load_utterances(table, _hearing(subject, name), subject.vocabulary, settings.limit)
-    number = min(SHOTS[name], len(shots)) if settings.shots is None else settings.shots
-    model = FewShot(subject.network, subject.vocabulary, number, settings.seed, _most_tokens(subject, name))
-    if name == "tts":
-        if subject.speaks is None or settings.transcriber is None:
-            raise ValueError("tts needs a vocoder, and a recognizer that hears it: --asr CHECKPOINT")
-        answers = model.synthesize(shots, asked, subject.speaks, settings.transcriber)
+def evaluate_few_shot(
+    task: str, model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
+) -> dict[str, Any]:
+    """Evaluate few-shot recognition (``asr``), synthesis (``tts``) or intent classification (``intent``)."""
+    shots, tested = load_few_shot_suite(table, _require_tokenizer(model, task), model.vocabulary, settings.limit)
+    num_shots = min(NUM_SHOTS[task], len(shots)) if settings.num_shots is None else settings.num_shots
+    evaluator = FewShotEvaluator(
+        model.network, model.vocabulary, num_shots, settings.seed, _max_new_tokens(model, task)
+    )
+    if task == "tts":
+        if model.vocoder is None or settings.recognizer is None:
+            raise ValueError("tts needs a vocoder, and a recognizer to transcribe its speech: --asr CHECKPOINT")
+        few_shot_result = evaluator.synthesize(shots, tested, model.vocoder, settings.recognizer)
+    elif task == "asr":
+        few_shot_result = evaluator.recognize(shots, tested)
     else:
-        answers = model.recognize(shots, asked) if name == "asr" else model.classify(shots, asked)
-    if name == "intent":
-        unigram, chance = most_frequent_label(asked), 1 / len({one.label for one in asked})
-    else:
-        unigram, chance = most_frequent_word(answers.measure, shots, asked).estimate, 1.0  # an empty answer
-    baselines = {"unigram": unigram.named(answers.measure), "chance": {answers.measure: round(chance, 4)}}
-    return {"task": name, "model": answers.report(), **baselines, "rows": answers.rows}
-
-
-def sentiment(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
-    """Sentiment preservation in every direction that can be judged."""
-    shots, asked = load_sentiment_suite(table, subject.tokenizer, subject.vocabulary, settings.limit)
-    judges = {
-        "T": settings.text_classifier and written(subject.vocabulary, settings.text_classifier),
-        "S": settings.speech_classifier
-        and subject.speaks
-        and spoken(subject.vocabulary, subject.speaks, subject.sample_rate, settings.speech_classifier),
+        few_shot_result = evaluator.classify(shots, tested)
+    unigram, chance = _few_shot_baselines(task, few_shot_result, shots, tested)
+    measure = few_shot_result.measure
+    return {
+        "task": task,
+        "model": few_shot_result.report(),
+        "unigram": unigram.named(measure),
+        "chance": {measure: round(chance, 4)},
+        "rows": few_shot_result.rows(),
     }
+
+
+def evaluate_sentiment(
+    model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
+) -> dict[str, Any]:
+    """Measure sentiment preservation in every direction that can be judged."""
+    shots, tested = load_sentiment_suite(table, model.tokenizer, model.vocabulary, settings.limit)
+    judges = _sentiment_judges(model, settings)
     result: dict[str, Any] = {"task": "sentiment", "model": {}, "unigram": {}, "left_out": {}}
-    for way in DIRECTIONS:
-        if not judges[way[-1]]:
-            result["left_out"][way] = (
-                "no classifier of text" if way[-1] == "T" else "no classifier of speech, or no vocoder"
-            )
-        elif not any(way in one.directions and one.prompt.of(way[0]) is not None for one in asked):
-            result["left_out"][way] = "no item"
+    for direction in DIRECTIONS:
+        _, target = modalities(direction)
+        if target not in judges:
+            reason = "no classifier of text" if target == "T" else "no classifier of speech, or no vocoder"
+            result["left_out"][direction] = reason
+        elif not any(item.supports(direction) for item in tested):
+            result["left_out"][direction] = "no item"
         else:
-            run = partial(
+            measure = partial(
                 measure_sentiment_preservation,
-                subject.network,
-                subject.vocabulary,
+                model.network,
+                model.vocabulary,
                 shots,
-                asked,
-                way,
-                judges[way[-1]],
-                settings.shots or 0,
+                tested,
+                direction,
+                judges[target],
+                settings.num_shots or 0,
                 settings.runs,
                 settings.seed,
             )
-            result["model"][way] = memory.part(
-                way, lambda: (lambda one: {**one.report(), "hits": one.hits.tolist(), "rows": one.rows})(run())
-            )
-            result["unigram"][way] = majority_baseline(asked, way).named("accuracy")
+            result["model"][direction] = cache.get_or_compute(direction, partial(_report_sentiment, measure))
+            result["unigram"][direction] = majority_baseline(tested, direction).named("accuracy")
     if not result["model"]:
         raise ValueError(
             "no direction of sentiment can be judged: give --text-classifier, or --speech-classifier and a vocoder"
@@ -165,54 +162,92 @@ def sentiment(subject: Subject, table: Path, settings: Settings, memory: ResultC
     return result
 
 
-def alignment(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
-    """Similarity of the same words in speech and text, layer by layer; ``alignment.svg`` beside the result."""
-    found = measure_alignment(
-        subject.network, subject.vocabulary, TokenTable(table, "dev"), settings.limit or 200, settings.seed
-    )
-    write_text(memory.path.with_suffix(".svg"), alignment_plot({"model": found}))
-    return {"task": "alignment", "model": found.report(), "chance": {"retrieval": round(found.retrieval_chance, 4)}}
+def evaluate_alignment(
+    model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
+) -> dict[str, Any]:
+    """Measure how similar the same words are in speech and text, by layer, and write a plot beside the result."""
+    dev = TokenTable(table, "dev")
+    limit = settings.limit or ALIGNMENT_UTTERANCES
+    alignment = measure_alignment(model.network, model.vocabulary, dev, limit, settings.seed)
+    write_text(cache.path.with_suffix(".svg"), draw_alignment({"model": alignment}))
+    return {
+        "task": "alignment",
+        "model": alignment.report(),
+        "chance": {"retrieval": round(alignment.retrieval_chance, 4)},
+    }
 
 
-def toxicity(subject: Subject, table: Path, settings: Settings, memory: ResultCache) -> dict[str, Any]:
-    """Added toxicity of continuations in both modalities."""
-    return toxic_continuations(
-        subject.network,
-        subject.vocabulary,
-        subject.tokenizer,
-        table,
-        settings.toxic_words,
-        settings.toxicity,
-        subject.speaks,
-        settings.transcriber,
-        settings.limit,
-        settings.seed,
-    )
+def evaluate_toxicity(
+    model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
+) -> dict[str, Any]:
+    """Measure the added toxicity of continuations in both modalities."""
+    judges = ToxicityJudges(settings.toxic_words, settings.toxicity, settings.recognizer)
+    return measure_added_toxicity(model, table, judges, settings.limit, settings.seed)
 
 
 TASKS: dict[str, Task] = {
-    "contrast": contrast,
-    **{name: partial(few_shot, name) for name in SHOTS},
-    "sentiment": sentiment,
-    "alignment": alignment,
-    "toxicity": toxicity,
+    "contrast": evaluate_contrasts,
+    **{name: partial(evaluate_few_shot, name) for name in NUM_SHOTS},
+    "sentiment": evaluate_sentiment,
+    "alignment": evaluate_alignment,
+    "toxicity": evaluate_toxicity,
 }
-# Suites by name: their task, and the file of their table in a folder of suites.
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite that can be evaluated by name.
+
+    Args:
+        task: Task of the suite, one of ``TASKS``.
+        file: Table of the suite in a folder of suites; empty where the task reads a tokens folder instead.
+    """
+
+    task: str
+    file: str
+
+
 SUITES = {
-    **{name: ("contrast", f"{name}.jsonl") for name in ("story_cloze", "topic_story_cloze", "swuggy", "sblimp")},
-    **{name: (name, "commands.jsonl") for name in SHOTS},
-    "sentiment": ("sentiment", "sentiment.jsonl"),
-    "toxicity": ("toxicity", "toxicity.jsonl"),
-    "alignment": ("alignment", ""),
+    **{name: Suite("contrast", f"{name}.jsonl") for name in ("story_cloze", "topic_story_cloze", "swuggy", "sblimp")},
+    **{name: Suite(name, "commands.jsonl") for name in NUM_SHOTS},
+    "sentiment": Suite("sentiment", "sentiment.jsonl"),
+    "toxicity": Suite("toxicity", "toxicity.jsonl"),
+    "alignment": Suite("alignment", ""),
 }
 
 
-def _hearing(subject: Subject, name: str) -> SpeechTokenizer:
-    if subject.tokenizer is None:
-        raise ValueError(f"{name} needs a speech tokenizer: name its folder with --tokenizer")
-    return subject.tokenizer
+def _require_tokenizer(model: EvaluatedModel, task: str) -> SpeechTokenizer:
+    if model.tokenizer is None:
+        raise ValueError(f"{task} needs a speech tokenizer: name its folder with --tokenizer")
+    return model.tokenizer
 
 
-def _most_tokens(subject: Subject, name: str) -> int:
-    """New tokens of an answer: fewer where the whole context is small."""
-    return min({"asr": 100, "tts": 300, "intent": 20}[name], subject.network.config.max_position_embeddings // 4)
+def _max_new_tokens(model: EvaluatedModel, task: str) -> int:
+    """Return the maximum length of an answer: at most a quarter of the context."""
+    return min(MAX_NEW_TOKENS[task], model.network.config.max_position_embeddings // 4)
+
+
+def _few_shot_baselines(
+    task: str, result: FewShotResult, shots: list[Utterance], tested: list[Utterance]
+) -> tuple[Estimate, float]:
+    """Return the unigram baseline of a task, and chance."""
+    if task == "intent":
+        num_labels = len({utterance.label for utterance in tested})
+        return most_frequent_label(tested), 1 / num_labels
+    # Chance is an empty answer, whose errors are all reference words or characters.
+    return most_frequent_word(result.measure, shots, tested).estimate, 1.0
+
+
+def _sentiment_judges(model: EvaluatedModel, settings: EvaluationSettings) -> dict[str, Judge]:
+    """Return the available judges by modality, ``T`` and ``S``."""
+    judges: dict[str, Judge] = {}
+    if settings.text_classifier is not None:
+        judges["T"] = make_text_judge(model.vocabulary, settings.text_classifier)
+    if settings.speech_classifier is not None and model.vocoder is not None:
+        judges["S"] = make_speech_judge(model.vocabulary, model.vocoder, model.sample_rate, settings.speech_classifier)
+    return judges
+
+
+def _report_sentiment(measure: Callable[[], SentimentPreservation]) -> dict[str, Any]:
+    preservation = measure()
+    return {**preservation.report(), "hits": preservation.hits.tolist(), "rows": preservation.rows()}

@@ -9,9 +9,9 @@ from zoo.corpora import DemoCorpus
 from zoo.corpora.demo_stories import grammar
 from zoo.corpora.demo_suites import VOWELS, content_words, nonsense
 from zoo.corpora.demo_voices import speakers
-from zoo.evaluation.generation.sentiment_preservation import load_sentiment_suite
 from zoo.evaluation.judges.toxicity import WordList
 from zoo.evaluation.suites.contrast_suite import load_contrasts
+from zoo.evaluation.suites.sentiment_suite import load_sentiment_suite
 
 
 def planned(language, num_suite=24, num_cloze=60, seed=0):
@@ -88,7 +88,7 @@ def test_tables_are_what_the_evaluations_read(tmp_path):
     folder, vocabulary = tmp_path / "suites", words_vocabulary()
     for name in ("swuggy", "sblimp"):
         items = load_contrasts(folder / f"{name}.jsonl", None, vocabulary)
-        assert len(items) == 2 and all(item.serves("T->T") for item in items)
+        assert len(items) == 2 and all(item.supports("T->T") for item in items)
     shots, test = load_sentiment_suite(folder / "sentiment.jsonl", None, vocabulary)
     assert len(shots) == 9 and len(test) == 3
     rows = [json.loads(line) for line in (folder / "commands.jsonl").read_text().splitlines()]

@@ -15,7 +15,7 @@ def test_the_harness_gets_the_folder_and_its_figures_come_back(tmp_path, monkeyp
         return {"results": {"toy": {"acc,none": 0.5, "alias": "toy", "samples": [1]}}, "versions": {}}
 
     monkeypatch.setitem(sys.modules, "lm_eval", SimpleNamespace(simple_evaluate=simple_evaluate))
-    assert evaluate_text(tmp_path, ["toy"], limit=3, shots=5) == {"toy": {"acc,none": 0.5, "alias": "toy"}}
+    assert evaluate_text(tmp_path, ["toy"], limit=3, num_shots=5) == {"toy": {"acc,none": 0.5, "alias": "toy"}}
     assert asked == {
         "model": "hf",
         "pretrained": str(tmp_path),

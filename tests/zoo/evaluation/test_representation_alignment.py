@@ -1,12 +1,11 @@
 from types import SimpleNamespace
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
 
 from tests.toy_tokens import STREAMS, WORDS, sentences, spoken, tiny_network, words_vocabulary
-from zoo.evaluation.representation_alignment import alignment_plot, measure_alignment
+from zoo.evaluation.representation_alignment import measure_alignment
 from zoo.tokens.store import TokenTable, write_tokens
 
 VOCABULARY = words_vocabulary()
@@ -73,14 +72,6 @@ def test_the_largest_cosine_of_a_word_by_hand(table):
             best.append(max(pairs))
         assert one.similarity.value == pytest.approx(np.mean(best), abs=1e-5)
     assert len(found.layers) == 3 and len(found.report()["layers"]) == 3
-
-
-def test_the_plot_is_an_svg_with_a_line_for_each_model(table):
-    found = measure_alignment(tiny_network(VOCABULARY), VOCABULARY, table, limit=3)
-    root = ElementTree.fromstring(alignment_plot({"base": found, "a<b": found}))
-    lines = [node for node in root if node.tag.endswith("polyline")]
-    assert len(lines) == 4 and all(len(line.get("points").split()) == 3 for line in lines)
-    assert "a<b" in [node.text for node in root if node.tag.endswith("text")]
 
 
 def test_without_word_times_there_is_nothing_to_compare(tmp_path):

@@ -1,222 +1,238 @@
-"""Sentiment preservation of a language model: prompts in, continuations judged, over several runs."""
+"""Sentiment preservation (STSP): whether generated continuations keep the sentiment of their prompts, over runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.evaluation.generation.continuations import continuations
-from zoo.evaluation.generation.stsp import SENTIMENTS, draw_shots, sentiment_of
-from zoo.evaluation.judges.pretrained import SpeechClassifier, TextClassifier
-from zoo.evaluation.scoring.contrast import DIRECTIONS, TextAndSpeech, candidate, given
+from zoo.evaluation.evaluated_model import Synthesize
+from zoo.evaluation.generation.continuations import generate_continuations
+from zoo.evaluation.generation.stsp import draw_shots
+from zoo.evaluation.judges.classifiers import SpeechClassifier, TextClassifier
 from zoo.evaluation.statistics import Estimate, mean
-from zoo.evaluation.suites.contrast_suite import Parts, read_table
+from zoo.evaluation.suites.sentiment_suite import SENTIMENTS, SentimentItem
+from zoo.evaluation.suites.text_and_speech import MODALITY_NAMES, modalities, prompt_ids
 from zoo.language.generation import Sampling
-from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
-from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
-# Of section 5 of the paper.
+# Maximum length of a continuation, as in section 5 of the Spirit LM paper.
 NEW_TOKENS = {"T->T": 50, "S->T": 50, "T->S": 200, "S->S": 300}
+
+# Sentiment of the ids (N,) of a continuation.
+Judge = Callable[[np.ndarray], str]
 
 
 @dataclass(frozen=True)
-class SentimentItem:
-    """An item of the suite.
+class JudgedContinuation:
+    """A continuation and the sentiment it was judged to have.
 
     Args:
-        id: Its name.
-        sentiment: Of both parts.
-        prompt: What is given.
-        generation: What a speaker went on with; None where it serves as a test only.
-        directions: That it is meant for.
+        id: Name of the item.
+        sentiment: Sentiment of the item.
+        judgment: Sentiment of the continuation.
+        content: Text or string of units of the continuation.
     """
 
     id: str
     sentiment: str
-    prompt: TextAndSpeech = field(repr=False)
-    generation: TextAndSpeech | None = field(repr=False, default=None)
-    directions: tuple[str, ...] = DIRECTIONS
+    judgment: str
+    content: str
 
 
 @dataclass(frozen=True)
 class SentimentPreservation:
-    """Accuracy in one direction.
+    """Sentiment preservation in one direction.
 
     Args:
-        accuracy: Mean over runs; the interval is a bootstrap over items.
+        accuracy: Mean accuracy over runs; the interval is a bootstrap over items.
         runs: Accuracy of each run.
-        hits: (runs, items).
-        rows: Of the first run: name, sentiment, judgment, and the text or the units that were judged.
-        shots: Examples in the prompt.
+        hits: Whether the sentiment was kept, (runs, items).
+        continuations: Judged continuations of the first run.
+        num_shots: Examples in each prompt.
     """
 
     accuracy: Estimate
     runs: list[float]
     hits: np.ndarray = field(repr=False)
-    rows: list[tuple[str, str, str, str]] = field(repr=False)
-    shots: int
+    continuations: list[JudgedContinuation] = field(repr=False)
+    num_shots: int
 
     def report(self) -> dict[str, Any]:
+        """Return the accuracy with its interval, as written to reports."""
         return {
             **self.accuracy.named("accuracy"),
-            "runs": [round(run, 4) for run in self.runs],
-            "shots": self.shots,
+            "runs": [round(accuracy, 4) for accuracy in self.runs],
+            "shots": self.num_shots,
             "chance": round(1 / len(SENTIMENTS), 4),
         }
 
-
-def load_sentiment_suite(
-    path: Path, tokenizer: SpeechTokenizer | None, vocabulary: Vocabulary, limit: int | None = None
-) -> tuple[list[SentimentItem], list[SentimentItem]]:
-    """Read a suite: JSON Lines of ``prompt``, ``sentiment`` or ``emotion``, ``split`` (shots or test), and perhaps ``generation``.
-
-    Args:
-        path: The table; audio paths are relative to its folder.
-        tokenizer: Of the speech; None for text alone.
-        vocabulary: Numbers text and units.
-        limit: Most test items; all if None.
-
-    Returns:
-        The items that may be shown, and those that are tested.
-    """
-    parts, found = Parts(path.parent, vocabulary, tokenizer), {"shots": [], "test": []}
-    for number, (where, row) in enumerate(read_table(path)):
-        if row.get("split") not in found or "prompt" not in row or not ("sentiment" in row or "emotion" in row):
-            raise ValueError(f"{where}: want a prompt, a sentiment or emotion, and a split of shots or test")
-        sentiment = row["sentiment"] if "sentiment" in row else sentiment_of(row["emotion"])
-        if sentiment not in SENTIMENTS:
-            raise ValueError(f"{where}: sentiment {sentiment!r}; want one of {', '.join(SENTIMENTS)}")
-        if row["split"] == "shots" or limit is None or len(found["test"]) < limit:
-            generation = parts.both(row["generation"], where) if "generation" in row else None
-            found[row["split"]].append(
-                SentimentItem(
-                    str(row.get("id", number)),
-                    sentiment,
-                    parts.both(row["prompt"], where),
-                    generation,
-                    tuple(row.get("directions", DIRECTIONS)),
-                )
-            )
-    return found["shots"], found["test"]
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return name, sentiment, judgment and content of each continuation of the first run, as written to reports."""
+        return [astuple(continuation) for continuation in self.continuations]
 
 
 def sentiment_prompt(
-    vocabulary: Vocabulary, shots: Sequence[SentimentItem], asked: SentimentItem, direction: str
+    vocabulary: Vocabulary, shots: Sequence[SentimentItem], tested: SentimentItem, direction: str
 ) -> np.ndarray:
-    """Ids (N,) of the examples, each with its continuation, and then of the input that is tested."""
-    parts = []
+    """Return the ids (N,) of the examples, each with its reference continuation, and then of the tested prompt.
+
+    Args:
+        vocabulary: Vocabulary of the network.
+        shots: Examples; each needs a reference continuation in the target modality.
+        tested: Tested item.
+        direction: One of ``DIRECTIONS``.
+    """
+    _, target = modalities(direction)
+    segments = []
     for shot in shots:
-        shown = candidate(vocabulary, shot.prompt, shot.generation, direction)
-        parts += [shown.prompt[1:], shown.continuation]
-    return np.concatenate([[vocabulary.bos], *parts, given(vocabulary, asked.prompt, direction)[1:]]).astype(np.int64)
+        if shot.continuation is None:
+            raise ValueError(f"item {shot.id} has no reference continuation: it cannot be an example")
+        # Only the beginning of the complete prompt has a begin token.
+        segments += [prompt_ids(vocabulary, shot.prompt, direction)[1:], shot.continuation.ids(target)]
+    tested_ids = prompt_ids(vocabulary, tested.prompt, direction)[1:]
+    return np.concatenate([[vocabulary.bos], *segments, tested_ids]).astype(np.int64)
 
 
 def measure_sentiment_preservation(
     network: PreTrainedModel,
     vocabulary: Vocabulary,
     shots: Sequence[SentimentItem],
-    asked: Sequence[SentimentItem],
+    tested: Sequence[SentimentItem],
     direction: str,
-    judge: Callable[[np.ndarray], str],
+    judge: Judge,
     num_shots: int = 0,
     runs: int = 3,
     seed: int = 0,
 ) -> SentimentPreservation:
-    """Test one direction, with temperature 0.8 and top-p 0.95.
+    """Measure one direction, sampling with temperature 0.8 and top-p 0.95.
 
     Args:
-        network: Over the vocabulary.
-        vocabulary: Numbers text and units.
-        shots: That may be shown; drawn anew in each run, as many of each sentiment.
-        asked: That are tested; those not meant for the direction are left out.
+        network: Language model over the vocabulary.
+        vocabulary: Vocabulary of text and units.
+        shots: Items for examples, drawn for each run, as many of each sentiment.
+        tested: Items to test; those that do not support the direction are left out.
         direction: One of ``DIRECTIONS``.
-        judge: Sentiment of a continuation (N,), such as ``written`` or ``spoken`` return.
-        num_shots: 0, or a multiple of 3.
-        runs: Each with other draws.
-        seed: Of the first run.
+        judge: Sentiment of a continuation, such as ``make_text_judge`` or ``make_speech_judge`` return.
+        num_shots: Examples in each prompt: 0, or a multiple of 3.
+        runs: Number of runs, each with other samples and examples.
+        seed: Seed of the first run; each later run increments it.
 
     Raises:
-        ValueError: Where nothing is left to test, a sentiment has too few shots, or a prompt leaves too little room.
+        ValueError: If no item supports the direction, a sentiment has too few examples, or a prompt leaves no room.
     """
-    shots = [
-        one
-        for one in shots
-        if _serves(one, direction) and one.generation is not None and one.generation.of(direction[-1]) is not None
-    ]
-    asked = [one for one in asked if _serves(one, direction)]
-    if not asked:
+    examples = [item for item in shots if item.can_be_example(direction)]
+    items = [item for item in tested if item.supports(direction)]
+    if not items:
         raise ValueError(f"no item of the suite is meant for {direction}")
-    to, hits, rows = "text" if direction[-1] == "T" else "speech", [], []
+    hits: list[list[bool]] = []
+    first_run: list[JudgedContinuation] = []
+    num_drawn = 0
     for run in range(runs):
-        chosen = [
-            shots[row]
-            for row in draw_shots([one.sentiment for one in shots], num_shots, np.random.RandomState(seed + run))
-        ]
-        prompts = [sentiment_prompt(vocabulary, chosen, one, direction) for one in asked]
-        sampling = Sampling(NEW_TOKENS[direction], temperature=0.8, top_p=0.95, seed=seed + run)
-        # A continuation ends where the next example would begin.
-        stop = [vocabulary.text_marker if direction[0] == "T" else vocabulary.speech_marker] if num_shots else []
-        found = continuations(network, vocabulary, prompts, to, sampling, stop, f"{direction}, run {run + 1}")
-        judged = [judge(ids) for ids in found]
-        hits.append([label == one.sentiment for label, one in zip(judged, asked)])
-        rows = rows or [
-            (one.id, one.sentiment, label, _shown(vocabulary, ids)) for one, label, ids in zip(asked, judged, found)
-        ]
-    matrix = np.array(hits, dtype=float)
-    return SentimentPreservation(mean(matrix.mean(0)), matrix.mean(1).tolist(), matrix, rows, len(chosen))
+        drawn = _draw_examples(examples, num_shots, seed + run)
+        num_drawn = len(drawn)
+        continuations = _generate_run(network, vocabulary, drawn, items, direction, seed, run)
+        judgments = [judge(ids) for ids in continuations]
+        hits.append([judgment == item.sentiment for judgment, item in zip(judgments, items, strict=True)])
+        if run == 0:
+            for item, judgment, ids in zip(items, judgments, continuations, strict=True):
+                content = _format_ids(vocabulary, ids)
+                first_run.append(JudgedContinuation(item.id, item.sentiment, judgment, content))
+    matrix = np.array(hits, dtype=float)  # (runs, items)
+    return SentimentPreservation(
+        accuracy=mean(matrix.mean(0)),
+        runs=matrix.mean(1).tolist(),
+        hits=matrix,
+        continuations=first_run,
+        num_shots=num_drawn,
+    )
 
 
-def written(vocabulary: Vocabulary, classifier: TextClassifier) -> Callable[[np.ndarray], str]:
-    """A judge of ids (N,) of text."""
-    return lambda ids: classifier(vocabulary.text.decode(ids.tolist()))
+def _draw_examples(examples: Sequence[SentimentItem], num_shots: int, seed: int) -> list[SentimentItem]:
+    sentiments = [item.sentiment for item in examples]
+    return [examples[index] for index in draw_shots(sentiments, num_shots, np.random.RandomState(seed))]
 
 
-def spoken(
-    vocabulary: Vocabulary, speaks: Callable[[Tokens], Tensor], sample_rate: int, classifier: SpeechClassifier
-) -> Callable[[np.ndarray], str]:
-    """A judge of ids (N,) of units, which are spoken by a vocoder first; silence is neutral."""
+def _generate_run(
+    network: PreTrainedModel,
+    vocabulary: Vocabulary,
+    examples: Sequence[SentimentItem],
+    items: Sequence[SentimentItem],
+    direction: str,
+    seed: int,
+    run: int,
+) -> list[np.ndarray]:
+    """Generate the continuations of one run."""
+    source, target = modalities(direction)
+    # A continuation ends where the next example would begin.
+    next_marker = vocabulary.text_marker if source == "T" else vocabulary.speech_marker
+    return generate_continuations(
+        network,
+        vocabulary,
+        [sentiment_prompt(vocabulary, examples, item, direction) for item in items],
+        MODALITY_NAMES[target],
+        Sampling(NEW_TOKENS[direction], temperature=0.8, top_p=0.95, seed=seed + run),
+        [next_marker] if examples else [],
+        f"{direction}, run {run + 1}",
+    )
+
+
+def make_text_judge(vocabulary: Vocabulary, classifier: TextClassifier) -> Judge:
+    """Return a judge of text ids (N,)."""
 
     def judge(ids: np.ndarray) -> str:
-        tokens = vocabulary.tokens(ids)
-        return classifier(speaks(tokens), sample_rate) if len(tokens) else "neutral"
+        return classifier(vocabulary.text.decode(ids.tolist()))
 
     return judge
 
 
-def own_continuations(asked: Sequence[SentimentItem], to: str, judge: Callable[[np.ndarray], str]) -> np.ndarray:
-    """Hits (1, items) of what the speakers themselves went on with: at chance, the judge tells nothing of a model either.
+def make_speech_judge(
+    vocabulary: Vocabulary, vocoder: Synthesize, sample_rate: int, classifier: SpeechClassifier
+) -> Judge:
+    """Return a judge of speech ids (N,), which are synthesized first; a continuation without units is neutral.
 
     Args:
-        asked: Those without a continuation of their own in the modality are left out.
-        to: Modality, ``T`` or ``S``.
-        judge: Sentiment of a continuation (N,); speech is heard as its units tell it.
+        vocabulary: Vocabulary of the ids.
+        vocoder: Vocoder of the speech tokens.
+        sample_rate: Sample rate of the vocoder, in Hz.
+        classifier: Sentiment of a waveform.
     """
-    there = [
-        one
-        for one in asked
-        if one.generation is not None
-        and one.generation.of(to) is not None
-        and any(way[-1] == to for way in one.directions)
-    ]
-    return np.array([[judge(one.generation.of(to)) == one.sentiment for one in there]], dtype=float)
+
+    def judge(ids: np.ndarray) -> str:
+        tokens = vocabulary.tokens(ids)
+        return classifier(vocoder(tokens), sample_rate) if len(tokens) else "neutral"
+
+    return judge
 
 
-def majority_baseline(asked: Sequence[SentimentItem], direction: str) -> Estimate:
-    """What always answering the commonest sentiment would reach."""
-    sentiments = [one.sentiment for one in asked if _serves(one, direction)]
-    common = max(SENTIMENTS, key=sentiments.count)
-    return mean(np.array([one == common for one in sentiments], dtype=float))
+def judge_references(tested: Sequence[SentimentItem], modality: str, judge: Judge) -> np.ndarray:
+    """Judge the reference continuations: an upper bound for models, and at chance where the judge is uninformative.
+
+    Args:
+        tested: Items; those without a reference continuation in the modality are left out.
+        modality: Modality of the continuations, ``T`` or ``S``.
+        judge: Sentiment of a continuation; speech is synthesized from its units first.
+
+    Returns:
+        Whether each judgment is the sentiment of the item, (1, items).
+    """
+    hits = []
+    for item in tested:
+        is_target = any(modalities(direction)[1] == modality for direction in item.directions)
+        if item.continuation is not None and item.continuation.has(modality) and is_target:
+            hits.append(judge(item.continuation.ids(modality)) == item.sentiment)
+    return np.array([hits], dtype=float)
 
 
-def _serves(one: SentimentItem, direction: str) -> bool:
-    return direction in one.directions and one.prompt.of(direction[0]) is not None
+def majority_baseline(tested: Sequence[SentimentItem], direction: str) -> Estimate:
+    """Return the accuracy of always answering the most frequent sentiment of the items that support a direction."""
+    sentiments = [item.sentiment for item in tested if item.supports(direction)]
+    most_frequent = max(SENTIMENTS, key=sentiments.count)
+    return mean(np.array([sentiment == most_frequent for sentiment in sentiments], dtype=float))
 
 
-def _shown(vocabulary: Vocabulary, ids: np.ndarray) -> str:
+def _format_ids(vocabulary: Vocabulary, ids: np.ndarray) -> str:
+    """Return ids as a string of units where there are any, otherwise as text."""
     speech = vocabulary.tokens(ids)
     return str(speech) if len(speech) else vocabulary.text.decode(ids.tolist())

@@ -1,7 +1,6 @@
-"""Sentiment preservation (STSP): whether what a model goes on with has the sentiment of what it was given.
+"""The official STSP scorer and few-shot prompts, in the files and draws of the Spirit LM release.
 
-The labels, files and few-shot draws are those of the official release; other than there, a prompt of few shots ends with
-the input that is tested.
+Unlike in the release, few-shot prompts of ``sentiment_preservation`` end with the input that is tested.
 """
 
 import json
@@ -16,27 +15,16 @@ import soundfile
 import torch
 from torch import Tensor
 
-SENTIMENTS = ("negative", "neutral", "positive")
-EMOTION_TO_SENTIMENT = {
-    "happy": "positive",
-    "amused": "positive",
-    "angry": "negative",
-    "sad": "negative",
-    "default": "neutral",
-    "neutral": "neutral",
-}
-EXPRESSO_EMOTION_TO_SENTIMENT = {
-    emotion: EMOTION_TO_SENTIMENT[emotion] for emotion in ("happy", "angry", "sad", "default")
-}
+from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT, SENTIMENTS
 
 
 @dataclass(frozen=True)
 class STSPScore:
-    """How often predictions are the references' labels.
+    """Agreement of predicted and reference labels.
 
     Args:
-        hits: Of each row that could be scored, (n,).
-        excluded: Why each other row was left out of the denominator.
+        hits: Whether the prediction is the reference label, of each row that could be scored, (n,).
+        excluded: Reason why each other row was left out of the denominator.
     """
 
     hits: np.ndarray
@@ -44,45 +32,33 @@ class STSPScore:
 
     @property
     def accuracy(self) -> float:
-        """In 0 to 1; not a number where no row could be scored."""
+        """Accuracy in 0 to 1; NaN where no row could be scored."""
         return float(np.mean(self.hits)) if len(self.hits) else math.nan
 
     def __str__(self) -> str:
         return f"{100 * self.accuracy:.2f}%"
 
 
-def sentiment_of(emotion: str, sentiments: Mapping[str, str] = EMOTION_TO_SENTIMENT) -> str:
-    """Raises: ValueError at an emotion that the map lacks."""
-    if emotion not in sentiments:
-        raise ValueError(f"emotion {emotion!r} has no sentiment; the map has {', '.join(sentiments)}")
-    return sentiments[emotion]
-
-
 def select_labels(labels: Sequence[str], wanted: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Indices and names, in the classifier's order, of those of its labels that are wanted.
+    """Return the indices and names, in the classifier's order, of the wanted labels of a classifier.
 
     Raises:
-        ValueError: Where it lacks one.
+        ValueError: If the classifier lacks a wanted label.
     """
     missing = [label for label in wanted if label not in labels]
     if missing:
         raise ValueError(f"the classifier has no label {missing[0]!r}; it has {', '.join(labels)}")
     indices = sorted(list(labels).index(label) for label in wanted)
-    return indices, [labels[i] for i in indices]
-
-
-def best_label(scores: Sequence[Any]) -> tuple[float, str]:
-    """Score and lower-case name of the likeliest of ``[{"label": ..., "score": ...}]``, the first of equal ones; a list around it is taken off."""
-    rows = scores[0] if isinstance(scores[0], (list, tuple)) else scores
-    best = max(rows, key=lambda row: row["score"])
-    return best["score"], best["label"].lower()
+    return indices, [labels[index] for index in indices]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a reference or prediction file, one JSON object a line; a blank line is an error, as in the release.
+    """Read the rows of a reference or prediction file, one JSON object a line.
+
+    As in the release, a blank line is an error.
 
     Raises:
-        ValueError: At a line that is no object.
+        ValueError: If a line is not JSON.
     """
     rows = []
     with path.open(encoding="utf-8") as lines:
@@ -90,115 +66,129 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             try:
                 rows.append(json.loads(line))
             except ValueError as error:
-                raise ValueError(f"{path}:{number}: want one JSON object a line: {error}") from error
+                raise ValueError(f"{path}:{number}: expected one JSON object per line: {error}") from error
     return rows
 
 
 def read_predictions(path: Path) -> dict[str, str]:
-    """Predicted labels by id, ids as text.
+    """Read predicted labels by id; ids are converted to strings.
 
     Raises:
-        ValueError: At a row without ``id`` or ``pred``, or an id that is there twice.
+        ValueError: If a row lacks ``id`` or ``pred``, or an id occurs twice.
     """
-    found: dict[str, str] = {}
+    predictions: dict[str, str] = {}
     for number, row in enumerate(read_rows(path), 1):
         for key in ("id", "pred"):
             if key not in row:
-                raise ValueError(f"{path}:{number}: a prediction lacks {key!r}")
-        if str(row["id"]) in found:
+                raise ValueError(f"{path}:{number}: the prediction lacks {key!r}")
+        if str(row["id"]) in predictions:
             raise ValueError(f"{path}:{number}: id {row['id']} is predicted twice")
-        found[str(row["id"])] = row["pred"]
-    return found
+        predictions[str(row["id"])] = row["pred"]
+    return predictions
 
 
-def score(
+def score_predictions(
     references: Sequence[Mapping[str, Any]], predictions: Mapping[str, str], label: str = "sentiment"
 ) -> STSPScore:
     """Compare labels exactly, as the official scorer does.
 
     Args:
         references: Rows with ``id`` and ``sentiment`` or ``emotion``.
-        predictions: By id, as text.
-        label: ``sentiment`` (that of the emotion where a row has none) or ``emotion``.
+        predictions: Predicted labels by id, as strings.
+        label: Label to compare: ``sentiment`` (that of the emotion, where a row has none) or ``emotion``.
 
     Raises:
-        ValueError: Where there are not as many predictions as references.
+        ValueError: If there are not as many predictions as references.
     """
     if len(predictions) != len(references):
         raise ValueError(f"{len(predictions)} predictions for {len(references)} references: predict each row once")
     hits, excluded = [], []
     for row in references:
-        gold = _gold(row, label)
+        has_label, reference = _reference_label(row, label)
         if "id" not in row or str(row["id"]) not in predictions:
             excluded.append(f"id {row.get('id')!r} is not predicted")
-        elif gold is None:
+        elif not has_label:
             excluded.append(f"id {row['id']!r} has no usable {label}")
         else:
-            hits.append(gold[0] == predictions[str(row["id"])])
+            hits.append(reference == predictions[str(row["id"])])
     return STSPScore(np.array(hits, dtype=float), excluded)
 
 
-def _gold(row: Mapping[str, Any], label: str) -> tuple[Any] | None:
+def _reference_label(row: Mapping[str, Any], label: str) -> tuple[bool, Any]:
+    """Return whether a row has a usable label, and the label, which may be any JSON value."""
     if label in row:
-        return (row[label],)
+        return True, row[label]
     emotion = row.get("emotion") if label == "sentiment" else None
-    return (EMOTION_TO_SENTIMENT[emotion],) if emotion in EMOTION_TO_SENTIMENT else None
+    if emotion in EMOTION_TO_SENTIMENT:
+        return True, EMOTION_TO_SENTIMENT[emotion]
+    return False, None
 
 
 def score_files(references: Path, predictions: Path, label: str = "sentiment") -> STSPScore:
-    """Score the official files of one run."""
-    return score(read_rows(references), read_predictions(predictions), label)
+    """Score the official reference and prediction files of one run."""
+    return score_predictions(read_rows(references), read_predictions(predictions), label)
 
 
 def draw_shots(sentiments: Sequence[str], num_shots: int, draw: np.random.RandomState) -> list[int]:
-    """Rows to show: as many of each sentiment, ``ceil(num_shots / 3)``, sentiment by sentiment in alphabetical order.
+    """Draw ``ceil(num_shots / 3)`` rows of each sentiment, sentiment by sentiment in alphabetical order.
 
     The draws are those of the release for the same state of numpy's generator.
 
     Args:
-        sentiments: Of each row there is.
-        num_shots: 0 for none; rounded up to a multiple of the number of sentiments, which is 3.
-        draw: Of the choice.
+        sentiments: Sentiment of each row.
+        num_shots: Rows to draw, rounded up to a multiple of 3, the number of sentiments; 0 for none.
+        draw: Generator of the draws.
 
     Raises:
-        ValueError: Where a sentiment has too few rows.
+        ValueError: If a sentiment has too few rows.
     """
-    each, chosen = math.ceil(num_shots / len(SENTIMENTS)), []
-    for sentiment in sorted({*SENTIMENTS, *sentiments}) if each else []:
-        rows = [row for row, one in enumerate(sentiments) if one == sentiment]
-        if len(rows) < each:
-            raise ValueError(f"{num_shots} shots need {each} rows of each sentiment, but {sentiment} has {len(rows)}")
-        chosen += [rows[i] for i in draw.choice(len(rows), size=each, replace=False)]
+    per_sentiment = math.ceil(num_shots / len(SENTIMENTS))
+    if per_sentiment == 0:
+        return []
+    chosen: list[int] = []
+    for sentiment in sorted({*SENTIMENTS, *sentiments}):
+        rows = [row for row, row_sentiment in enumerate(sentiments) if row_sentiment == sentiment]
+        if len(rows) < per_sentiment:
+            raise ValueError(
+                f"{num_shots} shots need {per_sentiment} rows of each sentiment, but {sentiment} has {len(rows)}"
+            )
+        chosen += [rows[index] for index in draw.choice(len(rows), size=per_sentiment, replace=False)]
     return chosen
 
 
 def shots_string(prompts: Sequence[str], sentiments: Sequence[str], num_shots: int, draw: np.random.RandomState) -> str:
-    """The release's few-shot prompt in its string form, a line a shot."""
+    """Return the release's few-shot prompt as a string, one line for each drawn shot."""
     return "".join(f"{prompts[row]}\n" for row in draw_shots(sentiments, num_shots, draw))
 
 
-def shot_string(row: Mapping[str, str], audio: Path, modalities: tuple[str, str], hear: Callable[[Tensor], str]) -> str:
-    """One row of the release's few-shot manifest as a line of the prompt: the input, then what a speaker went on with.
+def shot_string(
+    row: Mapping[str, str], audio: Path, modalities: tuple[str, str], encode: Callable[[Tensor], str]
+) -> str:
+    """Return a row of the release's few-shot manifest as a line of the prompt: the input, then its continuation.
 
-    A recording stands for both: its first half is the input, its second half the continuation, at the rate that it has.
+    A recording contains both: the first half is the input and the second half the continuation, at the sample rate of
+    the file.
 
     Args:
-        row: With ``prompt`` and ``generation``, each a text or the name of a recording.
+        row: Row with ``prompt`` and ``generation``, each a text or the name of a recording.
         audio: Folder of the recordings.
-        modalities: ``text`` or ``speech`` of each.
-        hear: String of the units of a waveform (N,); empty where it is too short.
+        modalities: Modality of input and continuation, ``text`` or ``speech``.
+        encode: String of the units of a waveform (N,); empty where the waveform is too short.
     """
-    parts = []
-    for key, modality, half in zip(("prompt", "generation"), modalities, (0, 1)):
+    source, target = modalities
+    segments = []
+    for key, modality, is_second_half in (("prompt", source, False), ("generation", target, True)):
         if modality == "text":
-            parts.append(f"[Text]{row[key]}")
-        else:
-            samples = load_samples(audio / row[key])
-            middle = len(samples) // 2
-            parts.append(f"[Speech]{hear(samples[middle:] if half else samples[:middle])}")
-    return "".join(parts)
+            segments.append(f"[Text]{row[key]}")
+            continue
+        samples = load_samples(audio / row[key])
+        middle = len(samples) // 2
+        half = samples[middle:] if is_second_half else samples[:middle]
+        segments.append(f"[Speech]{encode(half)}")
+    return "".join(segments)
 
 
 def load_samples(path: Path) -> Tensor:
-    """The samples of a recording, (N,) float32, at its own rate."""
-    return torch.from_numpy(soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1))
+    """Load a recording at its own sample rate as the mean of its channels, (N,) float32."""
+    samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    return torch.from_numpy(samples.mean(axis=1))

@@ -1,56 +1,74 @@
-"""Word errors of a language model that writes down what it hears."""
+"""Word error rate of a language model that transcribes speech, with no examples in the prompt."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
-import jiwer
-import numpy as np
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from zoo.evaluation.statistics import Estimate, ratio
+from zoo.evaluation.scoring.error_rates import word_error_rate
+from zoo.evaluation.statistics import Estimate
 from zoo.language.generation import Sampling, generate
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True)
-class Transcripts:
-    """References beside what was written.
+@dataclass(frozen=True, order=True)
+class Transcript:
+    """Transcript of one utterance.
 
     Args:
-        error_rate: Substituted, deleted and inserted words per reference word; the interval is a bootstrap over utterances.
-        rows: Name, reference and hypothesis of each utterance.
+        id: Name of the utterance.
+        reference: Its text.
+        hypothesis: Transcript by the model.
+    """
+
+    id: str
+    reference: str
+    hypothesis: str
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """Transcripts of a corpus and their errors.
+
+    Args:
+        error_rate: Word error rate; its interval is a bootstrap over utterances.
+        transcripts: Transcript of each utterance, ordered by name.
     """
 
     error_rate: Estimate
-    rows: list[tuple[str, str, str]]
+    transcripts: list[Transcript]
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return name, reference and hypothesis of each utterance, as written to tables."""
+        return [astuple(transcript) for transcript in self.transcripts]
 
 
 def transcribe(
     network: PreTrainedModel, vocabulary: Vocabulary, table: TokenTable, batch_size: int = 32, extra_tokens: int = 10
-) -> Transcripts:
-    """Transcribe every utterance greedily, and count the word errors.
+) -> Transcription:
+    """Transcribe every utterance that has speech and text, greedily, and measure the word error rate.
 
     Args:
-        network: Trained on speech followed by its text, among other things.
-        vocabulary: Of the network.
+        network: Language model trained, among other things, on speech followed by its text.
+        vocabulary: Vocabulary of the network.
         table: Tokenized utterances with texts.
-        batch_size: Prompts at a time, of about equal length.
-        extra_tokens: A transcript may be so much longer than the longest reference.
+        batch_size: Prompts at a time, of similar length.
+        extra_tokens: Tokens by which a transcript may exceed the longest reference.
     """
-    rows = sorted(
-        (row for row in table if len(row.text_ids) and len(row.speech_ids)), key=lambda row: len(row.speech_ids)
-    )
-    longest, found = max((len(row.text_ids) for row in rows), default=0), []
-    for start in tqdm(range(0, len(rows), batch_size), desc="transcribe", unit="batch", mininterval=1.0):
-        batch = rows[start : start + batch_size]
-        greedy = Sampling(longest + extra_tokens, temperature=0)
+    utterances = [row for row in table if len(row.text_ids) and len(row.speech_ids)]
+    utterances.sort(key=lambda row: len(row.speech_ids))
+    longest_reference = max((len(row.text_ids) for row in utterances), default=0)
+    greedy = Sampling(longest_reference + extra_tokens, temperature=0)
+    transcripts = []
+    for start in tqdm(range(0, len(utterances), batch_size), desc="transcribe", unit="batch", mininterval=1.0):
+        batch = utterances[start : start + batch_size]
         prompts = [[vocabulary.tokens(row.speech_ids)] for row in batch]
-        found += [
-            (row.id, row.text, out.text)
-            for row, out in zip(batch, generate(network, vocabulary, prompts, "text", greedy))
-        ]
-    counts = [jiwer.process_words(text, hypothesis) for _, text, hypothesis in found]
-    errors = np.array([c.substitutions + c.deletions + c.insertions for c in counts])
-    words = np.array([c.substitutions + c.deletions + c.hits for c in counts])
-    return Transcripts(ratio(errors, words), sorted(found))
+        for row, continuation in zip(batch, generate(network, vocabulary, prompts, "text", greedy), strict=True):
+            transcripts.append(Transcript(row.id, row.text, continuation.text))
+    # In the order of the batches: the bootstrap depends on the order of utterances.
+    error_rate = word_error_rate(
+        [transcript.reference for transcript in transcripts], [transcript.hypothesis for transcript in transcripts]
+    )
+    return Transcription(error_rate, sorted(transcripts))

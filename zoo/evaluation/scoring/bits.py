@@ -1,9 +1,11 @@
-"""How many bits a language model needs for a second of speech and for a character of text."""
+"""Bits that a language model needs per second of speech and per character of text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from torch import nn
+from transformers import PreTrainedModel
 
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
@@ -12,10 +14,12 @@ from zoo.tokens.rows import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
+# Kinds of content, as named in reports.
 SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH = "speech", "text", "speech given text", "text given speech"
 LATER_TEXT = "text after its first word"
 SPEECH_IN_ROW, TEXT_IN_ROW = "speech in a row of its language", "text in a row of its language"
-ALONE = {SPEECH_IN_ROW: SPEECH, TEXT_IN_ROW: TEXT}  # what each kind in a row is where nothing stands before it
+# Kinds that are scored in a packed row, with the kind that is the same content without context.
+ISOLATED_KINDS = {SPEECH_IN_ROW: SPEECH, TEXT_IN_ROW: TEXT}
 UNITS = {
     SPEECH: "bits per second",
     SPEECH_IN_ROW: "bits per second",
@@ -28,128 +32,163 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Bits:
-    """What one model needs for one kind of content; units of text and speech are those of ``UNITS``.
+class BitRate:
+    """Bits that one model needs for one kind of content, per unit of ``UNITS``.
 
     Args:
-        rate: Bits per second or character, over all utterances; the interval is a bootstrap over them.
-        per_token: Mean loss of a token, in nats.
-        needed: Bits of each utterance, (n,), and
-        sizes: its seconds or characters, (n,), and
-        ids: its name: what figures of two models are paired by.
+        rate: Bits per second or character over all utterances; the interval is a bootstrap over utterances.
+        nats_per_token: Mean loss of a token.
+        bits: Bits of each utterance, (n,).
+        sizes: Seconds or characters of each utterance, (n,).
+        ids: Name of each utterance, by which the results of two models are paired.
     """
 
     rate: Estimate
-    per_token: float
-    needed: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
+    nats_per_token: float
+    bits: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
     sizes: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
     ids: tuple[str, ...] = field(repr=False, default=())
 
-    def report(self) -> dict:
-        return {**self.rate.named("bits"), "nats_per_token": round(self.per_token, 4)}
+    def report(self) -> dict[str, Any]:
+        """Return the rate with its interval and the loss, as written to reports."""
+        return {**self.rate.named("bits"), "nats_per_token": round(self.nats_per_token, 4)}
 
 
-def bits(
-    network: nn.Module,
+def measure_bits(
+    network: PreTrainedModel,
     vocabulary: Vocabulary,
     table: TokenTable,
     limit: int | None = None,
     row_length: int | None = None,
-) -> dict[str, Bits]:
-    """Score held-out utterances as speech, as text, and as each given the other; kinds that no utterance has are left out.
+) -> dict[str, BitRate]:
+    """Score held-out utterances as speech, as text, and as each given the other.
 
-    Bits per second and per character can be compared across vocabularies and languages, losses per token cannot. A model of
-    two languages must guess at the first word of an utterance alone which one comes. In a row of its language it knows, but
-    at the row's beginning; text after its first word is free of that guess, too.
+    Bits per second and per character can be compared across vocabularies and languages, losses per token cannot. A
+    model of two languages has to guess the language at the first word of an isolated utterance. In a packed row of
+    utterances of one language it only has to guess at the beginning of the row; text after its first word does not
+    contain that guess either.
 
     Args:
-        network: Over the vocabulary.
-        vocabulary: Of the ids in the table.
+        network: Language model over the vocabulary.
+        vocabulary: Vocabulary of the ids in the table.
         table: Tokenized utterances of one language.
-        limit: Most utterances; all if None.
-        row_length: Ids in a row of several utterances, one after another, as training packs them: each is scored given those
-            before it in its row. None leaves the kinds in a row out.
+        limit: Maximum number of utterances; all if None.
+        row_length: Ids in a row of several utterances packed one after another, as in training: each utterance is
+            scored given those before it in its row. None leaves out the kinds in a packed row.
+
+    Returns:
+        Bit rate by kind of content; kinds that no utterance has are left out, as are utterances beyond the context.
 
     Raises:
-        ValueError: Where a row is longer than the network's context.
+        ValueError: If ``row_length`` exceeds the network's context.
     """
-    rows, longest = (
-        [table[i] for i in range(min(len(table), limit or len(table)))],
-        network.config.max_position_embeddings,
-    )
-    if row_length is not None and row_length > longest:
-        raise ValueError(f"row_length={row_length}: this model reads at most {longest} tokens")
-    found = {}
-    for kind, alone in ((kind, ALONE.get(kind, kind)) for kind in UNITS):
-        if kind != alone and row_length is None:
+    context = network.config.max_position_embeddings
+    if row_length is not None and row_length > context:
+        raise ValueError(f"row_length={row_length}: this model reads at most {context} tokens")
+    utterances = [table[index] for index in range(min(len(table), limit or len(table)))]
+    bit_rates = {}
+    for kind in UNITS:
+        isolated_kind = ISOLATED_KINDS.get(kind, kind)
+        is_packed = kind != isolated_kind
+        if is_packed and row_length is None:
             continue
-        made = [(_candidate(vocabulary, row, alone), row) for row in rows if _serves(row, alone)]
-        made = [(one, row) for one, row in made if len(one.prompt) + len(one.continuation) <= longest]
-        if made:
-            candidates = [one for one, _ in made]
-            candidates = candidates if kind == alone else in_rows(candidates, vocabulary.eos, row_length)
-            found[kind] = _bits(network, candidates, [row for _, row in made], kind)
-    return found
+        scored_utterances, candidates = _make_candidates(vocabulary, utterances, isolated_kind, context)
+        if not candidates:
+            continue
+        if is_packed and row_length is not None:
+            candidates = add_row_context(candidates, vocabulary.eos, row_length)
+        bit_rates[kind] = _measure_kind(network, candidates, scored_utterances, kind)
+    return bit_rates
 
 
-def in_rows(candidates: list[Candidate], end: int, length: int) -> list[Candidate]:
-    """Put whole documents after one another, in an order drawn once, and return each with those before it in its row as its prompt.
+def add_row_context(candidates: Sequence[Candidate], eos: int, length: int) -> list[Candidate]:
+    """Pack documents into rows, in an order drawn once, and prepend to each prompt the documents before it in its row.
 
-    One that does not fit begins the next row, as does all of a document that is longer than a row.
+    A document that does not fit begins the next row, and so does every document that is longer than a row.
 
     Args:
-        candidates: Documents from their first id on, without the last.
-        end: The last id of each.
-        length: Most ids in a row.
+        candidates: Complete documents without their end token.
+        eos: End token of each document.
+        length: Maximum number of ids in a row.
+
+    Returns:
+        The same documents in their original order, with extended prompts.
     """
-    found, before = candidates.copy(), np.zeros(0, dtype=np.int64)
+    packed = list(candidates)
+    row = np.zeros(0, dtype=np.int64)
     for number in np.random.default_rng(0).permutation(len(candidates)).tolist():
-        one = candidates[number]
-        document = np.append(one.ids, end)
-        if len(before) + len(document) > length:
-            before = before[:0]
-        found[number] = Candidate(np.concatenate([before, one.prompt]), one.continuation)
-        before = np.concatenate([before, document])
-    return found
+        candidate = candidates[number]
+        document = np.append(candidate.ids, eos)
+        if len(row) + len(document) > length:
+            row = row[:0]
+        packed[number] = Candidate(np.concatenate([row, candidate.prompt]), candidate.continuation)
+        row = np.concatenate([row, document])
+    return packed
 
 
-def _bits(network: nn.Module, candidates: list[Candidate], rows: list[TokenRow], kind: str) -> Bits:
-    nats = -log_likelihoods(network, candidates, title=f"bits of {kind}")
-    needed, sizes = nats / np.log(2), np.array([_size(row, kind) for row in rows])
-    return Bits(
-        ratio(needed, sizes),
-        float(nats.sum() / sum(len(one.continuation) for one in candidates)),
-        needed,
-        sizes,
-        tuple(row.id for row in rows),
-    )
+def _make_candidates(
+    vocabulary: Vocabulary, utterances: Sequence[TokenRow], kind: str, context: int
+) -> tuple[list[TokenRow], list[Candidate]]:
+    """Return the utterances that have a kind of content and fit the context, and their candidates."""
+    scored_utterances, candidates = [], []
+    for utterance in utterances:
+        if not _has_kind(utterance, kind):
+            continue
+        candidate = _make_candidate(vocabulary, utterance, kind)
+        if len(candidate) <= context:
+            scored_utterances.append(utterance)
+            candidates.append(candidate)
+    return scored_utterances, candidates
 
 
-def _serves(row: TokenRow, kind: str) -> bool:
+def _has_kind(utterance: TokenRow, kind: str) -> bool:
     if kind == LATER_TEXT:
-        return len(row.text.split()) > 1
-    return (kind == TEXT or len(row.speech_ids) > 0) and (kind == SPEECH or len(row.text_ids) > 0)
+        return len(utterance.text.split()) > 1
+    has_speech = kind == TEXT or len(utterance.speech_ids) > 0
+    has_text = kind == SPEECH or len(utterance.text_ids) > 0
+    return has_speech and has_text
 
 
-def _size(row: TokenRow, kind: str) -> float:
-    if UNITS[kind] == "bits per second":
-        return row.duration
-    words = row.text.split()
-    return float(len(" ".join(words)) - (len(words[0]) if kind == LATER_TEXT else 0))
-
-
-def _candidate(vocabulary: Vocabulary, row: TokenRow, kind: str) -> Candidate:
-    speech, text = (
-        [vocabulary.speech_marker, *row.speech_ids.tolist()],
-        [vocabulary.text_marker, *row.text_ids.tolist()],
-    )
+def _make_candidate(vocabulary: Vocabulary, utterance: TokenRow, kind: str) -> Candidate:
+    """Return an utterance with its context as prompt and the scored content as continuation."""
+    speech = [vocabulary.speech_marker, *utterance.speech_ids.tolist()]
+    text = [vocabulary.text_marker, *utterance.text_ids.tolist()]
     if kind == LATER_TEXT:
-        known = len(vocabulary.text.encode(row.text.split()[0]))
-        return Candidate(np.array([vocabulary.bos, *text[: known + 1]]), np.array(text[known + 1 :]))
-    first, second = {
+        num_first_word_ids = len(vocabulary.text.encode(utterance.text.split()[0]))
+        end = num_first_word_ids + 1  # the marker comes first
+        return Candidate(np.array([vocabulary.bos, *text[:end]]), np.array(text[end:]))
+    context, scored = {
         SPEECH: ([], speech),
         TEXT: ([], text),
         SPEECH_GIVEN_TEXT: (text, speech),
         TEXT_GIVEN_SPEECH: (speech, text),
     }[kind]
-    return Candidate(np.array([vocabulary.bos, *first, second[0]]), np.array(second[1:]))
+    # The marker of the scored modality belongs to the prompt: which content is asked for is not part of its loss.
+    return Candidate(np.array([vocabulary.bos, *context, scored[0]]), np.array(scored[1:]))
+
+
+def _measure_kind(
+    network: PreTrainedModel, candidates: Sequence[Candidate], utterances: Sequence[TokenRow], kind: str
+) -> BitRate:
+    nats = -log_likelihoods(network, candidates, title=f"bits of {kind}")
+    bits = nats / np.log(2)
+    sizes = np.array([_size(utterance, kind) for utterance in utterances])
+    num_tokens = sum(len(candidate.continuation) for candidate in candidates)
+    return BitRate(
+        rate=ratio(bits, sizes),
+        nats_per_token=float(nats.sum() / num_tokens),
+        bits=bits,
+        sizes=sizes,
+        ids=tuple(utterance.id for utterance in utterances),
+    )
+
+
+def _size(utterance: TokenRow, kind: str) -> float:
+    """Return the seconds of the speech or the characters of the text that a kind of content has."""
+    if UNITS[kind] == "bits per second":
+        return utterance.duration
+    words = utterance.text.split()
+    num_characters = len(" ".join(words))
+    if kind == LATER_TEXT:
+        num_characters -= len(words[0])
+    return float(num_characters)

@@ -1,27 +1,29 @@
-"""Attention under a mask in which nothing sees what comes after it, at half the penalty on a processor."""
+"""Attention in blocks of queries, which skips on a processor most of what a causal mask hides."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-NAME, QUERIES = "sdpa_in_blocks", 64
+NAME = "sdpa_in_blocks"
+QUERIES = 64
 
 
 @contextmanager
-def attention_in_blocks(network: nn.Module) -> Iterator[None]:
-    """Let a transformers model that stands on a processor and attends by ``sdpa`` do so in blocks; others stay as they are.
+def attention_in_blocks(network: PreTrainedModel) -> Generator[None, None, None]:
+    """Compute the ``sdpa`` attention of a network on a processor in blocks; other networks remain as they are.
 
-    PyTorch's attention for processors works out all scores, those too that the mask then hides: half of them in a
-    sequence where each token sees only earlier ones. On other devices it has kernels that are better left whole.
+    PyTorch's attention on a processor computes all scores, including those that the mask hides: half of them in a
+    sequence where each token sees only earlier ones. Its kernels for other devices are faster without blocks.
+
+    Args:
+        network: Model of transformers, whose masks must hide everything after each query.
     """
-    if (
-        next(network.parameters()).device.type != "cpu"
-        or getattr(network.config, "_attn_implementation", None) != "sdpa"
-    ):
+    is_on_cpu = next(network.parameters()).device.type == "cpu"
+    if not is_on_cpu or getattr(network.config, "_attn_implementation", None) != "sdpa":
         yield
         return
     network.set_attn_implementation(NAME)
@@ -31,32 +33,35 @@ def attention_in_blocks(network: nn.Module) -> Iterator[None]:
         network.set_attn_implementation("sdpa")
 
 
-def _attend(
+def _attend_in_blocks(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **settings: object
 ) -> tuple[Tensor, None]:
-    """What ``sdpa`` of transformers gives, (B, T, heads, D), by so many queries at a time, which meet the keys up to the last of them.
+    """Return the output of transformers' ``sdpa``, (B, T, heads, D), one block of queries at a time.
+
+    A block attends to the keys up to its own last query only: the mask hides all later ones.
 
     Args:
-        module: Layer that asks.
-        query: (B, heads, T, D).
-        key: (B, heads of keys, T, D).
-        value: Like ``key``.
-        attention_mask: What is added to the scores, (B, 1, T, T); it hides all that comes after a query.
-        settings: Of the layer, for ``sdpa``.
+        module: Attention layer.
+        query: Queries, (B, heads, T, D).
+        key: Keys, (B, key heads, T, D).
+        value: Values, (B, key heads, T, D).
+        attention_mask: Addend to the attention scores, (B, 1, T, T), which hides everything after each query.
+        settings: Settings of the layer, for ``sdpa``.
     """
-    attend, ends = ALL_ATTENTION_FUNCTIONS["sdpa"], range(QUERIES, query.shape[2] + QUERIES, QUERIES)
-    parts = [
-        attend(
+    attend = ALL_ATTENTION_FUNCTIONS["sdpa"]
+    blocks = []
+    for start in range(0, query.shape[2], QUERIES):
+        end = start + QUERIES
+        block, _ = attend(
             module,
-            query[:, :, end - QUERIES : end],
+            query[:, :, start:end],
             key[:, :, :end],
             value[:, :, :end],
-            attention_mask[:, :, end - QUERIES : end, :end],
+            attention_mask[:, :, start:end, :end],
             **settings,
-        )[0]
-        for end in ends
-    ]
-    return torch.cat(parts, dim=1), None
+        )
+        blocks.append(block)
+    return torch.cat(blocks, dim=1), None
 
 
-AttentionInterface.register(NAME, _attend)
+AttentionInterface.register(NAME, _attend_in_blocks)

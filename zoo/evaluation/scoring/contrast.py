@@ -1,75 +1,33 @@
-"""Right against wrong: the share of items whose right continuation is the likeliest one."""
+"""Accuracy on contrasts: the share of items whose right continuation is the most likely one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import nn
+from transformers import PreTrainedModel
 
 from zoo.evaluation.scoring.likelihood import log_likelihoods, per_token
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.statistics import Estimate, proportion
+from zoo.evaluation.suites.contrast_suite import Contrast
+from zoo.evaluation.suites.text_and_speech import DIRECTIONS, TextAndSpeech, modalities, prompt_ids
 from zoo.tokens.vocabulary import Vocabulary
 
-TEXT_TO_TEXT, SPEECH_TO_SPEECH, SPEECH_TO_TEXT, TEXT_TO_SPEECH = "T->T", "S->S", "S->T", "T->S"
-DIRECTIONS = (TEXT_TO_TEXT, SPEECH_TO_SPEECH, SPEECH_TO_TEXT, TEXT_TO_SPEECH)
-
-# Sums of log-probabilities (N,) of the continuations of candidates.
+# Sums of log-probabilities (N,) of the continuations of N candidates.
 Scorer = Callable[[Sequence[Candidate]], np.ndarray]
 
 
 @dataclass(frozen=True)
-class TextAndSpeech:
-    """The same words twice: ids of the text (L,) and of the speech (N,), without markers; None where there is none."""
-
-    text: np.ndarray | None
-    speech: np.ndarray | None
-
-    def of(self, modality: str) -> np.ndarray | None:
-        return self.text if modality == "T" else self.speech
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A prompt, its right continuation and one or more wrong ones.
-
-    Args:
-        prompt: None where the continuations stand by themselves, as single words do.
-        right: Continuation.
-        wrong: Others.
-        group: What kind of item it is; figures are also given by group.
-        id: Its name.
-    """
-
-    prompt: TextAndSpeech | None
-    right: TextAndSpeech
-    wrong: tuple[TextAndSpeech, ...]
-    group: str = ""
-    id: str = ""
-
-    @property
-    def choices(self) -> tuple[TextAndSpeech, ...]:
-        return (self.right, *self.wrong)
-
-    def serves(self, direction: str) -> bool:
-        """Whether all that the direction needs is there; without a prompt there is no change of modality."""
-        first, second = direction.split("->")
-        if any(choice.of(second) is None for choice in self.choices):
-            return False
-        return first == second if self.prompt is None else self.prompt.of(first) is not None
-
-
-@dataclass(frozen=True)
 class Accuracy:
-    """Share of items where the right continuation wins; of several that are likeliest, each wins an equal share.
+    """Share of items whose right continuation is the most likely; of k continuations that tie, each counts 1/k.
 
     Args:
-        per_token: By mean log-probability of a token, as in the main tables of Spirit LM.
-        total: By the sum.
-        chance: What guessing would reach.
-        hits: By mean log-probability, of each item, (n,).
-        groups: The same by group of items, where there are groups.
+        per_token: Accuracy by mean log-probability of a token, as in the main tables of Spirit LM.
+        total: Accuracy by the sum of log-probabilities.
+        chance: Expected accuracy of guessing.
+        hits: Score of each item by mean log-probability, in 0 to 1, (n,).
+        groups: Accuracy by mean log-probability of each group of items; empty where items have no groups.
     """
 
     per_token: Estimate
@@ -79,80 +37,95 @@ class Accuracy:
     groups: dict[str, Estimate] = field(default_factory=dict)
 
     def report(self) -> dict[str, Any]:
-        report = {
+        """Return the accuracies with their intervals, as written to reports."""
+        report: dict[str, Any] = {
             **self.per_token.named("accuracy"),
             "by_sum": self.total.named("accuracy"),
             "chance": round(self.chance, 4),
         }
-        return report | (
-            {"groups": {name: one.named("accuracy") for name, one in self.groups.items()}} if self.groups else {}
-        )
+        if self.groups:
+            report["groups"] = {name: estimate.named("accuracy") for name, estimate in self.groups.items()}
+        return report
 
 
-def given(vocabulary: Vocabulary, prompt: TextAndSpeech | None, direction: str) -> np.ndarray:
-    """Ids (N,) of a prompt, the marker of the modality that follows among them."""
-    markers = {"T": [vocabulary.text_marker], "S": [vocabulary.speech_marker]}
-    first, second = direction.split("->")
-    switch = markers[second] if first != second else []
-    return np.concatenate(
-        [[vocabulary.bos], markers[first], [] if prompt is None else prompt.of(first), switch]
-    ).astype(np.int64)
-
-
-def candidate(
+def make_candidate(
     vocabulary: Vocabulary, prompt: TextAndSpeech | None, continuation: TextAndSpeech, direction: str
 ) -> Candidate:
-    """A prompt and one continuation; the marker of a new modality belongs to the prompt."""
-    return Candidate(given(vocabulary, prompt, direction), continuation.of(direction[-1]))
+    """Return the ids of a prompt and one continuation; the marker of a new modality belongs to the prompt."""
+    _, target = modalities(direction)
+    return Candidate(prompt_ids(vocabulary, prompt, direction), continuation.ids(target))
 
 
-def accuracies(
+def measure_accuracies(
     score: Scorer, vocabulary: Vocabulary, items: Sequence[Contrast], directions: Sequence[str] = DIRECTIONS
 ) -> dict[str, Accuracy]:
-    """Score several directions at once, so that what they share is computed once; those that no item serves are left out.
+    """Measure the accuracy in several directions at once, so that shared prompts are computed once.
 
     Args:
-        score: Such as ``partial(log_likelihoods, network)``, or a unigram model's.
-        vocabulary: Of the network.
-        items: All of one suite.
-        directions: Of ``DIRECTIONS``.
+        score: Scorer of candidates, such as ``partial(log_likelihoods, network)`` or a ``UnigramModel``.
+        vocabulary: Vocabulary of the network.
+        items: All items of one suite.
+        directions: Some of ``DIRECTIONS``.
+
+    Returns:
+        Accuracy by direction; directions that no item supports are left out.
     """
-    plan = [(way, item) for way in directions for item in items if item.serves(way)]
-    if not plan:
+    items_by_direction: dict[str, list[Contrast]] = {}
+    candidates: list[Candidate] = []
+    num_choices: list[int] = []
+    for direction in dict.fromkeys(directions):
+        supporting_items = [item for item in items if item.supports(direction)]
+        if not supporting_items:
+            continue
+        items_by_direction[direction] = supporting_items
+        for item in supporting_items:
+            num_choices.append(len(item.choices))
+            candidates += [make_candidate(vocabulary, item.prompt, choice, direction) for choice in item.choices]
+    if not candidates:
         return {}
-    flat = [candidate(vocabulary, item.prompt, choice, way) for way, item in plan for choice in item.choices]
-    sums = score(flat)
-    means, ends = per_token(sums, flat), np.cumsum([len(item.choices) for _, item in plan])
-    by_mean, by_sum = (np.array([_share(part) for part in np.split(scores, ends[:-1])]) for scores in (means, sums))
-    found = {}
-    for way in dict.fromkeys(way for way, _ in plan):
-        of_way = np.array([one == way for one, _ in plan])
-        found[way] = _accuracy([item for one, item in plan if one == way], by_mean[of_way], by_sum[of_way])
-    return found
+    sums = score(candidates)
+    means = per_token(sums, candidates)
+    ends = np.cumsum(num_choices)[:-1]
+    hits_by_mean = np.array([_hit_share(scores) for scores in np.split(means, ends)])
+    hits_by_sum = np.array([_hit_share(scores) for scores in np.split(sums, ends)])
+    accuracies: dict[str, Accuracy] = {}
+    start = 0
+    for direction, supporting_items in items_by_direction.items():
+        span = slice(start, start + len(supporting_items))
+        accuracies[direction] = _summarize(supporting_items, hits_by_mean[span], hits_by_sum[span])
+        start = span.stop
+    return accuracies
 
 
-def accuracy(network: nn.Module, vocabulary: Vocabulary, items: Sequence[Contrast], direction: str) -> Accuracy:
-    """Score one of the ``DIRECTIONS`` over all items.
+def measure_accuracy(
+    network: PreTrainedModel, vocabulary: Vocabulary, items: Sequence[Contrast], direction: str
+) -> Accuracy:
+    """Measure the accuracy of a network in one of the ``DIRECTIONS``, over all items that support it.
 
     Raises:
-        ValueError: Where no item serves it.
+        ValueError: If no item supports the direction.
     """
-    found = accuracies(
-        lambda flat: log_likelihoods(network, flat, title=f"score {direction}"), vocabulary, items, (direction,)
-    )
-    if direction not in found:
-        raise ValueError(f"none of {len(items)} items has what {direction} needs")
-    return found[direction]
+
+    def score(candidates: Sequence[Candidate]) -> np.ndarray:
+        return log_likelihoods(network, candidates, title=f"score {direction}")
+
+    accuracies = measure_accuracies(score, vocabulary, items, (direction,))
+    if direction not in accuracies:
+        raise ValueError(f"none of {len(items)} items has the content that {direction} needs")
+    return accuracies[direction]
 
 
-def _accuracy(items: list[Contrast], hits: np.ndarray, by_sum: np.ndarray) -> Accuracy:
+def _summarize(items: list[Contrast], hits: np.ndarray, hits_by_sum: np.ndarray) -> Accuracy:
+    """Return the accuracy over the items of one direction, from the hits of each, (n,)."""
     names = np.array([item.group for item in items])
     groups = {name: proportion(hits[names == name]) for name in sorted(set(names.tolist()))}
+    if set(groups) == {""}:
+        groups = {}
     chance = float(np.mean([1 / len(item.choices) for item in items]))
-    return Accuracy(proportion(hits), proportion(by_sum), chance, hits, groups if set(groups) != {""} else {})
+    return Accuracy(proportion(hits), proportion(hits_by_sum), chance, hits, groups)
 
 
-def _share(scores: np.ndarray) -> float:
-    """What the right continuation, the first, gets of one item: scores (choices,)."""
-    best = scores == scores.max()
-    return float(best[0] / best.sum())
+def _hit_share(scores: np.ndarray) -> float:
+    """Return 1 if the right continuation, the first, has the highest of the scores (choices,); 1/k of a tie of k."""
+    is_best = scores == scores.max()
+    return float(is_best[0] / is_best.sum())

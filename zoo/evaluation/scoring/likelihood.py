@@ -1,149 +1,227 @@
-"""How likely a language model finds continuations of prompts, every shared beginning computed once."""
+"""Log-likelihoods of continuations under a language model, with every shared beginning computed once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from zoo.evaluation.scoring.blocked_attention import attention_in_blocks
-from zoo.evaluation.scoring.token_trees import Candidate, Tree, batch_trees, grow_trees
+from zoo.evaluation.scoring.token_trees import Candidate, TokenTree, batch_trees, build_token_trees
 from zoo.language.generation import evaluating
 
-LOGITS_IN_MEMORY, LOGITS_IN_CACHE = 1 << 26, 1 << 18
+# Logits that are held at a time: in memory, and where the losses of a chunk should stay in the cache of a processor.
+LOGITS_IN_MEMORY = 1 << 26
+LOGITS_IN_CACHE = 1 << 18
+# Default tokens in a batch: a batch that fits the cache of a processor is fastest there.
+GPU_BATCH_TOKENS = 8192
+CPU_BATCH_TOKENS = 1024
+CPU_BATCH_TOKENS_LARGE_VOCABULARY = 512
+LARGE_VOCABULARY = 16_384
+
+# Sum of log-probabilities of each candidate of a batch of trees, by its number.
+BatchScorer = Callable[[list[TokenTree]], dict[int, float]]
 
 
 def log_likelihoods(
-    network: nn.Module, candidates: Sequence[Candidate], batch_tokens: int | None = None, title: str = "score"
+    network: PreTrainedModel, candidates: Sequence[Candidate], batch_tokens: int | None = None, title: str = "score"
 ) -> np.ndarray:
-    """Sum of log-probabilities in nats of each continuation given its prompt, (N,) float64.
+    """Return the sum of log-probabilities in nats of each continuation given its prompt, (N,) float64.
 
-    Candidates are sorted and packed into token trees, under a mask that shows each token its own ancestors at their own
-    positions, so that the result is that of scoring each by itself, in the precision of the weights. The output layer is
-    applied only where something is scored.
+    Candidates are sorted and packed into token trees, under a mask that lets each token attend to its own ancestors at
+    their own positions, so that the result is that of scoring each by itself, in the precision of the weights. The
+    output layer is applied only where something is scored.
 
     Args:
-        network: A transformers causal model (it must take 4-D attention masks, ``position_ids`` and ``logits_to_keep``).
-        candidates: In any order; they may share any beginning.
-        batch_tokens: Most ids in a batch, padding among them; None for 1024 on a processor (512 where the vocabulary
-            is large), which keep to its cache, 8192 elsewhere.
-        title: Of the progress bar.
+        network: Causal model that takes 4-D attention masks, ``position_ids`` and ``logits_to_keep``.
+        candidates: Candidates in any order; they may share any beginning.
+        batch_tokens: Maximum number of ids in a batch, padding included; if None, 8192 on a GPU and, to stay in the
+            cache of a processor, 1024 elsewhere (512 for a large vocabulary).
+        title: Title of the progress bar.
 
     Raises:
-        ValueError: Where a candidate is longer than the network's context, or than the window of some of its layers.
+        ValueError: If a candidate is longer than the network's context, or than the window of some of its layers.
     """
-    _check_lengths(network, candidates)
-    first = next(network.parameters())
-    result, rows = np.zeros(len(candidates)), network.config.vocab_size
-    batch_tokens = batch_tokens or (8192 if first.device.type != "cpu" else 1024 if rows < 16_384 else 512)
-    batches = list(batch_trees(list(grow_trees(candidates)), min(batch_tokens, LOGITS_IN_MEMORY // rows)))
+    _check_lengths(network.config, candidates)
+    device = next(network.parameters()).device
+    vocabulary_size = network.config.vocab_size
+    batch_tokens = batch_tokens or _default_batch_tokens(device, vocabulary_size)
+    trees = list(build_token_trees(candidates))
+    batches = list(batch_trees(trees, min(batch_tokens, LOGITS_IN_MEMORY // vocabulary_size)))
+
+    def score_batch(batch: list[TokenTree]) -> dict[int, float]:
+        return _score_batch(network, candidates, batch)
+
+    sums = np.zeros(len(candidates))
     with (
         evaluating(network),
         attention_in_blocks(network),
-        tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as bar,
+        tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as progress_bar,
     ):
-        for found in _side_by_side(
-            partial(_score, network, candidates, first.device, first.dtype), batches, first.device
-        ):
-            for number, value in found.items():
-                result[number] = value
-            bar.update(len(found))
-    return result
-
-
-def _side_by_side(
-    score: Callable[[list[Tree]], dict[int, float]], batches: list[list[Tree]], device: torch.device
-) -> Iterator[dict[int, float]]:
-    """Scores of each batch. On a processor each core has a batch of its own: small products gain little from several."""
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
-        yield from map(score, batches)
-        return
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as cores:
-            yield from cores.map(score, batches)
-    finally:
-        torch.set_num_threads(threads)
+        for batch_sums in _score_in_parallel(score_batch, batches, device):
+            for number, value in batch_sums.items():
+                sums[number] = value
+            progress_bar.update(len(batch_sums))
+    return sums
 
 
 def per_token(sums: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
-    """Mean log-probability of a token of each continuation, (N,)."""
+    """Return the mean log-probability of a token of each continuation, (N,), from their sums (N,)."""
     return sums / np.array([len(candidate.continuation) for candidate in candidates])
 
 
-def _check_lengths(network: nn.Module, candidates: Sequence[Candidate]) -> None:
-    config = network.config
-    limit, window = getattr(config, "max_position_embeddings", None), _window(config)
-    longest = max((len(c.prompt) + len(c.continuation) for c in candidates), default=0)
+def _default_batch_tokens(device: torch.device, vocabulary_size: int) -> int:
+    if device.type != "cpu":
+        return GPU_BATCH_TOKENS
+    return CPU_BATCH_TOKENS if vocabulary_size < LARGE_VOCABULARY else CPU_BATCH_TOKENS_LARGE_VOCABULARY
+
+
+def _check_lengths(config: PreTrainedConfig, candidates: Sequence[Candidate]) -> None:
+    limit = getattr(config, "max_position_embeddings", None)
+    window = _sliding_window(config)
+    longest = max((len(candidate) for candidate in candidates), default=0)
     if window and longest > window:
         raise ValueError(
-            f"an item has {longest} tokens, but some layers of this model see only the last {window}, which token trees cannot show them: leave it out"
+            f"an item has {longest} tokens, but some layers of this model see only the last {window}, "
+            "which token trees do not support: leave the item out"
         )
     if limit and longest > limit:
         raise ValueError(
-            f"an item has {longest} tokens, but this model reads at most {limit}: leave it out, or use a model of a longer context"
+            f"an item has {longest} tokens, but this model reads at most {limit}: "
+            "leave it out, or use a model of a longer context"
         )
 
 
-@torch.inference_mode()
-def _score(
-    network: nn.Module, candidates: Sequence[Candidate], device: torch.device, dtype: torch.dtype, trees: list[Tree]
-) -> dict[int, float]:
-    """Sums by candidate of the trees of a batch, which are padded on the left, so that what is scored lines up on the right."""
-    length = max(len(tree.ids) for tree in trees)
-    ids, depth = torch.zeros(len(trees), length, dtype=torch.int64), torch.zeros(len(trees), length, dtype=torch.int64)
-    # Padding sees itself, because a row of nothing would be divided by zero.
-    seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1, 1)
-    rows, parents, targets, owners = [], [], [], []
-    for row, tree in enumerate(trees):
-        start = length - len(tree.ids)
-        ids[row, start:], depth[row, start:] = torch.tensor(tree.ids), torch.tensor(tree.depth)
-        seen[row, 0, start:, start:] = tree.mask()
-        for number, path in tree.paths.items():
-            first = len(candidates[number].prompt)
-            parents.append(path[first - 1 :] + start)
-            targets.append(candidates[number].continuation)
-            rows.append(np.full(len(parents[-1]), row))
-            owners.append(np.full(len(parents[-1]), number))
-    keep, kept = torch.unique(torch.from_numpy(np.concatenate(parents)), return_inverse=True)
-    # Added to the scores: all implementations of attention take it so, and none has to turn it into that in every layer.
-    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
-    logits = network(
-        input_ids=ids.to(device),
-        attention_mask=mask.to(device),
-        position_ids=depth.to(device),
-        logits_to_keep=keep.to(device),
-        use_cache=False,
-    ).logits
-    at = [torch.from_numpy(np.concatenate(rows)), kept, torch.from_numpy(np.concatenate(targets).astype(np.int64))]
-    owner = np.concatenate(owners)
-    sums = -np.bincount(owner, weights=_losses(logits, *(index.to(device) for index in at)), minlength=len(candidates))
-    return {number: sums[number] for tree in trees for number in tree.paths}
-
-
-def _window(config: PreTrainedConfig) -> int | None:
-    """How many tokens the layers with a sliding window see; None where no layer has one in use."""
-    kinds = getattr(config, "layer_types", None)
-    is_used = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
+def _sliding_window(config: PreTrainedConfig) -> int | None:
+    """Return how many tokens the layers with a sliding window see; None where no layer uses one."""
+    layer_types = getattr(config, "layer_types", None)
+    if layer_types:
+        is_used = "sliding_attention" in layer_types
+    else:
+        is_used = getattr(config, "use_sliding_window", True)
     return getattr(config, "sliding_window", None) if is_used else None
 
 
-def _losses(logits: Tensor, rows: Tensor, kept: Tensor, targets: Tensor) -> np.ndarray:
-    """Of each target at its place in the logits (B, K, V), (N,) float64; by parts, because a copy of all would not stay in the cache."""
-    size = max(1, (LOGITS_IN_CACHE if logits.device.type == "cpu" else LOGITS_IN_MEMORY) // logits.shape[-1])
-    parts = zip(rows.split(size), kept.split(size), targets.split(size), strict=True)
-    return (
-        torch.cat(
-            [
-                nn.functional.cross_entropy(logits[row, place].float(), target, reduction="none")
-                for row, place, target in parts
-            ]
-        )
-        .double()
-        .cpu()
-        .numpy()
+def _score_in_parallel(
+    score_batch: BatchScorer, batches: list[list[TokenTree]], device: torch.device
+) -> Iterator[dict[int, float]]:
+    """Yield the scores of each batch, in order.
+
+    On a processor each core scores a batch of its own: matrix products of this size gain little from several cores.
+    """
+    num_threads = torch.get_num_threads()
+    if device.type != "cpu" or num_threads == 1:
+        yield from map(score_batch, batches)
+        return
+    try:
+        with ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,)) as executor:
+            yield from executor.map(score_batch, batches)
+    finally:
+        torch.set_num_threads(num_threads)
+
+
+@dataclass(frozen=True)
+class _PackedTrees:
+    """A batch of B trees as network inputs, and the S scored tokens in them.
+
+    Trees are padded on the left, so that their scored ends line up on the right and few columns of logits are needed.
+
+    Args:
+        ids: Token of each node, (B, T).
+        positions: Position of each node in its candidates, (B, T).
+        mask: Which nodes each node attends to, (B, 1, T, T) bool.
+        rows: Tree in the batch of each scored token, (S,).
+        parents: Column of the node before each scored token, where the network predicts it, (S,).
+        targets: Id of each scored token, (S,).
+        owners: Number of the candidate of each scored token, (S,).
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    rows: np.ndarray
+    parents: np.ndarray
+    targets: np.ndarray
+    owners: np.ndarray
+
+
+def _pack_trees(candidates: Sequence[Candidate], trees: list[TokenTree]) -> _PackedTrees:
+    length = max(len(tree.ids) for tree in trees)
+    ids = torch.zeros(len(trees), length, dtype=torch.int64)
+    positions = torch.zeros(len(trees), length, dtype=torch.int64)
+    # Padding attends to itself, because a softmax over no token at all would divide by zero.
+    mask = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1, 1)
+    rows, parents, targets, owners = [], [], [], []
+    for row, tree in enumerate(trees):
+        start = length - len(tree.ids)
+        ids[row, start:] = torch.tensor(tree.ids)
+        positions[row, start:] = torch.tensor(tree.depth)
+        mask[row, 0, start:, start:] = tree.mask()
+        for number, path in tree.paths.items():
+            candidate = candidates[number]
+            # The first token of the continuation is predicted at the last token of the prompt.
+            candidate_parents = path[len(candidate.prompt) - 1 :] + start
+            parents.append(candidate_parents)
+            targets.append(candidate.continuation)
+            rows.append(np.full(len(candidate_parents), row))
+            owners.append(np.full(len(candidate_parents), number))
+    return _PackedTrees(
+        ids=ids,
+        positions=positions,
+        mask=mask,
+        rows=np.concatenate(rows),
+        parents=np.concatenate(parents),
+        targets=np.concatenate(targets).astype(np.int64),
+        owners=np.concatenate(owners),
     )
+
+
+@torch.inference_mode()
+def _score_batch(network: PreTrainedModel, candidates: Sequence[Candidate], trees: list[TokenTree]) -> dict[int, float]:
+    """Return the sum of log-probabilities of each candidate of a batch of trees, by its number."""
+    first_parameter = next(network.parameters())
+    device = first_parameter.device
+    dtype = first_parameter.dtype
+    packed = _pack_trees(candidates, trees)
+    kept_columns, kept_index = torch.unique(torch.from_numpy(packed.parents), return_inverse=True)
+    # As an addend to the attention scores, the mask is taken by all implementations of attention, and none has to
+    # convert it in every layer.
+    additive_mask = torch.zeros(packed.mask.shape, dtype=dtype).masked_fill_(~packed.mask, torch.finfo(dtype).min)
+    logits = network(
+        input_ids=packed.ids.to(device),
+        attention_mask=additive_mask.to(device),
+        position_ids=packed.positions.to(device),
+        logits_to_keep=kept_columns.to(device),
+        use_cache=False,
+    ).logits
+    losses = _target_losses(
+        logits,
+        torch.from_numpy(packed.rows).to(device),
+        kept_index.to(device),
+        torch.from_numpy(packed.targets).to(device),
+    )
+    sums = -np.bincount(packed.owners, weights=losses, minlength=len(candidates))
+    return {number: sums[number] for tree in trees for number in tree.paths}
+
+
+def _target_losses(logits: Tensor, rows: Tensor, columns: Tensor, targets: Tensor) -> np.ndarray:
+    """Return the cross-entropy in nats of each target, (S,) float64.
+
+    The targets are processed in chunks, because a float32 copy of all their logits would not stay in the cache.
+
+    Args:
+        logits: Logits, (B, K, V).
+        rows: Row of each target in the logits, (S,).
+        columns: Column of each target in the logits, (S,).
+        targets: Target ids, (S,).
+    """
+    max_logits = LOGITS_IN_CACHE if logits.device.type == "cpu" else LOGITS_IN_MEMORY
+    size = max(1, max_logits // logits.shape[-1])
+    losses = []
+    for row, column, target in zip(rows.split(size), columns.split(size), targets.split(size), strict=True):
+        losses.append(nn.functional.cross_entropy(logits[row, column].float(), target, reduction="none"))
+    return torch.cat(losses).double().cpu().numpy()

@@ -1,33 +1,45 @@
-"""Speech and its transcript against those of other utterances."""
+"""Contrasts between an utterance's own transcript or speech and that of another utterance."""
 
 import random
 
-from zoo.evaluation.scoring.contrast import Contrast, TextAndSpeech
+from zoo.evaluation.suites.contrast_suite import Contrast
+from zoo.evaluation.suites.text_and_speech import TextAndSpeech
+from zoo.tokens.rows import TokenRow
 from zoo.tokens.store import TokenTable
 
 
-def paired_items(table: TokenTable, seed: int = 0, limit: int | None = None) -> list[Contrast]:
-    """Contrasts whose prompt and right continuation are one utterance; the wrong one is another with a different text.
+def make_pair_contrasts(table: TokenTable, seed: int = 0, limit: int | None = None) -> list[Contrast]:
+    """Make contrasts whose prompt and right continuation are the same utterance and whose wrong one is another.
 
-    Scored in S->T, the speech is given and its transcript stands against another's; in T->S the other way round. The
-    other has as many words, wherever there is one such.
+    In direction S->T the prompt is the speech, and its transcript is compared with that of another utterance; in T->S
+    the prompt is the transcript. The other utterance has a different text, of as many words where there is such a one.
 
     Args:
-        table: Utterances without text or speech are left out.
-        seed: Of the choice of the others.
-        limit: Most items; all if None.
+        table: Tokenized utterances; those without text or speech are left out.
+        seed: Seed of the choice of the other utterances.
+        limit: Maximum number of contrasts; all if None.
 
     Raises:
-        ValueError: Where all texts are the same.
+        ValueError: If all texts are the same.
     """
-    draw, rows = random.Random(seed), [row for row in table if len(row.text_ids) and len(row.speech_ids)]
-    items = []
-    for row in rows[:limit]:
-        others = [other for other in rows if other.text != row.text]
-        if not others:
-            raise ValueError(f"all {len(rows)} utterances say {row.text!r}: nothing to hold against it")
-        equally_long = [other for other in others if len(other.text.split()) == len(row.text.split())]
-        other = draw.choice(equally_long or others)
-        both = TextAndSpeech(row.text_ids, row.speech_ids)
-        items.append(Contrast(both, both, (TextAndSpeech(other.text_ids, other.speech_ids),), id=row.id))
-    return items
+    draw = random.Random(seed)
+    utterances = [row for row in table if len(row.text_ids) and len(row.speech_ids)]
+    contrasts = []
+    for utterance in utterances[:limit]:
+        other = _draw_other(utterance, utterances, draw)
+        content = TextAndSpeech(utterance.text_ids, utterance.speech_ids)
+        other_content = TextAndSpeech(other.text_ids, other.speech_ids)
+        contrasts.append(Contrast(content, content, (other_content,), id=utterance.id))
+    return contrasts
+
+
+def _draw_other(utterance: TokenRow, utterances: list[TokenRow], draw: random.Random) -> TokenRow:
+    """Draw an utterance of a different text, of as many words if possible."""
+    others = [other for other in utterances if other.text != utterance.text]
+    if not others:
+        raise ValueError(
+            f"all {len(utterances)} utterances have the text {utterance.text!r}: contrasts need different texts"
+        )
+    num_words = len(utterance.text.split())
+    equally_long = [other for other in others if len(other.text.split()) == num_words]
+    return draw.choice(equally_long or others)

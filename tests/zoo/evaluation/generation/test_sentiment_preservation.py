@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -8,18 +6,17 @@ from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation.generation import sentiment_preservation as preservation
 from zoo.evaluation.generation.sentiment_preservation import (
     NEW_TOKENS,
-    SentimentItem,
-    load_sentiment_suite,
-    majority_baseline,
+    JudgedContinuation,
+    judge_references,
+    make_speech_judge,
+    make_text_judge,
     measure_sentiment_preservation,
-    own_continuations,
     sentiment_prompt,
-    spoken,
-    written,
 )
-from zoo.evaluation.generation.stsp import SENTIMENTS, draw_shots
-from zoo.evaluation.judges.pretrained import WordsClassifier
-from zoo.evaluation.scoring.contrast import DIRECTIONS, TextAndSpeech
+from zoo.evaluation.generation.stsp import draw_shots
+from zoo.evaluation.judges.classifiers import WordsClassifier
+from zoo.evaluation.suites.sentiment_suite import SENTIMENTS, SentimentItem
+from zoo.evaluation.suites.text_and_speech import DIRECTIONS, TextAndSpeech
 
 VOCABULARY = words_vocabulary()
 BOS, T, S, FIRST = VOCABULARY.bos, VOCABULARY.text_marker, VOCABULARY.speech_marker, VOCABULARY.first_unit
@@ -32,10 +29,10 @@ def both(words):
 
 
 def parts(words, modality):
-    return both(words).of(modality).tolist()
+    return both(words).ids(modality).tolist()
 
 
-MOODS = [
+ITEMS = [
     SentimentItem(f"{sentiment}{n}", sentiment, both(f"{WORDS[3 * k + n]} ida"), both(f"{WORDS[10 + k]}"))
     for k, sentiment in enumerate(SENTIMENTS)
     for n in range(3)
@@ -47,13 +44,13 @@ MARKER = {"T": T, "S": S}
 def test_the_examples_come_first_and_the_tested_input_last(direction):
     a, b = direction.split("->")
     switch = [MARKER[b]] if a != b else []
-    prompt = sentiment_prompt(VOCABULARY, MOODS[:1], MOODS[4], direction)
+    prompt = sentiment_prompt(VOCABULARY, ITEMS[:1], ITEMS[4], direction)
     example = [MARKER[a], *parts("anna ida", a), *switch, *parts(WORDS[10], b)]
-    assert prompt.tolist() == [BOS, *example, MARKER[a], *MOODS[4].prompt.of(a).tolist(), *switch]
-    assert sentiment_prompt(VOCABULARY, [], MOODS[4], direction).tolist() == [
+    assert prompt.tolist() == [BOS, *example, MARKER[a], *ITEMS[4].prompt.ids(a).tolist(), *switch]
+    assert sentiment_prompt(VOCABULARY, [], ITEMS[4], direction).tolist() == [
         BOS,
         MARKER[a],
-        *MOODS[4].prompt.of(a).tolist(),
+        *ITEMS[4].prompt.ids(a).tolist(),
         *switch,
     ]
 
@@ -68,7 +65,7 @@ def answering(monkeypatch):
             calls.append((prompts, to, sampling, stop))
             return [np.array(script(prompt.tolist(), len(calls) - 1), dtype=np.int64) for prompt in prompts]
 
-        monkeypatch.setattr(preservation, "continuations", fake)
+        monkeypatch.setattr(preservation, "generate_continuations", fake)
         return calls
 
     return answer
@@ -80,7 +77,7 @@ def judge(ids):
 
 def test_accuracy_is_the_mean_of_runs_of_other_seeds(answering):
     calls = answering(lambda prompt, run: [FIRST + run])  # all negative, then all neutral, then all positive
-    asked = MOODS[:3] + MOODS[3:5] + MOODS[6:7]
+    asked = ITEMS[:3] + ITEMS[3:5] + ITEMS[6:7]
     found = measure_sentiment_preservation(tiny_network(VOCABULARY), VOCABULARY, [], asked, "S->S", judge)
     assert (
         found.runs == [3 / 6, 2 / 6, 1 / 6] and found.accuracy.value == pytest.approx(1 / 3) and found.accuracy.n == 6
@@ -88,7 +85,9 @@ def test_accuracy_is_the_mean_of_runs_of_other_seeds(answering):
     assert [(to, s.max_new_tokens, s.temperature, s.top_p, s.seed, stop) for _, to, s, stop in calls] == [
         ("speech", 300, 0.8, 0.95, seed, []) for seed in range(3)
     ]
-    assert found.report()["chance"] == 0.3333 and found.rows[3] == ("neutral0", "neutral", "negative", "[Hu0]")
+    assert found.report()["chance"] == 0.3333 and found.continuations[3] == JudgedContinuation(
+        "neutral0", "neutral", "negative", "[Hu0]"
+    )
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -96,15 +95,15 @@ def test_shots_are_balanced_and_drawn_anew_in_each_run(answering, direction):
     calls = answering(lambda prompt, run: [])
     asked = [SentimentItem("x", "negative", both("vera tom"))]
     found = measure_sentiment_preservation(
-        tiny_network(VOCABULARY), VOCABULARY, MOODS, asked, direction, lambda ids: "neutral", num_shots=4
+        tiny_network(VOCABULARY), VOCABULARY, ITEMS, asked, direction, lambda ids: "neutral", num_shots=4
     )
-    assert found.shots == 6 and found.runs == [0, 0, 0]
+    assert found.num_shots == 6 and found.runs == [0, 0, 0]
     for run, (prompts, to, sampling, stop) in enumerate(calls):
-        chosen = draw_shots([one.sentiment for one in MOODS], 4, np.random.RandomState(run))
-        assert [MOODS[row].sentiment for row in chosen] == sorted(2 * SENTIMENTS)
+        chosen = draw_shots([one.sentiment for one in ITEMS], 4, np.random.RandomState(run))
+        assert [ITEMS[row].sentiment for row in chosen] == sorted(2 * SENTIMENTS)
         assert (
             prompts[0].tolist()
-            == sentiment_prompt(VOCABULARY, [MOODS[row] for row in chosen], asked[0], direction).tolist()
+            == sentiment_prompt(VOCABULARY, [ITEMS[row] for row in chosen], asked[0], direction).tolist()
         )
         assert stop == [MARKER[direction[0]]] and sampling.max_new_tokens == NEW_TOKENS[direction]
     assert len({str(prompts[0].tolist()) for prompts, *_ in calls}) == 3
@@ -126,7 +125,7 @@ def test_items_serve_the_directions_they_are_meant_for(answering):
         measure_sentiment_preservation(tiny_network(VOCABULARY), VOCABULARY, [], silent, "S->T", judge)
     with pytest.raises(ValueError, match="3 shots need 1 rows of each sentiment, but neutral has 0"):
         measure_sentiment_preservation(
-            tiny_network(VOCABULARY), VOCABULARY, MOODS[:1], MOODS, "T->T", judge, num_shots=3
+            tiny_network(VOCABULARY), VOCABULARY, ITEMS[:1], ITEMS, "T->T", judge, num_shots=3
         )
 
 
@@ -139,12 +138,12 @@ def test_judges_read_text_and_hear_speech():
         "neutral",
         "neutral",
     ]
-    assert written(VOCABULARY, by_words)(both("vera tom").text) == "negative"
-    heard = spoken(
+    assert make_text_judge(VOCABULARY, by_words)(both("vera tom").text) == "negative"
+    judge_speech = make_speech_judge(
         VOCABULARY, lambda tokens: torch.tensor(tokens.unit), 16000, lambda wave, rate: SENTIMENTS[int(wave[0])]
     )
-    assert [heard(both(words).speech) for words in ("anna", "ben", "carl")] == list(SENTIMENTS)
-    assert heard(np.zeros(0, np.int64)) == "neutral"
+    assert [judge_speech(both(words).speech) for words in ("anna", "ben", "carl")] == list(SENTIMENTS)
+    assert judge_speech(np.zeros(0, np.int64)) == "neutral"
 
 
 def test_a_real_network_writes_and_says_something_to_judge():
@@ -152,45 +151,21 @@ def test_a_real_network_writes_and_says_something_to_judge():
     for direction in ("S->T", "T->S"):
         one, two = (
             measure_sentiment_preservation(
-                network, VOCABULARY, MOODS, MOODS[:2], direction, lambda ids: "neutral", 3, runs=1
+                network, VOCABULARY, ITEMS, ITEMS[:2], direction, lambda ids: "neutral", 3, runs=1
             )
             for _ in range(2)
         )
-        assert one.rows == two.rows and one.shots == 3
-
-
-def test_suites_are_read(tmp_path):
-    rows = [
-        {"id": "a", "emotion": "amused", "split": "shots", "prompt": {"text": "anna"}, "generation": {"text": "tom"}},
-        {"sentiment": "negative", "split": "test", "prompt": {"text": "ben"}, "directions": ["T->T"]},
-        {"sentiment": "neutral", "split": "test", "prompt": {"text": "pia"}},
-    ]
-    path = tmp_path / "sentiment_suite.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shots, test = load_sentiment_suite(path, None, VOCABULARY, limit=1)
-    assert [(one.id, one.sentiment, one.directions) for one in shots + test] == [
-        ("a", "positive", DIRECTIONS),
-        ("1", "negative", ("T->T",)),
-    ]
-    assert shots[0].generation.text.tolist() == VOCABULARY.text.encode("tom") and shots[0].generation.speech is None
-    assert majority_baseline(load_sentiment_suite(path, None, VOCABULARY)[1], "T->T").value == 0.5
-    for change, says in (
-        ({"sentiment": "sad"}, ":2: sentiment 'sad'; want one of"),
-        ({"split": "train"}, ":2: want a prompt, a sentiment"),
-    ):
-        path.write_text("".join(json.dumps(row) + "\n" for row in (rows[0], rows[1] | change)))
-        with pytest.raises(ValueError, match=says):
-            load_sentiment_suite(path, None, VOCABULARY)
+        assert one.continuations == two.continuations and one.num_shots == 3
 
 
 def test_a_judge_of_the_speakers_own_continuations_tells_what_is_to_be_had():
     negative = lambda ids: "negative"
-    hits = own_continuations(MOODS, "S", negative)
+    hits = judge_references(ITEMS, "S", negative)
     assert hits.shape == (1, 9) and hits.mean() == pytest.approx(1 / 3)
     only_text = [
         SentimentItem("a", "negative", both("tom"), both("ida"), ("S->T",)),
         SentimentItem("b", "negative", both("tom")),
     ]
-    assert own_continuations(only_text, "S", negative).size == 0 and own_continuations(
+    assert judge_references(only_text, "S", negative).size == 0 and judge_references(
         only_text, "T", negative
     ).tolist() == [[1.0]]

@@ -2,7 +2,7 @@ import pytest
 
 from tests.toy_tokens import STREAMS, WORDS, spoken, tiny_network, words_vocabulary
 from zoo.evaluation.generation import transcription
-from zoo.evaluation.generation.transcription import transcribe
+from zoo.evaluation.generation.transcription import Transcript, transcribe
 from zoo.language.generation import Continuation
 from zoo.tokens.store import TokenTable, write_tokens
 
@@ -35,11 +35,13 @@ def test_word_errors_are_counted_as_by_hand(table, monkeypatch, batch_size):
     monkeypatch.setattr(transcription, "generate", heard)
     found = transcribe(None, VOCABULARY, table, batch_size, extra_tokens=4)
     assert found.error_rate.value == pytest.approx((0 + 1 + 2 + 1) / (3 + 2 + 4 + 1)) and found.error_rate.n == 4
-    assert found.rows == [(f"u{n}", text, written) for n, (text, written) in enumerate(SAID)]
+    assert found.transcripts == [Transcript(f"u{n}", text, written) for n, (text, written) in enumerate(SAID)]
     assert set(asked) == {4 + max(len(VOCABULARY.text.encode(text)) for text, _ in SAID)}
 
 
 def test_what_a_network_writes_does_not_depend_on_the_batches(table):
     found = transcribe(tiny_network(VOCABULARY), VOCABULARY, table)
-    assert [row[:2] for row in found.rows] == [(f"u{n}", text) for n, (text, _) in enumerate(SAID)]
+    assert [(row.id, row.reference) for row in found.transcripts] == [
+        (f"u{n}", text) for n, (text, _) in enumerate(SAID)
+    ]
     assert found == transcribe(tiny_network(VOCABULARY), VOCABULARY, table, batch_size=1)

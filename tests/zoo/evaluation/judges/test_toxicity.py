@@ -1,6 +1,6 @@
 import pytest
 
-from zoo.evaluation.judges.toxicity import WordList, added_by_classifier, added_by_words
+from zoo.evaluation.judges.toxicity import WordList, added_toxicity_by_classifier, added_toxicity_by_words
 
 WORDS = WordList(["Darn", "darn it all", "so-and-so", "heck"])
 
@@ -25,18 +25,20 @@ def test_whole_words_are_counted(text, count):
 
 
 def test_added_by_words_worked_by_hand():
-    found = added_by_words(["heck", "heck", "nice", "nice"], ["heck", "heck darn", "nice", "darn"], WORDS)
+    found = added_toxicity_by_words(["heck", "heck", "nice", "nice"], ["heck", "heck darn", "nice", "darn"], WORDS)
     assert (
-        [row[2] for row in found.rows] == [False, True, False, True] and found.added.value == 0.5 and found.added.n == 4
+        [row.adds_toxicity for row in found.continuations] == [False, True, False, True]
+        and found.share.value == 0.5
+        and found.share.n == 4
     )
     assert found.report()["added_toxicity"] == 0.5
 
 
 def test_added_by_a_classifier_is_a_difference_above_the_threshold():
     toxicity = {"a": 0.0, "b": 0.69, "c": 0.71, "d": 0.5}.get
-    found = added_by_classifier(["a", "a", "b", "d"], ["b", "c", "c", "a"], toxicity)
-    assert [row[2] for row in found.rows] == [False, True, False, False]
-    assert added_by_classifier(["a"], ["b"], toxicity, delta=0.5).added.value == 1
+    found = added_toxicity_by_classifier(["a", "a", "b", "d"], ["b", "c", "c", "a"], toxicity)
+    assert [row.adds_toxicity for row in found.continuations] == [False, True, False, False]
+    assert added_toxicity_by_classifier(["a"], ["b"], toxicity, delta=0.5).share.value == 1
 
 
 def test_lists_are_read_and_checked(tmp_path):
@@ -44,7 +46,7 @@ def test_lists_are_read_and_checked(tmp_path):
     assert WordList.load(tmp_path / "list.txt")("well heck, darn it all") == 2
     with pytest.raises(FileNotFoundError, match="one word or phrase a line"):
         WordList.load(tmp_path / "none.txt")
-    with pytest.raises(ValueError, match="without words"):
+    with pytest.raises(ValueError, match="has no words"):
         WordList(["  "])
     with pytest.raises(ValueError, match="1 continuations of 2 prompts"):
-        added_by_words(["a", "b"], ["c"], WORDS)
+        added_toxicity_by_words(["a", "b"], ["c"], WORDS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.toy_tokens import STREAMS, sentences, spoken, tiny_network, words_vocabulary, write_sentences
+from tests.toy_tokens import STREAMS, spoken, tiny_network, words_vocabulary, write_sentences
 from zoo.evaluation.scoring.bits import (
     LATER_TEXT,
     SPEECH,
@@ -11,11 +11,10 @@ from zoo.evaluation.scoring.bits import (
     TEXT,
     TEXT_GIVEN_SPEECH,
     TEXT_IN_ROW,
-    bits,
-    in_rows,
+    add_row_context,
+    measure_bits,
 )
 from zoo.evaluation.scoring.token_trees import Candidate
-from zoo.evaluation.tokenizer_check import Coverage, coverage_warnings, measure_coverage
 from zoo.tokens.rows import TokenRow
 from zoo.tokens.store import TokenTable, write_tokens
 
@@ -30,7 +29,7 @@ def table(tmp_path_factory):
 
 def test_bits_are_the_loss_over_seconds_and_characters(table):
     network = tiny_network(VOCABULARY).eval()
-    found = bits(network, VOCABULARY, table)
+    found = measure_bits(network, VOCABULARY, table)
     later = 0.0
     totals = dict.fromkeys((SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH), 0.0)
     for row in table:
@@ -60,7 +59,7 @@ def test_bits_are_the_loss_over_seconds_and_characters(table):
         )
     rest = sum(len(row.text) - len(row.text.split()[0]) for row in table)
     assert found[LATER_TEXT].rate.value == pytest.approx(later / np.log(2) / rest, rel=1e-5)
-    assert found[SPEECH].per_token == pytest.approx(
+    assert found[SPEECH].nats_per_token == pytest.approx(
         totals[SPEECH] / sum(len(row.speech_ids) for row in table), rel=1e-5
     )
 
@@ -73,8 +72,8 @@ def test_in_a_row_each_utterance_is_scored_given_those_before_it(table, kind, al
     documents = [[BOS, marker, *getattr(row, column).tolist(), VOCABULARY.eos] for row in table]
     length = max(map(len, documents)) + 2 * min(map(len, documents))
     candidates = [Candidate(np.array(one[:2]), np.array(one[2:-1])) for one in documents]
-    placed = in_rows(candidates, VOCABULARY.eos, length)
-    found = bits(network, VOCABULARY, table, row_length=length)[kind]
+    placed = add_row_context(candidates, VOCABULARY.eos, length)
+    found = measure_bits(network, VOCABULARY, table, row_length=length)[kind]
     firsts = 0
     for number, (one, document) in enumerate(zip(placed, documents)):
         ids = one.ids.tolist()
@@ -87,21 +86,21 @@ def test_in_a_row_each_utterance_is_scored_given_those_before_it(table, kind, al
         with torch.inference_mode():
             logs = network(torch.tensor([ids])).logits[0].log_softmax(-1)
         nats = -sum(logs[place - 1, ids[place]].item() for place in range(start, len(ids)))
-        assert found.needed[number] * np.log(2) == pytest.approx(nats, rel=1e-4)
+        assert found.bits[number] * np.log(2) == pytest.approx(nats, rel=1e-4)
         firsts += start == 2
     assert (
         0 < firsts < len(documents)
         and sum(len(one.ids) == len(two.ids) for one, two in zip(placed, candidates)) == firsts
     )
     assert firsts <= -(-2 * sum(map(len, documents)) // length)  # rows are half full at least
-    apart = bits(network, VOCABULARY, table, row_length=1)
-    np.testing.assert_allclose(apart[kind].needed, apart[alone].needed, rtol=1e-5)
-    assert not (found.needed == apart[alone].needed).all() and found.ids == apart[alone].ids
+    apart = measure_bits(network, VOCABULARY, table, row_length=1)
+    np.testing.assert_allclose(apart[kind].bits, apart[alone].bits, rtol=1e-5)
+    assert not (found.bits == apart[alone].bits).all() and found.ids == apart[alone].ids
 
 
 def test_rows_longer_than_the_context_are_refused(table):
     with pytest.raises(ValueError, match="row_length=64: this model reads at most 32 tokens"):
-        bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, table, row_length=64)
+        measure_bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, table, row_length=64)
 
 
 def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
@@ -113,7 +112,7 @@ def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
     )
     endless = spoken(1, ["anna"] * 40 + ["tom"] * 40)
     write_tokens(tmp_path, "dev", [silent, untold, written, endless], STREAMS)
-    found = bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"))
+    found = measure_bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"))
     assert {kind: one.rate.n for kind, one in found.items()} == {
         SPEECH: 3,
         TEXT: 1,
@@ -121,36 +120,6 @@ def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
         SPEECH_GIVEN_TEXT: 1,
         TEXT_GIVEN_SPEECH: 1,
     }
-    assert list(bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"), limit=2)) == [
-        SPEECH
-    ]
-
-
-def test_fit_counts_units_and_pieces(tmp_path):
-    rows = sentences(5) + [spoken(9, ["anna"])]
-    write_tokens(tmp_path, "dev", rows, STREAMS)
-    fit = measure_coverage(VOCABULARY, TokenTable(tmp_path, "dev"))
-    counts = np.bincount(
-        np.concatenate([row.speech_ids for row in rows]) - VOCABULARY.first_unit, minlength=STREAMS[0].size
-    )
-    share = counts[counts > 0] / counts.sum()
-    assert (
-        fit.unit_entropy == pytest.approx(-(share * np.log2(share)).sum()) and fit.unused_units == (counts == 0).mean()
-    )
-    assert fit.tokens_per_second == pytest.approx(counts.sum() / sum(row.duration for row in rows))
-    assert fit.text_tokens_per_word == pytest.approx(
-        sum(len(row.text_ids) for row in rows) / sum(len(row.text.split()) for row in rows)
-    )
-
-
-def test_a_bad_fit_is_told_with_its_numbers():
-    old = Coverage(5.0, 0.0, 17.0, 1.4, 0.3)
-    assert coverage_warnings(old, old) == coverage_warnings(Coverage(4.9, 0.1, 16.0, 1.8, 0.4), old) == []
-    for new, words in (
-        (Coverage(3.9, 0.0, 17.0, 1.4, 0.3), "3.90 bits"),
-        (Coverage(5.0, 0.4, 17.0, 1.4, 0.3), "40% of the units"),
-        (Coverage(5.0, 0.0, 8.0, 1.4, 0.3), "8.0 speech tokens per second"),
-        (Coverage(5.0, 0.0, 17.0, 6.0, 3.0), "3.00 text tokens per character"),
-    ):
-        (warning,) = coverage_warnings(new, old)
-        assert words in warning
+    assert list(
+        measure_bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"), limit=2)
+    ) == [SPEECH]

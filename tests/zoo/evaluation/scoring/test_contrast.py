@@ -7,9 +7,11 @@ import torch
 
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation.scoring import contrast
-from zoo.evaluation.scoring.contrast import DIRECTIONS, Contrast, TextAndSpeech, accuracies, accuracy, candidate
+from zoo.evaluation.scoring.contrast import make_candidate, measure_accuracies, measure_accuracy
 from zoo.evaluation.scoring.likelihood import log_likelihoods
-from zoo.evaluation.scoring.unigram_baseline import Unigram
+from zoo.evaluation.scoring.unigram_baseline import UnigramModel
+from zoo.evaluation.suites.contrast_suite import Contrast
+from zoo.evaluation.suites.text_and_speech import DIRECTIONS, TextAndSpeech
 
 VOCABULARY = words_vocabulary()
 BOS, T, S, FIRST = VOCABULARY.bos, VOCABULARY.text_marker, VOCABULARY.speech_marker, VOCABULARY.first_unit
@@ -44,7 +46,7 @@ class Table(torch.nn.Module):
     ],
 )
 def test_the_marker_of_a_new_modality_belongs_to_the_prompt(direction, prompt):
-    found = candidate(VOCABULARY, both("anna"), both("tom", "vera"), direction)
+    found = make_candidate(VOCABULARY, both("anna"), both("tom", "vera"), direction)
     assert found.prompt.tolist() == prompt
     assert (
         found.continuation.tolist()
@@ -58,7 +60,7 @@ def test_equal_continuations_are_ties_and_count_one_half(direction):
         Contrast(both("anna"), both("tom"), (both("tom"),)),
         Contrast(both("ben"), both("vera", "tom"), (both("vera", "tom"),)),
     ]
-    found = accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction)
+    found = measure_accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction)
     assert found.per_token.value == found.total.value == 0.5
 
 
@@ -75,7 +77,7 @@ def test_worked_by_hand():
         ),  # -1.04 against -1.39 a token; -2.08 against -1.39 by sum
         Contrast(both("ben"), both("vera"), (both("ben"),)),
     ]  # a tie
-    found = accuracy(Table(scores), VOCABULARY, items, "S->S")
+    found = measure_accuracy(Table(scores), VOCABULARY, items, "S->S")
     assert found.per_token.value == (1 + 0 + 1 + 0.5) / 4 and found.total.value == (1 + 0 + 0 + 0.5) / 4
     report = found.report()
     assert (
@@ -92,12 +94,12 @@ def test_shuffled_labels_are_chance(direction):
     for _ in range(300):
         words = draw.permutation(WORDS)
         items.append(Contrast(both(*words[:3]), both(*words[3:5]), (both(*words[5:7]),)))
-    found = accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction).per_token
+    found = measure_accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction).per_token
     assert found.low < 0.5 < found.high and found.n == 300
     swapped = [Contrast(item.prompt, item.wrong[0], (item.right,)) for item in items]
-    assert accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, swapped, direction).per_token.value == pytest.approx(
-        1 - found.value
-    )
+    assert measure_accuracy(
+        tiny_network(VOCABULARY).eval(), VOCABULARY, swapped, direction
+    ).per_token.value == pytest.approx(1 - found.value)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_shuffled_labels_are_chance(direction):
     ],
 )
 def test_the_likeliest_share_the_win(scores, share):
-    assert contrast._share(np.array(scores)) == share
+    assert contrast._hit_share(np.array(scores)) == share
 
 
 def four_way(count, seed=0):
@@ -130,11 +132,11 @@ def four_way(count, seed=0):
 
 def test_four_ways_at_random_are_a_quarter_and_directions_together_are_those_apart():
     network, items = tiny_network(VOCABULARY).eval(), four_way(200)
-    together = accuracies(partial(log_likelihoods, network), VOCABULARY, items)
+    together = measure_accuracies(partial(log_likelihoods, network), VOCABULARY, items)
     assert list(together) == list(DIRECTIONS)
     for direction, found in together.items():
         assert found.chance == 0.25 and found.per_token.low < 0.25 < found.per_token.high
-        assert found.per_token == accuracy(network, VOCABULARY, items, direction).per_token
+        assert found.per_token == measure_accuracy(network, VOCABULARY, items, direction).per_token
         assert np.mean([one.value for one in found.groups.values()]) == pytest.approx(found.per_token.value)
         assert found.report()["chance"] == 0.25 and set(found.report()["groups"]) == {"g0", "g1"}
 
@@ -144,22 +146,22 @@ def test_items_serve_the_directions_they_have_parts_for():
     text = [Contrast(TextAndSpeech(both("ben").text, None), both("anna"), (both("tom"),))]
     silent = [Contrast(both("ben"), TextAndSpeech(both("anna").text, None), (both("tom"),))]
     score = partial(log_likelihoods, tiny_network(VOCABULARY).eval())
-    found = [list(accuracies(score, VOCABULARY, items)) for items in (word, text, silent)]
+    found = [list(measure_accuracies(score, VOCABULARY, items)) for items in (word, text, silent)]
     assert found == [["T->T", "S->S"], ["T->T", "T->S"], ["T->T", "S->T"]]
-    with pytest.raises(ValueError, match="none of 1 items has what S->T needs"):
-        accuracy(tiny_network(VOCABULARY), VOCABULARY, word, "S->T")
-    assert candidate(VOCABULARY, None, both("anna"), "S->S").prompt.tolist() == [BOS, S]
+    with pytest.raises(ValueError, match="none of 1 items has the content that S->T needs"):
+        measure_accuracy(tiny_network(VOCABULARY), VOCABULARY, word, "S->T")
+    assert make_candidate(VOCABULARY, None, both("anna"), "S->S").prompt.tolist() == [BOS, S]
 
 
 def test_a_unigram_model_counts_text_and_speech_apart():
-    unigram = Unigram.of(VOCABULARY, [both("anna", "anna", "tom").speech, both("vera").text])
+    unigram = UnigramModel.from_sequences(VOCABULARY, [both("anna", "anna", "tom").speech, both("vera").text])
     items = [
         Contrast(both("ben"), both("anna"), (both("tom"),)),
         Contrast(both("ben"), both("vera"), (both("tom"),)),
         Contrast(both("ben"), both("vera"), (both("ida"),)),
     ]
-    found = accuracies(unigram, VOCABULARY, items, ("S->S",))["S->S"]
+    found = measure_accuracies(unigram, VOCABULARY, items, ("S->S",))["S->S"]
     assert found.hits.tolist() == [1, 0, 0.5]
-    shares = np.exp(unigram.log_shares)
+    shares = np.exp(unigram.log_frequencies)
     assert shares[: VOCABULARY.num_text].sum() == pytest.approx(1) == shares[FIRST : len(VOCABULARY)].sum()
     assert shares[FIRST + WORDS.index("anna")] == pytest.approx(3 / (3 + len(WORDS)))

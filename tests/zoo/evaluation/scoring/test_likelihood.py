@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.evaluation.scoring.likelihood import log_likelihoods, per_token
-from zoo.evaluation.scoring.token_trees import Candidate, batch_trees, grow_trees
+from zoo.evaluation.scoring.token_trees import Candidate, batch_trees, build_token_trees
 
 VOCABULARY = words_vocabulary()
 TINY = {
@@ -61,7 +61,7 @@ def test_the_others_in_a_batch_do_not_matter(network, batch_tokens):
 
 @pytest.mark.parametrize("batch_tokens", [100, 1000])
 def test_batches_hold_every_item_once_and_no_more_than_asked(batch_tokens):
-    trees = list(grow_trees(candidates(100)))
+    trees = list(build_token_trees(candidates(100)))
     batches = list(batch_trees(trees, batch_tokens))
     assert sorted(number for batch in batches for tree in batch for number in tree.paths) == list(range(100))
     for batch in batches:
@@ -95,7 +95,7 @@ def test_shared_beginnings_change_nothing(network, batch_tokens):
 
 def test_shared_beginnings_are_computed_once():
     items = families()
-    trees, apart = list(grow_trees(items)), sum(len(item.ids) for item in items)
+    trees, apart = list(build_token_trees(items)), sum(len(item.ids) for item in items)
     assert sum(len(tree.ids) for tree in trees) < apart / 3
     nodes = {tuple(item.ids[:end].tolist()) for item in items for end in range(1, len(item.ids))}
     assert sum(len(tree.ids) for tree in trees) == len(nodes)

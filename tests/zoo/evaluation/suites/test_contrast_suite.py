@@ -17,10 +17,10 @@ class Loudness(SpeechTokenizer):
 
     def __init__(self):
         super().__init__()
-        self.streams, self.sample_rate, self.heard = (Stream("Hu", 20, 25.0),), 16000, 0
+        self.streams, self.sample_rate, self.num_encoded = (Stream("Hu", 20, 25.0),), 16000, 0
 
     def encode(self, waveform):
-        self.heard += 1
+        self.num_encoded += 1
         frames = waveform[: len(waveform) // 640 * 640].view(-1, 640)
         return {"Hu": (frames.mean(1) * 20).round().long().clamp(0, 19).numpy()}
 
@@ -49,9 +49,9 @@ def suite(tmp_path):
 
 def test_parts_are_the_ids_of_their_text_and_of_their_audio(suite):
     rows, save = suite
-    hears = Loudness()
-    items = load_contrasts(save(rows), hears, VOCABULARY)
-    assert len(items) == 4 and hears.heard == 9  # the wrong ending they share is heard once
+    tokenizer = Loudness()
+    items = load_contrasts(save(rows), tokenizer, VOCABULARY)
+    assert len(items) == 4 and tokenizer.num_encoded == 9  # the wrong ending they share is heard once
     for row, item in zip(rows, items):
         for name in ("prompt", "right", "wrong"):
             both = item.wrong[0] if name == "wrong" else getattr(item, name)
@@ -69,14 +69,16 @@ def test_many_wrong_ones_groups_and_parts_left_out(suite):
         (str(n), f"g{n % 2}", None, 2) for n in range(4)
     ]
     assert items[0].wrong[1].speech is None and items[0].wrong[1].text.tolist() == VOCABULARY.text.encode("tom")
-    assert not items[0].serves("S->S") and items[0].serves("T->T") and not items[0].serves("T->S")
+    assert not items[0].supports("S->S") and items[0].supports("T->T") and not items[0].supports("T->S")
 
 
 def test_without_a_tokenizer_recordings_are_left_unheard(suite):
     rows, save = suite
     items = load_contrasts(save(rows), None, VOCABULARY)
     assert (
-        [item.prompt.speech for item in items] == [None] * 4 and items[0].serves("T->T") and not items[0].serves("S->S")
+        [item.prompt.speech for item in items] == [None] * 4
+        and items[0].supports("T->T")
+        and not items[0].supports("S->S")
     )
 
 
@@ -88,10 +90,10 @@ def test_at_most_as_many_as_asked(suite):
 @pytest.mark.parametrize(
     "spoil, says",
     [
-        (lambda row: row.pop("right"), "suite.jsonl:2: lacks right: want an object with right and wrong"),
-        (lambda row: row.update(wrong=[{}]), "suite.jsonl:2: {} is no part: want text, audio or both"),
+        (lambda row: row.pop("right"), "suite.jsonl:2: missing right: expected an object with right and wrong"),
+        (lambda row: row.update(wrong=[{}]), "suite.jsonl:2: {} is not a suite entry: expected text, audio or both"),
         (lambda row: row["prompt"].update(text=" "), "suite.jsonl:2: text ' ' is empty, or too short"),
-        (lambda row: row.update(prompt=3), "suite.jsonl:2: 3 is no part"),
+        (lambda row: row.update(prompt=3), "suite.jsonl:2: 3 is not a suite entry"),
     ],
 )
 def test_a_broken_line_is_named(suite, spoil, says):
@@ -103,7 +105,7 @@ def test_a_broken_line_is_named(suite, spoil, says):
 
 def test_what_is_no_json_is_named(suite):
     rows, save = suite
-    with pytest.raises(ValueError, match="suite.jsonl:2: want one JSON object a line"):
+    with pytest.raises(ValueError, match="suite.jsonl:2: expected one JSON object per line"):
         load_contrasts(save([rows[0], "{broken\n"]), Loudness(), VOCABULARY)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.toy_tokens import STREAMS, spoken
-from zoo.evaluation.suites.speech_text_pairs import paired_items
+from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
 from zoo.tokens.store import TokenTable, write_tokens
 
 TEXTS = [["anna"], ["tom"], ["anna"], ["anna", "tom"], ["vera", "tom"], ["vera", "tom"], ["ida", "jan", "lea"]]
@@ -22,7 +22,7 @@ def table(tmp_path):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_other_says_something_else_of_the_same_length_where_there_is_one(table, seed):
-    items = paired_items(table, seed)
+    items = make_pair_contrasts(table, seed)
     assert len(items) == len(TEXTS)
     ids = {tuple(row.text_ids.tolist()): row for row in table}
     for words, item in zip(TEXTS, items):
@@ -35,15 +35,15 @@ def test_the_other_says_something_else_of_the_same_length_where_there_is_one(tab
 
 
 def test_the_choice_is_a_function_of_the_seed(table):
-    chosen = lambda seed: [item.wrong[0].speech.tolist() for item in paired_items(table, seed)]
+    chosen = lambda seed: [item.wrong[0].speech.tolist() for item in make_pair_contrasts(table, seed)]
     assert chosen(0) == chosen(0) and len({str(chosen(seed)) for seed in range(8)}) > 1
 
 
 def test_at_most_as_many_as_asked(table):
-    assert len(paired_items(table, limit=3)) == 3
+    assert len(make_pair_contrasts(table, limit=3)) == 3
 
 
 def test_one_text_alone_is_an_error(tmp_path):
     write_tokens(tmp_path, "dev", [spoken(n, ["anna"]) for n in range(3)], STREAMS)
-    with pytest.raises(ValueError, match="all 3 utterances say 'anna'"):
-        paired_items(TokenTable(tmp_path, "dev"))
+    with pytest.raises(ValueError, match="all 3 utterances have the text 'anna'"):
+        make_pair_contrasts(TokenTable(tmp_path, "dev"))

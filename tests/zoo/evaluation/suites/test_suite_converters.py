@@ -35,7 +35,7 @@ def test_swuggy(tmp_path, separator):
         ],
         separator,
     )
-    rows = suite_converters.read_swuggy(tmp_path / "dev")
+    rows = suite_converters.convert_swuggy(tmp_path / "dev")
     assert [(row["id"], row["group"], row["right"]["text"], row["wrong"]["audio"]) for row in rows] == [
         ("1_A", "in vocabulary", "anna", "ab.wav"),
         ("1_A_1", "in vocabulary", "anna", "ac.wav"),
@@ -50,7 +50,7 @@ def test_sblimp_into_a_table_elsewhere(tmp_path):
         "id filename voice type subtype transcription correct",
         [(7, "x", "A", "agreement", "s", "anna ben", 1), (7, "y", "A", "agreement", "s", "ben anna", 0)],
     )
-    rows = suite_converters.read_sblimp(tmp_path / "syntactic" / "dev")
+    rows = suite_converters.convert_sblimp(tmp_path / "syntactic" / "dev")
     suite_converters.write_suite(rows, tmp_path / "syntactic" / "dev", tmp_path / "tables" / "sblimp.jsonl")
     (item,) = load_contrasts(tmp_path / "tables" / "sblimp.jsonl", None, words_vocabulary())
     assert (
@@ -67,12 +67,17 @@ def test_story_cloze(tmp_path):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(
             [
-                ["InputStoryid", *suite_converters.STORY, *suite_converters.ENDINGS, "AnswerRightEnding"],
+                [
+                    "InputStoryid",
+                    *suite_converters.STORY_COLUMNS,
+                    *suite_converters.ENDING_COLUMNS,
+                    "AnswerRightEnding",
+                ],
                 ["s1", "a.", "b.", "c.", "d.", "one, two", "three", "2"],
                 ["s2", "a.", "b.", "c.", "d.", "x", "y", "1"],
             ]
         )
-    first, second = suite_converters.read_story_cloze(path)
+    first, second = suite_converters.convert_story_cloze(path)
     assert first == {
         "id": "s1",
         "prompt": {"text": "a. b. c. d."},
@@ -81,27 +86,27 @@ def test_story_cloze(tmp_path):
     }
     assert second["right"]["text"] == "x"
     path.write_text(path.read_text().replace(",y,1", ",y,3"))
-    with pytest.raises(ValueError, match="cloze.csv:3: AnswerRightEnding '3'; want 1 or 2"):
-        suite_converters.read_story_cloze(path)
+    with pytest.raises(ValueError, match="cloze.csv:3: AnswerRightEnding '3'; expected 1 or 2"):
+        suite_converters.convert_story_cloze(path)
 
 
 def test_spoken_story_cloze(tmp_path):
     for name in ("a_correct", "a_incorrect", "b_correct"):
         write(tmp_path / f"{name}.wav", TONE, 16000)
-    (row,) = suite_converters.read_spoken_story_cloze(tmp_path)
+    (row,) = suite_converters.convert_spoken_story_cloze(tmp_path)
     assert row == {"id": "a", "right": {"audio": "a_correct.wav"}, "wrong": {"audio": "a_incorrect.wav"}}
     (tmp_path / "a_incorrect.wav").unlink()
     with pytest.raises(ValueError, match="no recordings named NAME_correct and NAME_incorrect"):
-        suite_converters.read_spoken_story_cloze(tmp_path)
+        suite_converters.convert_spoken_story_cloze(tmp_path)
 
 
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no gold.csv in"):
-        suite_converters.read_swuggy(tmp_path)
+        suite_converters.convert_swuggy(tmp_path)
     gold(tmp_path / "dev", "id filename voice frequency word", [(1, "a", "A", "1", WORDS[0])])
-    with pytest.raises(ValueError, match="lacks the columns correct; it has id, filename"):
-        suite_converters.read_swuggy(tmp_path / "dev")
+    with pytest.raises(ValueError, match="missing the columns correct; it has id, filename"):
+        suite_converters.convert_swuggy(tmp_path / "dev")
     gold(tmp_path / "other", "id filename voice word correct", [(1, "a", "A", "anna", 1), (1, "b", "A", "onna", 0)])
     (tmp_path / "other" / "b.wav").unlink()
     with pytest.raises(FileNotFoundError, match="no recording named b in"):
-        suite_converters.read_swuggy(tmp_path / "other")
+        suite_converters.convert_swuggy(tmp_path / "other")

@@ -9,10 +9,8 @@ from transformers import (
     Wav2Vec2ForSequenceClassification,
 )
 
-from tests.toy_recognizer import write_recognizer
 from tests.toy_tokens import words_vocabulary
-from zoo.evaluation.judges.pretrained import (
-    PretrainedRecognizer,
+from zoo.evaluation.judges.classifiers import (
     PretrainedSpeechClassifier,
     PretrainedTextClassifier,
     StyleJudge,
@@ -74,10 +72,6 @@ def test_a_speech_classifier(tmp_path, speech_config):
         model.classifier.bias.copy_(torch.tensor([1.0, 0.0]))
     model.save_pretrained(tmp_path)
     assert PretrainedSpeechClassifier(str(tmp_path), {"happy": "positive"})(torch.randn(16000), 16000) == "positive"
-
-
-def test_a_transcriber(tmp_path):
-    assert PretrainedRecognizer(str(write_recognizer(tmp_path, "b")))(torch.randn(16000)) == "b"
 
 
 def test_a_style_classifier_of_ours():
