@@ -2,8 +2,8 @@
 
 ``zoo``, ``datamodules``, ``lightningmodules`` and ``recipes`` go into ``spiritlm_zoo/bundled``, so that no other
 distribution overwrites their files (torchtune installs a ``recipes`` as well), nor this one theirs. A ``.pth`` file
-appends that folder to the search path, after everything else: plain ``import zoo`` works, in the workers of Ray too, and
-a program that wants another distribution's package of one of these names gets that package, as without this one.
+appends that folder to the search path, after everything else: plain ``import zoo`` works, in the workers of Ray too,
+and a program that wants another distribution's package of one of these names gets it, as without this one.
 """
 
 import shutil

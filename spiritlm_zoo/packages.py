@@ -7,7 +7,6 @@ finder ahead of all others resolves their names there. In a checkout they lie be
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +16,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE / "bundled" if (HERE / "bundled").is_dir() else HERE.parent
 
 
-class OwnPackages(MetaPathFinder):
-    """Resolves the four top-level names to this project's packages; modules inside them are found as usual."""
+class OwnPackages:
+    """A finder of ``sys.meta_path`` that resolves the four names to this project's packages.
+
+    Modules inside the packages are found as usual. It has no base class because importing ``importlib.abc`` would take a
+    third of the time that `zoo --help` takes.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -1,35 +1,63 @@
-"""The command line, ``zoo``: a few verbs, each a module that is imported when it is asked for."""
+"""The command line, ``zoo``: a few verbs, each a module that is imported only when its command is called."""
 
 import argparse
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 
+
+@dataclass(frozen=True)
+class Command:
+    """One verb of the command line.
+
+    Args:
+        purpose: What ``zoo --help`` says about it.
+        module: Dotted name of the module with its ``add_arguments`` and ``main``.
+    """
+
+    purpose: str
+    module: str
+
+
 COMMANDS = {
-    "run": ("run a recipe: what is done is skipped, what was interrupted goes on", "recipes.commands.run"),
-    "list": ("the shipped recipes: what each makes and needs", "recipes.commands.list"),
-    "show": ("a recipe with overrides, references and defaults written out", "recipes.commands.show"),
-    "copy": ("a shipped recipe into a file of your own to edit", "recipes.commands.copy"),
-    "generate": ("go on with text and speech from a run's language model", "recipes.commands.generate"),
-    "vocode": ("speak units", "recipes.commands.vocode"),
-    "resynthesize": ("speech to units and back to speech", "recipes.commands.resynthesize"),
-    "import": ("official Spirit LM checkpoints into folders of the zoo", "recipes.commands.import_checkpoints"),
-    "export": ("a language model as a folder that plain transformers loads", "recipes.commands.export"),
-    "evaluate": (
-        "likelihood suites, few-shot tasks, sentiment, alignment and toxicity of a language model",
+    "run": Command("run a recipe: finished stages are skipped, interrupted ones resume", "recipes.commands.run"),
+    "list": Command("list the bundled recipes: what each makes, needs and costs", "recipes.commands.list"),
+    "show": Command("print a recipe with overrides, references and defaults resolved", "recipes.commands.show"),
+    "copy": Command("copy a bundled recipe to a file of your own to edit", "recipes.commands.copy"),
+    "generate": Command("continue text and speech with a run's language model", "recipes.commands.generate"),
+    "vocode": Command("synthesize speech from units", "recipes.commands.vocode"),
+    "resynthesize": Command("encode speech as units and synthesize it again", "recipes.commands.resynthesize"),
+    "import": Command("convert the official Spirit LM checkpoints", "recipes.commands.import_checkpoints"),
+    "export": Command("write a language model that plain transformers loads", "recipes.commands.export"),
+    "evaluate": Command(
+        "evaluate a language model: likelihood suites, few-shot tasks, sentiment, alignment, toxicity",
         "recipes.commands.evaluate",
     ),
-    "compare": ("tokenizers side by side: what their units cost and keep, as a page", "recipes.commands.compare"),
-    "completion": ("a script that completes commands and recipes in the shell", "recipes.commands.completion"),
+    "compare": Command("compare tokenizers: bitrates and evaluations, as a report", "recipes.commands.compare"),
+    "completion": Command(
+        "print a script that completes commands and recipes in the shell", "recipes.commands.completion"
+    ),
 }
+EXAMPLE = """
+example: zoo run quickstart
+zoo COMMAND --help describes one command.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command; errors of the user's are one line each and status 1, an interrupt is status 130."""
-    # Threads that spin while they wait make training ten times slower as soon as anything else runs on the machine; threads
-    # that sleep at once make it a third slower on an idle one. Some microseconds of spinning cost neither.
+    """Run one command.
+
+    An error of the user is printed without a traceback (``ZOO_DEBUG=1`` prints it) and exits with status 1, an unknown
+    command with 2, an interrupt with 130.
+
+    Args:
+        argv: Command and its arguments. Defaults to those of the process.
+    """
+    # Threads that spin while they wait make training ten times slower as soon as anything else runs on the machine;
+    # threads that sleep at once make it a third slower on an idle one. Some microseconds of spinning cost neither.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -43,39 +71,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"error: zoo has no command {name!r}; {suggest(name, COMMANDS)}", file=sys.stderr)
         sys.exit(2)
     try:
-        _command(name, arguments[1:])
+        _run_command(name, arguments[1:])
     except KeyboardInterrupt as error:
-        _tell(f"{error or 'interrupted'}")
+        _print_errors(str(error) or "interrupted")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         lines = getattr(error, "lines", None) or [" ".join(str(error).split())]
-        _tell(*(f"error: {line}" for line in lines))
+        _print_errors(*(f"error: {line}" for line in lines))
         sys.exit(1)
 
 
 def usage() -> str:
-    """What ``zoo --help`` prints."""
+    """Return the text of ``zoo --help``."""
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {purpose}" for name, (purpose, _) in COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: zoo COMMAND ...",
-            "",
-            "Interleaved speech-text language models, made by recipes.",
-            "",
-            *lines,
-            "",
-            "example: zoo run quickstart",
-            "zoo COMMAND --help tells more about one.",
-        ]
-    )
+    lines = ["usage: zoo COMMAND ...", "", "Interleaved speech-text language models, made by recipes.", ""]
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:<{width}}  {command.purpose}")
+    return "\n".join(lines) + "\n" + EXAMPLE.rstrip()
 
 
-def _command(name: str, arguments: list[str]) -> None:
-    purpose, path = COMMANDS[name]
-    module = import_module(path)
+def _run_command(name: str, arguments: list[str]) -> None:
+    module = import_module(COMMANDS[name].module)
     parser = argparse.ArgumentParser(
         prog=f"zoo {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -83,7 +101,7 @@ def _command(name: str, arguments: list[str]) -> None:
     module.main(parser.parse_intermixed_args(arguments))
 
 
-def _tell(*lines: str) -> None:
+def _print_errors(*lines: str) -> None:
     if os.environ.get("ZOO_DEBUG") == "1":
         traceback.print_exc()
     print(*lines, sep="\n", file=sys.stderr)

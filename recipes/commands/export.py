@@ -1,8 +1,8 @@
-"""Write a run's language model for other software.
+"""Export a run's language model for other software.
 
 examples:
   zoo export --run runs/quickstart --to huggingface --out exported
-  zoo export --run runs/new_language_lora --language-model runs/new_language_lora/lora/model --merge --to huggingface --out exported
+  zoo export --run runs/new_language_lora --language-model runs/new_language_lora/lora/model --merge --out exported
 """
 
 import argparse
@@ -11,12 +11,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a run, such as runs/quickstart")
-    parser.add_argument("--to", choices=("huggingface",), default="huggingface", help="what shall read it")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
+    parser.add_argument("--to", choices=("huggingface",), default="huggingface", help="library that will load it")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; must be new or empty")
     parser.add_argument(
-        "--language-model", type=Path, help="folder of another language model, or of an adapter, than the run's"
+        "--language-model", type=Path, help="folder of a language model or adapter, instead of the run's"
     )
-    parser.add_argument("--merge", action="store_true", help="write an adapter into the weights of its base")
+    parser.add_argument("--merge", action="store_true", help="merge an adapter into the weights of its base model")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,11 +1,11 @@
-"""Turn another project's checkpoints into folders of the zoo; nothing in them is run.
+"""Convert another project's checkpoints to folders of the zoo; no code in them is executed.
 
 examples:
   zoo import spiritlm checkpoints --out runs/spiritlm
   zoo generate --run runs/spiritlm/base --text "the largest country in the world is" --to text
 
-What spiritlm wants is the folder with speech_tokenizer/ and spiritlm_model/ in it; what is missing there is told and left out.
-Each model becomes a folder in the layout of a run: tokenizer, vocoder, vocabulary, language model.
+For spiritlm, name the folder that contains speech_tokenizer/ and spiritlm_model/. Missing parts are reported, skipped.
+Each model becomes a folder with the layout of a run: tokenizer, vocoder, vocabulary, language model.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("release", choices=("spiritlm",), help="whose checkpoints they are")
-    parser.add_argument("checkpoints", type=Path, help="their folder")
+    parser.add_argument("release", choices=("spiritlm",), help="project that released the checkpoints")
+    parser.add_argument("checkpoints", type=Path, help="folder of the checkpoints")
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for base/ and expressive/; parts that are there are made again"
+        "--out", type=Path, required=True, help="folder for base/ and expressive/; existing parts are written anew"
     )
 
 
@@ -25,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
 
     from zoo.interop.spiritlm.release import import_release
 
-    disable_progress_bar()  # a line for each part says enough
+    disable_progress_bar()  # one line per part is printed below
     found = 0
     for part in import_release(args.checkpoints, args.out):
         found += part.folder is not None

@@ -1,4 +1,4 @@
-"""List the shipped recipes: what each makes, needs and costs.
+"""List the bundled recipes: what each makes, needs and costs.
 
 example:
   zoo list
@@ -8,20 +8,20 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--names", action="store_true", help="the names alone, one a line")
+    parser.add_argument("--names", action="store_true", help="print only the names, one per line")
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.engine import bundled as shipped
+    from recipes.engine import bundled
 
-    for name in shipped.names():
+    for name in bundled.names():
         if args.names:
             print(name)
             continue
-        header = shipped.header(shipped.ROOT / f"{name}.yaml")
+        header = bundled.header(bundled.ROOT / f"{name}.yaml")
         print(f"{name}\n    {header.purpose}")
         for label, text in (("needs", header.needs), ("costs", header.costs)):
             if text:
                 print(f"    {label}: {text}")
     if not args.names:
-        print("\nzoo run NAME runs one; zoo copy NAME gives you a file to edit.")
+        print("\n`zoo run NAME` runs a recipe; `zoo copy NAME` copies it to a file that you can edit.")

@@ -27,15 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.commands.artifacts import part_of
+    from recipes.commands.artifacts import find_artifact
     from recipes.commands.vocode import named_or_numbered
     from zoo import audio
     from zoo.interop.vocoder_checkpoints import open_vocoder
     from zoo.tokenizers.speech_tokenizer import load_tokenizer
     from zoo.tokens.contract import FILE, require_match
 
-    tokenizer_folder = part_of(args.run, args.tokenizer, "tokenizer", "tokenizer.json")
-    vocoder_folder = part_of(args.run, args.vocoder, "vocoder", "vocoder.json")
+    tokenizer_folder = find_artifact(args.run, args.tokenizer, "tokenizer", "tokenizer.json")
+    vocoder_folder = find_artifact(args.run, args.vocoder, "vocoder", "vocoder.json")
     tokenizer = load_tokenizer(tokenizer_folder)
     vocoder = open_vocoder(vocoder_folder)
     if (vocoder_folder / FILE).is_file() and vocoder.contract:

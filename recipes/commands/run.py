@@ -1,4 +1,4 @@
-"""Run a recipe. Finished stages are skipped, an interrupted one goes on where it stopped.
+"""Run a recipe. Finished stages are skipped, an interrupted one resumes where it stopped.
 
 examples:
   zoo run quickstart
@@ -11,26 +11,26 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", help="a shipped recipe's name (zoo list), or the path of a .yaml file")
+    parser.add_argument("recipe", help="name of a bundled recipe (zoo list), or path of a .yaml file")
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="key=value",
-        help="values that replace the recipe's, at any depth: a.b.c=1, a.0.b=[1, 2]",
+        help="values that override the recipe's, at any depth: a.b.c=1, a.0.b=[1, 2]",
     )
-    parser.add_argument("--stage", metavar="NAME", help="run this stage alone")
+    parser.add_argument("--stage", metavar="NAME", help="run only this stage")
     parser.add_argument(
         "--again",
         action="store_true",
-        help="with --stage, delete its folder and run it anew; without, those that have changed",
+        help="delete the folder of the --stage, or of all stages that have changed, and run them anew",
     )
-    parser.add_argument("--dry-run", action="store_true", help="check the whole recipe and show what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="check the whole recipe and print what would run")
     parser.add_argument(
         "--trust",
         metavar="PACKAGE",
         action="append",
         default=[],
-        help="let the recipe name this package, module or function too",
+        help="allow the recipe to name this package, module or function; may be repeated",
     )
 
 

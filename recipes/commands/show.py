@@ -1,4 +1,4 @@
-"""Show a recipe as it would run: overrides applied, references followed, defaults written out.
+"""Print a recipe as it would run: overrides applied, references resolved, defaults written out.
 
 examples:
   zoo show quickstart
@@ -9,16 +9,16 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", help="a shipped recipe's name (zoo list), or the path of a .yaml file")
+    parser.add_argument("recipe", help="name of a bundled recipe (zoo list), or path of a .yaml file")
     parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="values that replace the recipe's, at any depth"
+        "overrides", nargs="*", metavar="key=value", help="values that override the recipe's, at any depth"
     )
     parser.add_argument(
         "--trust",
         metavar="PACKAGE",
         action="append",
         default=[],
-        help="let the recipe name this package, module or function too",
+        help="allow the recipe to name this package, module or function; may be repeated",
     )
 
 

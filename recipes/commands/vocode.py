@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from recipes.commands.artifacts import part_of
+    from recipes.commands.artifacts import find_artifact
     from zoo import audio
     from zoo.interop.vocoder_checkpoints import open_vocoder
 
-    vocoder = open_vocoder(part_of(args.run, args.vocoder, "vocoder", "vocoder.json"))
+    vocoder = open_vocoder(find_artifact(args.run, args.vocoder, "vocoder", "vocoder.json"))
     units = sys.stdin.read().strip() if args.units == "-" else args.units
     waveform = vocoder(
         units,

@@ -66,8 +66,8 @@ def test_likelihoods_are_those_of_the_processor_and_of_one_at_a_time(networks):
 def test_greedy_continuations_are_those_of_the_processor(networks, to):
     here, there = networks
     greedy = Sampling(24, temperature=0)
-    assert [one.pieces.__repr__() for one in generate(there, VOCABULARY, PROMPTS, to, greedy)] == [
-        one.pieces.__repr__() for one in generate(here, VOCABULARY, PROMPTS, to, greedy)
+    assert [one.segments.__repr__() for one in generate(there, VOCABULARY, PROMPTS, to, greedy)] == [
+        one.segments.__repr__() for one in generate(here, VOCABULARY, PROMPTS, to, greedy)
     ]
     for prompt in PROMPTS:
         assert list(stream_ids(there, VOCABULARY, prompt, to, greedy)) == list(

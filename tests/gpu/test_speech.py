@@ -11,7 +11,7 @@ from tests.toy_corpus import melody, write_tones
 from tests.toy_prosody import hum
 from tests.toy_tokens import words_vocabulary
 from tests.zoo.vocoder.test_vocoder import SIZES, STREAMS, make
-from zoo.language.stopping import spoken_seconds
+from zoo.language.stopping import predicted_seconds
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.mel_distance import MelDistance
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
@@ -181,7 +181,7 @@ def test_speech_is_that_of_the_processor(device, kind):
         torch.cat(list(there.stream(units[0], chunk_units=7))).cpu(), here(units[0]), rtol=0, atol=1e-3
     )
     tokens = parse(units[0], STREAMS)
-    assert spoken_seconds(there)(tokens) == spoken_seconds(here)(tokens)
+    assert predicted_seconds(there)(tokens) == predicted_seconds(here)(tokens)
 
 
 def test_speaking_bit_by_bit_is_speaking_at_once(device):

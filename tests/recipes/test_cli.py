@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recipes.commands import cli
-from recipes.engine import bundled as shipped
+from recipes.engine import bundled
 
 ROOT = Path(__file__).parents[2]
 HEADER = "# Makes a thing.\n#\n# Needs: a corpus\n#   of speech\n# Costs: 1 min\n# Run: zoo run thing\nstages: {}\n# Needs: not this\n"
@@ -15,14 +16,14 @@ HEADER = "# Makes a thing.\n#\n# Needs: a corpus\n#   of speech\n# Costs: 1 min\
 
 @pytest.fixture
 def one_recipe(tmp_path, monkeypatch):
-    """Pretend that lm/thing is the only shipped recipe."""
+    """Pretend that lm/thing is the only bundled recipe."""
     (tmp_path / "shipped" / "lm").mkdir(parents=True)
     (tmp_path / "shipped" / "lm" / "thing.yaml").write_text(HEADER)
-    monkeypatch.setattr(shipped, "ROOT", tmp_path / "shipped")
+    monkeypatch.setattr(bundled, "ROOT", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path)
 
 
-def python(code):
+def run_python(code):
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -32,11 +33,13 @@ def python(code):
     ).stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"], ["completion", "bash"]])
-def test_what_only_tells_imports_nothing_heavy_and_answers_at_once(arguments):
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["run", "--help"], ["completion", "bash"], ["completion", "zsh"]]
+)
+def test_help_lists_and_completion_import_nothing_heavy(arguments):
     started = time.monotonic()
-    heavy = python(
-        f"import sys; from recipes.commands.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
+    heavy = run_python(
+        f"import sys; from spiritlm_zoo.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
         "print('\\nheavy', [n for n in ('torch', 'lightning', 'transformers', 'omegaconf', 'numpy') if n in sys.modules])"
     )
     assert heavy.splitlines()[-1] == "heavy []"
@@ -74,7 +77,7 @@ def test_copy_gives_a_file_and_never_overwrites(one_recipe, capsys):
         cli.main(["copy", "lm/thing"])
     assert (
         caught.value.code == 1
-        and "is there already" in capsys.readouterr().err
+        and "already exists" in capsys.readouterr().err
         and Path("thing.yaml").read_text() == "mine"
     )
     cli.main(["copy", "lm/thing", "folder/other.yaml"])
@@ -107,3 +110,36 @@ def test_completion_is_a_script_that_bash_accepts(capsys):
     cli.main(["completion", "bash"])
     script = capsys.readouterr().out
     assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0 and "generate" in script
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["zoo", "ex"], {"export"}),
+        (["zoo", "run", "lm/base_f"], {"lm/base_full"}),
+        (["zoo", "copy", "quick"], {"quickstart"}),
+        (["zoo", "run", "--st"], {"--stage"}),
+        (["zoo", "generate", "--ten"], set()),
+        (["zoo", "generate", "--te"], {"--text", "--temperature"}),
+        (["zoo", "generate", "--to", "s"], {"speech"}),
+        (["zoo", "export", "--run", "ru"], {"runs"}),
+    ],
+)
+def test_bash_completes_commands_recipes_options_and_files(tmp_path, capsys, words, expected):
+    cli.main(["completion", "bash"])
+    (tmp_path / "runs").mkdir()
+    script = capsys.readouterr().out + (
+        f"\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _shtab_zoo; echo ${{COMPREPLY[@]}}"
+    )
+    result = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert set(result.stdout.split()) == expected, result.stderr
+
+
+def test_completion_for_zsh_names_every_command_option_and_recipe(capsys):
+    cli.main(["completion", "zsh"])
+    script = capsys.readouterr().out
+    assert script.startswith("#compdef zoo")
+    assert all(f"    {name}:" in script for name in cli.COMMANDS)
+    assert "quickstart" in script and "--max-new-tokens" in script
+    if shutil.which("zsh"):
+        assert subprocess.run(["zsh", "-n"], input=script, text=True).returncode == 0

@@ -119,7 +119,7 @@ def test_an_adapter_is_named_by_its_stage_or_its_folder(run, capsys):
     "arguments, message",
     [
         (["--adapter", "none"], "--adapter none: no adapter there"),
-        (["--to", "speech", "--out", "-"], "--out - writes samples as they come: add --stream"),
+        (["--to", "speech", "--out", "-"], "--out - writes samples while they are generated: add --stream"),
         (["--seconds", "0"], "want max_speech_seconds above 0"),
     ],
 )

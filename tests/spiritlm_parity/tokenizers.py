@@ -206,7 +206,7 @@ def test_what_is_imported_together_belongs_together_and_to_nothing_else(model):
 def test_an_imported_model_is_a_run_that_hears_and_speaks(model):
     run = SpeechTextModel.load(imported() / model)
     answer = run.generate([waveform("chirp"), "and then"], to="text", sampling=Sampling(5, temperature=0.0))
-    assert all(isinstance(piece, str) for piece in answer.pieces)
+    assert all(isinstance(piece, str) for piece in answer.segments)
     spoken = run.vocoder(run.tokenizer.tokens(waveform("chirp")), speaker=2)
     assert len(spoken) >= 640 * len(run.tokenizer.tokens(waveform("chirp")).of("Hu")) and spoken.abs().max() > 0
 

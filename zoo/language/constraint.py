@@ -1,4 +1,4 @@
-"""Which tokens may follow, by the modality asked for."""
+"""Which tokens generation may produce, by the modality of the continuation."""
 
 import torch
 from torch import Tensor
@@ -10,25 +10,30 @@ MODALITIES = ("text", "speech", "any")
 
 
 class ModalityConstraint(LogitsProcessor):
-    """Forbid what the modality does not allow; the end token is always allowed, so that generation can end.
+    """Masks the tokens of other modalities; the end token is always allowed, so that generation can end.
 
     Args:
-        vocabulary: Of the network.
-        to: ``text``: text pieces. ``speech``: units. ``any``: both, and the markers between them.
+        vocabulary: Vocabulary of the network.
+        to: ``text`` allows text tokens, ``speech`` units, ``any`` both and the markers between them.
 
     Raises:
-        ValueError: At another modality.
+        ValueError: ``to`` is none of these.
     """
 
     def __init__(self, vocabulary: Vocabulary, to: str) -> None:
         if to not in MODALITIES:
             raise ValueError(f"to={to!r}: want one of {', '.join(MODALITIES)}")
         ids = torch.arange(vocabulary.num_rows)
-        allowed = {"text": vocabulary.is_text(ids), "speech": vocabulary.is_unit(ids), "any": ids < len(vocabulary)}[to]
+        if to == "text":
+            allowed = vocabulary.is_text(ids)
+        elif to == "speech":
+            allowed = vocabulary.is_unit(ids)
+        else:
+            allowed = ids < len(vocabulary)  # rows beyond the vocabulary are padding of the embedding matrix
         allowed[vocabulary.bos] = False
         allowed[vocabulary.eos] = True
         self.forbidden = ~allowed
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Logits (B, V) with the forbidden ones at minus infinity."""
+        """Return the logits (B, V) with those of forbidden tokens at minus infinity."""
         return scores.masked_fill(self.forbidden.to(scores.device), float("-inf"))

@@ -1,8 +1,9 @@
-"""Prompts of text and speech in any order, and what a language model makes of them."""
+"""Continue prompts of text and speech, in any order, with a language model."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from zoo.language.constraint import ModalityConstraint
-from zoo.language.stopping import Lasting, SpeechSeconds, shortest_seconds
+from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.seeds import seeded
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
@@ -21,11 +22,15 @@ class Sampling:
     """How the next token is chosen.
 
     Args:
-        max_new_tokens: Where generation stops if the model does not end it.
-        temperature: 0 takes the likeliest token each time.
-        top_p: Share of the probability that is drawn from.
-        seed: Of the draws.
-        max_speech_seconds: Where speech stops if the model does not end it; no limit if None.
+        max_new_tokens: Number of tokens after which generation stops if the model does not end it.
+        temperature: Divisor of the logits; 0 selects the most likely token (greedy decoding).
+        top_p: Probability mass that nucleus sampling draws from, above 0 and at most 1.
+        seed: Seed of the random draws.
+        max_speech_seconds: Duration of generated speech, in seconds, after which generation stops if the model does
+            not end it. Defaults to no limit.
+
+    Raises:
+        ValueError: A value is out of its range.
     """
 
     max_new_tokens: int = 200
@@ -43,39 +48,55 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Continuation:
-    """What was generated.
+    """The generated continuation of one prompt.
 
     Args:
-        pieces: Text and speech in order; neighbors differ in kind.
-        ended: Whether the model ended it, rather than a limit.
+        segments: Text and speech in order; neighbors differ in modality.
+        ended: Whether the model ended the continuation, rather than a limit.
     """
 
-    pieces: list[str | Tokens]
+    segments: list[str | Tokens]
     ended: bool
 
     @property
     def text(self) -> str:
-        return " ".join(piece for piece in self.pieces if isinstance(piece, str))
+        """The text segments, joined by spaces."""
+        return " ".join(segment for segment in self.segments if isinstance(segment, str))
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: str) -> list[int]:
-    """Ids of a prompt, with a marker at each change of modality and, last, that of the modality asked for.
+    """Return the ids of a prompt, with a modality marker at each change and, last, that of the continuation.
+
+    Args:
+        vocabulary: Vocabulary of the network.
+        prompt: Texts and speech tokens in any order.
+        to: Modality of the continuation: ``text``, ``speech``, or ``any``, which adds no marker at the end.
 
     Raises:
-        ValueError: At a piece without words or units.
+        ValueError: A segment of the prompt has no words or units.
     """
-    ids, last = [vocabulary.bos], ""
+    ids = [vocabulary.bos]
+    last_modality = ""
     markers = {"text": vocabulary.text_marker, "speech": vocabulary.speech_marker}
-    for piece in prompt:
-        kind = "text" if isinstance(piece, str) else "speech"
-        content = vocabulary.text.encode(piece) if isinstance(piece, str) else vocabulary.speech_ids(piece).tolist()
-        if not content:
+    for segment in prompt:
+        if isinstance(segment, str):
+            modality = "text"
+            segment_ids = vocabulary.text.encode(segment)
+        else:
+            modality = "speech"
+            segment_ids = vocabulary.speech_ids(segment).tolist()
+        if not segment_ids:
             raise ValueError(
-                f"a {kind} piece of the prompt is empty: give it words, or more than a twelfth of a second of speech"
+                f"a {modality} segment of the prompt is empty: "
+                "give it words, or more than a twelfth of a second of speech"
             )
-        ids += content if kind == last else [markers[kind], *content]
-        last = kind
-    return ids if to in ("any", last) else [*ids, markers[to]]
+        if modality != last_modality:
+            ids.append(markers[modality])
+        ids += segment_ids
+        last_modality = modality
+    if to not in ("any", last_modality):
+        ids.append(markers[to])
+    return ids
 
 
 @torch.inference_mode()
@@ -85,49 +106,57 @@ def generate(
     prompts: Sequence[Sequence[str | Tokens]],
     to: str,
     sampling: Sampling = Sampling(),
-    lasting: Lasting = shortest_seconds,
+    duration: SpeechDuration = minimum_seconds,
 ) -> list[Continuation]:
     """Continue a batch of prompts, each a sequence of texts and speech tokens.
 
     Args:
-        network: Over the vocabulary.
-        vocabulary: Numbers text and units.
-        prompts: Any interleaving.
-        to: ``text``, ``speech`` or ``any``.
+        network: Language model over the vocabulary.
+        vocabulary: Vocabulary of text tokens and units.
+        prompts: Prompts with any interleaving of text and speech.
+        to: Modality of the continuations: ``text``, ``speech`` or ``any``.
         sampling: How tokens are chosen.
-        lasting: Tells how long speech lasts, where that is limited.
+        duration: Returns the duration of speech tokens, for ``sampling.max_speech_seconds``.
+
+    Raises:
+        ValueError: A prompt has an empty segment, or is longer than the model can read.
     """
     ids, mask = _left_padded([encode_prompt(vocabulary, prompt, to) for prompt in prompts], vocabulary.eos)
-    limit = room(network, ids.shape[1], sampling)
-    chosen = (
-        {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
-        if sampling.temperature
-        else {"do_sample": False}
-    )
-    seconds = (
-        SpeechSeconds(vocabulary, ids.shape[1], sampling.max_speech_seconds, lasting)
-        if sampling.max_speech_seconds
-        else None
-    )
+    prompt_length = ids.shape[1]
+    speech_limit = None
+    if sampling.max_speech_seconds:
+        speech_limit = SpeechSeconds(vocabulary, prompt_length, sampling.max_speech_seconds, duration)
     with evaluating(network), seeded(sampling.seed, network.device):
         output = network.generate(
             input_ids=ids.to(network.device),
             attention_mask=mask.to(network.device),
-            max_new_tokens=limit,
+            max_new_tokens=num_new_tokens(network, prompt_length, sampling),
             logits_processor=LogitsProcessorList([ModalityConstraint(vocabulary, to)]),
-            stopping_criteria=StoppingCriteriaList([seconds] if seconds else []),
+            stopping_criteria=StoppingCriteriaList([speech_limit] if speech_limit else []),
             bos_token_id=vocabulary.bos,
             eos_token_id=vocabulary.eos,
             pad_token_id=vocabulary.eos,
-            **chosen,
+            **_decoding(sampling),
         )
-    stopped = seconds.stopped.tolist() if seconds else [False] * len(ids)
-    return [_continuation(vocabulary, row, cut) for row, cut in zip(output[:, ids.shape[1] :].cpu().numpy(), stopped)]
+    stopped = [False] * len(ids)
+    if speech_limit is not None and speech_limit.stopped is not None:
+        stopped = speech_limit.stopped.tolist()
+    continuations = []
+    for new_ids, was_stopped in zip(output[:, prompt_length:].cpu().numpy(), stopped, strict=True):
+        continuations.append(_to_continuation(vocabulary, new_ids, was_stopped))
+    return continuations
+
+
+def _decoding(sampling: Sampling) -> dict[str, Any]:
+    """Arguments of transformers' ``generate`` that choose between greedy decoding and nucleus sampling."""
+    if sampling.temperature == 0:
+        return {"do_sample": False}
+    return {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and back into its own whatever happens."""
+    """Put a network into evaluation mode for the duration of a context, and back into its own mode afterwards."""
     training = network.training
     network.eval()
     try:
@@ -136,34 +165,46 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def room(network: PreTrainedModel, prompt_length: int, sampling: Sampling) -> int:
-    """New tokens that are both asked for and readable.
+def num_new_tokens(network: PreTrainedModel, prompt_length: int, sampling: Sampling) -> int:
+    """Return ``sampling.max_new_tokens``, or fewer if the model's positions do not suffice after the prompt.
 
     Raises:
-        ValueError: Where the prompt alone is longer than the model can read.
+        ValueError: The prompt alone is longer than the model can read.
     """
-    longest = network.config.max_position_embeddings
-    if prompt_length >= longest:
-        raise ValueError(f"the prompt has {prompt_length} tokens; this model reads at most {longest - 1}")
-    return min(longest - prompt_length, sampling.max_new_tokens)
+    num_positions = network.config.max_position_embeddings
+    if prompt_length >= num_positions:
+        raise ValueError(f"the prompt has {prompt_length} tokens; this model reads at most {num_positions - 1}")
+    return min(num_positions - prompt_length, sampling.max_new_tokens)
 
 
 def _left_padded(rows: list[list[int]], fill: int) -> tuple[Tensor, Tensor]:
+    """Return ids and attention mask, both (B, T), of rows that end at the same position."""
     length = max(map(len, rows))
     ids = torch.tensor([[fill] * (length - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows])
     return ids, mask
 
 
-def _continuation(vocabulary: Vocabulary, ids: np.ndarray, cut: bool) -> Continuation:
-    ends = np.flatnonzero(ids == vocabulary.eos)
-    ids = ids[: ends[0]] if len(ends) else ids
-    units = (ids >= vocabulary.first_unit) & (ids < len(vocabulary))
-    kept = ids < vocabulary.num_text
-    pieces: list[str | Tokens] = []
-    content, spoken = ids[units | kept], units[units | kept]
-    for part in np.split(content, np.flatnonzero(spoken[1:] != spoken[:-1]) + 1) if len(content) else []:
-        pieces.append(
-            vocabulary.tokens(part) if part[0] >= vocabulary.first_unit else vocabulary.text.decode(part.tolist())
-        )
-    return Continuation(pieces, bool(len(ends)) and not cut)  # rows cut short are padded with the end token
+def _to_continuation(vocabulary: Vocabulary, ids: np.ndarray, was_stopped: bool) -> Continuation:
+    """Decode generated ids (T,), which may be padded with the end token.
+
+    Args:
+        vocabulary: Vocabulary of the ids.
+        ids: New ids of one row of the batch.
+        was_stopped: Whether a limit of the speech's duration ended the row; an end token in it is padding then.
+    """
+    end_positions = np.flatnonzero(ids == vocabulary.eos)
+    if len(end_positions):
+        ids = ids[: end_positions[0]]
+    is_unit = (ids >= vocabulary.first_unit) & (ids < len(vocabulary))
+    is_content = is_unit | (ids < vocabulary.num_text)  # neither markers nor padding rows of the embedding matrix
+    content = ids[is_content]
+    is_speech = is_unit[is_content]
+    changes = np.flatnonzero(is_speech[1:] != is_speech[:-1]) + 1
+    segments: list[str | Tokens] = []
+    for segment in np.split(content, changes) if len(content) else []:
+        if segment[0] >= vocabulary.first_unit:
+            segments.append(vocabulary.tokens(segment))
+        else:
+            segments.append(vocabulary.text.decode(segment.tolist()))
+    return Continuation(segments, bool(len(end_positions)) and not was_stopped)

@@ -1,4 +1,4 @@
-"""A trained language model with what it needs to hear and to speak."""
+"""A trained language model with the tokenizer and the vocoder that connect it to speech."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from zoo.language.adapters import add_adapter, is_adapter, load_adapted
 from zoo.language.generation import Continuation, Sampling, generate
-from zoo.language.stopping import Lasting, shortest_seconds, spoken_seconds
-from zoo.language.streaming import stream_ids, stream_pieces
+from zoo.language.stopping import SpeechDuration, minimum_seconds, predicted_seconds
+from zoo.language.streaming import stream_chunks, stream_ids
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.units import Tokens
@@ -22,17 +22,17 @@ from zoo.vocoder.vocoder import Vocoder
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model went on with.
+    """The generated continuation of a prompt, with its speech synthesized.
 
     Args:
-        pieces: Text and speech tokens in order.
-        text: The texts among them, joined.
-        waveform: The speech among them, (N,) at ``sample_rate``; None without speech or without a vocoder.
-        sample_rate: In Hz.
-        ended: Whether the model ended by itself.
+        segments: Text and speech tokens in order; neighbors differ in modality.
+        text: The text segments, joined by spaces.
+        waveform: The speech segments, synthesized, (N,); None without speech or without a vocoder.
+        sample_rate: Sampling rate of the waveform in Hz.
+        ended: Whether the model ended the continuation, rather than a limit.
     """
 
-    pieces: list[str | Tokens]
+    segments: list[str | Tokens]
     text: str
     waveform: Tensor | None
     sample_rate: int
@@ -40,14 +40,18 @@ class Answer:
 
 
 class SpeechTextModel(nn.Module):
-    """Text and speech in, text and speech out.
+    """A language model that reads and generates text and speech.
 
     Args:
-        network: Over the vocabulary.
-        vocabulary: Numbers text and units.
-        tokenizer: Hears.
-        vocoder: Speaks; without one, speech stays units.
+        network: Language model over the vocabulary.
+        vocabulary: Vocabulary of text tokens and units.
+        tokenizer: Encodes speech as units.
+        vocoder: Synthesizes speech from units; without one, generated speech stays units.
     """
+
+    network: PreTrainedModel
+    tokenizer: SpeechTokenizer
+    vocoder: Vocoder | None
 
     def __init__(
         self,
@@ -57,52 +61,52 @@ class SpeechTextModel(nn.Module):
         vocoder: Vocoder | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.vocabulary, self.tokenizer, self.vocoder = network.eval(), vocabulary, tokenizer, vocoder
+        self.network = network.eval()
+        self.vocabulary = vocabulary
+        self.tokenizer = tokenizer
+        self.vocoder = vocoder
 
     @classmethod
     def load(
         cls,
-        run: Path,
-        language_model: Path | None = None,
-        tokenizer: Path | None = None,
-        vocoder: Path | None = None,
-        adapter: Path | None = None,
+        run: Path | str,
+        language_model: Path | str | None = None,
+        tokenizer: Path | str | None = None,
+        vocoder: Path | str | None = None,
+        adapter: Path | str | None = None,
     ) -> "SpeechTextModel":
-        """Load what the stages of a run have made, after comparing their contracts.
+        """Load the results of a run's stages, after comparing their contracts.
 
         Args:
-            run: Folder of a run, with ``language_model/model``, ``tokenizer/tokenizer`` and, to speak, ``vocoder/vocoder``.
-            language_model: Another folder of a language model.
-            tokenizer: Another folder of a tokenizer.
-            vocoder: Another folder of a vocoder.
-            adapter: Folder of an adapter that is put on the language model.
+            run: Folder of a run, with ``language_model/model``, ``tokenizer/tokenizer`` and, for speech output,
+                ``vocoder/vocoder``.
+            language_model: Folder of a language model, instead of the run's.
+            tokenizer: Folder of a tokenizer, instead of the run's.
+            vocoder: Folder of a vocoder, instead of the run's.
+            adapter: Folder of an adapter to add to the language model. Defaults to none.
 
         Raises:
-            FileNotFoundError: Where a part is missing.
-            ContractError: Where two parts were made for different tokens.
+            FileNotFoundError: A part is missing.
+            ContractError: Two parts were made for different tokens.
         """
-        parts = {
-            "language_model": language_model or run / "language_model" / "model",
-            "tokenizer": tokenizer or run / "tokenizer" / "tokenizer",
-        }
-        for name, folder in parts.items():
-            if not (folder / FILE).is_file():
-                raise FileNotFoundError(
-                    f"no {name} in {folder}: run its stage first, or name another folder with --{name.replace('_', '-')}"
-                )
-        voice = vocoder or run / "vocoder" / "vocoder"
-        if vocoder or voice.is_dir():
-            parts["vocoder"] = voice
-        for name in parts.keys() - {"tokenizer"}:
-            require_match(parts["tokenizer"], parts[name])
-        network, vocabulary = load_language_model(parts["language_model"])
+        run = Path(run)
+        model_folder = Path(language_model or run / "language_model" / "model")
+        tokenizer_folder = Path(tokenizer or run / "tokenizer" / "tokenizer")
+        vocoder_folder = Path(vocoder or run / "vocoder" / "vocoder")
+        _require_contract(model_folder, "language_model")
+        _require_contract(tokenizer_folder, "tokenizer")
+        has_vocoder = vocoder is not None or vocoder_folder.is_dir()
+        if has_vocoder:
+            require_match(tokenizer_folder, vocoder_folder)
+        require_match(tokenizer_folder, model_folder)
+        network, vocabulary = load_language_model(model_folder)
         if adapter is not None:
-            network = add_adapter(network, parts["language_model"], adapter, "adapter")
+            network = add_adapter(network, model_folder, Path(adapter), "adapter")
         return cls(
             network,
             vocabulary,
-            load_tokenizer(parts["tokenizer"]),
-            Vocoder.load(parts["vocoder"]) if "vocoder" in parts else None,
+            load_tokenizer(tokenizer_folder),
+            Vocoder.load(vocoder_folder) if has_vocoder else None,
         )
 
     def generate(
@@ -112,13 +116,16 @@ class SpeechTextModel(nn.Module):
         sampling: Sampling = Sampling(),
         speaker: str | int | None = None,
     ) -> Answer:
-        """Go on after a prompt.
+        """Continue a prompt.
 
         Args:
-            prompt: Texts, speech tokens and waveforms (num_samples,) at the tokenizer's rate, in any order.
-            to: ``text``, ``speech`` or ``any``.
+            prompt: Texts, speech tokens and waveforms (N,) at the tokenizer's sampling rate, in any order.
+            to: Modality of the continuation: ``text``, ``speech`` or ``any``.
             sampling: How tokens are chosen.
-            speaker: Of the vocoder.
+            speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
+
+        Raises:
+            ValueError: The prompt has an empty segment, or is longer than the model can read.
         """
         return self.generate_batch([prompt], to, sampling, speaker)[0]
 
@@ -129,11 +136,10 @@ class SpeechTextModel(nn.Module):
         sampling: Sampling = Sampling(),
         speaker: str | int | None = None,
     ) -> list[Answer]:
-        """Go on after several prompts at once; the arguments are those of ``generate``."""
-        found = generate(
-            self.network, self.vocabulary, [self._heard(prompt) for prompt in prompts], to, sampling, self._lasting
-        )
-        return [self._answer(one, speaker) for one in found]
+        """Continue several prompts in one batch; the other arguments are those of ``generate``."""
+        tokenized = [self._tokenize(prompt) for prompt in prompts]
+        continuations = generate(self.network, self.vocabulary, tokenized, to, sampling, self._duration)
+        return [self._synthesize(continuation, speaker) for continuation in continuations]
 
     def stream(
         self,
@@ -141,49 +147,63 @@ class SpeechTextModel(nn.Module):
         to: str = "any",
         sampling: Sampling = Sampling(),
         speaker: str | int | None = None,
-        speech_tokens: int = 16,
+        num_speech_tokens: int = 16,
     ) -> Iterator[str | Tensor | Tokens]:
-        """Go on after a prompt piece by piece: characters as they come, and pieces of the waveform, or tokens without a vocoder.
+        """Continue a prompt chunk by chunk.
 
-        Joined, they are what ``generate`` returns; samples near the joints differ by rounding errors only.
+        Yields characters as they are generated, and chunks of the waveform, or speech tokens without a vocoder. Joined,
+        they are what ``generate`` returns; samples near the joints differ by rounding errors only.
 
         Args:
-            prompt: As for ``generate``, as are the others.
-            to: ``text``, ``speech`` or ``any``.
+            prompt: Texts, speech tokens and waveforms (N,) at the tokenizer's sampling rate, in any order.
+            to: Modality of the continuation: ``text``, ``speech`` or ``any``.
             sampling: How tokens are chosen.
-            speaker: Of the vocoder.
-            speech_tokens: Tokens that are spoken at a time.
+            speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
+            num_speech_tokens: Number of speech tokens that are synthesized at a time.
         """
-        voice = IncrementalVocoder(self.vocoder, speaker) if self.vocoder else None
-        ids = stream_ids(self.network, self.vocabulary, self._heard(prompt), to, sampling, self._lasting)
-        for piece in stream_pieces(self.vocabulary, ids, speech_tokens):
-            content = piece.content
-            if voice is not None and isinstance(content, Tokens):
-                content = voice(content, piece.ends)
-                if piece.ends:
-                    voice.reset()
+        vocoder = IncrementalVocoder(self.vocoder, speaker) if self.vocoder else None
+        ids = stream_ids(self.network, self.vocabulary, self._tokenize(prompt), to, sampling, self._duration)
+        for chunk in stream_chunks(self.vocabulary, ids, num_speech_tokens):
+            content: str | Tensor | Tokens = chunk.content
+            if vocoder is not None and isinstance(chunk.content, Tokens):
+                content = vocoder(chunk.content, chunk.ends_segment)
+                if chunk.ends_segment:
+                    vocoder.reset()
             if len(content):
                 yield content
 
     @property
-    def _lasting(self) -> Lasting:
-        return spoken_seconds(self.vocoder) if self.vocoder else shortest_seconds
+    def _duration(self) -> SpeechDuration:
+        return predicted_seconds(self.vocoder) if self.vocoder else minimum_seconds
 
-    def _heard(self, prompt: Sequence[str | Tokens | Tensor]) -> list[str | Tokens]:
-        return [self.tokenizer.tokens(piece) if isinstance(piece, Tensor) else piece for piece in prompt]
+    def _tokenize(self, prompt: Sequence[str | Tokens | Tensor]) -> list[str | Tokens]:
+        return [self.tokenizer.tokens(part) if isinstance(part, Tensor) else part for part in prompt]
 
-    def _answer(self, found: Continuation, speaker: str | int | None) -> Answer:
-        speech = [piece for piece in found.pieces if isinstance(piece, Tokens) and len(piece)]
-        rate = self.vocoder.sample_rate if self.vocoder else self.tokenizer.sample_rate
-        waveform = torch.cat([self.vocoder(piece, speaker) for piece in speech]) if self.vocoder and speech else None
-        return Answer(found.pieces, found.text, waveform, rate, found.ended)
+    def _synthesize(self, continuation: Continuation, speaker: str | int | None) -> Answer:
+        waveform = None
+        sample_rate = self.tokenizer.sample_rate
+        if self.vocoder is not None:
+            sample_rate = self.vocoder.sample_rate
+            waveforms = []
+            for segment in continuation.segments:
+                if isinstance(segment, Tokens) and len(segment):
+                    waveforms.append(self.vocoder(segment, speaker))
+            waveform = torch.cat(waveforms) if waveforms else None
+        return Answer(continuation.segments, continuation.text, waveform, sample_rate, continuation.ended)
+
+
+def _require_contract(folder: Path, name: str) -> None:
+    if not (folder / FILE).is_file():
+        raise FileNotFoundError(
+            f"no {name} in {folder}: run its stage first, or name another folder with --{name.replace('_', '-')}"
+        )
 
 
 def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
-    """Load the ``model`` folder that a language model stage filled; an adapter comes with its base.
+    """Load the ``model`` folder of a language model stage; an adapter is loaded together with its base model.
 
     Raises:
-        FileNotFoundError: Where the folder holds none.
+        FileNotFoundError: The folder contains no language model.
     """
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):

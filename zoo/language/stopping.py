@@ -1,4 +1,4 @@
-"""When enough has been said: a limit in seconds of speech."""
+"""Stop generation at a limit in seconds of speech."""
 
 from collections.abc import Callable
 
@@ -10,51 +10,63 @@ from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.vocoder import Vocoder
 
-Lasting = Callable[[Tokens], float]
+SpeechDuration = Callable[[Tokens], float]
+"""A function that returns the duration of speech tokens, in seconds."""
 
 
-def shortest_seconds(tokens: Tokens) -> float:
-    """Seconds that tokens last at least: one frame for each phonetic one."""
-    first = tokens.streams[0]
-    return len(tokens.of(first.prefix)) / first.rate
+def minimum_seconds(tokens: Tokens) -> float:
+    """Return the shortest duration that speech tokens can have, in seconds: one frame for each phonetic unit."""
+    phonetic = tokens.streams[0]
+    return len(tokens.of(phonetic.prefix)) / phonetic.rate
 
 
-def spoken_seconds(vocoder: Vocoder) -> Lasting:
-    """Seconds that a vocoder will speak, by its predicted durations; without a predictor, one frame for each phonetic token."""
+def predicted_seconds(vocoder: Vocoder) -> SpeechDuration:
+    """Return a function that measures speech tokens by the durations which a vocoder predicts.
+
+    Without a duration predictor it is ``minimum_seconds``: one frame for each phonetic unit.
+    """
     if vocoder.durations is None:
-        return shortest_seconds
+        return minimum_seconds
 
     def seconds(tokens: Tokens) -> float:
         units = torch.from_numpy(tokens.of(vocoder.streams[0].prefix)).to(vocoder.device)
-        return int(vocoder.predicted(units).sum()) / vocoder.generator.unit_rate if len(units) else 0.0
+        if not len(units):
+            return 0.0
+        return int(vocoder.predicted(units).sum()) / vocoder.generator.unit_rate
 
     return seconds
 
 
 class SpeechSeconds(StoppingCriteria):
-    """Ends each row of a batch where its new speech lasts so long.
+    """Ends each row of a batch once its generated speech reaches a duration.
 
     Args:
-        vocabulary: Of the ids.
-        prompt_length: Ids of the prompt, padding included.
-        seconds: Limit.
-        lasting: Tells how long tokens last.
+        vocabulary: Vocabulary of the ids.
+        prompt_length: Number of ids in the prompt, padding included; speech in the prompt does not count.
+        seconds: Limit, in seconds.
+        duration: Returns the duration of speech tokens.
 
     Attributes:
-        stopped: Rows that this has ended, rather than the model, (B,) once called.
+        stopped: Rows that this criterion has ended, rather than the model, (B,); None before the first call.
     """
 
-    def __init__(self, vocabulary: Vocabulary, prompt_length: int, seconds: float, lasting: Lasting) -> None:
-        self.vocabulary, self.prompt_length, self.seconds, self.lasting = vocabulary, prompt_length, seconds, lasting
+    def __init__(self, vocabulary: Vocabulary, prompt_length: int, seconds: float, duration: SpeechDuration) -> None:
+        self.vocabulary = vocabulary
+        self.prompt_length = prompt_length
+        self.seconds = seconds
+        self.duration = duration
         self.stopped: Tensor | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor | None) -> Tensor:
-        """Which rows of ids (B, T) are long enough, (B,)."""
-        new = input_ids[:, self.prompt_length :]
-        done = torch.tensor(
-            [self.lasting(self.vocabulary.tokens(row)) >= self.seconds for row in new.cpu().numpy()],
-            device=input_ids.device,
-        )
-        ended = (new == self.vocabulary.eos).any(1)
-        self.stopped = done & ~ended | (self.stopped if self.stopped is not None else torch.zeros_like(done))
+        """Return which rows of ``input_ids`` (B, T) are long enough, (B,)."""
+        new_ids = input_ids[:, self.prompt_length :]
+        is_long_enough = []
+        for row in new_ids.cpu().numpy():
+            is_long_enough.append(self.duration(self.vocabulary.tokens(row)) >= self.seconds)
+        done = torch.tensor(is_long_enough, device=input_ids.device)
+        # A row that the model has ended stays in the batch, padded with the end token: it does not count as stopped.
+        stopped = done & ~(new_ids == self.vocabulary.eos).any(1)
+        if self.stopped is not None:
+            stopped = stopped | self.stopped
+        self.stopped = stopped
         return done

@@ -1,4 +1,4 @@
-"""Generation piece by piece: text and speech as soon as they are certain."""
+"""Generation token by token: text and speech as soon as they are certain."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import torch
 from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
 
 from zoo.language.constraint import ModalityConstraint
-from zoo.language.generation import Sampling, encode_prompt, room
-from zoo.language.stopping import Lasting, SpeechSeconds, shortest_seconds
+from zoo.language.generation import Sampling, encode_prompt, num_new_tokens
+from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of one modality, as much of it as is new.
+class Chunk:
+    """The new part of a segment of text or speech.
 
     Args:
         content: New characters, or new speech tokens.
-        ends: Whether the stretch ends here, because the modality changes or nothing follows.
+        ends_segment: Whether the segment ends here, because the modality changes or nothing follows.
     """
 
     content: str | Tokens
-    ends: bool = False
+    ends_segment: bool = False
 
 
 def stream_ids(
@@ -33,89 +33,121 @@ def stream_ids(
     prompt: Sequence[str | Tokens],
     to: str,
     sampling: Sampling = Sampling(),
-    lasting: Lasting = shortest_seconds,
+    duration: SpeechDuration = minimum_seconds,
 ) -> Iterator[int]:
-    """Yield the new ids one by one, the end token last if the model ends: those that ``generate`` would return at once.
+    """Yield the ids that ``generate`` would return, one by one; the end token is the last if the model ends.
 
     Args:
-        network: Over the vocabulary, in evaluation mode.
-        vocabulary: Numbers text and units.
-        prompt: Any interleaving of texts and speech tokens.
-        to: ``text``, ``speech`` or ``any``.
+        network: Language model over the vocabulary, in evaluation mode.
+        vocabulary: Vocabulary of text tokens and units.
+        prompt: Texts and speech tokens in any order.
+        to: Modality of the continuation: ``text``, ``speech`` or ``any``.
         sampling: How tokens are chosen.
-        lasting: Tells how long speech lasts, where that is limited.
+        duration: Returns the duration of speech tokens, for ``sampling.max_speech_seconds``.
+
+    Raises:
+        ValueError: The prompt has an empty segment, or is longer than the model can read.
     """
     ids = torch.tensor([encode_prompt(vocabulary, prompt, to)], device=network.device)
-    limit, length = room(network, ids.shape[1], sampling), ids.shape[1]
-    adjust = LogitsProcessorList([ModalityConstraint(vocabulary, to)])
+    prompt_length = ids.shape[1]
+    limit = num_new_tokens(network, prompt_length, sampling)
+    processors = LogitsProcessorList([ModalityConstraint(vocabulary, to)])
     if sampling.temperature:
-        adjust += [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
-    seconds = (
-        SpeechSeconds(vocabulary, length, sampling.max_speech_seconds, lasting) if sampling.max_speech_seconds else None
-    )
-    draw = torch.Generator(network.device).manual_seed(sampling.seed)
-    cache, given = DynamicCache(config=network.config), ids
+        processors += [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
+    speech_limit = None
+    if sampling.max_speech_seconds:
+        speech_limit = SpeechSeconds(vocabulary, prompt_length, sampling.max_speech_seconds, duration)
+    generator = torch.Generator(network.device).manual_seed(sampling.seed)
+    cache = DynamicCache(config=network.config)
+    input_ids = ids  # the whole prompt at first, then one token at a time: the cache holds what came before
     for _ in range(limit):
         with torch.inference_mode():
-            logits = (
-                network(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
-            )
-            scores = adjust(ids, logits)
-            given = (
-                torch.multinomial(scores.softmax(-1), 1, generator=draw)
-                if sampling.temperature
-                else scores.argmax(-1, keepdim=True)
-            )
-            ids = torch.cat([ids, given], dim=1)
-        yield int(given)
-        if int(given) == vocabulary.eos or (seconds is not None and bool(seconds(ids, None)[0])):
+            output = network(input_ids=input_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            scores = processors(ids, output.logits[:, -1].float())
+            if sampling.temperature:
+                input_ids = torch.multinomial(scores.softmax(-1), 1, generator=generator)
+            else:
+                input_ids = scores.argmax(-1, keepdim=True)
+            ids = torch.cat([ids, input_ids], dim=1)
+        yield int(input_ids)
+        if int(input_ids) == vocabulary.eos:
+            return
+        if speech_limit is not None and bool(speech_limit(ids, None)[0]):
             return
 
 
-def stream_pieces(vocabulary: Vocabulary, ids: Iterator[int], speech_tokens: int = 1) -> Iterator[Piece]:
+def stream_chunks(vocabulary: Vocabulary, ids: Iterator[int], num_speech_tokens: int = 1) -> Iterator[Chunk]:
     """Turn ids into new characters and new speech tokens.
 
-    Text is held back while its last character is incomplete, since a piece may be a part of one.
+    Text is held back while its last character is incomplete, since a token may hold only some bytes of a character.
 
     Args:
-        vocabulary: Of the ids.
-        ids: As ``stream_ids`` yields them.
-        speech_tokens: Held back until there are so many, or until the stretch ends.
+        vocabulary: Vocabulary of the ids.
+        ids: New ids, as ``stream_ids`` yields them.
+        num_speech_tokens: Number of speech tokens in a chunk; the last chunk of a segment may have fewer.
     """
-    kind, waiting, run, said = "", [], [], ""
-    for number in ids:
-        now = (
-            "speech"
-            if vocabulary.first_unit <= number < len(vocabulary)
-            else "text"
-            if number < vocabulary.num_text and number != vocabulary.eos
-            else ""
-        )
-        if not now:
+    segment: _TextSegment | _SpeechSegment | None = None
+    for token_id in ids:
+        segment_type = _segment_type(vocabulary, token_id)
+        if segment_type is None:
             continue
-        if kind and now != kind:
-            yield _last(vocabulary, kind, run, said, waiting)
-            waiting, run, said = [], [], ""
-        kind = now
-        if kind == "speech":
-            waiting.append(number)
-            if len(waiting) >= speech_tokens:
-                yield Piece(vocabulary.tokens(np.array(waiting)))
-                waiting = []
-        else:
-            run.append(number)
-            text = vocabulary.text.decode(run)
-            if len(text) > len(said) and not text.endswith("\ufffd"):
-                yield Piece(text[len(said) :])
-                said = text
-    if kind:
-        yield _last(vocabulary, kind, run, said, waiting)
+        if segment is not None and not isinstance(segment, segment_type):
+            yield segment.last_chunk()
+            segment = None
+        if segment is None:
+            segment = segment_type(vocabulary)
+        chunk = segment.add(token_id, num_speech_tokens)
+        if chunk is not None:
+            yield chunk
+    if segment is not None:
+        yield segment.last_chunk()
 
 
-def _last(vocabulary: Vocabulary, kind: str, run: list[int], said: str, waiting: list[int]) -> Piece:
-    return Piece(
-        vocabulary.tokens(np.array(waiting, dtype=np.int64))
-        if kind == "speech"
-        else vocabulary.text.decode(run)[len(said) :],
-        ends=True,
-    )
+class _TextSegment:
+    """Ids of the current text and the characters of it that were already yielded."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.ids: list[int] = []
+        self.yielded = ""
+
+    def add(self, token_id: int, num_speech_tokens: int) -> Chunk | None:
+        # All ids are decoded each time: how a token is written may depend on the one before it.
+        self.ids.append(token_id)
+        text = self.vocabulary.text.decode(self.ids)
+        if len(text) <= len(self.yielded) or text.endswith("\ufffd"):
+            return None
+        chunk = Chunk(text[len(self.yielded) :])
+        self.yielded = text
+        return chunk
+
+    def last_chunk(self) -> Chunk:
+        return Chunk(self.vocabulary.text.decode(self.ids)[len(self.yielded) :], ends_segment=True)
+
+
+class _SpeechSegment:
+    """Ids of the current speech that were not yielded yet."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.ids: list[int] = []
+
+    def add(self, token_id: int, num_speech_tokens: int) -> Chunk | None:
+        self.ids.append(token_id)
+        if len(self.ids) < num_speech_tokens:
+            return None
+        chunk = Chunk(self.vocabulary.tokens(np.array(self.ids)))
+        self.ids = []
+        return chunk
+
+    def last_chunk(self) -> Chunk:
+        return Chunk(self.vocabulary.tokens(np.array(self.ids, dtype=np.int64)), ends_segment=True)
+
+
+def _segment_type(vocabulary: Vocabulary, token_id: int) -> type[_TextSegment] | type[_SpeechSegment] | None:
+    """Return the kind of segment that a token belongs to; None for markers and the end token."""
+    if vocabulary.first_unit <= token_id < len(vocabulary):
+        return _SpeechSegment
+    if token_id < vocabulary.num_text and token_id != vocabulary.eos:
+        return _TextSegment
+    return None

@@ -75,11 +75,11 @@ def test_plain_transformers_generates_alike(exported, to):
     new = [i for i in output[0, given["input_ids"].shape[1] :].tolist() if i != VOCABULARY.eos]
     (answer,) = generate(tiny_network(VOCABULARY), VOCABULARY, [PROMPT], to, Sampling(12, 0))
     pieces = [
-        VOCABULARY.text.encode(p) if isinstance(p, str) else VOCABULARY.speech_ids(p).tolist() for p in answer.pieces
+        VOCABULARY.text.encode(p) if isinstance(p, str) else VOCABULARY.speech_ids(p).tolist() for p in answer.segments
     ]
     if to == "speech":
         assert new == [i for piece in pieces for i in piece]
-    assert "".join(str(p) for p in answer.pieces).replace(" ", "") == tokenizer.decode(
+    assert "".join(str(p) for p in answer.segments).replace(" ", "") == tokenizer.decode(
         [i for i in new if i not in (VOCABULARY.text_marker, VOCABULARY.speech_marker)]
     ).replace(" ", "")
 

@@ -71,7 +71,7 @@ def test_a_marker_stands_at_each_change_of_modality(prompt, to, want):
 
 @pytest.mark.parametrize("prompt, kind", [(["anna", "  "], "text"), ([units("")], "speech"), ([""], "text")])
 def test_an_empty_piece_is_an_error(prompt, kind):
-    with pytest.raises(ValueError, match=f"a {kind} piece of the prompt is empty"):
+    with pytest.raises(ValueError, match=f"a {kind} segment of the prompt is empty"):
         encode_prompt(VOCABULARY, prompt, "any")
 
 
@@ -92,11 +92,11 @@ def kinds(pieces):
 def test_only_the_modality_asked_for_comes(network, to, temperature):
     for seed in range(3):
         for answer in generate(network, VOCABULARY, PROMPTS, to, Sampling(12, temperature, 1.0, seed)):
-            assert to == "any" or set(kinds(answer.pieces)) <= {to}
-            assert all(a != b for a, b in zip(kinds(answer.pieces), kinds(answer.pieces)[1:]))
+            assert to == "any" or set(kinds(answer.segments)) <= {to}
+            assert all(a != b for a, b in zip(kinds(answer.segments), kinds(answer.segments)[1:]))
             assert all(
                 isinstance(piece, str) or (piece.unit.min() >= 0 and piece.unit.max() < STREAMS[0].size)
-                for piece in answer.pieces
+                for piece in answer.segments
             )
 
 
@@ -105,8 +105,8 @@ def test_a_batch_is_answered_as_each_prompt_alone(network, to):
     greedy = Sampling(12, temperature=0)
     together = generate(network, VOCABULARY, PROMPTS, to, greedy)
     alone = [generate(network, VOCABULARY, [prompt], to, greedy)[0] for prompt in PROMPTS]
-    assert [list(map(str, a.pieces)) for a in together] == [list(map(str, a.pieces)) for a in alone]
-    assert len({tuple(map(str, a.pieces)) for a in alone}) > 1
+    assert [list(map(str, a.segments)) for a in together] == [list(map(str, a.segments)) for a in alone]
+    assert len({tuple(map(str, a.segments)) for a in alone}) > 1
 
 
 def test_greedy_takes_the_likeliest_allowed_token_each_time(network):
@@ -115,11 +115,13 @@ def test_greedy_takes_the_likeliest_allowed_token_each_time(network):
         scores = network(torch.tensor([ids])).logits[0, -1]
         ids.append(int(ModalityConstraint(VOCABULARY, "speech")(None, scores[None])[0].argmax()))
     (answer,) = generate(network, VOCABULARY, [PROMPTS[2]], "speech", Sampling(8, temperature=0))
-    assert EOS not in ids and VOCABULARY.speech_ids(answer.pieces[0]).tolist() == ids[-8:] and not answer.ended
+    assert EOS not in ids and VOCABULARY.speech_ids(answer.segments[0]).tolist() == ids[-8:] and not answer.ended
 
 
 def test_draws_are_a_function_of_the_seed_and_leave_the_chance_of_others_alone(network):
-    say = lambda seed: str(generate(network, VOCABULARY, PROMPTS[:1], "speech", Sampling(20, 1.0, 1.0, seed))[0].pieces)
+    say = lambda seed: str(
+        generate(network, VOCABULARY, PROMPTS[:1], "speech", Sampling(20, 1.0, 1.0, seed))[0].segments
+    )
     torch.manual_seed(5)
     want = torch.rand(3)
     torch.manual_seed(5)
@@ -151,7 +153,9 @@ def test_forbidden_wishes_are_not_granted():
     network = wishing([BOS, len(VOCABULARY), T, S, VOCABULARY.first_unit + 7, TEXT("anna")[0]])
     (spoken,) = generate(network, VOCABULARY, [["tom"]], "speech", Sampling(3, 0))
     (written,) = generate(network, VOCABULARY, [["tom"]], "text", Sampling(1, 0))
-    assert str(spoken.pieces[0]) == "[Hu7][Hu7][Hu7]" and written.pieces == [VOCABULARY.text.decode(TEXT("anna")[:1])]
+    assert str(spoken.segments[0]) == "[Hu7][Hu7][Hu7]" and written.segments == [
+        VOCABULARY.text.decode(TEXT("anna")[:1])
+    ]
     (markers,) = generate(network, VOCABULARY, [["tom"]], "any", Sampling(3, 0))
     assert markers == Continuation([], False)
 
@@ -163,14 +167,14 @@ def test_it_stops_at_the_asked_number_or_where_the_model_can_read_no_more():
         (500, ["tom"], 48 - len(encode_prompt(VOCABULARY, ["tom"], "speech"))),
     ):
         (answer,) = generate(network, VOCABULARY, [prompt], "speech", Sampling(asked, 0))
-        assert len(answer.pieces[0]) == want and not answer.ended
+        assert len(answer.segments[0]) == want and not answer.ended
 
 
 @pytest.mark.parametrize("count, works", [(45, True), (46, False), (300, False)])
 def test_a_prompt_that_is_too_long_is_an_error(network, count, works):
     prompt = [units("[Hu1]" * count)]
     if works:
-        assert len(generate(network, VOCABULARY, [prompt], "speech", Sampling(9, 0))[0].pieces[0]) == 1
+        assert len(generate(network, VOCABULARY, [prompt], "speech", Sampling(9, 0))[0].segments[0]) == 1
         return
     with pytest.raises(ValueError, match=f"the prompt has {count + 2} tokens; this model reads at most 47"):
         generate(network, VOCABULARY, [prompt], "speech")

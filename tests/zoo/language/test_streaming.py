@@ -5,8 +5,8 @@ import torch
 from tests.toy_tokens import STREAMS, tiny_network, words_vocabulary
 from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.speech_text_model import SpeechTextModel
-from zoo.language.stopping import SpeechSeconds, shortest_seconds, spoken_seconds
-from zoo.language.streaming import stream_ids, stream_pieces
+from zoo.language.stopping import SpeechSeconds, minimum_seconds, predicted_seconds
+from zoo.language.streaming import stream_chunks, stream_ids
 from zoo.tokens.units import Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
@@ -51,8 +51,8 @@ def test_ids_one_by_one_are_those_at_once(network, to, sampling):
     for prompt in PROMPTS:
         ids = list(stream_ids(network, VOCABULARY, prompt, to, sampling))
         (answer,) = generate(network, VOCABULARY, [prompt], to, sampling)
-        joined = [str(piece.content) for piece in stream_pieces(VOCABULARY, iter(ids))]
-        assert "".join(joined) == "".join(str(piece) for piece in answer.pieces)
+        joined = [str(piece.content) for piece in stream_chunks(VOCABULARY, iter(ids))]
+        assert "".join(joined) == "".join(str(piece) for piece in answer.segments)
         assert (ids[-1] == VOCABULARY.eos) == answer.ended
 
 
@@ -70,35 +70,37 @@ def test_an_id_is_there_before_the_next_is_made(network):
 def test_streams_end_at_each_change_of_modality_and_characters_stay_whole():
     text, unit = VOCABULARY.text.encode, VOCABULARY.first_unit
     ids = [*text("łóż anna"), unit + 3, unit + 4, unit + 5, VOCABULARY.text_marker, *text("tom"), VOCABULARY.eos]
-    pieces = list(stream_pieces(VOCABULARY, iter(ids), speech_tokens=2))
+    pieces = list(stream_chunks(VOCABULARY, iter(ids), num_speech_tokens=2))
     assert all("\ufffd" not in piece.content for piece in pieces if isinstance(piece.content, str))
     texts, sounds = [[str(p.content) for p in pieces if isinstance(p.content, kind)] for kind in (str, Tokens)]
     assert "".join(texts) == "łóż annatom" and sounds == ["[Hu3][Hu4]", "[Hu5]"]
     kinds = ["text" if isinstance(piece.content, str) else "speech" for piece in pieces]
-    assert [place for place, piece in enumerate(pieces) if piece.ends] == [
+    assert [place for place, piece in enumerate(pieces) if piece.ends_segment] == [
         place for place, kind in enumerate(kinds) if place + 1 == len(kinds) or kinds[place + 1] != kind
     ]
-    assert list(stream_pieces(VOCABULARY, iter([VOCABULARY.eos]))) == []
+    assert list(stream_chunks(VOCABULARY, iter([VOCABULARY.eos]))) == []
 
 
 @pytest.mark.parametrize("seconds", [0.04, 0.5, 1.0])
 def test_speech_stops_at_so_many_seconds_row_by_row(network, vocoder, seconds):
-    for lasting in (shortest_seconds, spoken_seconds(vocoder)):
+    for duration in (minimum_seconds, predicted_seconds(vocoder)):
         limited = Sampling(60, 1.0, 1.0, 3, max_speech_seconds=seconds)
-        answers = generate(network, VOCABULARY, PROMPTS, "speech", limited, lasting)
+        answers = generate(network, VOCABULARY, PROMPTS, "speech", limited, duration)
         for prompt, answer in zip(PROMPTS, answers):
-            (speech,) = answer.pieces
+            (speech,) = answer.segments
             before = Tokens(speech.streams, speech.stream[:-1], speech.unit[:-1])
-            assert answer.ended or lasting(speech) >= seconds > (lasting(before) if lasting is shortest_seconds else 0)
+            assert answer.ended or duration(speech) >= seconds > (
+                duration(before) if duration is minimum_seconds else 0
+            )
     alone = list(stream_ids(network, VOCABULARY, PROMPTS[0], "speech", Sampling(60, 0, max_speech_seconds=seconds)))
     (together,) = generate(network, VOCABULARY, PROMPTS[:1], "speech", Sampling(60, 0, max_speech_seconds=seconds))
-    assert ids_of(together.pieces) == [i for i in alone if i != VOCABULARY.eos] and together.ended == (
+    assert ids_of(together.segments) == [i for i in alone if i != VOCABULARY.eos] and together.ended == (
         alone[-1] == VOCABULARY.eos
     )
 
 
 def test_a_row_that_the_model_ends_is_not_taken_for_one_cut_short():
-    criterion = SpeechSeconds(VOCABULARY, 1, 0.08, shortest_seconds)
+    criterion = SpeechSeconds(VOCABULARY, 1, 0.08, minimum_seconds)
     unit, eos = VOCABULARY.first_unit, VOCABULARY.eos
     assert criterion(torch.tensor([[1, unit, unit], [1, unit, eos], [1, unit, 5]]), None).tolist() == [
         True,
@@ -123,19 +125,19 @@ def test_what_is_streamed_is_what_is_answered(network, vocoder, to):
         for prompt in PROMPTS:
             answer, pieces = (
                 model.generate(prompt, to, Sampling(30, 1.0, 1.0, 2)),
-                list(model.stream(prompt, to, Sampling(30, 1.0, 1.0, 2), speech_tokens=5)),
+                list(model.stream(prompt, to, Sampling(30, 1.0, 1.0, 2), num_speech_tokens=5)),
             )
             assert "".join(p for p in pieces if isinstance(p, str)) == "".join(
-                p for p in answer.pieces if isinstance(p, str)
+                p for p in answer.segments if isinstance(p, str)
             )
             sounds = [p for p in pieces if isinstance(p, torch.Tensor)]
             if voice is None:
-                assert "".join(str(p) for p in pieces) == "".join(str(p) for p in answer.pieces)
+                assert "".join(str(p) for p in pieces) == "".join(str(p) for p in answer.segments)
             elif answer.waveform is not None:
                 torch.testing.assert_close(torch.cat(sounds), answer.waveform, rtol=0, atol=1e-5)
         batch = model.generate_batch(PROMPTS, to, Sampling(12, 0))
-        assert [list(map(str, one.pieces)) for one in batch] == [
-            list(map(str, model.generate(p, to, Sampling(12, 0)).pieces)) for p in PROMPTS
+        assert [list(map(str, one.segments)) for one in batch] == [
+            list(map(str, model.generate(p, to, Sampling(12, 0)).segments)) for p in PROMPTS
         ]
 
 
