@@ -57,12 +57,15 @@ class Measure:
 
     def report(self) -> dict[str, Any]:
         """Return the measure as JSON."""
-        by_seed = {}
-        for name, figures in self.by_seed.items():
-            by_seed[name] = [round(float(figure), 4) for figure in figures]
+        values = {}
+        for name, estimate in self.values.items():
+            values[name] = estimate.named("value")
         differences = {}
         for name, estimate in self.differences.items():
             differences[name] = {**estimate.named("value"), "excludes_zero": estimate.excludes_zero}
+        by_seed = {}
+        for name, figures in self.by_seed.items():
+            by_seed[name] = [round(float(figure), 4) for figure in figures]
         report: dict[str, Any] = {
             "key": self.key,
             "section": self.section,
@@ -71,7 +74,7 @@ class Measure:
             "seeds": self.seeds,
             "trained": self.trained,
             "by_seed": by_seed,
-            "values": {name: estimate.named("value") for name, estimate in self.values.items()},
+            "values": values,
             "differences": differences,
         }
         if self.chance is not None:
@@ -114,34 +117,45 @@ def crossed_measure(
     Raises:
         ValueError: If the variants were measured on different numbers of items.
     """
-    (_, baseline), *others = values.items()
-    if any(scores.shape[1] != baseline.shape[1] for _, scores in others):
-        counts = [scores.shape[1] for scores in values.values()]
-        raise ValueError(
-            f"{info.title}: the variants were measured on {counts} items: only the same items can be paired"
-        )
+    baseline_name, baseline = next(iter(values.items()))
+    num_items = baseline.shape[1]
+    total = num_items if sizes is None else sizes.sum()
+    estimates = {}
     differences = {}
-    for name, scores in others:
-        # Models of two variants with the same seed are trained on the same documents in the same order where the corpus
-        # is the same: they are paired. Other numbers of models are averaged first.
-        if len(scores) == len(baseline):
-            gaps = scores - baseline
-        else:
-            gaps = scores.mean(0, keepdims=True) - baseline.mean(0, keepdims=True)
-        differences[name] = crossed_mean(gaps, sizes, seed)
-    total = len(baseline.T) if sizes is None else sizes.sum()
+    by_seed = {}
+    for name, scores in values.items():
+        if scores.shape[1] != num_items:
+            raise ValueError(
+                f"{info.title}: {baseline_name} was measured on {num_items} items and {name} on {scores.shape[1]}: "
+                "only the same items can be paired"
+            )
+        estimates[name] = crossed_mean(scores, sizes, seed)
+        by_seed[name] = (scores.sum(1) / total).tolist()
+        if name != baseline_name:
+            differences[name] = crossed_mean(_paired(scores, baseline), sizes, seed)
     return Measure(
         info.key,
         info.section,
         info.title,
-        {name: crossed_mean(scores, sizes, seed) for name, scores in values.items()},
+        estimates,
         differences,
         info.better,
-        min(len(scores) for scores in values.values()),
+        min(map(len, values.values())),
         info.chance,
-        {name: (scores.sum(1) / total).tolist() for name, scores in values.items()},
+        by_seed,
         info.trained,
     )
+
+
+def _paired(scores: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Return differences from the baseline, (models, items).
+
+    Models of two variants with the same seed are trained on the same documents in the same order if the corpus is the
+    same: they are paired. If the numbers of models differ, their mean scores are compared.
+    """
+    if len(scores) == len(baseline):
+        return scores - baseline
+    return scores.mean(0, keepdims=True) - baseline.mean(0, keepdims=True)
 
 
 def joint_measure(
@@ -164,22 +178,24 @@ def joint_measure(
     Raises:
         ValueError: If a variant has no item, or its seeds were measured on different ones.
     """
+    baseline_name, of_baseline = next(iter(statistics.items()))
+    resampled: dict[str, np.ndarray] = {}
+    figures: dict[str, float] = {}
+    values = {}
+    differences = {}
+    by_seed = {}
     for name, of_seeds in statistics.items():
         items = of_seeds[0].items
         if not items or any(of_seed.items != items for of_seed in of_seeds):
             raise ValueError(f"{info.title}: {name} has no items, or its seeds were measured on different ones")
-    (baseline, of_baseline), *others = statistics.items()
-    resampled = {name: joint_resamples(of_seeds, seed, resamples) for name, of_seeds in statistics.items()}
-    by_seed = {name: [of_seed.value for of_seed in of_seeds] for name, of_seeds in statistics.items()}
-    figures = {name: float(np.mean(of_seeds)) for name, of_seeds in by_seed.items()}
-    values = {}
-    for name, of_seeds in statistics.items():
-        values[name] = centered(figures[name], resampled[name], len(of_seeds[0].items))
-    differences = {}
-    for name, of_seeds in others:
-        if of_seeds[0].items == of_baseline[0].items and len(of_seeds) == len(of_baseline):
-            gap = figures[name] - figures[baseline]
-            differences[name] = centered(gap, resampled[name] - resampled[baseline], len(of_baseline[0].items))
+        by_seed[name] = [of_seed.value for of_seed in of_seeds]
+        figures[name] = float(np.mean(by_seed[name]))
+        resampled[name] = joint_resamples(of_seeds, seed, resamples)
+        values[name] = centered(figures[name], resampled[name], len(items))
+        is_paired = items == of_baseline[0].items and len(of_seeds) == len(of_baseline)
+        if is_paired and name != baseline_name:
+            gap = figures[name] - figures[baseline_name]
+            differences[name] = centered(gap, resampled[name] - resampled[baseline_name], len(items))
     return Measure(
         info.key,
         info.section,
@@ -187,7 +203,7 @@ def joint_measure(
         values,
         differences,
         info.better,
-        min(len(of_seeds) for of_seeds in statistics.values()),
+        min(map(len, statistics.values())),
         info.chance,
         by_seed,
         info.trained,

@@ -42,27 +42,39 @@ class TokenizerScores:
 
     def report(self) -> dict[str, Any]:
         """Return all figures as JSON."""
-        distances = {}
+        distances: dict[str, dict[str, Any]] = {}
         for augmentation, streams in self.robustness.items():
-            distances[augmentation] = {prefix: edits.distance().named("distance") for prefix, edits in streams.items()}
+            distances[augmentation] = {}
+            for prefix, edits in streams.items():
+                distances[augmentation][prefix] = edits.distance().named("distance")
+        probes = {}
+        for name, scores in self.probes.items():
+            probes[name] = scores.report()
         return {
             **self.rates.report(),
             "purity": self.purity and self.purity.report(),
             "abx": self.abx and self.abx.report(),
             "unit_edit_distance": distances,
-            "probes": {name: scores.report() for name, scores in self.probes.items()},
+            "probes": probes,
             "left_out": self.left_out,
         }
 
 
 @dataclass(frozen=True)
 class _EncodedCorpus:
-    """Utterances that have units, their durations in seconds (n,), and their units, by augmentation, too."""
+    """Utterances that have units.
 
-    utterances: list[Utterance]
-    seconds: np.ndarray
-    units: list[Units]
-    augmented: dict[str, list[Units]]
+    Args:
+        utterances: The utterances.
+        seconds: Duration of each.
+        units: Raw units of each.
+        augmented: Raw units of the copies of each, by augmentation.
+    """
+
+    utterances: list[Utterance] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    units: list[Units] = field(default_factory=list)
+    augmented: dict[str, list[Units]] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
@@ -91,7 +103,7 @@ def measure_tokenizer(
     corpus = _encode(tokenizer, speech, augmentations or {}, seed, num_processes)
     left_out: dict[str, str] = {}
     purity, abx = _phonetic(tokenizer, corpus, left_out, seed)
-    rates = measure_token_rates(corpus.units, corpus.seconds, tokenizer.streams, seed)
+    rates = measure_token_rates(corpus.units, np.array(corpus.seconds), tokenizer.streams, seed)
     robustness = {}
     for name, augmented in corpus.augmented.items():
         robustness[name] = _edits(tokenizer, corpus.units, augmented)
@@ -120,23 +132,21 @@ def _encode(
     seed: int,
     num_processes: int,
 ) -> _EncodedCorpus:
-    utterances = []
-    waveforms = []
-    for utterance, waveform in speech:
-        if len(waveform):
-            utterances.append(utterance)
-            waveforms.append(waveform)
+    loaded = [(utterance, waveform) for utterance, waveform in speech if len(waveform)]
+    waveforms = [waveform for _, waveform in loaded]
     units, augmented = encode_augmented(tokenizer, waveforms, augmentations, seed, num_processes)
     phonetic = tokenizer.streams[0].prefix
-    kept = [number for number, row in enumerate(units) if len(row[phonetic])]
-    if not kept:
+    corpus = _EncodedCorpus(augmented={name: [] for name in augmentations})
+    for number, (utterance, waveform) in enumerate(loaded):
+        if len(units[number][phonetic]):
+            corpus.utterances.append(utterance)
+            corpus.seconds.append(len(waveform) / tokenizer.sample_rate)
+            corpus.units.append(units[number])
+            for name, rows in augmented.items():
+                corpus.augmented[name].append(rows[number])
+    if not corpus.utterances:
         raise ValueError("no utterance is long enough for a unit: nothing to measure")
-    return _EncodedCorpus(
-        [utterances[number] for number in kept],
-        np.array([len(waveforms[number]) / tokenizer.sample_rate for number in kept]),
-        [units[number] for number in kept],
-        {name: [rows[number] for number in kept] for name, rows in augmented.items()},
-    )
+    return corpus
 
 
 def _edits(tokenizer: SpeechTokenizer, clean: Sequence[Units], augmented: Sequence[Units]) -> dict[str, UnitEdits]:
@@ -149,7 +159,10 @@ def _edits(tokenizer: SpeechTokenizer, clean: Sequence[Units], augmented: Sequen
 
 def _over(ids: Sequence[str], statistics: Mapping[str, WeightedStatistic]) -> dict[str, WeightedStatistic]:
     """Return statistics of utterances by number as statistics of utterances by name."""
-    return {key: replace(figure, items=ids) for key, figure in statistics.items()}
+    named = {}
+    for key, figure in statistics.items():
+        named[key] = replace(figure, items=ids)
+    return named
 
 
 def _phonetic(
@@ -178,9 +191,13 @@ def _phonetic(
 def _probes(tokenizer: SpeechTokenizer, corpus: _EncodedCorpus, left_out: dict[str, str]) -> dict[str, Probe]:
     """Predict the style of speakers that were not fitted to, and the speaker of texts that were not."""
     shares = unit_shares(corpus.units, tokenizer.streams)
-    speakers = [utterance.speaker for utterance in corpus.utterances]
-    texts = [utterance.text for utterance in corpus.utterances]
-    styles = [utterance.style or "" for utterance in corpus.utterances]
+    speakers = []
+    texts = []
+    styles = []
+    for utterance in corpus.utterances:
+        speakers.append(utterance.speaker)
+        texts.append(utterance.text)
+        styles.append(utterance.style or "")
     probes = {}
     for name, labels, groups in (("speaker", speakers, texts), ("style", styles, speakers)):
         if len(set(labels)) < 2:

@@ -103,13 +103,13 @@ def _write_continuation(
     number: int,
 ) -> dict[str, Any]:
     source, target = direction.split("->")
-    given = prompt.text if source == "T" else prompt.waveform
-    continuation = model.generate([given], "text" if target == "T" else "speech", sampling)
+    start = prompt.text if source == "T" else prompt.waveform
+    continuation = model.generate([start], "text" if target == "T" else "speech", sampling)
     sample: dict[str, Any] = {
         "id": row.id,
         "direction": direction,
         "prompt": prompt.text,
-        "continuation": " ".join(map(str, continuation.pieces)),
+        "continuation": " ".join(map(str, continuation.segments)),
         "ended": continuation.ended,
     }
     if continuation.waveform is not None:
