@@ -1,35 +1,45 @@
-"""Words to times, where a corpus has none: forced alignment by a CTC network."""
+"""Word times for a corpus that has none: forced alignment by a CTC network."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from lhotse.cut import Cut
-from lhotse.supervision import AlignmentItem
 from torch import Tensor, nn
 from torchaudio.functional import forced_align
 from torchaudio.pipelines import MMS_FA
 
 from zoo.corpora.source import BadItem, Items, Source
-from zoo.corpora.utterance import Interval, load_waveform, to_utterance
+from zoo.corpora.utterance import Interval, load_waveform, to_alignment, to_utterance
 
-BLANK, ANYTHING = "-", "*"
-ALONE = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "’": "'"}
+BLANK = "-"
+STAR = "*"  # stands for anything
+# Letters that Unicode does not decompose into a plain letter and an accent.
+PLAIN_LETTERS = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "’": "'"}
 
 
 class Aligner(Protocol):
-    """Finds the times of words."""
+    """Finds the times of words.
+
+    Attributes:
+        sample_rate: Sample rate of the waveforms that it takes, in Hz.
+    """
 
     sample_rate: int
 
-    def align(self, samples: Tensor, words: Sequence[str]) -> list[Interval]:
-        """Return (word, start, end) in seconds of each word of a waveform (num_samples,).
+    def align(self, waveform: Tensor, words: Sequence[str]) -> list[Interval]:
+        """Return (word, start, end) of each word in seconds.
+
+        Args:
+            waveform: Speech, (num_samples,).
+            words: Its transcript.
 
         Raises:
-            ValueError: Where the words cannot be written in the aligner's letters, or are too many for the audio.
+            ValueError: The words cannot be spelled in the aligner's letters, or are too many for the audio.
         """
         ...
 
@@ -38,92 +48,107 @@ class CTCAligner:
     """Viterbi alignment of letters under a CTC network (Kürzinger et al. 2020, Pratap et al. 2023).
 
     Args:
-        network: Maps a waveform (1, num_samples) to logits (1, T, letters) and whatever else.
-        letters: Index of each; ``-`` is the blank, and ``*``, where there is one, stands for anything.
-        sample_rate: In Hz.
+        network: Maps a waveform (1, num_samples) to a tuple, of which the first is the logits (1, T, num_letters).
+        letters: Index of each letter; ``-`` is the blank, and ``*``, if there is one, stands for anything.
+        sample_rate: Sample rate of the waveforms, in Hz.
     """
 
     def __init__(self, network: nn.Module, letters: Mapping[str, int], sample_rate: int = 16000) -> None:
-        self.network, self.letters, self.sample_rate = network.eval(), dict(letters), sample_rate
+        self.network = network.eval()
+        self.letters = dict(letters)
+        self.sample_rate = sample_rate
 
     @torch.inference_mode()
-    def align(self, samples: Tensor, words: Sequence[str]) -> list[Interval]:
-        spelled = [[self.letters[letter] for letter in self.spell(word)] for word in words]
-        emission = self.network(samples.unsqueeze(0))[0].log_softmax(-1)  # (1, T, letters)
-        target = torch.tensor([[letter for word in spelled for letter in word]], dtype=torch.int32)
-        repeats = int((target[0, 1:] == target[0, :-1]).sum())
-        if not words or emission.shape[1] < target.shape[1] + repeats:
-            raise ValueError(
-                f"{target.shape[1]} letters do not fit into {len(samples) / self.sample_rate:.2f} s of audio"
-            )
-        path = forced_align(emission.float(), target, blank=self.letters[BLANK])[0][0].tolist()
-        starts, ends = _letters(path, self.letters[BLANK])
-        seconds, first, found = len(samples) / self.sample_rate / emission.shape[1], 0, []
-        for word, letters in zip(words, spelled):
-            last = first + len(letters) - 1
-            found.append((word, round(starts[first] * seconds, 3), round((ends[last] + 1) * seconds, 3)))
+    def align(self, waveform: Tensor, words: Sequence[str]) -> list[Interval]:
+        spellings = [self.spell(word) for word in words]
+        target = torch.tensor([[self.letters[letter] for letter in "".join(spellings)]], dtype=torch.int32)  # (1, L)
+        log_probs = self.network(waveform.unsqueeze(0))[0].log_softmax(-1)  # (1, T, num_letters)
+        num_frames = log_probs.shape[1]
+        seconds = len(waveform) / self.sample_rate
+        # CTC needs a blank between equal letters.
+        num_repeats = int((target[0, 1:] == target[0, :-1]).sum())
+        if not words or num_frames < target.shape[1] + num_repeats:
+            raise ValueError(f"{target.shape[1]} letters do not fit into {seconds:.2f} s of audio")
+        path = forced_align(log_probs.float(), target, blank=self.letters[BLANK])[0][0].tolist()
+        spans = _letter_spans(path, self.letters[BLANK])
+        frame_seconds = seconds / num_frames
+        intervals = []
+        first = 0  # index of the first letter of the word
+        for word, spelling in zip(words, spellings, strict=True):
+            last = first + len(spelling) - 1
+            start = round(spans[first].start * frame_seconds, 3)
+            end = round((spans[last].end + 1) * frame_seconds, 3)
+            intervals.append((word, start, end))
             first = last + 1
-        return found
+        return intervals
 
     def spell(self, word: str) -> str:
-        """Letters of the network for a word: lower case, without accents; ``*`` for a word that has none of them.
+        """Return the letters of the network for a word: lower case, without accents; ``*`` if it has none of them.
 
         Raises:
-            ValueError: Where the network has no ``*`` for such a word.
+            ValueError: The word has none of them, and the network has no ``*``.
         """
-        plain = "".join(ALONE.get(letter, letter) for letter in word.lower())
-        spelled = "".join(
-            letter
-            for letter in unicodedata.normalize("NFKD", plain)
-            if letter in self.letters and letter not in (BLANK, ANYTHING)
-        )
-        if spelled:
-            return spelled
-        if ANYTHING in self.letters:
-            return ANYTHING
+        plain = "".join(PLAIN_LETTERS.get(letter, letter) for letter in word.lower())
+        # NFKD separates letters from their accents, which the network does not know.
+        decomposed = unicodedata.normalize("NFKD", plain)
+        known = self.letters.keys() - {BLANK, STAR}
+        spelling = "".join(letter for letter in decomposed if letter in known)
+        if spelling:
+            return spelling
+        if STAR in self.letters:
+            return STAR
         raise ValueError(
             f"{word!r} has no letter that this aligner knows: write the text in Latin letters, as uroman does"
         )
 
 
-def _letters(path: list[int], blank: int) -> tuple[list[int], list[int]]:
-    """First and last frame of each letter of a CTC path (T,)."""
-    starts, ends, before = [], [], blank
+@dataclass
+class _LetterSpan:
+    """First and last frame of a letter."""
+
+    start: int
+    end: int
+
+
+def _letter_spans(path: list[int], blank: int) -> list[_LetterSpan]:
+    """Return the frames of each letter of a CTC path (T,)."""
+    spans: list[_LetterSpan] = []
+    previous = blank
     for frame, letter in enumerate(path):
-        if letter != blank and letter != before:
-            starts.append(frame)
-            ends.append(frame)
+        if letter != blank and letter != previous:
+            spans.append(_LetterSpan(frame, frame))
         elif letter != blank:
-            ends[-1] = frame
-        before = letter
-    return starts, ends
+            spans[-1].end = frame
+        previous = letter
+    return spans
 
 
 def mms_aligner(weights: Path) -> CTCAligner:
-    """The multilingual aligner of MMS, for text in Latin letters of over a thousand languages.
+    """Load the multilingual aligner of MMS (Pratap et al. 2023), for over a thousand languages in Latin letters.
 
     Args:
-        weights: Its ``model.pt``, as torchaudio's ``MMS_FA`` bundle names it (CC BY-NC 4.0).
+        weights: The file ``model.pt`` that torchaudio's ``MMS_FA`` bundle downloads (CC BY-NC 4.0).
 
     Raises:
-        FileNotFoundError: Where the file is not there.
+        FileNotFoundError: There is no such file.
     """
     if not Path(weights).is_file():
         raise FileNotFoundError(
-            f"{weights}: no weights of the MMS aligner; get the file that torchaudio.pipelines.MMS_FA names, or train without interleaved rows"
+            f"{weights}: no weights of the MMS aligner; get the file that torchaudio.pipelines.MMS_FA names, "
+            "or train without interleaved data"
         )
-    where = {"model_dir": str(Path(weights).parent), "file_name": Path(weights).name, "weights_only": True}
-    network = MMS_FA.get_model(with_star=True, dl_kwargs=where)
-    return CTCAligner(network, MMS_FA.get_dict(star=ANYTHING), int(MMS_FA.sample_rate))
+    location = {"model_dir": str(Path(weights).parent), "file_name": Path(weights).name, "weights_only": True}
+    network = MMS_FA.get_model(with_star=True, dl_kwargs=location)
+    return CTCAligner(network, MMS_FA.get_dict(star=STAR), int(MMS_FA.sample_rate))
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """A corpus whose utterances get word times where they have none; those that cannot be aligned stay without.
+    """A corpus whose utterances are aligned if they have no word times; those that cannot be aligned stay without.
 
     Args:
         source: The corpus.
-        aligner: Finds the times.
+        aligner: Finds the times of words.
     """
 
     source: Source
@@ -134,24 +159,25 @@ class Aligned:
         return self.source.synthetic
 
     def splits(self, folder: Path) -> dict[str, Items]:
-        """The splits of the source, aligned one utterance at a time."""
-        return {
-            name: Items(lambda items=items: self._aligned(items)) for name, items in self.source.splits(folder).items()
-        }
+        """Return the splits of the source, which are aligned one utterance at a time."""
+        splits = self.source.splits(folder)
+        return {name: Items(partial(self._aligned_items, items)) for name, items in splits.items()}
 
-    def _aligned(self, items: Items) -> Iterator[Cut | BadItem]:
+    def _aligned_items(self, items: Items) -> Iterator[Cut | BadItem]:
         for item in items:
             if not isinstance(item, BadItem):
                 self._align(item)
             yield item
 
     def _align(self, cut: Cut) -> None:
-        labels = to_utterance(cut)
-        if labels.words is not None or not labels.text.split():
+        """Add word times to the supervision of a cut."""
+        utterance = to_utterance(cut)
+        words = utterance.text.split()
+        if utterance.words is not None or not words:
             return
         try:
-            words = self.aligner.align(load_waveform(cut, self.aligner.sample_rate), labels.text.split())
-        except ValueError:  # unreadable audio is told by whoever reads it next
+            intervals = self.aligner.align(load_waveform(cut, self.aligner.sample_rate), words)
+        except ValueError:  # unreadable audio is reported by whatever reads it next
             return
-        items = [AlignmentItem(word, start, round(end - start, 8)) for word, start, end in words]
-        cut.supervisions[0].alignment = {**(cut.supervisions[0].alignment or {}), "word": items}
+        supervision = cut.supervisions[0]
+        supervision.alignment = {**(supervision.alignment or {}), "word": to_alignment(intervals)}

@@ -1,13 +1,14 @@
-"""Any utterance of a prepared corpus by its number, without the corpus in memory."""
+"""Random access to the utterances of a prepared corpus by index, without the corpus in memory."""
 
 import gzip
 import json
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from lhotse.cut import Cut
@@ -16,15 +17,30 @@ from lhotse.serialization import deserialize_item
 from zoo.corpora.preparation import read_cuts
 
 
-class CutTable:
-    """The cuts of one split; opened once in every process, with 12 bytes an utterance in memory and the rest on disk.
+@dataclass(frozen=True)
+class _Lines:
+    """An unpacked manifest.
 
     Args:
-        folder: A prepared corpus.
-        split: Such as train.
+        file: File without a name that holds the lines.
+        starts: Offset in the file where each line starts, and the end, (num_utterances + 1,).
+        durations: Duration of each utterance in seconds, (num_utterances,).
+    """
+
+    file: IO[bytes]
+    starts: np.ndarray
+    durations: np.ndarray
+
+
+class CutTable:
+    """The cuts of one split; every process keeps 12 bytes for each utterance in memory, and the rest on disk.
+
+    Args:
+        folder: Folder of a prepared corpus.
+        split: Name of the split, such as train.
 
     Raises:
-        FileNotFoundError: Where the corpus has no such split.
+        FileNotFoundError: The corpus has no such split.
     """
 
     def __init__(self, folder: Path, split: str) -> None:
@@ -32,32 +48,34 @@ class CutTable:
         self.path = Path(folder) / f"{split}.jsonl.gz"
 
     def __getstate__(self) -> dict[str, Any]:
+        # A process that receives the table unpacks the manifest itself.
         return {"path": self.path}
 
     @cached_property
-    def _lines(self) -> tuple[Any, np.ndarray, np.ndarray]:
-        """The manifest unpacked into a file without a name; where each of its lines begins, and the seconds of its audio."""
-        file, durations = tempfile.TemporaryFile(), []
+    def _lines(self) -> _Lines:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the table)
         with gzip.open(self.path) as packed:
             shutil.copyfileobj(packed, file)
         file.seek(0)
         starts = [0]
+        durations = []
         for line in file:
             starts.append(starts[-1] + len(line))
             durations.append(json.loads(line)["duration"])
-        return file, np.array(starts), np.array(durations, dtype=np.float32)
+        return _Lines(file, np.array(starts), np.array(durations, dtype=np.float32))
 
     @property
     def durations(self) -> np.ndarray:
-        """Seconds of each, (utterances,)."""
-        return self._lines[2]
+        """Duration of each utterance in seconds, (num_utterances,)."""
+        return self._lines.durations
 
     def __len__(self) -> int:
         return len(self.durations)
 
-    def __getitem__(self, row: int) -> Cut:
-        file, starts, _ = self._lines
-        # pread, since forked loader processes share the place in the file.
-        return deserialize_item(
-            json.loads(os.pread(file.fileno(), int(starts[row + 1] - starts[row]), int(starts[row])))
-        )
+    def __getitem__(self, index: int) -> Cut:
+        lines = self._lines
+        start = int(lines.starts[index])
+        end = int(lines.starts[index + 1])
+        # pread, since forked loader processes share the position in the file.
+        line = os.pread(lines.file.fileno(), end - start, start)
+        return deserialize_item(json.loads(line))

@@ -1,4 +1,4 @@
-"""Many lines spoken into files by several processes."""
+"""Synthesis of many utterances into audio files, by several processes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,48 +15,50 @@ from zoo.processes import map_in_processes
 
 @dataclass(frozen=True)
 class Line:
-    """One utterance to be spoken.
+    """An utterance to synthesize.
 
     Args:
-        id: Of the utterance.
-        path: Of the audio, relative to the corpus.
+        id: Id of the utterance.
+        path: Path of the audio file, relative to the corpus.
         text: Plain words.
-        spoken: The same words with punctuation.
-        language: Of the story.
-        speaker: Its name.
-        style: The mood that ``voice`` acts.
-        voice: Who speaks, and how.
+        punctuated: The same words with punctuation, as the synthesizer gets them.
+        language: Language of the text.
+        speaker: Name of the speaker.
+        style: Style that ``voice`` acts.
+        voice: Voice of the speaker in that style.
     """
 
     id: str
     path: str
     text: str
-    spoken: str
+    punctuated: str
     language: str
     speaker: str
     style: str
     voice: Voice
 
 
-def speak_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[Line, dict[str, Any]]:
-    """Speak every line into its file below ``folder`` and return the table rows, audio paths relative to ``folder``.
+def synthesize_all(lines: Iterable[Line], folder: Path, num_processes: int) -> dict[Line, dict[str, Any]]:
+    """Synthesize lines into their files, and return the row of each in a table of utterances.
 
     Args:
-        lines: Each is spoken once.
-        folder: The corpus.
-        num_processes: That speak at once; the result does not depend on it.
+        lines: Lines, of which equal ones are synthesized once.
+        folder: Folder of the corpus, to which audio paths are relative.
+        num_processes: Number of processes; the result does not depend on it.
     """
-    lines = list(dict.fromkeys(lines))
-    rows = map_in_processes(partial(_speak, folder=folder), lines, num_processes, chunk_size=4)
-    return dict(
-        zip(lines, tqdm(rows, "synthetic speech", len(lines), unit=" utterances", delay=3, disable=None), strict=True)
-    )
+    unique_lines = list(dict.fromkeys(lines))
+    rows = map_in_processes(partial(_synthesize, folder=folder), unique_lines, num_processes, chunk_size=4)
+    bar = tqdm(rows, "synthetic speech", len(unique_lines), unit=" utterances", delay=3, disable=None)
+    return dict(zip(unique_lines, bar, strict=True))
 
 
-def _speak(line: Line, folder: Path) -> dict[str, Any]:
-    speech = Synthesizer().speak(line.spoken, line.voice)
+def _synthesize(line: Line, folder: Path) -> dict[str, Any]:
+    speech = Synthesizer().synthesize(line.punctuated, line.voice)
     audio.write(folder / line.path, speech.waveform, audio.SAMPLE_RATE)
-    words = [(word, start, end) for word, (_, start, end) in zip(line.text.split(), speech.words, strict=True)]
+    # The times are those of the punctuated words, in the same order.
+    words = []
+    for word, (_, start, end) in zip(line.text.split(), speech.words, strict=True):
+        words.append((word, start, end))
     return {
         "id": line.id,
         "audio": line.path,

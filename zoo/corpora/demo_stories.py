@@ -1,4 +1,4 @@
-"""Short stories from a small grammar: three sentences and an ending on one topic, in one of four sentiment_suite."""
+"""Short stories from a small grammar: three sentences and an ending on one topic, in one of four styles."""
 
 import random
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ class Story:
     """A story in plain lower-case words.
 
     Args:
-        topic: Its name in the grammar.
-        style: One of ``STYLES``, told by the third sentence and acted by the speaker.
-        sentences: The three before the ending; the prompt of a cloze item.
-        ending: At the same place, with the same thing and another of the topic; names no person and no mood.
+        topic: Name of its topic in the grammar.
+        style: One of ``STYLES``, named by the third sentence and acted by the speaker.
+        sentences: The three sentences before the ending, which are the prompt of a cloze item.
+        ending: Ending with the place and the thing of the story and another thing of the topic; it names no person and
+            no style.
     """
 
     topic: str
@@ -31,7 +32,7 @@ class Story:
         return f"{self.prompt} {self.ending}"
 
 
-def grammar(language: str) -> Grammar:
+def find_grammar(language: str) -> Grammar:
     """Return the grammar of a language.
 
     Raises:
@@ -42,84 +43,121 @@ def grammar(language: str) -> Grammar:
     return GRAMMARS[language]
 
 
-def tell(language: str, topic: str, style: str, draw: random.Random) -> Story:
-    """Return a story.
+def generate_story(language: str, topic_name: str, style: str, rng: random.Random) -> Story:
+    """Return a random story.
 
     Args:
-        language: One of the grammars.
-        topic: One of that grammar's topics.
+        language: Language of one of the grammars.
+        topic_name: Name of one of that grammar's topics.
         style: One of ``STYLES``.
-        draw: Every choice is drawn from it.
+        rng: The only source of randomness.
     """
-    rules = grammar(language)
-    about, person, place, thing = rules.topics[topic], draw.choice(rules.people), draw.randrange(2), draw.randrange(3)
-    object = about.things[thing][1]
+    grammar = find_grammar(language)
+    topic = grammar.topics[topic_name]
+    person = rng.choice(grammar.people)
+    place = rng.randrange(2)
+    thing = rng.randrange(3)
     sentences = (
-        draw.choice(rules.openings).format(person=person, to=about.to[place]),
-        draw.choice(rules.actions).format(person=person, verb=draw.choice(about.verbs)[0], object=object),
-        draw.choice(rules.sentiment_suite[style]).format(person=person),
+        rng.choice(grammar.openings).format(person=person, to=topic.to[place]),
+        rng.choice(grammar.actions).format(
+            person=person, verb=rng.choice(topic.verbs)[0], object=topic.things[thing][1]
+        ),
+        rng.choice(grammar.moods[style]).format(person=person),
     )
-    return Story(topic, style, sentences, _ending(rules, about, place, thing, draw))
+    return Story(topic_name, style, sentences, _generate_ending(grammar, topic, place, thing, rng))
 
 
-def tell_many(language: str, count: int, draw: random.Random, told: set[str]) -> list[Story]:
-    """Return ``count`` stories that differ from each other and from those told before, topics and styles in equal parts.
+def generate_stories(language: str, count: int, rng: random.Random, used_texts: set[str]) -> list[Story]:
+    """Return stories that differ from each other and from earlier ones, with topics and styles in equal parts.
 
     Args:
-        language: One of the grammars.
-        count: How many.
-        draw: Every choice is drawn from it.
-        told: Texts to stay clear of; grows by those returned.
+        language: Language of one of the grammars.
+        count: Number of stories.
+        rng: The only source of randomness.
+        used_texts: Texts of earlier stories; those of the new ones are added.
     """
-    kinds = [(topic, style) for topic in grammar(language).topics for style in STYLES]
+    kinds = [(topic, style) for topic in find_grammar(language).topics for style in STYLES]
     stories: list[Story] = []
     while len(stories) < count:
         if len(stories) % len(kinds) == 0:
-            draw.shuffle(kinds)
-        story = tell(language, *kinds[len(stories) % len(kinds)], draw)
-        if story.text not in told:
-            told.add(story.text)
+            rng.shuffle(kinds)
+        topic, style = kinds[len(stories) % len(kinds)]
+        story = generate_story(language, topic, style, rng)
+        if story.text not in used_texts:
+            used_texts.add(story.text)
             stories.append(story)
     return stories
 
 
-def wrong_endings(stories: list[Story], draw: random.Random) -> list[str]:
-    """Return for each story the ending of another one, of another topic; every ending is given away exactly once.
-
-    So each ending is right as often as it is wrong, and its own probability tells nothing.
+@dataclass(frozen=True)
+class Action:
+    """The second sentence of a story.
 
     Args:
-        stories: Of at least two topics, none of which makes up more than half.
-        draw: Every choice is drawn from it.
+        text: The sentence.
+        topic: Name of its topic.
+    """
+
+    text: str
+    topic: str
+
+
+def generate_action(grammar: Grammar, rng: random.Random) -> Action:
+    """Return a random second sentence of a story."""
+    topic_name = rng.choice(list(grammar.topics))
+    topic = grammar.topics[topic_name]
+    text = rng.choice(grammar.actions).format(
+        person=rng.choice(grammar.people), verb=rng.choice(topic.verbs)[0], object=rng.choice(topic.things)[1]
+    )
+    return Action(text, topic_name)
+
+
+def wrong_endings(stories: list[Story], rng: random.Random) -> list[str]:
+    """Return for each story the ending of another one, of another topic; every ending is used exactly once.
+
+    Each ending is therefore right as often as wrong, so that its own probability does not help to choose it.
+
+    Args:
+        stories: Stories of at least two topics, none of which makes up more than half.
+        rng: The only source of randomness.
+
+    Raises:
+        ValueError: One topic makes up more than half.
     """
     order = list(range(len(stories)))
-    draw.shuffle(order)
+    rng.shuffle(order)
 
-    def clash(i: int) -> bool:
-        return stories[i].topic == stories[order[i]].topic
+    def has_own_topic(index: int) -> bool:
+        return stories[index].topic == stories[order[index]].topic
 
-    for i in range(len(order)):
-        if clash(i):
-            for j in draw.sample(range(len(order)), len(order)):
-                order[i], order[j] = order[j], order[i]
-                if not clash(i) and not clash(j):
-                    break
-                order[i], order[j] = order[j], order[i]
-            else:
-                raise ValueError(f"{len(stories)} stories: one topic makes up more than half; want several topics")
-    return [stories[i].ending for i in order]
+    # Each story that was dealt an ending of its own topic swaps with one for which both then have another topic.
+    for index in range(len(order)):
+        if not has_own_topic(index):
+            continue
+        for other in rng.sample(range(len(order)), len(order)):
+            order[index], order[other] = order[other], order[index]
+            if not has_own_topic(index) and not has_own_topic(other):
+                break
+            order[index], order[other] = order[other], order[index]
+        else:
+            raise ValueError(f"{len(stories)} stories: one topic makes up more than half; want several topics")
+    return [stories[index].ending for index in order]
 
 
-def spoken(sentences: tuple[str, ...]) -> str:
-    """The same words with a capital and a full stop to each sentence, for a synthesizer to pause at."""
+def punctuate(sentences: tuple[str, ...]) -> str:
+    """Return sentences with a capital letter and a full stop each, at which a synthesizer pauses."""
     return " ".join(sentence[0].upper() + sentence[1:] + "." for sentence in sentences)
 
 
-def _ending(rules: Grammar, about: Topic, place: int, thing: int, draw: random.Random) -> str:
-    """An ending at the same place, with the same thing and another."""
-    other = draw.choice([one for one in range(len(about.things)) if one != thing])
-    objects = [about.things[one][1] for one in draw.sample([thing, other], 2)]
-    (_, verbs), (_, verbs2) = draw.sample(about.verbs, 2)
-    return draw.choice(rules.endings).format(
-        verbs=verbs, object=objects[0], verbs2=verbs2, object2=objects[1], at=about.at[place]
+def _generate_ending(grammar: Grammar, topic: Topic, place: int, thing: int, rng: random.Random) -> str:
+    """Return an ending at a place of a topic, with one of its things and another."""
+    other_thing = rng.choice([index for index in range(len(topic.things)) if index != thing])
+    first_thing, second_thing = rng.sample([thing, other_thing], 2)
+    (_, first_verb), (_, second_verb) = rng.sample(topic.verbs, 2)
+    return rng.choice(grammar.endings).format(
+        verbs=first_verb,
+        object=topic.things[first_thing][1],
+        verbs2=second_verb,
+        object2=topic.things[second_thing][1],
+        at=topic.at[place],
     )

@@ -10,10 +10,10 @@ class Topic:
     """Words that no other topic uses.
 
     Args:
-        to: Where one goes, such as "to the beach".
-        at: Where one is, such as "at the beach".
-        things: (as subject, as object), with their article.
-        verbs: (of one person, of several), in the past; every verb goes with every thing.
+        to: Places as destinations, such as "to the beach".
+        at: The same places as locations, such as "at the beach".
+        things: Nouns with their article, each as subject and as object.
+        verbs: Verbs in the past tense, each in singular and plural; every verb can take every thing as its object.
     """
 
     to: tuple[str, ...]
@@ -28,23 +28,23 @@ class Grammar:
 
     Args:
         people: First names.
-        topics: By name, the same names in every language.
-        openings: The first sentence.
-        actions: The second.
-        sentiment_suite: The third, by style.
-        endings: The last; names nobody.
+        topics: Topics by name, with the same names in every language.
+        openings: Patterns of the first sentence.
+        actions: Patterns of the second sentence.
+        moods: Patterns of the third sentence by style.
+        endings: Patterns of the ending, which names nobody.
     """
 
     people: tuple[str, ...]
     topics: dict[str, Topic]
     openings: tuple[str, ...]
     actions: tuple[str, ...]
-    sentiment_suite: dict[str, tuple[str, ...]]
+    moods: dict[str, tuple[str, ...]]
     endings: tuple[str, ...]
 
 
 def _english(to: str, nouns: str, verbs: str) -> Topic:
-    """A topic of two places ("farm barn"), some nouns and some verbs, which English does not inflect here."""
+    """Return a topic of two places, nouns and verbs, separated by spaces; English does not inflect them here."""
     places = to.split()
     return Topic(
         to=tuple(f"to the {place}" for place in places),
@@ -66,7 +66,7 @@ ENGLISH = Grammar(
     },
     openings=("{person} went {to}", "today {person} went {to}"),
     actions=("{person} {verb} {object}", "there {person} {verb} {object}"),
-    sentiment_suite={
+    moods={
         "neutral": ("{person} rested a little", "{person} waited a while"),
         "happy": ("{person} was happy", "{person} smiled and laughed"),
         "sad": ("{person} was sad", "{person} cried and sighed"),
@@ -117,7 +117,7 @@ GERMAN = Grammar(
     },
     openings=("{person} ging {to}", "heute ging {person} {to}"),
     actions=("{person} {verb} {object}", "dort {verb} {person} {object}"),
-    sentiment_suite={
+    moods={
         "neutral": ("{person} ruhte ein wenig", "{person} wartete eine weile"),
         "happy": ("{person} war froh", "{person} lächelte und lachte"),
         "sad": ("{person} war traurig", "{person} weinte und seufzte"),
@@ -168,7 +168,7 @@ SPANISH = Grammar(
     },
     openings=("{person} fue {to}", "hoy {person} fue {to}"),
     actions=("{person} {verb} {object}", "allí {person} {verb} {object}"),
-    sentiment_suite={
+    moods={
         "neutral": ("{person} descansó un poco", "{person} esperó un rato"),
         "happy": ("{person} estaba feliz", "{person} sonrió y rió"),
         "sad": ("{person} estaba triste", "{person} lloró y suspiró"),

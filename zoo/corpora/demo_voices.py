@@ -1,4 +1,4 @@
-"""The speakers of the demo corpus, and how they act."""
+"""The speakers of the demo corpus, and how they act styles."""
 
 from dataclasses import replace
 from itertools import cycle
@@ -10,7 +10,7 @@ ACCENTS = {
     "de": ("de",),
     "es": ("es", "es-419"),
 }
-# (variant, pitch, rate in words a minute); neighbors differ, so that every split has low and high voices of every pace.
+# (variant, pitch, words per minute). Neighbors differ, so that every split has low and high, slow and fast voices.
 SPEAKERS = (
     ("f2", 45, 185),
     ("m3", 50, 195),
@@ -47,7 +47,7 @@ SPEAKERS = (
 )
 SPLIT_SPEAKERS = {"train": slice(0, 24), "dev": slice(24, 28), "test": slice(28, 32)}
 VOLUME = 65
-# Added to the speaker's own pitch and range; rate and volume are factors.
+# Pitch and range are added to those of the speaker; rate and volume are factors.
 ACTING = {
     "neutral": {"pitch": 0, "range": 0, "rate": 1.0, "volume": 1.0},
     "happy": {"pitch": 14, "range": 35, "rate": 1.1, "volume": 1.15},
@@ -57,33 +57,35 @@ ACTING = {
 
 
 def speakers(language: str, split: str) -> dict[str, Voice]:
-    """Return the voices of one split by speaker name, such as ``en_f2``; no two splits share one.
+    """Return the voices of one split by speaker name, such as ``en_f2``; no two splits share a speaker.
 
     Args:
         language: One of ``ACCENTS``.
         split: ``train``, ``dev`` or ``test``.
     """
-    voices = {
-        f"{language}_{variant}": Voice(f"{accent}+{variant}", pitch=pitch, rate=rate, volume=VOLUME)
-        for accent, (variant, pitch, rate) in zip(cycle(ACCENTS[language]), SPEAKERS)
-    }
+    voices = {}
+    for accent, (variant, pitch, rate) in zip(cycle(ACCENTS[language]), SPEAKERS, strict=False):
+        voices[f"{language}_{variant}"] = Voice(f"{accent}+{variant}", pitch=pitch, rate=rate, volume=VOLUME)
     return dict(list(voices.items())[SPLIT_SPEAKERS[split]])
 
 
-def act(voice: Voice, style: str) -> Voice:
-    """Return the same voice in a mood.
+def apply_style(voice: Voice, style: str) -> Voice:
+    """Return a voice that acts a style, its settings rounded and kept within the limits of espeak-ng.
 
     Args:
-        voice: As it speaks without any.
+        voice: Voice of a speaker without any style.
         style: One of ``ACTING``.
     """
-    how = ACTING[style]
-    wanted = {
-        "pitch": voice.pitch + how["pitch"],
-        "range": voice.range + how["range"],
-        "rate": voice.rate * how["rate"],
-        "volume": voice.volume * how["volume"],
-    }
+    acting = ACTING[style]
     return replace(
-        voice, **{name: round(min(max(value, LIMITS[name][0]), LIMITS[name][1])) for name, value in wanted.items()}
+        voice,
+        pitch=_within_limits("pitch", voice.pitch + acting["pitch"]),
+        range=_within_limits("range", voice.range + acting["range"]),
+        rate=_within_limits("rate", voice.rate * acting["rate"]),
+        volume=_within_limits("volume", voice.volume * acting["volume"]),
     )
+
+
+def _within_limits(setting: str, value: float) -> int:
+    lowest, highest = LIMITS[setting]
+    return round(min(max(value, lowest), highest))

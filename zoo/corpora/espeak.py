@@ -1,4 +1,4 @@
-"""Synthetic speech with word and phoneme times, by espeak-ng through its C interface (``speak_lib.h``)."""
+"""Speech synthesis with word and phoneme times, by espeak-ng through its C interface (``speak_lib.h``)."""
 
 import _ctypes
 import ctypes
@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import espeakng_loader
 import numpy as np
@@ -13,32 +14,39 @@ import torch
 from torch import Tensor
 
 from zoo import audio
-from zoo.corpora.espeak_word_times import Event, intervals
+from zoo.corpora.espeak_word_times import Event, find_times
 from zoo.corpora.utterance import Interval
 from zoo.suggestions import suggest
 
+# Constants of speak_lib.h.
 SYNCHRONOUS = 2
-PHONEME_EVENTS, PHONEMES_AS_IPA, DONT_EXIT = 1, 2, 0x8000
+PHONEME_EVENTS = 1
+PHONEMES_AS_IPA = 2
+DONT_EXIT = 0x8000
 CHARS_UTF8 = 1
+PHONEME_EVENT = 7
 PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 LIMITS = {"rate": (80, 450), "volume": (0, 200), "pitch": (0, 99), "range": (0, 99)}
-# TextToPhonemes: IPA, with this character between phonemes.
+# Mode of TextToPhonemes: IPA, with this character between phonemes.
 SEPARATED_IPA = 2 | ord("_") << 8
-# The library is one per process, and so is its state.
+# A process has one copy of the library and of its state.
 _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of espeak-ng and how it speaks.
+    """A voice of espeak-ng and its settings.
 
     Args:
-        name: Language or accent as espeak-ng files it, perhaps with a variant: ``en-us``, ``en`` (British),
+        name: Language or accent as espeak-ng names it, with an optional variant: ``en-us``, ``en`` (British),
             ``en-gb-scotland+f2``, ``de+m3``.
-        pitch: 0 to 99.
-        range: Of the pitch, 0 (monotone) to 99.
-        rate: Words a minute, 80 to 450.
-        volume: 0 to 200; above 100 it clips.
+        pitch: Pitch, 0 to 99.
+        range: Range of the pitch, 0 (monotone) to 99.
+        rate: Words per minute, 80 to 450.
+        volume: Volume, 0 to 200; above 100 the audio clips.
+
+    Raises:
+        ValueError: A setting is out of its range.
     """
 
     name: str
@@ -55,12 +63,12 @@ class Voice:
 
 @dataclass(frozen=True)
 class Speech:
-    """What was spoken.
+    """Synthesized speech.
 
     Args:
-        waveform: (num_samples,) at 16 kHz.
-        words: One (word, start, end) for each word of the text, in seconds.
-        phonemes: (IPA symbol with its stress mark, start, end) in seconds.
+        waveform: Audio at 16 kHz, (num_samples,).
+        words: (word, start, end) of each word of the text, in seconds.
+        phonemes: (IPA symbol with its stress mark, start, end) of each phoneme, in seconds.
     """
 
     waveform: Tensor
@@ -69,31 +77,32 @@ class Speech:
 
 
 class Synthesizer:
-    """Speaks text; the same text and voice give the same samples, whatever was spoken before."""
+    """Text to speech; the same text and voice give the same samples, whatever was synthesized before."""
 
-    def speak(self, text: str, voice: Voice) -> Speech:
-        """Return the speech of ``text``.
+    def synthesize(self, text: str, voice: Voice) -> Speech:
+        """Return the speech of a text.
 
         Args:
-            text: Words between white space, each of which gets exactly one interval.
-            voice: Who speaks.
+            text: Words separated by white space, each of which gets exactly one interval.
+            voice: Voice and its settings.
 
         Raises:
             ValueError: The text is blank, or espeak-ng has no such voice.
         """
         if not text.split():
-            raise ValueError(f"text: {text!r} has no words to speak")
+            raise ValueError(f"text: {text!r} has no words to synthesize")
         with _LOCK, _Library() as library:
-            library.choose(voice)
+            library.select(voice)
             samples, events = library.synthesize(text)
-            counts = [library.count_phonemes(word) for word in text.split()]
-            rate = library.sample_rate
+            phoneme_counts = [library.count_phonemes(word) for word in text.split()]
+            sample_rate = library.sample_rate
         if len(samples) == 0:
             raise ValueError(f"text: voice {voice.name!r} has no sound for {text[:60]!r}")
-        wave = audio.resample(torch.from_numpy(samples.astype(np.float32) / 2**15), rate, audio.SAMPLE_RATE)
-        words, phonemes = intervals(text, events, counts, len(samples), rate)
+        waveform = torch.from_numpy(samples.astype(np.float32) / 2**15)
+        waveform = audio.resample(waveform, sample_rate, audio.SAMPLE_RATE)
+        times = find_times(text, events, phoneme_counts, len(samples), sample_rate)
         # Resampling overshoots at the peaks.
-        return Speech(wave.clamp(-1, 1), words, phonemes)
+        return Speech(waveform.clamp(-1, 1), times.words, times.phonemes)
 
 
 class _EventId(ctypes.Union):
@@ -119,8 +128,9 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 class _Library:
     """espeak-ng, loaded for one utterance and unloaded after it.
 
-    Its noise generator, its flutter and the phase of its oscillator go on from one utterance to the next and survive
-    ``espeak_Terminate``; only a fresh load, of a few milliseconds, makes an utterance independent of those before it.
+    The states of its noise generator, its flutter and its oscillator are kept from one utterance to the next and
+    survive ``espeak_Terminate``; only loading it anew, in a few milliseconds, makes an utterance independent of earlier
+    ones.
     """
 
     def __enter__(self) -> "_Library":
@@ -130,7 +140,7 @@ class _Library:
         self.sample_rate: int = self._handle.espeak_Initialize(SYNCHRONOUS, 0, data, options)
         if self.sample_rate <= 0:
             raise RuntimeError(f"espeak-ng cannot start with its data at {espeakng_loader.get_data_path()}")
-        # Breath is noise from the C library's generator, which outlives this one.
+        # Breath is noise from the random generator of the C library, which stays loaded.
         self._handle.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self._chunks: list[bytes] = []
         self._events: list[Event] = []
@@ -142,7 +152,12 @@ class _Library:
         self._handle.espeak_Terminate()
         _ctypes.dlclose(self._handle._handle)
 
-    def choose(self, voice: Voice) -> None:
+    def select(self, voice: Voice) -> None:
+        """Use a voice for what is synthesized next.
+
+        Raises:
+            ValueError: espeak-ng has no such voice.
+        """
         language, _, variant = voice.name.partition("+")
         for part, known in ((language.lower(), _languages()), (variant, ("", *_variants()))):
             if part not in known:
@@ -154,34 +169,40 @@ class _Library:
             self._handle.espeak_SetParameter(number, getattr(voice, parameter), 0)
 
     def synthesize(self, text: str) -> tuple[np.ndarray, list[Event]]:
-        """Return the samples (num_samples,) int16 and the events."""
+        """Return the samples (num_samples,) int16 and the events of a text."""
         raw = text.encode() + b"\0"
         self._handle.espeak_Synth(raw, ctypes.c_size_t(len(raw)), 0, 1, 0, CHARS_UTF8, None, None)
         return np.frombuffer(b"".join(self._chunks), np.int16), self._events
 
     def count_phonemes(self, word: str) -> int:
-        """How many phonemes a word has by itself."""
+        """Return the number of phonemes of a word by itself."""
         pointer = ctypes.c_char_p(word.encode())
         self._handle.espeak_TextToPhonemes.restype = ctypes.c_char_p
         count = 0
         while pointer.value is not None:
             clause = self._handle.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, SEPARATED_IPA) or b""
-            count += sum(bool(phoneme.strip()) for part in clause.decode().split() for phoneme in part.split("_"))
+            for word_phonemes in clause.decode().split():
+                count += sum(bool(phoneme.strip()) for phoneme in word_phonemes.split("_"))
         return count
 
-    def _receive(self, samples: object, num_samples: int, events: object) -> int:
+    def _receive(self, samples: Any, num_samples: int, events: Any) -> int:
+        """Keep a chunk of samples and its events, as the callback of the synthesis; 0 continues it."""
         if samples and num_samples > 0:
             self._chunks.append(ctypes.string_at(samples, 2 * num_samples))
-        i = 0
-        while events[i].type != 0:
-            event = events[i]
-            # A name of eight bytes fills the field and has no terminator of its own.
-            name = (
-                ctypes.string_at(ctypes.addressof(event) + _Event.id.offset, 8).split(b"\0")[0].decode(errors="ignore")
-            )
-            self._events.append(Event(event.type, event.text_position, event.sample, name if event.type == 7 else ""))
-            i += 1
+        index = 0
+        # The list ends with an event of type 0.
+        while events[index].type != 0:
+            event = events[index]
+            name = _phoneme_name(event) if event.type == PHONEME_EVENT else ""
+            self._events.append(Event(event.type, event.text_position, event.sample, name))
+            index += 1
         return 0
+
+
+def _phoneme_name(event: _Event) -> str:
+    # A name of eight bytes fills the field and has no terminator of its own.
+    name = ctypes.string_at(ctypes.addressof(event) + _Event.id.offset, 8)
+    return name.split(b"\0")[0].decode(errors="ignore")
 
 
 @cache

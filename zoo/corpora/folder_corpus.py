@@ -1,15 +1,14 @@
-"""Audio files with their transcripts beside them."""
+"""Corpora of audio files with their transcripts beside them."""
 
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 from lhotse.cut import Cut
 
-from zoo.corpora.source import AUDIO_SUFFIXES, SPLITS, BadItem, Items, file_cut, held_out
+from zoo.corpora.source import AUDIO_SUFFIXES, SPLITS, BadItem, Items, UtteranceKey, choose_held_out, file_cut
 from zoo.corpora.utterance import UNKNOWN_SPEAKER
 
 
@@ -23,21 +22,25 @@ class FolderCorpus:
     Args:
         path: The folder.
         language: BCP-47, of every utterance.
-        dev_share: Of the utterances, about, where dev has to be held out: whole speakers if there are enough of them.
-        transcripts: False for speech without text: no ``.txt`` is looked for.
+        dev_share: Share of the utterances, about, that are held out if there is no ``dev``: whole speakers if there are
+            enough of them.
+        transcripts: Whether a transcript is read for each file; without, all texts are empty.
     """
 
     path: Path
     language: str = "en"
     dev_share: float = 0.05
     transcripts: bool = True
-    synthetic: ClassVar[bool] = False
+
+    @property
+    def synthetic(self) -> bool:
+        return False
 
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return the splits; nothing is written to ``folder``.
 
         Raises:
-            FileNotFoundError: No audio files are there.
+            FileNotFoundError: There are no audio files.
         """
         roots = {split: self.path / split for split in SPLITS if (self.path / split).is_dir()}
         if "train" not in roots:
@@ -48,34 +51,42 @@ class FolderCorpus:
         if "dev" in roots:
             return {split: Items(partial(self._cuts, root)) for split, root in roots.items()}
         root = roots.pop("train")
-        is_dev = held_out((self._key(path, root) for path in _audio_files(root)), self.dev_share, str(self.path))
-        parts = {split: Items(partial(self._cuts, root, is_dev, split == "dev")) for split in ("train", "dev")}
-        return parts | {split: Items(partial(self._cuts, other)) for split, other in roots.items()}
-
-    def _key(self, path: Path, root: Path) -> tuple[str, str]:
-        """(id, speaker) of a file: ``anna/first/1.wav`` is utterance ``anna-first-1`` of ``anna``."""
-        inside = path.relative_to(root)
-        return "-".join(inside.with_suffix("").parts), inside.parts[0] if len(inside.parts) > 1 else UNKNOWN_SPEAKER
+        keys = (_key(path, root) for path in _audio_files(root))
+        is_held_out = choose_held_out(keys, self.dev_share, str(self.path))
+        splits = {
+            "train": Items(partial(self._cuts, root, is_held_out, False)),
+            "dev": Items(partial(self._cuts, root, is_held_out, True)),
+        }
+        return splits | {split: Items(partial(self._cuts, other)) for split, other in roots.items()}
 
     def _cuts(
-        self,
-        root: Path,
-        is_dev: Callable[[str, str], bool] | None = None,
-        wanted: bool = False,
+        self, root: Path, is_held_out: Callable[[UtteranceKey], bool] | None = None, is_dev: bool = False
     ) -> Iterator[Cut | BadItem]:
+        """Yield all utterances below ``root``, or, given a choice, those that are held out or those that are not."""
         for path in _audio_files(root):
-            id, speaker = self._key(path, root)
-            if is_dev is not None and is_dev(id, speaker) != wanted:
+            key = _key(path, root)
+            if is_held_out is not None and is_held_out(key) != is_dev:
                 continue
-            text = _transcript(path) if self.transcripts else ""
+            text = _read_transcript(path) if self.transcripts else ""
             if text is None:
-                yield BadItem(id, str(path), f"no transcript: {path.with_suffix('.txt').name} is missing or not UTF-8")
+                name = path.with_suffix(".txt").name
+                yield BadItem(key.id, str(path), f"no transcript: {name} is missing or not UTF-8")
             else:
-                yield file_cut(path, id, text, self.language, speaker)
+                yield file_cut(path, key.id, text, self.language, key.speaker)
+
+
+def _key(path: Path, root: Path) -> UtteranceKey:
+    """Return the key of a file: ``anna/first/1.wav`` is the utterance ``anna-first-1`` of the speaker ``anna``."""
+    relative = path.relative_to(root)
+    speaker = relative.parts[0] if len(relative.parts) > 1 else UNKNOWN_SPEAKER
+    return UtteranceKey("-".join(relative.with_suffix("").parts), speaker)
 
 
 def _audio_files(root: Path) -> Iterator[Path]:
-    """Every audio file below ``root`` in an order that does not depend on the file system; holds one folder at a time."""
+    """Yield the audio files below ``root`` in an order that does not depend on the file system.
+
+    The names of one folder at a time are in memory.
+    """
     for folder, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
@@ -84,11 +95,12 @@ def _audio_files(root: Path) -> Iterator[Path]:
 
 
 def has_audio(root: Path) -> bool:
-    """Whether any audio file is below ``root``."""
+    """Return whether there is any audio file below ``root``."""
     return next(_audio_files(root), None) is not None
 
 
-def _transcript(path: Path) -> str | None:
+def _read_transcript(path: Path) -> str | None:
+    """Return the transcript beside an audio file, None if it cannot be read."""
     try:
         return " ".join(path.with_suffix(".txt").read_text(encoding="utf-8-sig").split())
     except (OSError, UnicodeDecodeError):

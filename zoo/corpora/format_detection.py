@@ -1,4 +1,4 @@
-"""Telling what kind of corpus stands at a path."""
+"""Detection of the kind of corpus at a path."""
 
 from pathlib import Path
 
@@ -9,22 +9,21 @@ from zoo.corpora.table_corpus import TABLE_SUFFIXES, TableCorpus, split_tables
 
 
 def open_corpus(path: Path, language: str = "en") -> Source:
-    """Return the source that reads what stands at ``path``: tables, Lhotse manifests, or audio files.
+    """Return the source for the corpus at a path: tables, Lhotse manifests, or audio files.
 
     Args:
-        path: A folder; or one table or manifest.
-        language: BCP-47, of utterances that name none.
+        path: A folder, or one table or manifest.
+        language: BCP-47, of utterances without a language.
 
     Raises:
-        FileNotFoundError: Nothing is there, or nothing that is a corpus.
-        ValueError: A file of another kind.
+        FileNotFoundError: There is nothing at the path, or no corpus.
+        ValueError: The path is a file of another kind.
     """
     path = Path(path)
     if path.is_file():
         return _open_file(path, language)
     if not path.is_dir():
-        near = ", ".join(sorted(p.name for p in path.parent.iterdir())[:10]) if path.parent.is_dir() else ""
-        raise FileNotFoundError(f"{path}: no such corpus" + (f"; {path.parent} has {near}" if near else ""))
+        raise FileNotFoundError(f"{path}: no such corpus{_neighbors(path)}")
     tables = split_tables(path)
     if tables and all(manifest_kind(table) is None for table in tables.values()):
         return TableCorpus(path, language)
@@ -32,20 +31,29 @@ def open_corpus(path: Path, language: str = "en") -> Source:
         return LhotseCorpus(path, language)
     if has_audio(path):
         return FolderCorpus(path, language)
-    other = sorted(p.name for p in path.iterdir() if p.name.endswith(TABLE_SUFFIXES))
-    hint = f"; to read {other[0]}, name that file" if other else ""
+    other_tables = sorted(file.name for file in path.iterdir() if file.name.endswith(TABLE_SUFFIXES))
+    hint = f"; to read {other_tables[0]}, name that file" if other_tables else ""
     raise FileNotFoundError(
-        f"{path}: no corpus; want train.jsonl or train.tsv, Lhotse manifests, or audio ({', '.join(AUDIO_SUFFIXES)}){hint}"
+        f"{path}: no corpus; want train.jsonl or train.tsv, Lhotse manifests, "
+        f"or audio ({', '.join(AUDIO_SUFFIXES)}){hint}"
     )
 
 
+def _neighbors(path: Path) -> str:
+    """Return what else is in the folder of a missing path, for its message."""
+    if not path.parent.is_dir():
+        return ""
+    names = sorted(neighbor.name for neighbor in path.parent.iterdir())
+    return f"; {path.parent} has {', '.join(names[:10])}" if names else ""
+
+
 def open_corpus_or_demo(path: Path | None, demo: Source, language: str = "en") -> Source:
-    """Return the source of what stands at ``path``; the demo corpus where no path is given.
+    """Return the source for the corpus at a path, or the demo corpus if no path is given.
 
     Args:
-        path: As for ``open_corpus``; None for none.
-        demo: Made instead.
-        language: BCP-47, of utterances that name none.
+        path: Path as for ``open_corpus``, or None.
+        demo: Corpus that is used without a path.
+        language: BCP-47, of utterances without a language.
     """
     return demo if path is None else open_corpus(path, language)
 

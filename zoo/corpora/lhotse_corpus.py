@@ -1,4 +1,4 @@
-"""Corpora that Lhotse knows: manifests on disk, or one of its recipes run on a corpus as it was downloaded."""
+"""Corpora that Lhotse reads: manifests on disk, or one of its recipes run on a downloaded corpus."""
 
 import gzip
 import inspect
@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import lhotse
 import soundfile
 from lhotse import CutSet, SupervisionSegment
 from lhotse.cut import Cut
+from lhotse.cut.data import DataCut
 
-from zoo.corpora.source import SPLITS, BadItem, Items, held_out
+from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out, unreadable_reason
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
 from zoo.suggestions import suggest
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
+# Words of a file name that tell its split.
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -30,47 +32,56 @@ SPLIT_WORDS = {
     "test": "test",
     "eval": "test",
 }
-KINDS = {"recordings": "recordings", "supervisions": "supervisions", "cuts": "cuts"}
-# A supervision this close to the ends of its cut covers it.
+KINDS = ("recordings", "supervisions", "cuts")
+# A supervision covers its cut if both ends are together no farther apart than this.
 COVER_SECONDS = 0.02
+# Opens the cuts of one part of a corpus.
+CutOpener = Callable[[], Iterable[Cut]]
 
 
 @dataclass(frozen=True)
 class LhotseCorpus:
     """Lhotse manifests: one file of cuts, or a folder of cuts or of recordings with supervisions.
 
-    A file's split is a word of its name: ``cuts_train.jsonl.gz``, ``librispeech_recordings_dev-clean.jsonl.gz``;
-    several files of one split are read one after the other, and a file that names none is training. Cuts are read
-    lazily; recordings and supervisions are joined in memory, so turn large ones into cuts with ``lhotse cut simple``.
+    The split of a file is a word of its name: ``cuts_train.jsonl.gz``, ``librispeech_recordings_dev-clean.jsonl.gz``.
+    Several files of one split are read one after the other, and a file that names no split is training data. Cuts are
+    read lazily; recordings and supervisions are joined in memory, so convert large ones with ``lhotse cut simple``.
 
     Args:
         path: The file or the folder.
-        language: BCP-47, of supervisions that name none.
-        dev_share: Of the utterances, about, where dev has to be held out: whole speakers if there are enough of them.
+        language: BCP-47, of supervisions without a language.
+        dev_share: Share of the utterances, about, that are held out if there is no dev split: whole speakers if there
+            are enough of them.
     """
 
     path: Path
     language: str = "en"
     dev_share: float = 0.05
-    synthetic: ClassVar[bool] = False
+
+    @property
+    def synthetic(self) -> bool:
+        return False
 
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return the splits; nothing is written to ``folder``.
 
         Raises:
-            FileNotFoundError: No manifest is there.
-            ValueError: Recordings without supervisions or the reverse, or none that is for training.
+            FileNotFoundError: There is no manifest.
+            ValueError: There are recordings without supervisions or the reverse, or no training data.
         """
-        kinds = manifests(self.path)
-        if not kinds:
+        kind_of_file = manifests(self.path)
+        if not kind_of_file:
             raise FileNotFoundError(
                 f"{self.path}: no Lhotse manifests of cuts, recordings or supervisions (.jsonl, .jsonl.gz)"
             )
-        named: dict[str, dict[str, Path]] = {}
-        for file, kind in kinds.items():
-            part = re.sub(r"recordings|supervisions|cuts", "", file.name) if kind != "cuts" else file.name
-            named.setdefault(part, {})[kind] = file
-        parts = {name: partial(_open, kinds, name) for name, kinds in named.items()}
+        # Recordings and supervisions belong together if their names are otherwise equal.
+        files_of_part: dict[str, dict[str, Path]] = {}
+        for file, kind in kind_of_file.items():
+            part = file.name if kind == "cuts" else re.sub("|".join(KINDS), "", file.name)
+            files_of_part.setdefault(part, {})[kind] = file
+        parts: dict[str, CutOpener] = {}
+        for name, files in files_of_part.items():
+            parts[name] = partial(_open, files, name)
         return _by_split(parts, self.language, self.dev_share, str(self.path))
 
 
@@ -79,11 +90,11 @@ class LhotseRecipe:
     """One of Lhotse's recipes, ``lhotse.recipes.prepare_<name>``, run on a downloaded corpus.
 
     Args:
-        name: Such as ``librispeech``, ``mls`` or ``ljspeech``.
-        path: The corpus as its authors ship it.
-        options: Further arguments of that recipe, such as ``{"dataset_parts": ["train-clean-100", "dev-clean"]}``.
-        language: BCP-47, of supervisions that name none.
-        dev_share: Of the utterances, about, where the recipe names no dev split.
+        name: Name of the recipe, such as ``librispeech``, ``mls`` or ``ljspeech``.
+        path: The corpus as its authors publish it.
+        options: Further arguments of the recipe, such as ``{"dataset_parts": ["train-clean-100", "dev-clean"]}``.
+        language: BCP-47, of supervisions without a language.
+        dev_share: Share of the utterances, about, that are held out if the recipe makes no dev split.
     """
 
     name: str
@@ -91,10 +102,13 @@ class LhotseRecipe:
     options: dict[str, Any] | None = None
     language: str = "en"
     dev_share: float = 0.05
-    synthetic: ClassVar[bool] = False
+
+    @property
+    def synthetic(self) -> bool:
+        return False
 
     def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; the recipe keeps its own manifests in ``folder / "lhotse"``.
+        """Return the splits; the recipe writes its own manifests to ``folder / "lhotse"``.
 
         Raises:
             ValueError: Lhotse has no such recipe, or the recipe fails on this corpus.
@@ -108,11 +122,13 @@ class LhotseRecipe:
             (folder / "lhotse").mkdir(parents=True, exist_ok=True)
             options.setdefault("output_dir", folder / "lhotse")
         try:
-            made = prepare(self.path, **options)
-        except Exception as error:  # Recipes raise whatever the corpus provokes, assertions included.
+            result = prepare(self.path, **options)
+        except Exception as error:  # Recipes raise errors of any kind on unexpected files, failed assertions included.
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"{self.path}: Lhotse's recipe {self.name!r} failed: {reason[:300]}") from error
-        parts = {name: partial(_join, kinds, name) for name, kinds in _nested(made, "")}
+        parts: dict[str, CutOpener] = {}
+        for name, kinds in _nested(result, ""):
+            parts[name] = partial(_join, kinds, name)
         return _by_split(parts, self.language, self.dev_share, f"{self.name} at {self.path}")
 
     def _function(self) -> Callable[..., dict]:
@@ -124,16 +140,24 @@ class LhotseRecipe:
 
 
 def manifests(path: Path) -> dict[Path, str]:
-    """The Lhotse manifests among the files of a folder, or the one file, with the kind of each."""
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if not p.name.startswith("."))
-    kinds = {file: manifest_kind(file) for file in files if file.name.endswith(MANIFEST_SUFFIXES)}
-    return {file: kind for file, kind in kinds.items() if kind}
+    """Return the Lhotse manifests among the files of a folder, or the one file, with the kind of each."""
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    kinds = {}
+    for file in files:
+        is_hidden = file.name.startswith(".") and file != path
+        if is_hidden or not file.name.endswith(MANIFEST_SUFFIXES):
+            continue
+        kind = manifest_kind(file)
+        if kind:
+            kinds[file] = kind
+    return kinds
 
 
 def manifest_kind(path: Path) -> str | None:
-    """``cuts``, ``recordings`` or ``supervisions`` by the first line of a file, None where it is none of them."""
+    """Return ``cuts``, ``recordings`` or ``supervisions`` by the first line of a file, None if it is none of them."""
+    open_file = gzip.open if path.suffix == ".gz" else open
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+        with open_file(path, "rt", encoding="utf-8") as file:
             first = json.loads(next((line for line in file if line.strip()), "null"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
         return None
@@ -146,97 +170,127 @@ def manifest_kind(path: Path) -> str | None:
     return "supervisions" if "recording_id" in first else None
 
 
-def _open(kinds: dict[str, Path], name: str) -> Iterable[Cut]:
-    if "cuts" in kinds:
-        return CutSet.from_jsonl_lazy(kinds["cuts"])
-    return _join({kind: lhotse.load_manifest_lazy(path) for kind, path in kinds.items()}, name)
+def _open(files: dict[str, Path], name: str) -> Iterable[Cut]:
+    """Open the manifests of one part of a corpus, by kind."""
+    if "cuts" in files:
+        return CutSet.from_jsonl_lazy(files["cuts"])
+    return _join({kind: lhotse.load_manifest_lazy(path) for kind, path in files.items()}, name)
 
 
 def _join(kinds: dict[str, Any], name: str) -> Iterable[Cut]:
+    """Return the cuts of one part of a corpus from its manifests by kind."""
     if kinds.get("cuts") is not None:
         return kinds["cuts"]
     if kinds.get("recordings") is None or kinds.get("supervisions") is None:
         raise ValueError(f"{name}: {', '.join(kinds)} alone; want recordings and supervisions, or cuts")
-    whole = CutSet.from_manifests(recordings=kinds["recordings"], supervisions=kinds["supervisions"])
-    return (piece for cut in whole for piece in _pieces(cut))
+    return _utterances(CutSet.from_manifests(recordings=kinds["recordings"], supervisions=kinds["supervisions"]))
 
 
-def _nested(made: dict, name: str) -> Iterator[tuple[str, dict]]:
-    """The (name, manifests) in what a recipe returns: split -> kinds, kinds alone, or deeper."""
-    if made.keys() & KINDS.keys():
-        yield name, made
+def _nested(result: dict, name: str) -> Iterator[tuple[str, dict]]:
+    """Yield the name and the manifests by kind of each part in what a recipe returns: split -> kinds, or deeper."""
+    if result.keys() & set(KINDS):
+        yield name, result
         return
-    for key, value in made.items():
+    for key, value in result.items():
         if isinstance(value, dict):
             yield from _nested(value, f"{name}-{key}".strip("-"))
 
 
-def _by_split(
-    parts: dict[str, Callable[[], Iterable[Cut]]], language: str, dev_share: float, name: str
-) -> dict[str, Items]:
-    grouped: dict[str, list[Callable[[], Iterable[Cut]]]] = {}
-    for part, make in parts.items():
-        grouped.setdefault(_split(part), []).append(make)
-    if "train" not in grouped:
+def _by_split(parts: dict[str, CutOpener], language: str, dev_share: float, name: str) -> dict[str, Items]:
+    """Group the parts of a corpus by the splits that their names tell, and hold out a dev split if there is none."""
+    parts_of_split: dict[str, list[CutOpener]] = {}
+    for part, open_cuts in parts.items():
+        parts_of_split.setdefault(_split_of(part), []).append(open_cuts)
+    if "train" not in parts_of_split:
         raise ValueError(f"{name}: no training manifest among {', '.join(parts) or 'nothing'}")
-    splits = {split: Items(partial(_cuts, grouped[split], language)) for split in SPLITS if split in grouped}
+    splits = {}
+    for split in SPLITS:
+        if split in parts_of_split:
+            splits[split] = Items(partial(_items, parts_of_split[split], language))
     if "dev" in splits:
         return splits
-    is_dev = held_out((_key(item) for item in splits["train"]), dev_share, name)
-    chosen = {split: Items(partial(_chosen, splits["train"], is_dev, split == "dev")) for split in ("train", "dev")}
-    return splits | chosen
+    train = splits["train"]
+    is_held_out = choose_held_out((_key(item) for item in train), dev_share, name)
+    return splits | {
+        "train": Items(partial(_select, train, is_held_out, False)),
+        "dev": Items(partial(_select, train, is_held_out, True)),
+    }
 
 
-def _split(name: str) -> str:
-    words = [SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_WORDS]
-    return words[-1] if words else "train"
+def _split_of(name: str) -> str:
+    splits = [SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_WORDS]
+    return splits[-1] if splits else "train"
 
 
-def _chosen(items: Items, is_dev: Callable[[str, str], bool], wanted: bool) -> Iterator[Cut | BadItem]:
-    return (item for item in items if is_dev(*_key(item)) == wanted)
+def _select(items: Items, is_held_out: Callable[[UtteranceKey], bool], is_dev: bool) -> Iterator[Cut | BadItem]:
+    return (item for item in items if is_held_out(_key(item)) == is_dev)
 
 
-def _key(item: Cut | BadItem) -> tuple[str, str]:
-    return item.id, UNKNOWN_SPEAKER if isinstance(item, BadItem) else item.supervisions[0].speaker or UNKNOWN_SPEAKER
+def _key(item: Cut | BadItem) -> UtteranceKey:
+    if isinstance(item, BadItem):
+        return UtteranceKey(item.id, UNKNOWN_SPEAKER)
+    return UtteranceKey(item.id, item.supervisions[0].speaker or UNKNOWN_SPEAKER)
 
 
-def _cuts(makers: list[Callable[[], Iterable[Cut]]], language: str) -> Iterator[Cut | BadItem]:
-    for make in makers:
-        for cut in make():
-            for piece in _pieces(cut):
-                yield _checked(_labelled(piece, language))
+def _items(parts: list[CutOpener], language: str) -> Iterator[Cut | BadItem]:
+    """Yield the utterances of parts, checked and with a language."""
+    for open_cuts in parts:
+        for cut in _utterances(open_cuts()):
+            yield _checked(_with_label(cut, language))
 
 
-def _pieces(cut: Cut) -> Iterable[Cut]:
-    """The cut itself where one supervision, or none, covers it; else one cut for each supervision, of its name."""
-    if not cut.supervisions:
-        return [cut]
+def _utterances(cuts: Iterable[Cut]) -> Iterator[Cut]:
+    """Yield cuts with at most one supervision: each cut itself if its supervision covers it, else one for each."""
+    for cut in cuts:
+        if not cut.supervisions:
+            yield cut
+        elif len(cut.supervisions) == 1 and _is_covered(cut):
+            yield _with_supervision_id(cut)
+        else:
+            for utterance in cut.trim_to_supervisions(keep_overlapping=False):
+                yield utterance.with_id(utterance.supervisions[0].id)
+
+
+def _is_covered(cut: Cut) -> bool:
     segment = cut.supervisions[0]
-    if len(cut.supervisions) == 1 and abs(segment.start) + abs(segment.duration - cut.duration) <= COVER_SECONDS:
-        return [
-            cut if cut.id == segment.id or not cut.id.startswith(f"{cut.recording_id}-") else cut.with_id(segment.id)
-        ]
-    return [piece.with_id(piece.supervisions[0].id) for piece in cut.trim_to_supervisions(keep_overlapping=False)]
+    return abs(segment.start) + abs(segment.duration - cut.duration) <= COVER_SECONDS
 
 
-def _labelled(cut: Cut, language: str) -> Cut:
+def _with_supervision_id(cut: Cut) -> Cut:
+    """Return a cut under the id of its supervision if its own id was only derived from its recording's."""
+    segment = cut.supervisions[0]
+    if cut.id == segment.id or not cut.id.startswith(f"{_data_cut(cut).recording_id}-"):
+        return cut
+    return cut.with_id(segment.id)
+
+
+def _with_label(cut: Cut, language: str) -> Cut:
+    """Give a cut a supervision if it has none, and its supervision a language if it has none."""
     if not cut.supervisions:
-        cut.supervisions = [SupervisionSegment(cut.id, cut.recording_id, 0.0, cut.duration, cut.channel)]
+        data_cut = _data_cut(cut)
+        label = SupervisionSegment(cut.id, data_cut.recording_id, 0.0, cut.duration, data_cut.channel)
+        data_cut.supervisions = [label]
     cut.supervisions[0].language = cut.supervisions[0].language or language
     return cut
 
 
+def _data_cut(cut: Cut) -> DataCut:
+    """Narrow the type of a cut to those over a recording, which the manifests read here hold."""
+    return cast(DataCut, cut)
+
+
 def _checked(cut: Cut) -> Cut | BadItem:
-    """Look at the header of the file behind a cut; recordings from elsewhere are taken at their word."""
-    for source in cut.recording.sources if cut.has_recording and hasattr(cut, "recording") else []:
-        if source.type == "file":
-            try:
-                seconds = soundfile.info(source.source).duration
-            except (OSError, RuntimeError) as error:
-                reason = (
-                    "unreadable: " + " ".join(str(error).split()) if Path(source.source).is_file() else "no such file"
-                )
-                return BadItem(cut.id, audio_name(cut), reason)
-            if cut.end > seconds + COVER_SECONDS:
-                return BadItem(cut.id, audio_name(cut), f"ends at {cut.end:g} s, the file has {seconds:g} s")
-    return cut if cut.has_recording else BadItem(cut.id, cut.id, "no recording")
+    """Compare a cut with the header of the file behind it; recordings that are in no file are not checked."""
+    if not cut.has_recording:
+        return BadItem(cut.id, cut.id, "no recording")
+    recording = getattr(cut, "recording", None)
+    for source in recording.sources if recording is not None else []:
+        if source.type != "file":
+            continue
+        try:
+            seconds = soundfile.info(source.source).duration
+        except (OSError, RuntimeError) as error:
+            return BadItem(cut.id, audio_name(cut), unreadable_reason(Path(source.source), error))
+        if cut.end > seconds + COVER_SECONDS:
+            return BadItem(cut.id, audio_name(cut), f"ends at {cut.end:g} s, the file has {seconds:g} s")
+    return cut

@@ -1,4 +1,4 @@
-"""From a corpus source to the cut manifests that everything else reads."""
+"""From a corpus source to the manifests of cuts that everything else reads."""
 
 import gzip
 import io
@@ -17,13 +17,23 @@ from zoo import audio, files
 from zoo.corpora.source import SPLITS, BadItem, Source
 from zoo.corpora.utterance import Interval, audio_name, load_waveform, to_utterance
 
-# Aligners round to frames of 10 or 20 ms; an interval that ends this far beyond the audio is cut back to it.
+# Aligners round to frames of 10 or 20 ms; an interval that ends no farther than this beyond the audio is cut off there.
 OVERHANG_SECONDS = 0.02
 
 
 @dataclass
 class SplitSummary:
-    """What one split holds; ``skipped`` utterances are not counted elsewhere."""
+    """Counts of one split.
+
+    Args:
+        utterances: Number of usable utterances.
+        hours: Hours of speech in them.
+        with_words: Number of utterances with word times.
+        skipped: Number of unusable utterances, which are not counted elsewhere.
+        speakers: Number of utterances by speaker.
+        languages: Number of utterances by language.
+        styles: Number of utterances by style, ``none`` where it is not known.
+    """
 
     utterances: int = 0
     hours: float = 0.0
@@ -36,12 +46,12 @@ class SplitSummary:
 
 @dataclass
 class CorpusSummary:
-    """What ``corpus.json`` holds.
+    """Content of ``corpus.json``.
 
     Args:
-        source: Where the corpus came from.
-        synthetic: No person spoke it.
-        splits: By name.
+        source: Source of the corpus with its arguments.
+        synthetic: Whether the speech is synthetic.
+        splits: Counts of each split by its name.
     """
 
     source: str
@@ -52,13 +62,13 @@ class CorpusSummary:
 def prepare(source: Source, out: Path, max_bad_share: float = 0.05, check_samples: bool = False) -> CorpusSummary:
     """Check a corpus and write ``{split}.jsonl.gz`` (Lhotse cuts), ``skipped.jsonl`` and ``corpus.json`` to ``out``.
 
-    One utterance at a time is in memory. Running it again gives the same files.
+    One utterance at a time is in memory. The same source gives the same files.
 
     Args:
         source: The corpus.
-        out: Folder; made if need be.
-        max_bad_share: Of a split, how much may be unusable.
-        check_samples: Decode every file, to find NaN, infinity and digital silence too.
+        out: Folder of the prepared corpus, made if needed.
+        max_bad_share: Largest share of a split's utterances that may be unusable.
+        check_samples: Whether to decode every file, to find NaN, infinity and digital silence as well.
 
     Raises:
         ValueError: More than ``max_bad_share`` of a split is unusable, or a split is empty.
@@ -71,8 +81,9 @@ def prepare(source: Source, out: Path, max_bad_share: float = 0.05, check_sample
             for split, items in splits.items():
                 manifest = manifests.enter_context(_gzip_writer(out / f"{split}.jsonl.gz"))
                 summary.splits[split] = _write_split(items, split, manifest, skipped, check_samples)
-        for split, part in summary.splits.items():
-            _refuse_bad(part, split, out / "skipped.jsonl", max_bad_share, str(source))
+        # The manifests become visible only after this check.
+        for split, split_summary in summary.splits.items():
+            _require_usable(split_summary, split, out / "skipped.jsonl", max_bad_share, str(source))
     for split in set(SPLITS) - set(splits):
         (out / f"{split}.jsonl.gz").unlink(missing_ok=True)
     files.write_text(out / "corpus.json", json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n")
@@ -83,22 +94,27 @@ def read_cuts(folder: Path, split: str) -> CutSet:
     """Open the cuts of one split of a prepared corpus, lazily.
 
     Args:
-        folder: What :func:`prepare` filled.
-        split: Such as ``train``.
+        folder: Folder filled by :func:`prepare`.
+        split: Name of the split, such as ``train``.
 
     Raises:
-        FileNotFoundError: The corpus stage has not made that split.
+        FileNotFoundError: The folder has no such split.
     """
     path = Path(folder) / f"{split}.jsonl.gz"
     if not path.is_file():
-        there = [name for name in SPLITS if (Path(folder) / f"{name}.jsonl.gz").is_file()]
-        remedy = f"it has {', '.join(there)}" if there else "run the corpus stage first"
+        splits = [name for name in SPLITS if (Path(folder) / f"{name}.jsonl.gz").is_file()]
+        remedy = f"it has {', '.join(splits)}" if splits else "run the corpus stage first"
         raise FileNotFoundError(f"{path}: no split {split!r} of a prepared corpus; {remedy}")
     return CutSet.from_jsonl_lazy(path)
 
 
 def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:
-    """Yield cuts until they last so long, the one that passes the limit included; all if None."""
+    """Yield the first cuts, up to and including the one that passes the limit.
+
+    Args:
+        cuts: Cuts of a corpus.
+        hours: Limit in hours; None for all cuts.
+    """
     seconds = 0.0
     for cut in cuts:
         if hours is not None and seconds > 3600 * hours:
@@ -108,39 +124,39 @@ def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:
 
 
 def _write_split(
-    items: Iterable[Cut | BadItem],
-    split: str,
-    manifest: TextIO,
-    skipped: TextIO,
-    check_samples: bool,
+    items: Iterable[Cut | BadItem], split: str, manifest: TextIO, skipped: TextIO, check_samples: bool
 ) -> SplitSummary:
-    summary, seen = SplitSummary(), set()
+    """Write the usable cuts of a split to ``manifest`` and list the others in ``skipped``."""
+    summary = SplitSummary()
+    id_hashes: set[int] = set()  # smaller than the ids
     for item in tqdm(items, desc=f"corpus {split}", unit=" utterances", delay=3, disable=None):
-        item = item if isinstance(item, BadItem) else _checked(item, check_samples)
-        if not isinstance(item, BadItem) and hash(item.id) in seen:
-            item = BadItem(item.id, audio_name(item), "its id occurs twice")
-        if isinstance(item, BadItem):
+        checked = item if isinstance(item, BadItem) else _checked(item, check_samples)
+        if not isinstance(checked, BadItem) and hash(checked.id) in id_hashes:
+            checked = BadItem(checked.id, audio_name(checked), "its id occurs twice")
+        if isinstance(checked, BadItem):
             summary.skipped += 1
-            skipped.write(json.dumps({"split": split, **asdict(item)}, ensure_ascii=False) + "\n")
+            skipped.write(json.dumps({"split": split, **asdict(checked)}, ensure_ascii=False) + "\n")
             continue
-        seen.add(hash(item.id))
-        _count(item, summary)
-        manifest.write(json.dumps(item.to_dict(), ensure_ascii=False) + "\n")
+        id_hashes.add(hash(checked.id))
+        _count(checked, summary)
+        manifest.write(json.dumps(checked.to_dict(), ensure_ascii=False) + "\n")
     summary.hours = round(summary.hours, 6)
     return summary
 
 
 def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
-    """Return the cut with its word and phoneme times cut back to the audio, or what is wrong with it."""
-    labels = to_utterance(cut)
-    if labels.duration <= 0:
+    """Return the cut with its word and phoneme times cut off at the end of the audio, or why it is unusable."""
+    utterance = to_utterance(cut)
+    if utterance.duration <= 0:
         return BadItem(cut.id, audio_name(cut), "zero length")
-    for name, intervals in (("words", labels.words), ("phonemes", labels.phonemes)):
-        problem = _time_problem(intervals or (), labels.duration)
+    for name, intervals in (("words", utterance.words), ("phonemes", utterance.phonemes)):
+        problem = _time_problem(intervals or (), utterance.duration)
         if problem:
             return BadItem(cut.id, audio_name(cut), f"{name}: {problem}")
     for items in (cut.supervisions[0].alignment or {}).values():
-        items[:] = [i._replace(duration=round(min(i.end, cut.duration) - i.start, 8)) for i in items]
+        for index, item in enumerate(items):
+            end = min(item.end, cut.duration)
+            items[index] = item._replace(duration=round(end - item.start, 8))
     if check_samples:
         try:
             if not load_waveform(cut).numpy().any():
@@ -151,45 +167,47 @@ def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
 
 
 def _time_problem(intervals: tuple[Interval, ...], duration: float) -> str | None:
-    last = 0.0
+    """Return what is wrong with the times of words or phonemes, None if they are in order and inside the audio."""
+    last_end = 0.0
     for name, start, end in intervals:
         if not 0 <= start < end or start >= duration or end > duration + OVERHANG_SECONDS:
             return f"{name!r} at {start:g}-{end:g} s is outside the audio of {duration:g} s or has no length"
-        if start < last - 1e-6:
-            return f"{name!r} at {start:g} s begins before the one before it ends, at {last:g} s"
-        last = end
+        if start < last_end - 1e-6:
+            return f"{name!r} at {start:g} s begins before the one before it ends, at {last_end:g} s"
+        last_end = end
     return None
 
 
 def _count(cut: Cut, summary: SplitSummary) -> None:
-    labels = to_utterance(cut)
+    """Add a cut to the counts of its split."""
+    utterance = to_utterance(cut)
+    style = utterance.style or "none"
     summary.utterances += 1
-    summary.hours += labels.duration / 3600
-    summary.with_words += labels.words is not None
-    for counts, key in (
-        (summary.speakers, labels.speaker),
-        (summary.languages, labels.language),
-        (summary.styles, labels.style or "none"),
-    ):
-        counts[key] = counts.get(key, 0) + 1
+    summary.hours += utterance.duration / 3600
+    summary.with_words += utterance.words is not None
+    summary.speakers[utterance.speaker] = summary.speakers.get(utterance.speaker, 0) + 1
+    summary.languages[utterance.language] = summary.languages.get(utterance.language, 0) + 1
+    summary.styles[style] = summary.styles.get(style, 0) + 1
 
 
-def _refuse_bad(part: SplitSummary, split: str, listing: Path, max_bad_share: float, source: str) -> None:
-    total = part.utterances + part.skipped
-    if part.skipped <= max_bad_share * total and part.utterances > 0:
+def _require_usable(summary: SplitSummary, split: str, skipped: Path, max_bad_share: float, source: str) -> None:
+    """Raise a ValueError if too many utterances of a split are unusable, or all of them."""
+    total = summary.utterances + summary.skipped
+    if summary.skipped <= max_bad_share * total and summary.utterances > 0:
         return
-    with listing.open(encoding="utf-8") as lines:
-        first = next((bad for bad in map(json.loads, lines) if bad["split"] == split), None)
+    with skipped.open(encoding="utf-8") as lines:
+        first = next((item for item in map(json.loads, lines) if item["split"] == split), None)
     if first is None:
         raise ValueError(f"{source}: split {split!r} is empty")
     raise ValueError(
-        f"{source}: {part.skipped} of {total} utterances of {split!r} are unusable, more than max_bad_share "
-        f"{max_bad_share:g}; the first: {first['audio']}: {first['reason']}; all in {listing}"
+        f"{source}: {summary.skipped} of {total} utterances of {split!r} are unusable, more than max_bad_share "
+        f"{max_bad_share:g}; the first: {first['audio']}: {first['reason']}; all in {skipped}"
     )
 
 
 @contextmanager
 def _gzip_writer(path: Path) -> Iterator[TextIO]:
+    """Open a gzipped file for writing, which appears complete or not at all."""
     # Without name and time in the header, equal corpora make equal files.
     with files.atomic_file(path) as temporary, temporary.open("wb") as raw:
         with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, io.TextIOWrapper(packed, "utf-8") as text:

@@ -1,4 +1,4 @@
-"""What every corpus source shares: the contract, the reading of one audio file, the held-out part."""
+"""What all corpus sources share: their contract, the reading of one audio file, the choice of held-out utterances."""
 
 import hashlib
 from collections import Counter
@@ -15,12 +15,18 @@ from zoo.corpora.utterance import Interval, Utterance, to_cut
 
 SPLITS = ("train", "dev", "test")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".aif", ".au", ".sph")
-MIN_SPEAKERS = 4
+MIN_SPEAKERS = 4  # with fewer speakers utterances are held out instead
 
 
 @dataclass(frozen=True)
 class BadItem:
-    """An utterance that cannot be used, and why."""
+    """An utterance that cannot be used.
+
+    Args:
+        id: Id of the utterance.
+        audio: Path of its audio.
+        reason: Why it cannot be used.
+    """
 
     id: str
     audio: str
@@ -29,7 +35,11 @@ class BadItem:
 
 @dataclass(frozen=True)
 class Items:
-    """Utterances made anew, lazily, at every iteration."""
+    """Utterances that are made anew, lazily, at every iteration.
+
+    Args:
+        make: Starts an iteration.
+    """
 
     make: Callable[[], Iterator[Cut | BadItem]]
 
@@ -38,12 +48,20 @@ class Items:
 
 
 class Source(Protocol):
-    """Where a corpus comes from; ``synthetic`` says that no person spoke it."""
+    """Where a corpus comes from."""
 
-    synthetic: bool
+    @property
+    def synthetic(self) -> bool:
+        """Whether the speech is synthetic."""
+        ...
 
     def splits(self, folder: Path) -> dict[str, Items]:
-        """Return ``train``, ``dev`` and perhaps ``test``; audio that the source makes itself goes below ``folder``."""
+        """Return ``train``, ``dev`` and perhaps ``test``.
+
+        Args:
+            folder: Folder of the prepared corpus; audio that the source makes itself is written below it.
+        """
+        ...
 
 
 def file_cut(
@@ -56,12 +74,22 @@ def file_cut(
     words: tuple[Interval, ...] | None = None,
     phonemes: tuple[Interval, ...] | None = None,
 ) -> Cut | BadItem:
-    """Return one audio file with its labels as a cut, after a look at the file's header."""
+    """Return an audio file with its labels as a cut, after reading the header of the file.
+
+    Args:
+        path: Path of the audio file.
+        id: Id of the utterance.
+        text: Transcript.
+        language: BCP-47.
+        speaker: Name of the speaker.
+        style: Emotion or manner.
+        words: (word, start, end) of each word in seconds.
+        phonemes: (phoneme, start, end) of each phoneme in seconds.
+    """
     try:
         header = soundfile.info(str(path))
     except (OSError, RuntimeError) as error:
-        reason = "unreadable: " + " ".join(str(error).split()) if path.is_file() else "no such file"
-        return BadItem(id, str(path), reason)
+        return BadItem(id, str(path), unreadable_reason(path, error))
     if header.frames <= 0:
         return BadItem(id, str(path), "zero length")
     channels = list(range(header.channels))
@@ -76,47 +104,78 @@ def file_cut(
     return to_cut(Utterance(id, text, language, speaker, style, words, phonemes, recording.duration), recording)
 
 
-def held_out(keys: Iterable[tuple[str, str]], dev_share: float, name: str) -> Callable[[str, str], bool]:
-    """Choose what is kept from training, the same at every run and on every machine.
+def unreadable_reason(path: Path, error: Exception) -> str:
+    """Return why the header of an audio file could not be read, on one line."""
+    if not path.is_file():
+        return "no such file"
+    return "unreadable: " + " ".join(str(error).split())
 
-    Whole speakers where there are at least ``MIN_SPEAKERS`` of them, else utterances.
+
+@dataclass(frozen=True)
+class UtteranceKey:
+    """What decides whether an utterance is held out.
 
     Args:
-        keys: (utterance id, speaker) of the whole corpus, read once.
-        dev_share: Of the utterances, about; between 0 and 1.
-        name: The corpus, for messages.
+        id: Id of the utterance.
+        speaker: Name of the speaker.
+    """
+
+    id: str
+    speaker: str
+
+
+def choose_held_out(keys: Iterable[UtteranceKey], dev_share: float, name: str) -> Callable[[UtteranceKey], bool]:
+    """Choose what is held out from training, the same in every run and on every machine.
+
+    Whole speakers are held out if there are at least ``MIN_SPEAKERS`` of them, else utterances.
+
+    Args:
+        keys: Keys of the whole corpus, read once.
+        dev_share: Share of the utterances to hold out, about; between 0 and 1.
+        name: Name of the corpus, for messages.
 
     Returns:
-        A function that tells of (utterance id, speaker) whether it is held out.
+        A function that returns whether an utterance is held out.
 
     Raises:
         ValueError: There are fewer than two utterances, or ``dev_share`` is not between 0 and 1.
     """
     if not 0 < dev_share < 1:
         raise ValueError(f"dev_share: {dev_share}; want a share between 0 and 1, such as 0.05")
-    sizes, lowest, highest = Counter(), 1.0, 0.0
-    for id, speaker in keys:
-        sizes[speaker] += 1
-        lowest, highest = min(lowest, _rank(id)), max(highest, _rank(id))
+    counts: Counter[str] = Counter()
+    lowest = 1.0
+    highest = 0.0
+    for key in keys:
+        counts[key.speaker] += 1
+        rank = _rank(key.id)
+        lowest = min(lowest, rank)
+        highest = max(highest, rank)
     if lowest >= highest:
-        raise ValueError(f"{name}: {sizes.total() or 'no'} utterance(s); want at least two, to hold one out as dev")
-    if len(sizes) >= MIN_SPEAKERS:
-        chosen = _held_out_speakers(sizes, dev_share)
-        return lambda id, speaker: speaker in chosen
+        raise ValueError(f"{name}: {counts.total() or 'no'} utterance(s); want at least two, to hold one out as dev")
+    if len(counts) >= MIN_SPEAKERS:
+        speakers = _held_out_speakers(counts, dev_share)
+        return lambda key: key.speaker in speakers
     # The lowest rank is always held out and the highest never, so that no split of a tiny corpus is empty.
-    limit = max(dev_share, lowest) if max(dev_share, lowest) < highest else lowest
-    return lambda id, speaker: _rank(id) <= limit
+    limit = max(dev_share, lowest)
+    if limit >= highest:
+        limit = lowest
+    return lambda key: _rank(key.id) <= limit
 
 
-def _held_out_speakers(sizes: Counter, dev_share: float) -> set[str]:
-    wanted, chosen = dev_share * sizes.total(), set()
-    for speaker in sorted(sizes, key=_rank):
-        held = sum(sizes[s] for s in chosen)
-        if held < wanted and held + sizes[speaker] <= 2 * wanted:
-            chosen.add(speaker)
-    return chosen or {min(sizes, key=lambda speaker: (sizes[speaker], _rank(speaker)))}
+def _held_out_speakers(counts: Counter[str], dev_share: float) -> set[str]:
+    """Add speakers in the order of their ranks, without exceeding twice the wanted number of utterances."""
+    wanted = dev_share * counts.total()
+    speakers: set[str] = set()
+    num_held_out = 0
+    for speaker in sorted(counts, key=_rank):
+        if num_held_out < wanted and num_held_out + counts[speaker] <= 2 * wanted:
+            speakers.add(speaker)
+            num_held_out += counts[speaker]
+    if speakers:
+        return speakers
+    return {min(counts, key=lambda speaker: (counts[speaker], _rank(speaker)))}
 
 
 def _rank(key: str) -> float:
-    """A number in [0, 1) that depends on nothing but ``key``."""
+    """Return a number in [0, 1) that depends on nothing but the key."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=6).digest(), "big") / 2**48

@@ -13,7 +13,7 @@ from zoo.corpora.utterance import to_utterance
 
 @dataclass(frozen=True)
 class SpeakerFold:
-    """One fold of a corpus: all its splits together, of which one fold of the speakers is ``dev`` and the rest ``train``.
+    """All splits of a corpus together, of which one fold of the speakers is ``dev`` and all others are ``train``.
 
     Args:
         source: The corpus.

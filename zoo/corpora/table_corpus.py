@@ -1,25 +1,47 @@
-"""Tables: one utterance a line, as JSON Lines or tab-separated values."""
+"""Corpora in tables with one utterance on each line: JSON Lines or tab-separated values."""
 
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from lhotse.cut import Cut
 
-from zoo.corpora.source import SPLITS, BadItem, Items, file_cut, held_out
+from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out, file_cut
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, Interval
 from zoo.suggestions import suggest
 
 REQUIRED = ("audio", "text")
 COLUMNS = (*REQUIRED, "id", "duration", "language", "speaker", "style", "words", "phonemes")
 TABLE_SUFFIXES = (".jsonl", ".jsonl.gz", ".tsv", ".tsv.gz")
-# A header may count the encoder's padding, and tables round.
+# The header of a file may count the padding of its encoder, and durations in tables are rounded.
 DURATION_TOLERANCE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One utterance of a table.
+
+    Args:
+        line: Number of the line, from 1.
+        columns: Value of each column.
+    """
+
+    line: int
+    columns: dict[str, Any]
+
+    @property
+    def key(self) -> UtteranceKey:
+        """The ``id`` of the row, or else its audio path with dashes, and its speaker."""
+        if self.columns.get("id"):
+            name = str(self.columns["id"])
+        else:
+            name = "-".join(Path(self.columns["audio"]).with_suffix("").parts).lstrip("/-.")
+        return UtteranceKey(name, str(self.columns.get("speaker") or UNKNOWN_SPEAKER))
 
 
 @dataclass(frozen=True)
@@ -28,18 +50,22 @@ class TableCorpus:
 
     Columns: ``audio`` (path relative to the table's folder), ``text``; optional ``id``, ``duration`` (seconds),
     ``language``, ``speaker``, ``style``, ``words`` and ``phonemes`` as ``[[word, start_seconds, end_seconds], ...]``
-    (in ``.tsv`` as JSON). Without a table ``dev`` one is held out.
+    (in ``.tsv`` as JSON). Without a table ``dev``, one is held out.
 
     Args:
         path: The folder or the file.
-        language: BCP-47, of rows that name none.
-        dev_share: Of the utterances, about, where dev has to be held out: whole speakers if there are enough of them.
+        language: BCP-47, of rows without a language.
+        dev_share: Share of the utterances, about, that are held out if there is no ``dev``: whole speakers if there are
+            enough of them.
     """
 
     path: Path
     language: str = "en"
     dev_share: float = 0.05
-    synthetic: ClassVar[bool] = False
+
+    @property
+    def synthetic(self) -> bool:
+        return False
 
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return the splits; nothing is written to ``folder``.
@@ -53,101 +79,114 @@ class TableCorpus:
         if "dev" in tables:
             return {split: Items(partial(self._cuts, table)) for split, table in tables.items()}
         table = tables.pop("train")
-        keys = ((row_id(row), row.get("speaker") or UNKNOWN_SPEAKER) for _, row in read_table(table))
-        is_dev = held_out(keys, self.dev_share, str(table))
-        parts = {split: Items(partial(self._cuts, table, is_dev, split == "dev")) for split in ("train", "dev")}
-        return parts | {split: Items(partial(self._cuts, other)) for split, other in tables.items()}
+        is_held_out = choose_held_out((row.key for row in read_table(table)), self.dev_share, str(table))
+        splits = {
+            "train": Items(partial(self._cuts, table, is_held_out, False)),
+            "dev": Items(partial(self._cuts, table, is_held_out, True)),
+        }
+        return splits | {split: Items(partial(self._cuts, other)) for split, other in tables.items()}
 
     def _cuts(
-        self,
-        table: Path,
-        is_dev: Callable[[str, str], bool] | None = None,
-        wanted: bool = False,
+        self, table: Path, is_held_out: Callable[[UtteranceKey], bool] | None = None, is_dev: bool = False
     ) -> Iterator[Cut | BadItem]:
-        for line, row in read_table(table):
-            id, speaker = row_id(row), str(row.get("speaker") or UNKNOWN_SPEAKER)
-            if is_dev is None or is_dev(id, speaker) == wanted:
-                yield self._cut(table.parent / row["audio"], id, speaker, row, f"{table.name}:{line}")
+        """Yield all utterances of a table, or, given a choice, those that are held out or those that are not."""
+        for row in read_table(table):
+            if is_held_out is None or is_held_out(row.key) == is_dev:
+                yield self._cut(row, table)
 
-    def _cut(self, path: Path, id: str, speaker: str, row: dict[str, Any], place: str) -> Cut | BadItem:
+    def _cut(self, row: TableRow, table: Path) -> Cut | BadItem:
+        columns = row.columns
+        key = row.key
+        path = table.parent / columns["audio"]
+        place = f"{table.name}:{row.line}"
         try:
-            words, phonemes = (intervals(row.get(column), column) for column in ("words", "phonemes"))
-            duration = None if row.get("duration") is None else float(row["duration"])
+            words = parse_intervals(columns.get("words"), "words")
+            phonemes = parse_intervals(columns.get("phonemes"), "phonemes")
+            duration = None if columns.get("duration") is None else float(columns["duration"])
         except (TypeError, ValueError) as error:
-            return BadItem(id, str(path), f"{place}: {error}")
-        style = None if row.get("style") is None else str(row["style"])
-        cut = file_cut(
-            path, id, str(row["text"]), str(row.get("language") or self.language), speaker, style, words, phonemes
-        )
-        if isinstance(cut, Cut) and duration is not None and abs(cut.duration - duration) > DURATION_TOLERANCE_SECONDS:
-            return BadItem(id, str(path), f"{place}: the table says {duration:g} s, the file has {cut.duration:g} s")
+            return BadItem(key.id, str(path), f"{place}: {error}")
+        style = None if columns.get("style") is None else str(columns["style"])
+        language = str(columns.get("language") or self.language)
+        cut = file_cut(path, key.id, str(columns["text"]), language, key.speaker, style, words, phonemes)
+        if isinstance(cut, BadItem) or duration is None:
+            return cut
+        if abs(cut.duration - duration) > DURATION_TOLERANCE_SECONDS:
+            reason = f"{place}: the table says {duration:g} s, the file has {cut.duration:g} s"
+            return BadItem(key.id, str(path), reason)
         return cut
 
 
 def split_tables(folder: Path) -> dict[str, Path]:
-    """The tables of a folder by split."""
-    found = {split: [folder / (split + suffix) for suffix in TABLE_SUFFIXES] for split in SPLITS}
-    return {
-        split: next(path for path in paths if path.is_file())
-        for split, paths in found.items()
-        if any(path.is_file() for path in paths)
-    }
+    """Return the tables of a folder by split."""
+    tables = {}
+    for split in SPLITS:
+        paths = [folder / (split + suffix) for suffix in TABLE_SUFFIXES]
+        existing = [path for path in paths if path.is_file()]
+        if existing:
+            tables[split] = existing[0]
+    return tables
 
 
-def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) with the columns checked.
+def read_table(path: Path) -> Iterator[TableRow]:
+    """Yield the rows of a table with their columns checked.
 
     Raises:
-        ValueError: Broken JSON, an unknown column or a missing required one, told as file:line.
+        ValueError: A line is broken JSON, or has an unknown column or lacks a required one; the message names the line.
     """
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
+    open_file = gzip.open if path.suffix == ".gz" else open
+    with open_file(path, "rt", encoding="utf-8-sig", newline="") as file:
         rows = _tsv_rows(file) if ".tsv" in path.suffixes else _json_rows(file, path)
-        for line, row in rows:
-            _check_columns(row, f"{path}:{line}")
-            yield line, row
+        for row in rows:
+            _check_columns(row.columns, f"{path}:{row.line}")
+            yield row
 
 
-def row_id(row: dict[str, Any]) -> str:
-    """The ``id`` of a row, else its audio path with dashes."""
-    return str(row["id"]) if row.get("id") else "-".join(Path(row["audio"]).with_suffix("").parts).lstrip("/-.")
+def parse_intervals(value: Any, column: str) -> tuple[Interval, ...] | None:
+    """Parse ``[[word, start_seconds, end_seconds], ...]``.
 
+    Args:
+        value: The list itself, or its JSON; None or an empty string where there are no times.
+        column: Name of the column, for the message.
 
-def intervals(value: Any, column: str) -> tuple[Interval, ...] | None:
-    """Parse ``[[word, start_seconds, end_seconds], ...]``, given as such or as JSON."""
+    Raises:
+        ValueError: The value is of another form.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, str):
         # Spreadsheets quote a cell that holds quotes.
-        value = json.loads(value[1:-1].replace('""', '"') if value.startswith('"') else value)
+        unquoted = value[1:-1].replace('""', '"') if value.startswith('"') else value
+        value = json.loads(unquoted)
     try:
         return tuple((str(word), float(start), float(end)) for word, start, end in value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{column}: want [[word, start_seconds, end_seconds], ...], got {str(value)[:60]}") from error
 
 
-def _json_rows(file: Iterator[str], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(file: Iterable[str], path: Path) -> Iterator[TableRow]:
     for line, text in enumerate(file, 1):
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
+            columns = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}:{line}: broken JSON ({error.msg} at column {error.colno})") from error
-        if not isinstance(row, dict):
+        if not isinstance(columns, dict):
             raise ValueError(f"{path}:{line}: want one JSON object a line, got {text.strip()[:60]}")
-        yield line, row
+        yield TableRow(line, columns)
 
 
-def _tsv_rows(file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _tsv_rows(file: Iterable[str]) -> Iterator[TableRow]:
+    # The header is line 1. Empty cells are absent, but an empty text is a text.
     for line, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 2):
-        yield line, {key: value if value or key in REQUIRED else None for key, value in row.items()}
+        yield TableRow(line, {key: value if value or key in REQUIRED else None for key, value in row.items()})
 
 
-def _check_columns(row: dict[str, Any], place: str) -> None:
-    for key in row:
-        if key not in COLUMNS:
-            hint = suggest(str(key), COLUMNS, f"the columns are {', '.join(COLUMNS)}")
-            raise ValueError(f"{place}: unknown column {key!r}; {hint}")
-    for key in REQUIRED:
-        if row.get(key) is None or (key == "audio" and not row[key]):
-            raise ValueError(f"{place}: no {key!r}; every row needs {' and '.join(REQUIRED)}")
+def _check_columns(columns: dict[str, Any], place: str) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            hint = suggest(str(name), COLUMNS, f"the columns are {', '.join(COLUMNS)}")
+            raise ValueError(f"{place}: unknown column {name!r}; {hint}")
+    for name in REQUIRED:
+        if columns.get(name) is None or (name == "audio" and not columns[name]):
+            raise ValueError(f"{place}: no {name!r}; every row needs {' and '.join(REQUIRED)}")

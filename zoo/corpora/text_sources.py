@@ -1,9 +1,9 @@
-"""Plain text in: files of it, or any dataset of Hugging Face `datasets`, one document at a time."""
+"""Sources of plain text: files, or any dataset of Hugging Face ``datasets``, read one document at a time."""
 
 import gzip
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,21 +12,24 @@ KINDS = (".txt", ".jsonl", ".txt.gz", ".jsonl.gz")
 
 
 class TextSource(Protocol):
-    """Documents, the same in the same order each time."""
+    """Documents, which are the same in the same order at every iteration."""
 
     def __iter__(self) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True)
 class TextFiles:
-    """The files of a folder, in the order of their names: ``.txt`` with empty lines between documents, ``.jsonl``; gzipped or not.
+    """The text files of a folder, in the order of their names.
+
+    They are ``.txt`` files with empty lines between documents or ``.jsonl`` files with one document on each line,
+    gzipped or not.
 
     Args:
-        path: A folder, searched with all below it, or one file.
-        field: Of each line of a ``.jsonl`` file, the one that holds the text.
+        path: A folder, searched with all folders below it, or one file.
+        field: Field of each line of a ``.jsonl`` file that holds the text.
 
     Raises:
-        FileNotFoundError: Where there is no such file.
+        FileNotFoundError: There is no text file.
     """
 
     path: Path
@@ -38,17 +41,20 @@ class TextFiles:
 
     @property
     def files(self) -> list[Path]:
-        found = [self.path] if self.path.is_file() else self.path.rglob("*")
-        return sorted(path for path in found if path.is_file() and path.name.endswith(KINDS))
+        """All files, sorted by path."""
+        paths = [self.path] if self.path.is_file() else self.path.rglob("*")
+        return sorted(path for path in paths if path.is_file() and path.name.endswith(KINDS))
 
     def __iter__(self) -> Iterator[str]:
         for path in self.files:
-            with (
-                gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-            ) as lines:
-                yield from self._objects(path, lines) if ".jsonl" in path.name else _paragraphs(lines)
+            open_file = gzip.open if path.suffix == ".gz" else open
+            with open_file(path, "rt", encoding="utf-8") as lines:
+                if ".jsonl" in path.name:
+                    yield from self._json_documents(path, lines)
+                else:
+                    yield from _paragraphs(lines)
 
-    def _objects(self, path: Path, lines: Iterator[str]) -> Iterator[str]:
+    def _json_documents(self, path: Path, lines: Iterable[str]) -> Iterator[str]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -63,7 +69,8 @@ class TextFiles:
             yield document
 
 
-def _paragraphs(lines: Iterator[str]) -> Iterator[str]:
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the texts between empty lines."""
     document: list[str] = []
     for line in lines:
         if line.strip():
@@ -77,17 +84,17 @@ def _paragraphs(lines: Iterator[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class HuggingFaceTexts:
-    """A dataset of Hugging Face ``datasets``, streamed: nothing of it is held in memory as a whole.
+    """A dataset of Hugging Face ``datasets``, streamed, so that it is never in memory as a whole.
 
     Args:
         path: Name on the hub, a folder, or a kind of file such as ``json`` or ``parquet``.
-        name: Of the configuration.
-        split: Of the dataset.
+        name: Name of the configuration.
+        split: Split of the dataset.
         field: Column that holds the text.
-        files: Of the kind named by ``path``.
+        files: Data files, if ``path`` is a kind of file.
 
     Raises:
-        ValueError: Where ``datasets`` is not installed.
+        ValueError: ``datasets`` is not installed.
     """
 
     path: str
@@ -103,7 +110,8 @@ class HuggingFaceTexts:
             )
 
     def __iter__(self) -> Iterator[str]:
-        from datasets import load_dataset  # slow to import, and an extra
+        # Imported here since it is slow, and an extra.
+        from datasets import load_dataset  # pyrefly: ignore[missing-import]
 
         rows = load_dataset(
             self.path,

@@ -1,10 +1,11 @@
-"""One utterance, and its form as a Lhotse cut."""
+"""One utterance with its labels, and its form as a Lhotse cut."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from lhotse import MonoCut, MultiCut, Recording, SupervisionSegment
+from lhotse import AudioSource, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
 from lhotse.supervision import AlignmentItem
 from torch import Tensor
@@ -12,22 +13,23 @@ from torch import Tensor
 from zoo import audio
 
 UNKNOWN_SPEAKER = "unknown"
+# (word or phoneme, start, end) in seconds from the start of the utterance.
 Interval = tuple[str, float, float]
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is known of one piece of speech.
+    """Labels of an utterance.
 
     Args:
         id: Unique in its corpus.
-        text: What is said; empty where nobody wrote it down.
+        text: Transcript; empty where there is none.
         language: BCP-47, such as ``en`` or ``en-GB``.
-        speaker: ``unknown`` where nobody noted it.
-        style: Emotion or manner, such as ``happy``.
-        words: (word, start, end) in seconds from the start of the utterance, in order.
-        phonemes: Likewise.
-        duration: Seconds.
+        speaker: Name of the speaker; ``unknown`` where it is not known.
+        style: Emotion or manner, such as ``happy``; None where it is not known.
+        words: (word, start, end) of each word in seconds, in order; None where no times are known.
+        phonemes: (phoneme, start, end) of each phoneme in seconds, in order; None where no times are known.
+        duration: Length in seconds.
     """
 
     id: str
@@ -41,18 +43,20 @@ class Utterance:
 
 
 def to_utterance(cut: Cut) -> Utterance:
-    """Return what a cut with one supervision says of itself.
+    """Return the labels of a cut.
 
     Args:
-        cut: Word times in ``alignment["word"]``, phoneme times in ``alignment["phone"]``, style in ``custom["style"]``.
+        cut: Cut with one supervision, with word times in its ``alignment["word"]``, phoneme times in
+            ``alignment["phone"]`` and the style in ``custom["style"]``.
 
     Raises:
-        ValueError: It has no supervision or several.
+        ValueError: The cut has no supervision or several.
     """
     if len(cut.supervisions) != 1:
         raise ValueError(f"cut {cut.id}: {len(cut.supervisions)} supervisions, want 1; use CutSet.trim_to_supervisions")
     segment = cut.supervisions[0]
-    alignment, custom = segment.alignment or {}, segment.custom or {}
+    alignment = segment.alignment or {}
+    custom = segment.custom or {}
     return Utterance(
         id=cut.id,
         text=segment.text or "",
@@ -66,14 +70,17 @@ def to_utterance(cut: Cut) -> Utterance:
 
 
 def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
-    """Return the cut over a whole recording that :func:`to_utterance` turns back into ``utterance``.
+    """Return a cut over a whole recording with the labels of an utterance; ``to_utterance`` returns them again.
 
     Args:
-        utterance: Its ``duration`` is the recording's.
-        recording: With several channels the cut is a MultiCut of them all.
+        utterance: Labels, with the duration of the recording.
+        recording: Audio; with several channels the cut is a MultiCut of all of them.
     """
-    named = {"word": utterance.words, "phone": utterance.phonemes}
-    alignment = {name: _items(intervals) for name, intervals in named.items() if intervals is not None}
+    alignment = {}
+    if utterance.words is not None:
+        alignment["word"] = to_alignment(utterance.words)
+    if utterance.phonemes is not None:
+        alignment["phone"] = to_alignment(utterance.phonemes)
     cut = recording.to_cut()
     cut.id = utterance.id
     cut.supervisions = [
@@ -94,11 +101,11 @@ def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
 
 
 def load_waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
-    """Load the audio of a cut, channels averaged and resampled: (num_samples,).
+    """Load the audio of a cut, averaged over channels and resampled, (num_samples,).
 
     Args:
-        cut: Any kind of Lhotse recording source.
-        sample_rate: Hz of the result.
+        cut: Cut over any kind of Lhotse recording source.
+        sample_rate: Sample rate of the result, in Hz.
 
     Raises:
         audio.AudioError: The audio is missing, unreadable, empty or holds NaN or infinity.
@@ -106,14 +113,15 @@ def load_waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
     try:
         samples = cut.load_audio()
     except Exception as error:  # Lhotse's many backends have no common error.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        message = str(error).strip()
+        reason = message.splitlines()[0] if message else type(error).__name__
         raise audio.AudioError(f"{audio_name(cut)}: unreadable ({reason})") from error
     mono = torch.from_numpy(samples.astype(np.float32, copy=False).mean(axis=0))
     return audio.resample(audio.check(mono, audio_name(cut)), cut.sampling_rate, sample_rate)
 
 
 def audio_name(cut: Cut) -> str:
-    """The file behind a cut, or its id where there is no file."""
+    """Return the file behind a cut for messages, or its id where there is no file."""
     files = [source.source for source in _sources(cut) if source.type in ("file", "url")]
     return str(files[0]) if files else cut.id
 
@@ -126,14 +134,18 @@ def audio_file(cut: Cut) -> str | None:
     return None
 
 
-def _sources(cut: Cut) -> list:
+def _sources(cut: Cut) -> list[AudioSource]:
+    """Return the sources of a cut's recording; mixed and padding cuts have none of their own."""
     recording = getattr(cut, "recording", None)
     return recording.sources if recording is not None else []
 
 
 def _intervals(items: list[AlignmentItem] | None) -> tuple[Interval, ...] | None:
-    return None if items is None else tuple((item.symbol, item.start, item.end) for item in items)
+    if items is None:
+        return None
+    return tuple((item.symbol, item.start, item.end) for item in items)
 
 
-def _items(intervals: tuple[Interval, ...]) -> list[AlignmentItem]:
-    return [AlignmentItem(word, start, round(end - start, 8)) for word, start, end in intervals]
+def to_alignment(intervals: Sequence[Interval]) -> list[AlignmentItem]:
+    """Return intervals as the alignment of a Lhotse supervision."""
+    return [AlignmentItem(label, start, round(end - start, 8)) for label, start, end in intervals]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
+from typing import Any
 
 import torch
 
@@ -68,11 +69,12 @@ class RayEngine(Engine):
         ray.init(log_to_driver=False, num_cpus=num_cpus, include_dashboard=False)
 
     def _results(self, settings: TokenizationSettings, jobs: Iterator[TokenizationJob]) -> Iterator[JobResult]:
-        remote_class = ray.remote(
+        # Handles of Ray are proxies whose attributes are made at run time.
+        remote_class: Any = ray.remote(
             num_cpus=self.cpus_per_worker, num_gpus=self.gpus_per_worker, max_restarts=-1, max_task_retries=-1
         )(_Actor)
         device = "cuda" if self.gpus_per_worker else "cpu"
-        actors = [remote_class.remote(settings, device) for _ in range(self.num_workers)]
+        actors: list[Any] = [remote_class.remote(settings, device) for _ in range(self.num_workers)]
         actor_of_result = {}
         first_jobs = islice(jobs, JOBS_AHEAD * len(actors))
         for job, actor in zip(first_jobs, cycle(actors), strict=False):

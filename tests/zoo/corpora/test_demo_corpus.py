@@ -7,7 +7,7 @@ import soundfile
 from zoo.corpora import DemoCorpus, open_corpus, prepare, read_cuts, to_utterance
 from zoo.corpora.demo_voices import speakers
 
-SMALL = dict(hours=0.05, num_cloze=12)
+SMALL = {"hours": 0.05, "num_cloze": 12}
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 from tests.toy_tokens import words_vocabulary
 from zoo.audio import read
 from zoo.corpora import DemoCorpus
-from zoo.corpora.demo_stories import grammar
-from zoo.corpora.demo_suites import VOWELS, content_words, nonsense
+from zoo.corpora.demo_minimal_pairs import VOWELS, content_words, nonsense
+from zoo.corpora.demo_stories import find_grammar
 from zoo.corpora.demo_voices import speakers
 from zoo.evaluation.judges.toxicity import WordList
 from zoo.evaluation.suites.contrast_suite import load_contrasts
@@ -15,18 +15,17 @@ from zoo.evaluation.suites.sentiment_suite import load_sentiment_suite
 
 
 def planned(language, num_suite=24, num_cloze=60, seed=0):
-    return DemoCorpus(hours=1e-9, num_cloze=num_cloze, num_suite=num_suite, languages=(language,), seed=seed)._plan()[
-        2
-    ][language]
+    corpus = DemoCorpus(hours=1e-9, num_cloze=num_cloze, num_suite=num_suite, languages=(language,), seed=seed)
+    return corpus.plan().suites[language]
 
 
 @pytest.mark.parametrize("language", ["en", "de", "es"])
 def test_wrong_sides_are_wrong_and_right_ones_are_of_the_grammar(language):
-    suites, kinds = planned(language), content_words(grammar(language))
+    suites, kinds = planned(language), content_words(find_grammar(language))
     for row in suites.tables["swuggy"]:
         right, wrong = row["right"].text, row["wrong"].text
         assert kinds[right] == row["group"] and wrong not in kinds and len(wrong) == len(right)
-        (change,) = [(a, b) for a, b in zip(right, wrong) if a != b]
+        (change,) = [(a, b) for a, b in zip(right, wrong, strict=True) if a != b]
         assert (change[0] in VOWELS) == (change[1] in VOWELS)
         assert row["right"].voice == row["wrong"].voice and row["right"].speaker in speakers(language, "test")
     groups = [row["group"] for row in suites.tables["sblimp"]]
@@ -44,7 +43,7 @@ def test_four_endings_are_of_four_topics_and_one_voice():
     for row in rows:
         lines = [row["right"], *row["wrong"]]
         assert len({line.text for line in lines}) == 4 and len({(line.speaker, line.style) for line in lines}) == 1
-    places = {place: topic for topic, about in grammar("en").topics.items() for place in about.at}
+    places = {place: name for name, topic in find_grammar("en").topics.items() for place in topic.at}
     topics = [
         [
             next(topic for place, topic in places.items() if line.text.endswith(place))
@@ -52,7 +51,7 @@ def test_four_endings_are_of_four_topics_and_one_voice():
         ]
         for row in rows
     ]
-    assert all(len(set(four)) == 4 and four[0] == row["group"] for four, row in zip(topics, rows))
+    assert all(len(set(four)) == 4 and four[0] == row["group"] for four, row in zip(topics, rows, strict=True))
 
 
 def test_moods_are_balanced_and_prompts_to_be_told_do_not_tell_them():
@@ -79,8 +78,11 @@ def test_nonsense_is_drawn_until_it_is_no_word():
 
 def test_the_same_seed_plans_the_same_and_the_stories_do_not_depend_on_suites():
     assert planned("en").tables == planned("en").tables != planned("en", seed=1).tables
-    with_suites, without = (DemoCorpus(hours=0.01, num_cloze=8, num_suite=n)._plan() for n in (5, 0))
-    assert with_suites[:2] == without[:2] and without[2] == {}
+    with_suites = DemoCorpus(hours=0.01, num_cloze=8, num_suite=5).plan()
+    without = DemoCorpus(hours=0.01, num_cloze=8, num_suite=0).plan()
+    assert with_suites.splits == without.splits
+    assert with_suites.cloze == without.cloze
+    assert without.suites == {}
 
 
 def test_tables_are_what_the_evaluations_read(tmp_path):

@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
 from zoo.corpora.espeak import Synthesizer, Voice
-from zoo.corpora.espeak_word_times import END, PHONEME, WORD, Event, intervals
+from zoo.corpora.espeak_word_times import END, PHONEME, WORD, Event, find_times
 
 TEXTS = [
     ("en-us", "The dog of the house went to the river in the hills. It was in the water on the left."),
@@ -23,7 +25,7 @@ def check_intervals(named, duration):
 
 @pytest.mark.parametrize("voice, text", TEXTS)
 def test_every_word_has_one_interval_in_order_inside_the_audio(voice, text):
-    speech = Synthesizer().speak(text, Voice(voice))
+    speech = Synthesizer().synthesize(text, Voice(voice))
     assert [word for word, _, _ in speech.words] == text.split()
     duration = len(speech.waveform) / 16000
     check_intervals(speech.words, duration)
@@ -33,20 +35,20 @@ def test_every_word_has_one_interval_in_order_inside_the_audio(voice, text):
 
 @pytest.mark.parametrize("rate", [100, 175, 300])
 def test_words_sound_and_pauses_do_not(rate):
-    speech = Synthesizer().speak(
+    speech = Synthesizer().synthesize(
         "The bread looked small. Tom was sad. At last they planted the rose at the garden.", Voice("en-us", rate=rate)
     )
     level = speech.waveform.std()
     for word, start, end in speech.words:
         assert speech.waveform[int(start * 16000) : int(end * 16000)].std() > 0.2 * level, word
-    gaps = [(a[2], b[1]) for a, b in zip(speech.words, speech.words[1:]) if b[1] - a[2] > 0.06]
+    gaps = [(a[2], b[1]) for a, b in pairwise(speech.words) if b[1] - a[2] > 0.06]
     assert len(gaps) == 2
     for start, end in gaps:
         assert speech.waveform[int(start * 16000) + 320 : int(end * 16000) - 320].std() < 0.1 * level
 
 
 def test_a_merged_pair_is_divided_between_its_phonemes():
-    speech = Synthesizer().speak("the river of the hills", Voice("en-us"))
+    speech = Synthesizer().synthesize("the river of the hills", Voice("en-us"))
     times = {word: (start, end) for word, start, end in speech.words[2:4]}
     inside = {
         word: [
@@ -63,9 +65,9 @@ def test_a_merged_pair_is_divided_between_its_phonemes():
 @pytest.mark.parametrize("name", ["en-us", "en-us+f2", "en-us+f5", "en+m3", "en-029+belinda"])
 def test_the_same_text_is_the_same_sound_whatever_came_before(name):
     synthesizer, voice = Synthesizer(), Voice(name, pitch=60)
-    first = synthesizer.speak("The cow was old.", voice)
-    synthesizer.speak("Something else entirely", Voice("de+f5"))
-    again = synthesizer.speak("The cow was old.", voice)
+    first = synthesizer.synthesize("The cow was old.", voice)
+    synthesizer.synthesize("Something else entirely", Voice("de+f5"))
+    again = synthesizer.synthesize("The cow was old.", voice)
     assert (
         torch.equal(first.waveform, again.waveform) and first.words == again.words and first.phonemes == again.phonemes
     )
@@ -73,7 +75,7 @@ def test_the_same_text_is_the_same_sound_whatever_came_before(name):
 
 def test_faster_is_shorter_and_louder_is_louder():
     plain, fast, quiet = (
-        Synthesizer().speak("The cow was old.", Voice("en-us", rate=rate, volume=volume)).waveform
+        Synthesizer().synthesize("The cow was old.", Voice("en-us", rate=rate, volume=volume)).waveform
         for rate, volume in ((150, 80), (300, 80), (150, 30))
     )
     assert len(fast) < 0.75 * len(plain) and quiet.std() < 0.6 * plain.std()
@@ -82,9 +84,9 @@ def test_faster_is_shorter_and_louder_is_louder():
 @pytest.mark.parametrize(
     "make, says",
     [
-        (lambda: Synthesizer().speak("hello", Voice("en-uss")), "did you mean 'en-us'"),
-        (lambda: Synthesizer().speak("hello", Voice("en-us+nobody")), "knows no 'nobody'"),
-        (lambda: Synthesizer().speak("  ", Voice("en-us")), "no words"),
+        (lambda: Synthesizer().synthesize("hello", Voice("en-uss")), "did you mean 'en-us'"),
+        (lambda: Synthesizer().synthesize("hello", Voice("en-us+nobody")), "knows no 'nobody'"),
+        (lambda: Synthesizer().synthesize("  ", Voice("en-us")), "no words"),
         (lambda: Voice("en-us", pitch=150), "pitch 150; want 0 to 99"),
     ],
 )
@@ -107,8 +109,8 @@ def test_events_that_are_missing_or_merged_or_repeated():
         Event(END, 9, 700, ""),
     ]
     # Four words: the first has no event, the second leads a group of three, the last is reported twice.
-    words, phonemes = intervals("x yy z 10", events, [1, 1, 1, 2], 800, 1000)
-    assert words == (("x", 0.1, 0.2), ("yy", 0.2, 0.3), ("z", 0.3, 0.4), ("10", 0.4, 0.5))
-    assert [p for p, _, _ in phonemes] == list("abcde")
-    words, _ = intervals("one three", [], [3, 3], 800, 1000)
-    assert words == (("one", 0.0, 0.3), ("three", 0.3, 0.8))
+    times = find_times("x yy z 10", events, [1, 1, 1, 2], 800, 1000)
+    assert times.words == (("x", 0.1, 0.2), ("yy", 0.2, 0.3), ("z", 0.3, 0.4), ("10", 0.4, 0.5))
+    assert [name for name, _, _ in times.phonemes] == list("abcde")
+    times = find_times("one three", [], [3, 3], 800, 1000)
+    assert times.words == (("one", 0.0, 0.3), ("three", 0.3, 0.8))

@@ -20,7 +20,7 @@ from zoo.corpora import (
     to_cut,
     to_utterance,
 )
-from zoo.corpora.source import held_out
+from zoo.corpora.source import UtteranceKey, choose_held_out
 
 
 def utterances(path, tmp_path):
@@ -149,9 +149,11 @@ def test_dev_is_held_out_by_speakers_and_the_same_every_time(make, tmp_path):
 
 @pytest.mark.parametrize("count", [2, 3, 10, 400])
 def test_with_few_speakers_dev_is_held_out_by_utterances(count):
-    is_dev = held_out(((f"u{n}", "one") for n in range(count)), 0.05, "mine")
-    held = sum(is_dev(f"u{n}", "one") for n in range(count))
-    assert 1 <= held < count and held <= max(1, 0.12 * count)
+    keys = [UtteranceKey(f"u{number}", "ann") for number in range(count)]
+    is_held_out = choose_held_out(keys, 0.05, "mine")
+    num_held_out = sum(map(is_held_out, keys))
+    assert 1 <= num_held_out < count
+    assert num_held_out <= max(1, 0.12 * count)
 
 
 @pytest.mark.parametrize(
