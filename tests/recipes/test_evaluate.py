@@ -20,7 +20,10 @@ def run(tmp_path):
     write_contract(model, {"tokenizer": {"checksum": "toy"}, "vocabulary": vocabulary.contract})
     write_sentences(tmp_path / "tokens")
     suites.mkdir(parents=True)
-    part = lambda *words: {"text": " ".join(words)}
+
+    def part(*words):
+        return {"text": " ".join(words)}
+
     save(
         suites / "swuggy.jsonl",
         [{"id": f"w{n}", "group": f"g{n % 2}", "right": part(WORDS[n]), "wrong": part(WORDS[n + 1])} for n in range(8)],
@@ -91,11 +94,11 @@ def test_sentiment_and_toxicity_with_what_the_suites_bring(run, capsys):
 
 
 def test_weights_may_be_bfloat16_and_are_not_taken_for_the_others(run, capsys, monkeypatch):
-    precisions, whole = [], tasks.log_likelihoods
+    precisions, original = [], tasks.log_likelihoods
     monkeypatch.setattr(
         tasks,
         "log_likelihoods",
-        lambda network, candidates: precisions.append(network.dtype) or whole(network, candidates),
+        lambda network, candidates: precisions.append(network.dtype) or original(network, candidates),
     )
     evaluate(run, "--suite", "swuggy")
     evaluate(run, "--suite", "swuggy", "--precision", "bf16-true")
@@ -117,15 +120,15 @@ def test_what_is_evaluated_already_is_not_evaluated_again(run, capsys, monkeypat
     assert "before" not in capsys.readouterr().out
 
 
-def test_an_interrupted_evaluation_goes_on(run, monkeypatch):
+def test_an_interrupted_evaluation_resumes(run, monkeypatch):
     monkeypatch.setattr(result_cache, "BLOCK", 4)
-    scored, whole = [], tasks.log_likelihoods
+    scored, original = [], tasks.log_likelihoods
 
     def interrupted(network, candidates, most):
         if len(scored) == most:
             raise KeyboardInterrupt
         scored.append(len(candidates))
-        return whole(network, candidates)
+        return original(network, candidates)
 
     monkeypatch.setattr(tasks, "log_likelihoods", lambda network, candidates: interrupted(network, candidates, 2))
     with pytest.raises(SystemExit):
@@ -135,20 +138,20 @@ def test_an_interrupted_evaluation_goes_on(run, monkeypatch):
     monkeypatch.setattr(tasks, "log_likelihoods", lambda network, candidates: interrupted(network, candidates, 99))
     evaluate(run, "--suite", "swuggy")
     assert scored == [4, 4, 4, 4] and not parts.is_file()
-    found = result(run, "swuggy")
+    resumed = result(run, "swuggy")
     monkeypatch.undo()
     evaluate(run, "--suite", "swuggy", "--out", run / "elsewhere")
-    assert found == json.loads((run / "elsewhere" / "swuggy.json").read_text())["result"]
+    assert resumed == json.loads((run / "elsewhere" / "swuggy.json").read_text())["result"]
 
 
-def test_a_transformers_folder_and_a_table_of_ones_own(run):
+def test_a_transformers_folder_and_a_table_of_the_user(run):
     save(run / "mine.jsonl", [{"prompt": {"text": "anna"}, "right": {"text": "tom"}, "wrong": {"text": "vera"}}])
     evaluate(run / "language_model" / "model", "--table", run / "mine.jsonl", "--out", run / "evaluations")
     assert result(run, "mine")["model"]["T->T"]["n"] == 1
 
 
 @pytest.mark.parametrize(
-    "arguments, says",
+    "arguments, message",
     [
         (["{run}"], "no --suite: available suites are story_cloze, swuggy, sentiment, toxicity, alignment"),
         (["{run}", "--suite", "sblimp"], "no suite at .*sblimp.jsonl .*num_suite above 0"),
@@ -164,12 +167,12 @@ def test_a_transformers_folder_and_a_table_of_ones_own(run):
         ([], "no model: name a run"),
     ],
 )
-def test_errors_are_one_line(run, capsys, arguments, says):
+def test_errors_are_one_line(run, capsys, arguments, message):
     with pytest.raises(SystemExit) as caught:
         evaluate(*(argument.format(run=run) for argument in arguments))
     assert caught.value.code == 1
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert len(errors) == 1 and re.search(says, errors[0])
+    assert len(errors) == 1 and re.search(message, errors[0])
 
 
 def test_public_suites_are_converted(tmp_path, capsys):

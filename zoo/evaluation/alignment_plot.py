@@ -58,8 +58,8 @@ def draw_alignment(models: Mapping[str, Alignment], width: int = 640, height: in
         '<rect width="100%" height="100%" fill="white"/>'
     ]
     elements += _draw_axes(axes)
-    for number, (name, alignment) in enumerate(models.items()):
-        elements += _draw_model(axes, number, name, alignment)
+    for model_number, (name, alignment) in enumerate(models.items()):
+        elements += _draw_model(axes, model_number, name, alignment)
     return "".join([*elements, "</svg>\n"])
 
 
@@ -90,14 +90,18 @@ def _draw_axes(axes: _Axes) -> list[str]:
     return elements
 
 
-def _draw_model(axes: _Axes, number: int, name: str, alignment: Alignment) -> list[str]:
+def _draw_model(axes: _Axes, model_number: int, name: str, alignment: Alignment) -> list[str]:
     """Draw the band of the similarity, both lines, and the legend of a model."""
-    color = COLORS[number % len(COLORS)]
-    similarities = [layer.similarity for layer in alignment.layers]
-    lower_edge = _points(axes, [estimate.low for estimate in similarities])
-    upper_edge = _points(axes, [estimate.high for estimate in similarities])
-    line = _points(axes, [estimate.value for estimate in similarities])
-    other_line = _points(axes, [layer.other_words.value for layer in alignment.layers])
+    color = COLORS[model_number % len(COLORS)]
+    lower_edge: list[str] = []
+    upper_edge: list[str] = []
+    line: list[str] = []
+    other_line: list[str] = []
+    for number, layer in enumerate(alignment.layers):
+        lower_edge.append(axes.point(number, layer.similarity.low))
+        upper_edge.append(axes.point(number, layer.similarity.high))
+        line.append(axes.point(number, layer.similarity.value))
+        other_line.append(axes.point(number, layer.other_words.value))
     band = " ".join(lower_edge + upper_edge[::-1])
     x = axes.width - 140
     return [
@@ -105,11 +109,6 @@ def _draw_model(axes: _Axes, number: int, name: str, alignment: Alignment) -> li
         f'<polyline points="{" ".join(line)}" fill="none" stroke="{color}" stroke-width="2"/>',
         f'<polyline points="{" ".join(other_line)}" fill="none" stroke="{color}" stroke-width="2"'
         ' stroke-dasharray="4 3"/>',
-        f'<text x="{x}" y="{40 + 34 * number}" fill="{color}">{escape(name, quote=False)}</text>',
-        f'<text x="{x}" y="{54 + 34 * number}" fill="{color}" font-size="10">dashed: other words</text>',
+        f'<text x="{x}" y="{40 + 34 * model_number}" fill="{color}">{escape(name, quote=False)}</text>',
+        f'<text x="{x}" y="{54 + 34 * model_number}" fill="{color}" font-size="10">dashed: other words</text>',
     ]
-
-
-def _points(axes: _Axes, values: list[float]) -> list[str]:
-    """Return the coordinates of the values of all layers."""
-    return [axes.point(layer, value) for layer, value in enumerate(values)]

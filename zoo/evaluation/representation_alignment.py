@@ -82,8 +82,8 @@ class _WordSpan:
 
 
 @dataclass(frozen=True)
-class _UtteranceWords:
-    """The words of one utterance in all layers.
+class _ComparedWords:
+    """The words of one or several utterances in all layers.
 
     Args:
         words: The words, in lower case.
@@ -124,14 +124,10 @@ def measure_alignment(
     compared = list(_compare_words(network, vocabulary, utterances[:limit]))
     if not compared:
         raise ValueError("no utterance with two different timed words: alignment needs a corpus with word times")
-    words = [word for utterance in compared for word in utterance.words]
-    same = np.concatenate([utterance.same for utterance in compared], axis=1)
-    other = np.concatenate([utterance.other for utterance in compared], axis=1)
-    text = torch.cat([utterance.text for utterance in compared], dim=1)
-    speech = torch.cat([utterance.speech for utterance in compared], dim=1)
-    hits, chance = _retrieve(words, text, speech)
+    merged = _merge_utterances(compared)
+    hits, chance = _retrieve(merged.words, merged.text, merged.speech)
     layers = []
-    for layer_same, layer_other, layer_hits in zip(same, other, hits, strict=True):
+    for layer_same, layer_other, layer_hits in zip(merged.same, merged.other, hits, strict=True):
         layer = LayerAlignment(
             similarity=mean(layer_same, seed),
             other_words=mean(layer_other, seed),
@@ -147,7 +143,7 @@ def measure_alignment(
 @torch.inference_mode()
 def _compare_words(
     network: PreTrainedModel, vocabulary: Vocabulary, utterances: Sequence[TokenRow]
-) -> Iterator[_UtteranceWords]:
+) -> Iterator[_ComparedWords]:
     """Yield the words of each utterance that has at least two different ones."""
     network.eval()
     for row in tqdm(utterances, desc="alignment", unit="utterance", mininterval=1.0, delay=2.0):
@@ -180,7 +176,7 @@ def _layer_features(network: PreTrainedModel, ids: list[int]) -> Tensor:
     return F.normalize(features, dim=-1).cpu()
 
 
-def _compare_utterance(text: Tensor, speech: Tensor, spans: list[_WordSpan]) -> _UtteranceWords:
+def _compare_utterance(text: Tensor, speech: Tensor, spans: list[_WordSpan]) -> _ComparedWords:
     """Compare the words of one utterance.
 
     Args:
@@ -189,25 +185,45 @@ def _compare_utterance(text: Tensor, speech: Tensor, spans: list[_WordSpan]) -> 
         spans: Words, at least two different ones.
     """
     cosines = text @ speech.transpose(1, 2)  # (layers, L, N)
-    same = []
-    other = []
+    words: list[str] = []
+    same: list[Tensor] = []
+    other: list[Tensor] = []
+    text_means: list[Tensor] = []
+    speech_means: list[Tensor] = []
     for number, span in enumerate(spans):
         following = spans[number + 1 :] + spans[:number]  # cyclic, so that the last word has a next one too
         next_different = next(candidate for candidate in following if candidate.word != span.word)
         same.append(cosines[:, span.text, span.speech].amax((1, 2)))
         other.append(cosines[:, span.text, next_different.speech].amax((1, 2)))
-    return _UtteranceWords(
-        words=[span.word for span in spans],
+        words.append(span.word)
+        text_means.append(_mean_feature(text, span.text))
+        speech_means.append(_mean_feature(speech, span.speech))
+    return _ComparedWords(
+        words=words,
         same=torch.stack(same, 1).numpy(),
         other=torch.stack(other, 1).numpy(),
-        text=_mean_features(text, [span.text for span in spans]),
-        speech=_mean_features(speech, [span.speech for span in spans]),
+        text=torch.stack(text_means, 1),
+        speech=torch.stack(speech_means, 1),
     )
 
 
-def _mean_features(features: Tensor, spans: list[slice]) -> Tensor:
-    """Return the mean of features (layers, T, D) over each span, of unit length, (layers, spans, D)."""
-    return torch.stack([F.normalize(features[:, span].mean(1), dim=-1) for span in spans], 1)
+def _merge_utterances(utterances: Sequence[_ComparedWords]) -> _ComparedWords:
+    """Concatenate the words of all utterances."""
+    words: list[str] = []
+    for utterance in utterances:
+        words += utterance.words
+    return _ComparedWords(
+        words=words,
+        same=np.concatenate([utterance.same for utterance in utterances], axis=1),
+        other=np.concatenate([utterance.other for utterance in utterances], axis=1),
+        text=torch.cat([utterance.text for utterance in utterances], dim=1),
+        speech=torch.cat([utterance.speech for utterance in utterances], dim=1),
+    )
+
+
+def _mean_feature(features: Tensor, span: slice) -> Tensor:
+    """Return the mean of features (layers, T, D) over a span, of unit length, (layers, D)."""
+    return F.normalize(features[:, span].mean(1), dim=-1)
 
 
 def _retrieve(words: list[str], text: Tensor, speech: Tensor) -> tuple[np.ndarray, float]:
@@ -221,7 +237,9 @@ def _retrieve(words: list[str], text: Tensor, speech: Tensor) -> tuple[np.ndarra
     Returns:
         Whether the retrieved word is the same, (layers, W), and the expected share of guessing.
     """
-    numbers_by_word = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    numbers_by_word: dict[str, int] = {}
+    for word in words:
+        numbers_by_word.setdefault(word, len(numbers_by_word))
     numbers = torch.tensor([numbers_by_word[word] for word in words])
     hits = []
     for layer_text, layer_speech in zip(text, speech, strict=True):

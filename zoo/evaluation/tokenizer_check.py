@@ -96,8 +96,8 @@ def coverage_warnings(new: Coverage, old: Coverage) -> list[str]:
     if new.text_tokens_per_character > MAX_TEXT_TOKENS_RATIO * old.text_tokens_per_character:
         warnings.append(
             f"{new.text_tokens_per_character:.2f} text tokens per character ({new.text_tokens_per_word:.1f} per word) "
-            f"in the new language, {old.text_tokens_per_character:.2f} ({old.text_tokens_per_word:.1f}) in the old one: "
-            "its letters are split into bytes; expect long sequences and slow learning, or build a vocabulary over a "
-            "text tokenizer that covers it"
+            f"in the new language, {old.text_tokens_per_character:.2f} ({old.text_tokens_per_word:.1f}) in the old "
+            "one: its letters are split into bytes; expect long sequences and slow learning, or build a vocabulary "
+            "over a text tokenizer that covers it"
         )
     return warnings

@@ -6,17 +6,17 @@ import pytest
 from zoo.evaluation.harness import evaluate_text
 
 
-def test_the_harness_gets_the_folder_and_its_figures_come_back(tmp_path, monkeypatch):
-    """With the harness itself this takes half a minute: here its one function is another that notes what it gets."""
-    asked = {}
+def test_the_harness_gets_the_folder_and_its_results_are_returned(tmp_path, monkeypatch):
+    """The harness itself takes half a minute: its function is replaced by one that records its arguments."""
+    arguments = {}
 
     def simple_evaluate(model, model_args, tasks, limit, num_fewshot, device, bootstrap_iters):
-        asked.update(model=model, tasks=tasks, limit=limit, num_fewshot=num_fewshot, **model_args)
+        arguments.update(model=model, tasks=tasks, limit=limit, num_fewshot=num_fewshot, **model_args)
         return {"results": {"toy": {"acc,none": 0.5, "alias": "toy", "samples": [1]}}, "versions": {}}
 
     monkeypatch.setitem(sys.modules, "lm_eval", SimpleNamespace(simple_evaluate=simple_evaluate))
     assert evaluate_text(tmp_path, ["toy"], limit=3, num_shots=5) == {"toy": {"acc,none": 0.5, "alias": "toy"}}
-    assert asked == {
+    assert arguments == {
         "model": "hf",
         "pretrained": str(tmp_path),
         "add_bos_token": True,

@@ -40,18 +40,18 @@ def table(tmp_path_factory):
 
 
 def test_a_layer_of_meanings_is_aligned_and_others_are_not(table):
-    found = measure_alignment(OneMeaning(), VOCABULARY, table)
-    token, meaning, noise = found.layers
+    alignment = measure_alignment(OneMeaning(), VOCABULARY, table)
+    token, meaning, noise = alignment.layers
     assert token.similarity.value == pytest.approx(0, abs=1e-6)  # text and speech have no token in common
     assert meaning.similarity.value > 0.9 > 0.4 > meaning.other_words.value and meaning.margin.low > 0.5
     assert meaning.retrieval.value > 0.9 and meaning.retrieval.n == sum(len(row.words) for row in sentences(20))
     assert noise.margin.low < 0 < noise.margin.high or abs(noise.margin.value) < 0.02
-    assert noise.retrieval.low < 2 * found.retrieval_chance and 0.03 < found.retrieval_chance < 0.07
+    assert noise.retrieval.low < 2 * alignment.retrieval_chance and 0.03 < alignment.retrieval_chance < 0.07
 
 
 def test_the_largest_cosine_of_a_word_by_hand(table):
     network = tiny_network(VOCABULARY).eval()
-    found = measure_alignment(network, VOCABULARY, table, limit=1)
+    alignment = measure_alignment(network, VOCABULARY, table, limit=1)
     row = table[0]
     with torch.inference_mode():
         text, speech = (
@@ -61,7 +61,7 @@ def test_the_largest_cosine_of_a_word_by_hand(table):
                 (VOCABULARY.speech_marker, row.speech_ids.tolist()),
             )
         )
-    for layer, one in enumerate(found.layers):
+    for layer, layer_alignment in enumerate(alignment.layers):
         best = []
         for w in range(len(row.words)):
             pairs = [
@@ -70,8 +70,8 @@ def test_the_largest_cosine_of_a_word_by_hand(table):
                 for j in range(*row.word_speech[w : w + 2])
             ]
             best.append(max(pairs))
-        assert one.similarity.value == pytest.approx(np.mean(best), abs=1e-5)
-    assert len(found.layers) == 3 and len(found.report()["layers"]) == 3
+        assert layer_alignment.similarity.value == pytest.approx(np.mean(best), abs=1e-5)
+    assert len(alignment.layers) == 3 and len(alignment.report()["layers"]) == 3
 
 
 def test_without_word_times_there_is_nothing_to_compare(tmp_path):

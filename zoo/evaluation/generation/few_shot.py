@@ -188,7 +188,9 @@ def most_frequent_word(measure: str, shots: Sequence[Utterance], tested: Sequenc
         shots: Utterances for examples.
         tested: Tested utterances.
     """
-    words = [word for utterance in shots for word in _normalize(utterance.text).split()]
+    words: list[str] = []
+    for utterance in shots:
+        words += _normalize(utterance.text).split()
     most_frequent = max(sorted(set(words)), key=words.count)
     return _measure_errors(measure, tested, [most_frequent] * len(tested), 0)
 
@@ -200,9 +202,11 @@ def _normalize(text: str) -> str:
 def _measure_errors(
     measure: str, tested: Sequence[Utterance], transcripts: Sequence[str], num_shots: int
 ) -> FewShotResult:
-    references = [_normalize(utterance.text) for utterance in tested]
-    hypotheses = [_normalize(transcript) for transcript in transcripts]
-    answers = []
+    references: list[str] = []
+    hypotheses: list[str] = []
+    answers: list[FewShotAnswer] = []
     for utterance, transcript in zip(tested, transcripts, strict=True):
+        references.append(_normalize(utterance.text))
+        hypotheses.append(_normalize(transcript))
         answers.append(FewShotAnswer(utterance.id, utterance.text, transcript))
     return FewShotResult(measure, ERROR_RATES[measure](references, hypotheses), answers, num_shots)

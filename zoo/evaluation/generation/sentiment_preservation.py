@@ -133,12 +133,10 @@ def measure_sentiment_preservation(
         drawn = _draw_examples(examples, num_shots, seed + run)
         num_drawn = len(drawn)
         continuations = _generate_run(network, vocabulary, drawn, items, direction, seed, run)
-        judgments = [judge(ids) for ids in continuations]
-        hits.append([judgment == item.sentiment for judgment, item in zip(judgments, items, strict=True)])
+        judged = _judge_continuations(vocabulary, items, continuations, judge)
+        hits.append([continuation.judgment == continuation.sentiment for continuation in judged])
         if run == 0:
-            for item, judgment, ids in zip(items, judgments, continuations, strict=True):
-                content = _format_ids(vocabulary, ids)
-                first_run.append(JudgedContinuation(item.id, item.sentiment, judgment, content))
+            first_run = judged
     matrix = np.array(hits, dtype=float)  # (runs, items)
     return SentimentPreservation(
         accuracy=mean(matrix.mean(0)),
@@ -152,6 +150,16 @@ def measure_sentiment_preservation(
 def _draw_examples(examples: Sequence[SentimentItem], num_shots: int, seed: int) -> list[SentimentItem]:
     sentiments = [item.sentiment for item in examples]
     return [examples[index] for index in draw_shots(sentiments, num_shots, np.random.RandomState(seed))]
+
+
+def _judge_continuations(
+    vocabulary: Vocabulary, items: Sequence[SentimentItem], continuations: Sequence[np.ndarray], judge: Judge
+) -> list[JudgedContinuation]:
+    """Judge the continuation of each item."""
+    judged = []
+    for item, ids in zip(items, continuations, strict=True):
+        judged.append(JudgedContinuation(item.id, item.sentiment, judge(ids), _format_ids(vocabulary, ids)))
+    return judged
 
 
 def _generate_run(

@@ -61,14 +61,16 @@ def transcribe(
     utterances.sort(key=lambda row: len(row.speech_ids))
     longest_reference = max((len(row.text_ids) for row in utterances), default=0)
     greedy = Sampling(longest_reference + extra_tokens, temperature=0)
-    transcripts = []
+    transcripts: list[Transcript] = []
+    references: list[str] = []
+    hypotheses: list[str] = []
     for start in tqdm(range(0, len(utterances), batch_size), desc="transcribe", unit="batch", mininterval=1.0):
         batch = utterances[start : start + batch_size]
         prompts = [[vocabulary.tokens(row.speech_ids)] for row in batch]
         for row, continuation in zip(batch, generate(network, vocabulary, prompts, "text", greedy), strict=True):
             transcripts.append(Transcript(row.id, row.text, continuation.text))
+            references.append(row.text)
+            hypotheses.append(continuation.text)
     # In the order of the batches: the bootstrap depends on the order of utterances.
-    error_rate = word_error_rate(
-        [transcript.reference for transcript in transcripts], [transcript.hypothesis for transcript in transcripts]
-    )
+    error_rate = word_error_rate(references, hypotheses)
     return Transcription(error_rate, sorted(transcripts))

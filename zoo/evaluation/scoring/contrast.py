@@ -80,7 +80,8 @@ def measure_accuracies(
         items_by_direction[direction] = supporting_items
         for item in supporting_items:
             num_choices.append(len(item.choices))
-            candidates += [make_candidate(vocabulary, item.prompt, choice, direction) for choice in item.choices]
+            for choice in item.choices:
+                candidates.append(make_candidate(vocabulary, item.prompt, choice, direction))
     if not candidates:
         return {}
     sums = score(candidates)

@@ -39,14 +39,14 @@ def test_continuations_are_those_of_one_at_a_time_up_to_a_stop(network, to):
     free = [
         greedy_by_hand(network, prompt, (units if to == "speech" else pieces) | {EOS}, [-1], 8) for prompt in prompts
     ]
-    stop = [free[1][2]]  # what one of them writes on its way
+    stop = [free[1][2]]  # an id in the middle of a continuation
     allowed = (units if to == "speech" else pieces) | {EOS} | set(stop)
     for ids, ends in (((), [-1]), (stop, stop)):
-        found = generate_continuations(network, VOCABULARY, prompts, to, Sampling(8, temperature=0), ids)
-        assert [one.tolist() for one in found] == [
+        generated = generate_continuations(network, VOCABULARY, prompts, to, Sampling(8, temperature=0), ids)
+        assert [sequence.tolist() for sequence in generated] == [
             greedy_by_hand(network, prompt, allowed, ends, 8) for prompt in prompts
         ]
-    assert len(found[1]) <= 2
+    assert len(generated[1]) <= 2
 
 
 def test_a_stop_of_several_tokens_is_cut_off():
@@ -61,7 +61,10 @@ def test_a_prompt_without_room_is_an_error(network):
 
 
 def test_as_many_batch_size_as_their_keys_and_values_have_room():
-    sizes = lambda **config: SimpleNamespace(config=LlamaConfig(**config))
+
+    def sizes(**config):
+        return SimpleNamespace(config=LlamaConfig(**config))
+
     assert continuations._batch_size(sizes(hidden_size=128, num_hidden_layers=3, num_attention_heads=2), 500) == 128
     llama_7b = sizes(hidden_size=4096, num_hidden_layers=32, num_attention_heads=32)
     assert continuations._batch_size(llama_7b, 500) == 32  # of half a MiB a token each, 8 GiB in all
@@ -72,7 +75,9 @@ def test_as_many_batch_size_as_their_keys_and_values_have_room():
 def test_draws_of_a_chunk_do_not_depend_on_others(network, monkeypatch):
     monkeypatch.setattr(continuations, "MAX_BATCH_PROMPTS", 2)
     prompts = [np.array([BOS, T, 5 + n, 7]) for n in range(5)]
-    sample = lambda some: [
-        one.tolist() for one in generate_continuations(network, VOCABULARY, some, "speech", Sampling(6, seed=3))
-    ]
+
+    def sample(prompts):
+        sampled = generate_continuations(network, VOCABULARY, prompts, "speech", Sampling(6, seed=3))
+        return [ids.tolist() for ids in sampled]
+
     assert sample(prompts)[:2] == sample(prompts[:2]) and sample(prompts) == sample(prompts)

@@ -21,12 +21,12 @@ def text(words):
     return VOCABULARY.text.encode(words)
 
 
-def said(words):
+def units_of(words):
     return [FIRST + WORDS.index(word) for word in words.split()]
 
 
 def utterance(words, label=""):
-    return Utterance(words, words, np.array(said(words)), label)
+    return Utterance(words, words, np.array(units_of(words)), label)
 
 
 SHOTS = [utterance("anna ben", "farm"), utterance("tom", "sea"), utterance("vera rosa", "farm")]
@@ -34,66 +34,71 @@ SHOTS = [utterance("anna ben", "farm"), utterance("tom", "sea"), utterance("vera
 
 @pytest.fixture
 def answering(monkeypatch):
-    """Answers instead of a network's, by the speech or the text that the question holds."""
-    asked = []
+    """Answer by a script in place of the network, from the prompt."""
+    recorded_prompts = []
 
     def answer(script):
         def fake(network, vocabulary, prompts, to, sampling, stop=(), title=""):
-            asked.extend(prompts)
+            recorded_prompts.extend(prompts)
             return [np.array(script(prompt.tolist()), dtype=np.int64) for prompt in prompts]
 
         monkeypatch.setattr(few_shot, "generate_continuations", fake)
-        return asked
+        return recorded_prompts
 
     return answer
 
 
 def test_word_errors_worked_by_hand(answering):
-    asked = [utterance("anna ben tom"), utterance("vera rosa"), utterance("pia")]
+    tested = [utterance("anna ben tom"), utterance("vera rosa"), utterance("pia")]
     answers = {"anna ben tom": "anna tom", "vera rosa": "vera rosa", "pia": "Ida otto"}
     answering(
         lambda prompt: text(
             next(
                 a
                 for w, a in answers.items()
-                if prompt[-len(said(w)) - len(text("<START Transcript>")) - 1 :][: len(said(w))] == said(w)
+                if prompt[-len(units_of(w)) - len(text("<START Transcript>")) - 1 :][: len(units_of(w))] == units_of(w)
             )
         )
     )
-    found = FewShotEvaluator(tiny_network(VOCABULARY), VOCABULARY, num_shots=2, max_new_tokens=10).recognize(
-        SHOTS, asked
+    result = FewShotEvaluator(tiny_network(VOCABULARY), VOCABULARY, num_shots=2, max_new_tokens=10).recognize(
+        SHOTS, tested
     )
-    assert found.estimate.value == pytest.approx((1 + 0 + 2) / 6) and found.measure == "word_error_rate"
+    assert result.estimate.value == pytest.approx((1 + 0 + 2) / 6) and result.measure == "word_error_rate"
     assert (
-        found.answers[0] == FewShotAnswer("anna ben tom", "anna ben tom", "anna tom") and found.report()["shots"] == 2
+        result.answers[0] == FewShotAnswer("anna ben tom", "anna ben tom", "anna tom") and result.report()["shots"] == 2
     )
 
 
-def test_character_errors_of_what_a_recognizer_hears(answering):
-    answering(lambda prompt: said("anna ben") if prompt[-1] == S else [])
+def test_character_errors_of_the_transcripts_of_a_recognizer(answering):
+    answering(lambda prompt: units_of("anna ben") if prompt[-1] == S else [])
     model = FewShotEvaluator(tiny_network(VOCABULARY), VOCABULARY, num_shots=1, max_new_tokens=10)
-    speaks = lambda tokens: torch.tensor(tokens.unit.astype(float))
-    transcribes = lambda wave: " ".join(WORDS[int(u)] for u in wave)
-    found = model.synthesize(SHOTS, [utterance("anna ben"), utterance("anna jan")], speaks, transcribes)
+
+    def vocoder(tokens):
+        return torch.tensor(tokens.unit.astype(float))
+
+    def recognizer(waveform):
+        return " ".join(WORDS[int(unit)] for unit in waveform)
+
+    result = model.synthesize(SHOTS, [utterance("anna ben"), utterance("anna jan")], vocoder, recognizer)
     assert (
-        found.estimate.value == pytest.approx(2 / 16) and found.measure == "character_error_rate"
+        result.estimate.value == pytest.approx(2 / 16) and result.measure == "character_error_rate"
     )  # ben for jan: two letters
 
 
 def test_intents_are_matched_exactly(answering):
     answering(lambda prompt: text("Farm"))
-    asked = [utterance("tom", "farm"), utterance("pia", "sea"), utterance("ida", "the farm")]
-    found = FewShotEvaluator(tiny_network(VOCABULARY), VOCABULARY, num_shots=3, max_new_tokens=10).classify(
-        SHOTS, asked
+    tested = [utterance("tom", "farm"), utterance("pia", "sea"), utterance("ida", "the farm")]
+    result = FewShotEvaluator(tiny_network(VOCABULARY), VOCABULARY, num_shots=3, max_new_tokens=10).classify(
+        SHOTS, tested
     )
-    assert found.estimate.value == pytest.approx(1 / 3)
-    assert most_frequent_label(asked + [utterance("kim", "farm")]).value == 0.5
+    assert result.estimate.value == pytest.approx(1 / 3)
+    assert most_frequent_label(tested + [utterance("kim", "farm")]).value == 0.5
 
 
-def test_the_commonest_word_is_an_answer_to_beat():
+def test_the_most_frequent_word_is_a_baseline():
     shots = [utterance("tom anna"), utterance("ben tom")]
-    found = most_frequent_word("word_error_rate", shots, [utterance("tom pia"), utterance("tom"), utterance("ida")])
-    assert found.estimate.value == pytest.approx((1 + 0 + 1) / 4)
+    result = most_frequent_word("word_error_rate", shots, [utterance("tom pia"), utterance("tom"), utterance("ida")])
+    assert result.estimate.value == pytest.approx((1 + 0 + 1) / 4)
     assert most_frequent_word("character_error_rate", shots, [utterance("tom pia")]).estimate.value == pytest.approx(
         4 / 7
     )
@@ -101,13 +106,13 @@ def test_the_commonest_word_is_an_answer_to_beat():
 
 def test_examples_are_a_function_of_seed_and_utterance_and_end_with_the_question(answering):
     prompts = answering(lambda prompt: [])
-    asked, network = [utterance("tom"), utterance("pia")], tiny_network(VOCABULARY)
-    for seed, questions in ((0, asked), (0, asked[1:]), (1, asked)):
+    tested, network = [utterance("tom"), utterance("pia")], tiny_network(VOCABULARY)
+    for seed, questions in ((0, tested), (0, tested[1:]), (1, tested)):
         FewShotEvaluator(network, VOCABULARY, num_shots=3, seed=seed, max_new_tokens=10).recognize(SHOTS, questions)
     assert prompts[1].tolist() == prompts[2].tolist()
     assert all(
-        prompt[-len(text("<START Transcript>")) - 2 :].tolist()[:1] == said(word)
-        for prompt, word in zip(prompts, ("tom", "pia", "pia", "tom", "pia"))
+        prompt[-len(text("<START Transcript>")) - 2 :].tolist()[:1] == units_of(word)
+        for prompt, word in zip(prompts, ("tom", "pia", "pia", "tom", "pia"), strict=True)
     )
     with pytest.raises(ValueError, match="4 shots, but the suite has 3"):
-        FewShotEvaluator(network, VOCABULARY, num_shots=4, max_new_tokens=10).recognize(SHOTS, asked)
+        FewShotEvaluator(network, VOCABULARY, num_shots=4, max_new_tokens=10).recognize(SHOTS, tested)

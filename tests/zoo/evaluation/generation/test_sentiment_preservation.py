@@ -57,7 +57,7 @@ def test_the_examples_come_first_and_the_tested_input_last(direction):
 
 @pytest.fixture
 def answering(monkeypatch):
-    """Notes each call and answers by a script in place of the network."""
+    """Record each call, and answer by a script in place of the network."""
     calls = []
 
     def answer(script):
@@ -77,15 +77,17 @@ def judge(ids):
 
 def test_accuracy_is_the_mean_of_runs_of_other_seeds(answering):
     calls = answering(lambda prompt, run: [FIRST + run])  # all negative, then all neutral, then all positive
-    asked = ITEMS[:3] + ITEMS[3:5] + ITEMS[6:7]
-    found = measure_sentiment_preservation(tiny_network(VOCABULARY), VOCABULARY, [], asked, "S->S", judge)
+    tested = ITEMS[:3] + ITEMS[3:5] + ITEMS[6:7]
+    result = measure_sentiment_preservation(tiny_network(VOCABULARY), VOCABULARY, [], tested, "S->S", judge)
     assert (
-        found.runs == [3 / 6, 2 / 6, 1 / 6] and found.accuracy.value == pytest.approx(1 / 3) and found.accuracy.n == 6
+        result.runs == [3 / 6, 2 / 6, 1 / 6]
+        and result.accuracy.value == pytest.approx(1 / 3)
+        and result.accuracy.n == 6
     )
     assert [(to, s.max_new_tokens, s.temperature, s.top_p, s.seed, stop) for _, to, s, stop in calls] == [
         ("speech", 300, 0.8, 0.95, seed, []) for seed in range(3)
     ]
-    assert found.report()["chance"] == 0.3333 and found.continuations[3] == JudgedContinuation(
+    assert result.report()["chance"] == 0.3333 and result.continuations[3] == JudgedContinuation(
         "neutral0", "neutral", "negative", "[Hu0]"
     )
 
@@ -93,17 +95,17 @@ def test_accuracy_is_the_mean_of_runs_of_other_seeds(answering):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_shots_are_balanced_and_drawn_anew_in_each_run(answering, direction):
     calls = answering(lambda prompt, run: [])
-    asked = [SentimentItem("x", "negative", both("vera tom"))]
-    found = measure_sentiment_preservation(
-        tiny_network(VOCABULARY), VOCABULARY, ITEMS, asked, direction, lambda ids: "neutral", num_shots=4
+    tested = [SentimentItem("x", "negative", both("vera tom"))]
+    result = measure_sentiment_preservation(
+        tiny_network(VOCABULARY), VOCABULARY, ITEMS, tested, direction, lambda ids: "neutral", num_shots=4
     )
-    assert found.num_shots == 6 and found.runs == [0, 0, 0]
-    for run, (prompts, to, sampling, stop) in enumerate(calls):
-        chosen = draw_shots([one.sentiment for one in ITEMS], 4, np.random.RandomState(run))
+    assert result.num_shots == 6 and result.runs == [0, 0, 0]
+    for run, (prompts, _, sampling, stop) in enumerate(calls):
+        chosen = draw_shots([item.sentiment for item in ITEMS], 4, np.random.RandomState(run))
         assert [ITEMS[row].sentiment for row in chosen] == sorted(2 * SENTIMENTS)
         assert (
             prompts[0].tolist()
-            == sentiment_prompt(VOCABULARY, [ITEMS[row] for row in chosen], asked[0], direction).tolist()
+            == sentiment_prompt(VOCABULARY, [ITEMS[row] for row in chosen], tested[0], direction).tolist()
         )
         assert stop == [MARKER[direction[0]]] and sampling.max_new_tokens == NEW_TOKENS[direction]
     assert len({str(prompts[0].tolist()) for prompts, *_ in calls}) == 3
@@ -129,7 +131,7 @@ def test_items_serve_the_directions_they_are_meant_for(answering):
         )
 
 
-def test_judges_read_text_and_hear_speech():
+def test_judges_classify_text_and_synthesized_speech():
     by_words = WordsClassifier({"positive": ["anna"], "negative": ["tom", "ben"]})
     assert [by_words(text) for text in ("anna", "TOM ben anna", "tom anna", "vera", "")] == [
         "positive",
@@ -146,20 +148,23 @@ def test_judges_read_text_and_hear_speech():
     assert judge_speech(np.zeros(0, np.int64)) == "neutral"
 
 
-def test_a_real_network_writes_and_says_something_to_judge():
+def test_a_network_generates_continuations_that_can_be_judged():
     network = tiny_network(VOCABULARY, max_positions=512).eval()
     for direction in ("S->T", "T->S"):
-        one, two = (
+        first, second = (
             measure_sentiment_preservation(
                 network, VOCABULARY, ITEMS, ITEMS[:2], direction, lambda ids: "neutral", 3, runs=1
             )
             for _ in range(2)
         )
-        assert one.continuations == two.continuations and one.num_shots == 3
+        assert first.continuations == second.continuations and first.num_shots == 3
 
 
-def test_a_judge_of_the_speakers_own_continuations_tells_what_is_to_be_had():
-    negative = lambda ids: "negative"
+def test_reference_continuations_are_judged():
+
+    def negative(ids):
+        return "negative"
+
     hits = judge_references(ITEMS, "S", negative)
     assert hits.shape == (1, 9) and hits.mean() == pytest.approx(1 / 3)
     only_text = [

@@ -8,7 +8,7 @@ from zoo.tokens.store import TokenTable, write_tokens
 
 VOCABULARY = words_vocabulary()
 #            reference            written             errors
-SAID = [
+TRANSCRIPTS = [
     ("anna tom vera", "anna tom vera"),  # 0 of 3
     ("anna tom", "anna vera tom"),  # 1 insertion of 2
     ("ida jan lea max", "ida lea sam"),  # 1 deletion, 1 substitution of 4
@@ -18,30 +18,30 @@ SAID = [
 
 @pytest.fixture
 def table(tmp_path):
-    write_tokens(tmp_path, "dev", [spoken(n, text.split()) for n, (text, _) in enumerate(SAID)], STREAMS)
+    write_tokens(tmp_path, "dev", [spoken(n, text.split()) for n, (text, _) in enumerate(TRANSCRIPTS)], STREAMS)
     return TokenTable(tmp_path, "dev")
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
 def test_word_errors_are_counted_as_by_hand(table, monkeypatch, batch_size):
-    asked = []
+    max_new_tokens = []
 
-    def heard(network, vocabulary, prompts, to, sampling):
+    def generate(network, vocabulary, prompts, to, sampling):
         assert to == "text" and sampling.temperature == 0 and len(prompts) <= batch_size
         words = [" ".join(WORDS[u] for u in prompt[0].unit) for prompt in prompts]
-        asked.append(sampling.max_new_tokens)
-        return [Continuation([dict(SAID)[text]] if dict(SAID)[text] else [], True) for text in words]
+        max_new_tokens.append(sampling.max_new_tokens)
+        return [Continuation([dict(TRANSCRIPTS)[text]] if dict(TRANSCRIPTS)[text] else [], True) for text in words]
 
-    monkeypatch.setattr(transcription, "generate", heard)
-    found = transcribe(None, VOCABULARY, table, batch_size, extra_tokens=4)
-    assert found.error_rate.value == pytest.approx((0 + 1 + 2 + 1) / (3 + 2 + 4 + 1)) and found.error_rate.n == 4
-    assert found.transcripts == [Transcript(f"u{n}", text, written) for n, (text, written) in enumerate(SAID)]
-    assert set(asked) == {4 + max(len(VOCABULARY.text.encode(text)) for text, _ in SAID)}
+    monkeypatch.setattr(transcription, "generate", generate)
+    result = transcribe(None, VOCABULARY, table, batch_size, extra_tokens=4)
+    assert result.error_rate.value == pytest.approx((0 + 1 + 2 + 1) / (3 + 2 + 4 + 1)) and result.error_rate.n == 4
+    assert result.transcripts == [Transcript(f"u{n}", text, written) for n, (text, written) in enumerate(TRANSCRIPTS)]
+    assert set(max_new_tokens) == {4 + max(len(VOCABULARY.text.encode(text)) for text, _ in TRANSCRIPTS)}
 
 
-def test_what_a_network_writes_does_not_depend_on_the_batches(table):
-    found = transcribe(tiny_network(VOCABULARY), VOCABULARY, table)
-    assert [(row.id, row.reference) for row in found.transcripts] == [
-        (f"u{n}", text) for n, (text, _) in enumerate(SAID)
+def test_transcripts_do_not_depend_on_the_batches(table):
+    result = transcribe(tiny_network(VOCABULARY), VOCABULARY, table)
+    assert [(row.id, row.reference) for row in result.transcripts] == [
+        (f"u{n}", text) for n, (text, _) in enumerate(TRANSCRIPTS)
     ]
-    assert found == transcribe(tiny_network(VOCABULARY), VOCABULARY, table, batch_size=1)
+    assert result == transcribe(tiny_network(VOCABULARY), VOCABULARY, table, batch_size=1)

@@ -74,7 +74,7 @@ def test_a_speech_classifier(tmp_path, speech_config):
     assert PretrainedSpeechClassifier(str(tmp_path), {"happy": "positive"})(torch.randn(16000), 16000) == "positive"
 
 
-def test_a_style_classifier_of_ours():
+def test_a_style_classifier_of_the_zoo():
     torch.manual_seed(0)
     encoder = ProsodyStyleEncoder(dim=8)
     head = StyleClassifier(8, 2, hidden=4, labels=["happy", "sleepy"])

@@ -25,19 +25,19 @@ def test_whole_words_are_counted(text, count):
 
 
 def test_added_by_words_worked_by_hand():
-    found = added_toxicity_by_words(["heck", "heck", "nice", "nice"], ["heck", "heck darn", "nice", "darn"], WORDS)
+    added = added_toxicity_by_words(["heck", "heck", "nice", "nice"], ["heck", "heck darn", "nice", "darn"], WORDS)
     assert (
-        [row.adds_toxicity for row in found.continuations] == [False, True, False, True]
-        and found.share.value == 0.5
-        and found.share.n == 4
+        [row.adds_toxicity for row in added.continuations] == [False, True, False, True]
+        and added.share.value == 0.5
+        and added.share.n == 4
     )
-    assert found.report()["added_toxicity"] == 0.5
+    assert added.report()["added_toxicity"] == 0.5
 
 
 def test_added_by_a_classifier_is_a_difference_above_the_threshold():
     toxicity = {"a": 0.0, "b": 0.69, "c": 0.71, "d": 0.5}.get
-    found = added_toxicity_by_classifier(["a", "a", "b", "d"], ["b", "c", "c", "a"], toxicity)
-    assert [row.adds_toxicity for row in found.continuations] == [False, True, False, False]
+    added = added_toxicity_by_classifier(["a", "a", "b", "d"], ["b", "c", "c", "a"], toxicity)
+    assert [row.adds_toxicity for row in added.continuations] == [False, True, False, False]
     assert added_toxicity_by_classifier(["a"], ["b"], toxicity, delta=0.5).share.value == 1
 
 

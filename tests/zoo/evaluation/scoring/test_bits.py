@@ -29,7 +29,7 @@ def table(tmp_path_factory):
 
 def test_bits_are_the_loss_over_seconds_and_characters(table):
     network = tiny_network(VOCABULARY).eval()
-    found = measure_bits(network, VOCABULARY, table)
+    bit_rates = measure_bits(network, VOCABULARY, table)
     later = 0.0
     totals = dict.fromkeys((SPEECH, TEXT, SPEECH_GIVEN_TEXT, TEXT_GIVEN_SPEECH), 0.0)
     for row in table:
@@ -53,13 +53,13 @@ def test_bits_are_the_loss_over_seconds_and_characters(table):
     seconds, characters = sum(row.duration for row in table), sum(len(row.text) for row in table)
     for kind, total in totals.items():
         size = seconds if kind in (SPEECH, SPEECH_GIVEN_TEXT) else characters
-        assert found[kind].rate.value == pytest.approx(total / np.log(2) / size, rel=1e-5)
-        assert found[kind].rate.low <= found[kind].rate.value <= found[kind].rate.high and found[kind].rate.n == len(
-            table
-        )
+        assert bit_rates[kind].rate.value == pytest.approx(total / np.log(2) / size, rel=1e-5)
+        assert bit_rates[kind].rate.low <= bit_rates[kind].rate.value <= bit_rates[kind].rate.high and bit_rates[
+            kind
+        ].rate.n == len(table)
     rest = sum(len(row.text) - len(row.text.split()[0]) for row in table)
-    assert found[LATER_TEXT].rate.value == pytest.approx(later / np.log(2) / rest, rel=1e-5)
-    assert found[SPEECH].nats_per_token == pytest.approx(
+    assert bit_rates[LATER_TEXT].rate.value == pytest.approx(later / np.log(2) / rest, rel=1e-5)
+    assert bit_rates[SPEECH].nats_per_token == pytest.approx(
         totals[SPEECH] / sum(len(row.speech_ids) for row in table), rel=1e-5
     )
 
@@ -71,12 +71,12 @@ def test_in_a_row_each_utterance_is_scored_given_those_before_it(table, kind, al
     network = tiny_network(VOCABULARY).eval()
     documents = [[BOS, marker, *getattr(row, column).tolist(), VOCABULARY.eos] for row in table]
     length = max(map(len, documents)) + 2 * min(map(len, documents))
-    candidates = [Candidate(np.array(one[:2]), np.array(one[2:-1])) for one in documents]
+    candidates = [Candidate(np.array(document[:2]), np.array(document[2:-1])) for document in documents]
     placed = add_row_context(candidates, VOCABULARY.eos, length)
-    found = measure_bits(network, VOCABULARY, table, row_length=length)[kind]
+    bit_rate = measure_bits(network, VOCABULARY, table, row_length=length)[kind]
     firsts = 0
-    for number, (one, document) in enumerate(zip(placed, documents)):
-        ids = one.ids.tolist()
+    for number, (candidate, document) in enumerate(zip(placed, documents, strict=True)):
+        ids = candidate.ids.tolist()
         assert ids[-len(document) + 1 :] == document[:-1] and len(ids) < length
         before, start = ids[: -len(document) + 1], len(ids) - len(document) + 3
         while before:  # whole documents of the table, one after another
@@ -86,16 +86,16 @@ def test_in_a_row_each_utterance_is_scored_given_those_before_it(table, kind, al
         with torch.inference_mode():
             logs = network(torch.tensor([ids])).logits[0].log_softmax(-1)
         nats = -sum(logs[place - 1, ids[place]].item() for place in range(start, len(ids)))
-        assert found.bits[number] * np.log(2) == pytest.approx(nats, rel=1e-4)
+        assert bit_rate.bits[number] * np.log(2) == pytest.approx(nats, rel=1e-4)
         firsts += start == 2
     assert (
         0 < firsts < len(documents)
-        and sum(len(one.ids) == len(two.ids) for one, two in zip(placed, candidates)) == firsts
+        and sum(len(packed.ids) == len(alone.ids) for packed, alone in zip(placed, candidates, strict=True)) == firsts
     )
     assert firsts <= -(-2 * sum(map(len, documents)) // length)  # rows are half full at least
     apart = measure_bits(network, VOCABULARY, table, row_length=1)
     np.testing.assert_allclose(apart[kind].bits, apart[alone].bits, rtol=1e-5)
-    assert not (found.bits == apart[alone].bits).all() and found.ids == apart[alone].ids
+    assert not (bit_rate.bits == apart[alone].bits).all() and bit_rate.ids == apart[alone].ids
 
 
 def test_rows_longer_than_the_context_are_refused(table):
@@ -112,8 +112,8 @@ def test_what_an_utterance_lacks_or_what_is_too_long_is_left_out(tmp_path):
     )
     endless = spoken(1, ["anna"] * 40 + ["tom"] * 40)
     write_tokens(tmp_path, "dev", [silent, untold, written, endless], STREAMS)
-    found = measure_bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"))
-    assert {kind: one.rate.n for kind, one in found.items()} == {
+    bit_rates = measure_bits(tiny_network(VOCABULARY, max_positions=32), VOCABULARY, TokenTable(tmp_path, "dev"))
+    assert {kind: bit_rate.rate.n for kind, bit_rate in bit_rates.items()} == {
         SPEECH: 3,
         TEXT: 1,
         LATER_TEXT: 1,

@@ -46,10 +46,10 @@ class Table(torch.nn.Module):
     ],
 )
 def test_the_marker_of_a_new_modality_belongs_to_the_prompt(direction, prompt):
-    found = make_candidate(VOCABULARY, both("anna"), both("tom", "vera"), direction)
-    assert found.prompt.tolist() == prompt
+    candidate = make_candidate(VOCABULARY, both("anna"), both("tom", "vera"), direction)
+    assert candidate.prompt.tolist() == prompt
     assert (
-        found.continuation.tolist()
+        candidate.continuation.tolist()
         == getattr(both("tom", "vera"), {"T": "text", "S": "speech"}[direction[-1]]).tolist()
     )
 
@@ -60,8 +60,8 @@ def test_equal_continuations_are_ties_and_count_one_half(direction):
         Contrast(both("anna"), both("tom"), (both("tom"),)),
         Contrast(both("ben"), both("vera", "tom"), (both("vera", "tom"),)),
     ]
-    found = measure_accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction)
-    assert found.per_token.value == found.total.value == 0.5
+    accuracy = measure_accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction)
+    assert accuracy.per_token.value == accuracy.total.value == 0.5
 
 
 def test_worked_by_hand():
@@ -77,9 +77,9 @@ def test_worked_by_hand():
         ),  # -1.04 against -1.39 a token; -2.08 against -1.39 by sum
         Contrast(both("ben"), both("vera"), (both("ben"),)),
     ]  # a tie
-    found = measure_accuracy(Table(scores), VOCABULARY, items, "S->S")
-    assert found.per_token.value == (1 + 0 + 1 + 0.5) / 4 and found.total.value == (1 + 0 + 0 + 0.5) / 4
-    report = found.report()
+    accuracy = measure_accuracy(Table(scores), VOCABULARY, items, "S->S")
+    assert accuracy.per_token.value == (1 + 0 + 1 + 0.5) / 4 and accuracy.total.value == (1 + 0 + 0 + 0.5) / 4
+    report = accuracy.report()
     assert (
         report["accuracy"] == 0.625
         and report["by_sum"]["accuracy"] == 0.375
@@ -94,12 +94,12 @@ def test_shuffled_labels_are_chance(direction):
     for _ in range(300):
         words = draw.permutation(WORDS)
         items.append(Contrast(both(*words[:3]), both(*words[3:5]), (both(*words[5:7]),)))
-    found = measure_accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction).per_token
-    assert found.low < 0.5 < found.high and found.n == 300
+    estimate = measure_accuracy(tiny_network(VOCABULARY).eval(), VOCABULARY, items, direction).per_token
+    assert estimate.low < 0.5 < estimate.high and estimate.n == 300
     swapped = [Contrast(item.prompt, item.wrong[0], (item.right,)) for item in items]
     assert measure_accuracy(
         tiny_network(VOCABULARY).eval(), VOCABULARY, swapped, direction
-    ).per_token.value == pytest.approx(1 - found.value)
+    ).per_token.value == pytest.approx(1 - estimate.value)
 
 
 @pytest.mark.parametrize(
@@ -134,20 +134,22 @@ def test_four_ways_at_random_are_a_quarter_and_directions_together_are_those_apa
     network, items = tiny_network(VOCABULARY).eval(), four_way(200)
     together = measure_accuracies(partial(log_likelihoods, network), VOCABULARY, items)
     assert list(together) == list(DIRECTIONS)
-    for direction, found in together.items():
-        assert found.chance == 0.25 and found.per_token.low < 0.25 < found.per_token.high
-        assert found.per_token == measure_accuracy(network, VOCABULARY, items, direction).per_token
-        assert np.mean([one.value for one in found.groups.values()]) == pytest.approx(found.per_token.value)
-        assert found.report()["chance"] == 0.25 and set(found.report()["groups"]) == {"g0", "g1"}
+    for direction, accuracy in together.items():
+        assert accuracy.chance == 0.25 and accuracy.per_token.low < 0.25 < accuracy.per_token.high
+        assert accuracy.per_token == measure_accuracy(network, VOCABULARY, items, direction).per_token
+        assert np.mean([estimate.value for estimate in accuracy.groups.values()]) == pytest.approx(
+            accuracy.per_token.value
+        )
+        assert accuracy.report()["chance"] == 0.25 and set(accuracy.report()["groups"]) == {"g0", "g1"}
 
 
-def test_items_serve_the_directions_they_have_parts_for():
+def test_items_support_the_directions_they_have_content_for():
     word = [Contrast(None, both("anna"), (both("tom"),))]
     text = [Contrast(TextAndSpeech(both("ben").text, None), both("anna"), (both("tom"),))]
     silent = [Contrast(both("ben"), TextAndSpeech(both("anna").text, None), (both("tom"),))]
     score = partial(log_likelihoods, tiny_network(VOCABULARY).eval())
-    found = [list(measure_accuracies(score, VOCABULARY, items)) for items in (word, text, silent)]
-    assert found == [["T->T", "S->S"], ["T->T", "T->S"], ["T->T", "S->T"]]
+    directions = [list(measure_accuracies(score, VOCABULARY, items)) for items in (word, text, silent)]
+    assert directions == [["T->T", "S->S"], ["T->T", "T->S"], ["T->T", "S->T"]]
     with pytest.raises(ValueError, match="none of 1 items has the content that S->T needs"):
         measure_accuracy(tiny_network(VOCABULARY), VOCABULARY, word, "S->T")
     assert make_candidate(VOCABULARY, None, both("anna"), "S->S").prompt.tolist() == [BOS, S]
@@ -160,8 +162,8 @@ def test_a_unigram_model_counts_text_and_speech_apart():
         Contrast(both("ben"), both("vera"), (both("tom"),)),
         Contrast(both("ben"), both("vera"), (both("ida"),)),
     ]
-    found = measure_accuracies(unigram, VOCABULARY, items, ("S->S",))["S->S"]
-    assert found.hits.tolist() == [1, 0, 0.5]
+    accuracy = measure_accuracies(unigram, VOCABULARY, items, ("S->S",))["S->S"]
+    assert accuracy.hits.tolist() == [1, 0, 0.5]
     shares = np.exp(unigram.log_frequencies)
     assert shares[: VOCABULARY.num_text].sum() == pytest.approx(1) == shares[FIRST : len(VOCABULARY)].sum()
     assert shares[FIRST + WORDS.index("anna")] == pytest.approx(3 / (3 + len(WORDS)))

@@ -69,7 +69,7 @@ def test_batches_hold_every_item_once_and_no_more_than_asked(batch_tokens):
 
 
 def families(count=12, seed=0):
-    """Continuations of common prompts, some of which begin alike, some of which are prompts of others, some twice the same."""
+    """Continuations of common prompts: some share a beginning, some are prompts of others, some occur twice."""
     draw, items = np.random.default_rng(seed), []
     for _ in range(count):
         prompt, middle = draw.integers(0, len(VOCABULARY), 30), draw.integers(0, len(VOCABULARY), 4)
@@ -118,13 +118,13 @@ def test_continuations_of_one_prompt_that_are_all_there_is_add_up_to_one(network
 
 
 def test_the_chain_rule_holds(network):
-    for whole in candidates(10):
-        for cut in range(1, len(whole.continuation)):
-            head, tail = whole.continuation[:cut], whole.continuation[cut:]
+    for candidate in candidates(10):
+        for cut in range(1, len(candidate.continuation)):
+            head, tail = candidate.continuation[:cut], candidate.continuation[cut:]
             parts = log_likelihoods(
-                network, [Candidate(whole.prompt, head), Candidate(np.concatenate([whole.prompt, head]), tail)]
+                network, [Candidate(candidate.prompt, head), Candidate(np.concatenate([candidate.prompt, head]), tail)]
             )
-            assert parts.sum() == pytest.approx(log_likelihoods(network, [whole])[0], rel=1e-4)
+            assert parts.sum() == pytest.approx(log_likelihoods(network, [candidate])[0], rel=1e-4)
             break
 
 
@@ -146,15 +146,15 @@ def test_several_cores_score_as_one_does_and_are_left_as_they_were(network):
         [Candidate(np.array([0, 1, n]), np.arange(2, 6 + n % 3)) for n in range(40)],
         torch.get_num_threads(),
     )
-    found = []
+    sums = []
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            found.append(log_likelihoods(network, items, batch_tokens=64))
+            sums.append(log_likelihoods(network, items, batch_tokens=64))
             assert torch.get_num_threads() == count
     finally:
         torch.set_num_threads(threads)
-    np.testing.assert_allclose(*found, rtol=1e-5)
+    np.testing.assert_allclose(*sums, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 class Loudness(SpeechTokenizer):
-    """Hears how loud each 40 ms are, in twentieths."""
+    """Units are the mean amplitude of each 40 ms, in twentieths."""
 
     def __init__(self):
         super().__init__()
@@ -47,12 +47,12 @@ def suite(tmp_path):
     return rows, save
 
 
-def test_parts_are_the_ids_of_their_text_and_of_their_audio(suite):
+def test_content_is_the_ids_of_the_text_and_of_the_audio(suite):
     rows, save = suite
     tokenizer = Loudness()
     items = load_contrasts(save(rows), tokenizer, VOCABULARY)
-    assert len(items) == 4 and tokenizer.num_encoded == 9  # the wrong ending they share is heard once
-    for row, item in zip(rows, items):
+    assert len(items) == 4 and tokenizer.num_encoded == 9  # the wrong ending they share is encoded once
+    for row, item in zip(rows, items, strict=True):
         for name in ("prompt", "right", "wrong"):
             both = item.wrong[0] if name == "wrong" else getattr(item, name)
             assert both.text.tolist() == VOCABULARY.text.encode(row[name]["text"])
@@ -72,7 +72,7 @@ def test_many_wrong_ones_groups_and_parts_left_out(suite):
     assert not items[0].supports("S->S") and items[0].supports("T->T") and not items[0].supports("T->S")
 
 
-def test_without_a_tokenizer_recordings_are_left_unheard(suite):
+def test_without_a_tokenizer_recordings_are_ignored(suite):
     rows, save = suite
     items = load_contrasts(save(rows), None, VOCABULARY)
     assert (
@@ -88,7 +88,7 @@ def test_at_most_as_many_as_asked(suite):
 
 
 @pytest.mark.parametrize(
-    "spoil, says",
+    "corrupt, message",
     [
         (lambda row: row.pop("right"), "suite.jsonl:2: missing right: expected an object with right and wrong"),
         (lambda row: row.update(wrong=[{}]), "suite.jsonl:2: {} is not a suite entry: expected text, audio or both"),
@@ -96,10 +96,10 @@ def test_at_most_as_many_as_asked(suite):
         (lambda row: row.update(prompt=3), "suite.jsonl:2: 3 is not a suite entry"),
     ],
 )
-def test_a_broken_line_is_named(suite, spoil, says):
+def test_a_broken_line_is_named(suite, corrupt, message):
     rows, save = suite
-    spoil(rows[1])
-    with pytest.raises(ValueError, match=says):
+    corrupt(rows[1])
+    with pytest.raises(ValueError, match=message):
         load_contrasts(save(rows), Loudness(), VOCABULARY)
 
 

@@ -19,12 +19,12 @@ def text(words):
     return VOCABULARY.text.encode(words)
 
 
-def said(words):
+def units_of(words):
     return [FIRST + WORDS.index(word) for word in words.split()]
 
 
 def utterance(words, label=""):
-    return Utterance(words, words, np.array(said(words)), label)
+    return Utterance(words, words, np.array(units_of(words)), label)
 
 
 SHOTS = [utterance("anna ben", "farm"), utterance("tom", "sea"), utterance("vera rosa", "farm")]
@@ -35,58 +35,66 @@ SHOTS = [utterance("anna ben", "farm"), utterance("tom", "sea"), utterance("vera
     [
         (
             "asr",
-            lambda w, l: [S, *said(w), T, *text(f"<START Transcript> {w} <END>")],
-            lambda w: [S, *said(w), T, *text("<START Transcript>")],
+            lambda words, label: [S, *units_of(words), T, *text(f"<START Transcript> {words} <END>")],
+            lambda words: [S, *units_of(words), T, *text("<START Transcript>")],
         ),
         (
             "tts",
-            lambda w, l: [T, *text(f"{w} 'stop'"), S, *said(w), *text("<speech:STOP>")],
-            lambda w: [T, *text(f"{w} 'stop'"), S],
+            lambda words, label: [T, *text(f"{words} 'stop'"), S, *units_of(words), *text("<speech:STOP>")],
+            lambda words: [T, *text(f"{words} 'stop'"), S],
         ),
-        ("intent", lambda w, l: [S, *said(w), T, *text("A:"), *text(l)], lambda w: [S, *said(w), T, *text("A:")]),
+        (
+            "intent",
+            lambda words, label: [S, *units_of(words), T, *text("A:"), *text(label)],
+            lambda words: [S, *units_of(words), T, *text("A:")],
+        ),
     ],
 )
 def test_the_frozen_prompts(name, shot, query):
     prompt = load_template(name).build_prompt(
-        VOCABULARY, [one.slots(VOCABULARY) for one in SHOTS], utterance("pia otto").slots(VOCABULARY), 1000
+        VOCABULARY, [example.slots(VOCABULARY) for example in SHOTS], utterance("pia otto").slots(VOCABULARY), 1000
     )
-    assert prompt.tolist() == [BOS, *(i for one in SHOTS for i in shot(one.text, one.label)), *query("pia otto")]
+    assert prompt.tolist() == [
+        BOS,
+        *(i for example in SHOTS for i in shot(example.text, example.label)),
+        *query("pia otto"),
+    ]
 
 
 def test_as_many_of_the_last_examples_as_there_is_room_for():
-    form, slots, asked = (
+    template, slots, question = (
         load_template("asr"),
-        [one.slots(VOCABULARY) for one in SHOTS],
+        [shot.slots(VOCABULARY) for shot in SHOTS],
         utterance("pia").slots(VOCABULARY),
     )
-    whole = form.build_prompt(VOCABULARY, slots, asked, 1000)
-    assert form.build_prompt(VOCABULARY, slots, asked, len(whole)).tolist() == whole.tolist()
+    complete = template.build_prompt(VOCABULARY, slots, question, 1000)
+    assert template.build_prompt(VOCABULARY, slots, question, len(complete)).tolist() == complete.tolist()
     assert (
-        form.build_prompt(VOCABULARY, slots, asked, len(whole) - 1).tolist()
-        == form.build_prompt(VOCABULARY, slots[1:], asked, 1000).tolist()
+        template.build_prompt(VOCABULARY, slots, question, len(complete) - 1).tolist()
+        == template.build_prompt(VOCABULARY, slots[1:], question, 1000).tolist()
     )
-    alone = form.build_prompt(VOCABULARY, [], asked, 1000)
-    assert form.build_prompt(VOCABULARY, slots, asked, len(alone)).tolist() == alone.tolist()
+    alone = template.build_prompt(VOCABULARY, [], question, 1000)
+    assert template.build_prompt(VOCABULARY, slots, question, len(alone)).tolist() == alone.tolist()
     with pytest.raises(
         ValueError, match=f"the question alone has {len(alone)} tokens, but the prompt of this model has room for 5"
     ):
-        form.build_prompt(VOCABULARY, slots, asked, 5)
+        template.build_prompt(VOCABULARY, slots, question, 5)
 
 
 @pytest.mark.parametrize(
-    "spoil, says",
+    "change, message",
     [
         ("shot", "missing shot"),
         ("modality: text", "t.txt: missing modality"),
         ("modality", "t.txt:.: expected one of modality, shot"),
     ],
 )
-def test_a_broken_template_is_named(spoil, says):
-    whole = "# c\nmodality: text\nshot: a{text}\nquery: b\nstop: c\n"
+def test_a_broken_template_is_named(change, message):
+    text = "# c\nmodality: text\nshot: a{text}\nquery: b\nstop: c\n"
     changed = {
-        "shot": whole.replace("shot: a{text}\n", ""),
-        "modality: text": whole.replace("modality: text\n", ""),
-        "modality": whole.replace("modality: text", "modalities: text"),
-    }[spoil]
-    with pytest.raises(ValueError, match=says):
+        "shot": text.replace("shot: a{text}\n", ""),
+        "modality: text": text.replace("modality: text\n", ""),
+        "modality": text.replace("modality: text", "modalities: text"),
+    }[change]
+    with pytest.raises(ValueError, match=message):
         parse_template(changed, "t.txt")
