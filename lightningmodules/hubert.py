@@ -14,8 +14,9 @@ from transformers import HubertModel
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.unit_perplexity import UnitPerplexity
 from zoo.seeds import seeded
-from zoo.speech.hubert_pretraining import UnitPredictor, frame_labels, mask_spans, receptive_field
+from zoo.speech.hubert_pretraining import UnitPredictor, frame_labels, mask_spans
 from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.speech.receptive_field import receptive_field
 
 SAMPLE_RATE = 16000
 FEATURE_PENALTY = 10.0

@@ -1,4 +1,4 @@
-"""Waveforms in and out of audio files: mono, float32, (num_samples,)."""
+"""Reading, writing and resampling of waveforms: mono, float32, (num_samples,)."""
 
 import io
 from functools import lru_cache
@@ -13,6 +13,7 @@ from torchaudio.transforms import Resample
 from zoo.files import atomic_file
 
 SAMPLE_RATE = 16000
+# Container and subtype of libsndfile by suffix.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", None)}
 
 
@@ -29,13 +30,13 @@ def read(
     """Read an audio file, average its channels and resample it: (num_samples,), float32.
 
     Args:
-        path: WAV, FLAC, OGG, MP3 or whatever else libsndfile reads, at any rate.
-        sample_rate: Hz of the result.
-        start_seconds: Where to begin.
-        duration_seconds: How much to read; to the end of the file where it is None or goes beyond it.
+        path: WAV, FLAC, OGG, MP3 or another format that libsndfile reads, at any sample rate.
+        sample_rate: Sample rate of the result in Hz.
+        start_seconds: Start of the section to read.
+        duration_seconds: Duration of the section; to the end of the file if None or beyond it.
 
     Raises:
-        AudioError: The file is missing, unreadable, empty or holds NaN or infinity.
+        AudioError: If the file is missing, unreadable, or empty, or contains NaN or infinity.
     """
     try:
         with soundfile.SoundFile(str(path)) as file:
@@ -48,16 +49,20 @@ def read(
         raise AudioError(f"{path}: {reason} ({' '.join(str(error).split())})") from error
     if len(samples) == 0:
         raise AudioError(f"{path}: no samples from {start_seconds:g} s on; delete the file or correct its start")
-    return resample(check(torch.from_numpy(samples.mean(axis=1)), str(path)), file_rate, sample_rate)
+    mono = check(torch.from_numpy(samples.mean(axis=1)), str(path))
+    return resample(mono, file_rate, sample_rate)
 
 
 def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
-    """Write a waveform (num_samples,), clipped to [-1, 1], whole or not at all.
+    """Write a waveform (num_samples,), clipped to [-1, 1]; the file is written completely or not at all.
 
     Args:
-        path: Its suffix chooses the format: .wav and .flac at 16 bits, .ogg, .mp3.
+        path: File, whose suffix determines the format: .wav or .flac with 16 bits, .ogg, .mp3.
         waveform: (num_samples,).
-        sample_rate: Hz.
+        sample_rate: Sample rate of the waveform in Hz.
+
+    Raises:
+        AudioError: If the suffix is unknown or the waveform unusable.
     """
     if path.suffix.lower() not in FORMATS:
         raise AudioError(
@@ -65,19 +70,20 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
         )
     container, subtype = FORMATS[path.suffix.lower()]
     samples = check(waveform, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
-    encoded = io.BytesIO()  # libsndfile does not tell a full disk from other trouble; Python does
+    # Encoded in memory, since libsndfile does not distinguish a full disk from other errors, and Python does.
+    encoded = io.BytesIO()
     soundfile.write(encoded, samples, sample_rate, format=container, subtype=subtype)
     with atomic_file(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
 
 
 def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
-    """Resample (..., num_samples) with torchaudio's default filter, equal to ``torchaudio.functional.resample``.
+    """Resample (..., num_samples), equal to ``torchaudio.functional.resample`` with its default filter.
 
     Args:
         waveform: (..., num_samples).
-        from_rate: Hz.
-        to_rate: Hz.
+        from_rate: Sample rate of ``waveform`` in Hz.
+        to_rate: Sample rate of the result in Hz.
     """
     if from_rate == to_rate:
         return waveform
@@ -86,25 +92,25 @@ def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _resampler(from_rate: int, to_rate: int, dtype: torch.dtype, device: torch.device) -> Resample:
-    # Computing the filter takes longer than applying it to ten seconds of speech.
+    # Cached, since computing the filter takes longer than applying it to ten seconds of speech.
     return Resample(from_rate, to_rate, dtype=dtype).to(device)
 
 
 def check(waveform: Tensor, name: str) -> Tensor:
-    """Return ``waveform`` if it is a usable one.
+    """Return ``waveform`` unchanged if it is usable.
 
     Args:
-        waveform: Wanted as (num_samples,), at least one sample, all finite.
-        name: The file or utterance it came from, for the message.
+        waveform: Waveform, required to be (num_samples,) with at least one sample, all finite.
+        name: File or utterance of the waveform, for the error message.
 
     Raises:
-        AudioError: It is not.
+        AudioError: If it is not usable.
     """
     if waveform.dim() != 1:
         raise AudioError(f"{name}: waveform of shape {tuple(waveform.shape)}; want (num_samples,), channels averaged")
     if waveform.numel() == 0:
         raise AudioError(f"{name}: no samples")
-    # NumPy, since torch would wake its thread pool for every file.
+    # By NumPy, since torch would wake its thread pool for every file.
     if not np.isfinite(waveform.detach().cpu().numpy()).all():
         raise AudioError(f"{name}: holds NaN or infinity; write it again from its original")
     return waveform

@@ -1,16 +1,16 @@
-"""What this machine is good at."""
+"""What the hardware of this machine supports."""
 
 import torch
 
 
 def precision(accelerator: str = "auto") -> str:
-    """Lightning's name of the fastest precision that trains well here.
+    """Return Lightning's name of the fastest precision that trains reliably here.
 
-    Answers ``bf16-mixed`` where bfloat16 matrices are multiplied in hardware, ``32-true`` elsewhere. It asks for features and
-    times nothing, so that an interrupted run is resumed in the precision it began with.
+    ``bf16-mixed`` where the hardware multiplies bfloat16 matrices, ``32-true`` elsewhere. The choice depends on
+    hardware features only and on no timing, so that an interrupted run resumes in the precision in which it started.
 
     Args:
-        accelerator: What is to compute, by Lightning's name; with ``auto`` a GPU where there is one.
+        accelerator: Lightning's name of the accelerator; ``auto`` is a GPU if there is one.
     """
     if accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"

@@ -1,4 +1,4 @@
-"""Work on several cores at once: processes of one thread each, which are faster than many threads where each piece of work is small."""
+"""Work on several cores: processes of one thread each, which are faster than threads where pieces of work are small."""
 
 import ctypes
 import multiprocessing
@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -19,63 +19,71 @@ from typing import Any, TypeVar
 import torch
 from tqdm import tqdm
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
-_bars = True
-AHEAD = 64  # items for each process, so that a long stream is never held whole
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ITEMS_AHEAD = 64  # items per process that are taken from a stream at once, so that a long one is never held completely
+POLL_SECONDS = 0.5  # how often a worker checks whether it should end
+
+_shows_bars = True
+_function: Callable[[Any], Any] | None = None  # what a worker of map_in_processes calls
 
 
 def map_in_processes(
-    do: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk_size: int = 1
-) -> Iterator[Result]:
-    """Yield what is made of each item, in their order. Whoever may stop before the end closes it, so that the processes end at once.
+    function: Callable[[Item], Result], items: Iterable[Item], num_processes: int = 1, chunk_size: int = 1
+) -> Generator[Result, None, None]:
+    """Yield the result of each item, in the order of the items.
+
+    A caller that may stop before the end should close the generator, so that the processes end at once.
 
     Args:
-        do: Makes it; what it makes is sent back by pickle.
-        items: Taken from a lazy stream as they are needed.
-        num_processes: That work at once; 1 stays in this one.
-        chunk_size: Items that are sent together.
+        function: Called with each item; its results are pickled.
+        items: Items, taken from a lazy stream as they are needed.
+        num_processes: Number of processes; 1 works in this one.
+        chunk_size: Number of items that are sent to a process together.
 
     Raises:
-        ValueError: Where there is to be no process.
-        ChildProcessError: Where one was killed. Other errors are those of ``do``.
+        ValueError: If ``num_processes`` is not positive.
+        ChildProcessError: If a process was killed. Errors of ``function`` are raised as they are.
     """
     if num_processes < 1:
         raise ValueError(f"num_processes must be 1 or more, got {num_processes}")
     if num_processes == 1:
-        yield from map(do, items)
+        yield from map(function, items)
         return
-    items = iter(items)
-    with workers(num_processes, _begin, do) as pool:
-        while block := list(islice(items, AHEAD * num_processes)):
-            yield from pool.map(_do, block, chunksize=chunk_size)
+    stream = iter(items)
+    with worker_pool(num_processes, _set_function, function) as pool:
+        while block := list(islice(stream, ITEMS_AHEAD * num_processes)):
+            yield from pool.map(_call_function, block, chunksize=chunk_size)
 
 
 @contextmanager
-def workers(
-    num_processes: int, begin: Callable[..., None], *given: Any, whose: str = "", kept: str = ""
-) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes that ends in the middle of its work at any error, such as an interrupt, and with its parent.
+def worker_pool(
+    num_processes: int, initializer: Callable[..., None], *arguments: Any, purpose: str = "", remark: str = ""
+) -> Generator[ProcessPoolExecutor, None, None]:
+    """Yield a pool of processes that ends at once on any error, such as an interrupt, and when its parent is killed.
 
     Args:
-        num_processes: That work at once.
-        begin: Called in each of them, with ``given``.
-        given: Goes with the fork where there is one, so that it need not be pickled.
-        whose: More of the processes, for the error.
-        kept: What is left after it, likewise.
+        num_processes: Number of processes.
+        initializer: Called in each process, with ``arguments``.
+        arguments: Arguments of ``initializer``. Forked processes inherit them, so that they need not be picklable.
+        purpose: What the processes do, for the error message, such as " that tokenize".
+        remark: End of the error message, such as what is kept of the work.
 
     Raises:
-        ChildProcessError: Where one was killed.
+        ChildProcessError: If a process was killed.
     """
     context = start_method()
-    stop = context.RawValue("b", 0)  # no lock that a killed process may take with it
-    with ProcessPoolExecutor(num_processes, context, _be_a_worker, (os.getpid(), stop, begin, given)) as pool:
+    stop = context.RawValue("b", 0)  # without a lock, which a killed process might hold for ever
+    initial = (os.getpid(), stop, initializer, arguments)
+    with ProcessPoolExecutor(num_processes, context, _initialize_worker, initial) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:
             stop.value = 1
             raise ChildProcessError(
-                f"one of {num_processes} processes{whose} was killed, mostly for want of memory: "
-                f"set a lower num_processes and run again{kept}"
+                f"one of {num_processes} processes{purpose} was killed, most likely for lack of memory: "
+                f"set a lower num_processes and run again{remark}"
             ) from error
         except BaseException:
             stop.value = 1
@@ -83,69 +91,89 @@ def workers(
 
 
 def start_method() -> ForkContext | SpawnContext:
-    """Forked processes share the weights; spawned ones, where there is no fork, import the caller's main module, which scripts seldom guard."""
+    """Return the context that starts processes: by fork where there is one, otherwise by spawn.
+
+    Forked processes share the memory of the weights. Spawned ones import the main module of the caller again, which
+    scripts seldom guard.
+    """
     if "fork" in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("fork")
     return multiprocessing.get_context("spawn")
 
 
-def _be_a_worker(parent: int, stop: ctypes.c_byte, begin: Callable[..., None], given: tuple[Any, ...]) -> None:
-    """Let this process have one thread, show no bars, leave interrupts to its parent, and end when told so or when its parent was killed."""
-    follow_parent(parent, 1, lambda: stop.value)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    begin(*given)
-
-
-def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] = lambda: False) -> None:
-    """Let this process have so many threads, show no bars, and end in the middle of its work when it ``is_over`` or its parent was killed.
+def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] | None = None) -> None:
+    """Set up this child process: its number of threads, no progress bars, and an end together with its parent.
 
     Args:
-        parent: Its process number.
-        num_threads: For torch; inherited ones do not survive a fork.
-        is_over: EvaluationData twice a second.
+        parent: Process id of the parent. When it is killed, this process ends in the middle of its work.
+        num_threads: Number of torch's threads; the inherited ones do not survive a fork.
+        is_over: Polled twice a second; when it returns true, this process ends as well.
     """
-    global _bars
     torch.set_num_threads(num_threads)
-    _bars, shown = False, tqdm.__init__
-    tqdm.__init__ = lambda bar, *given, **named: shown(bar, *given, **named | {"disable": True})
-    threading.Thread(target=_watch, args=(parent, is_over), daemon=True).start()
+    _disable_bars()
+    threading.Thread(target=_exit_with_parent, args=(parent, is_over), daemon=True).start()
 
 
 def shows_bars() -> bool:
-    """Whether this process may draw progress bars: those of several at once would draw over each other."""
-    return _bars
+    """Return whether this process may draw progress bars; those of several processes would overwrite each other."""
+    return _shows_bars
 
 
 def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _watch(parent: int, is_over: Callable[[], bool]) -> None:
-    """End in the middle of the work; else this process would finish it, or wait for ever."""
-    while os.getppid() == parent and not is_over():
-        time.sleep(0.5)
+def _initialize_worker(
+    parent: int, stop: ctypes.c_byte, initializer: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    """Set up a process of a pool, which leaves interrupts to its parent."""
+    follow_parent(parent, 1, lambda: bool(stop.value))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    initializer(*arguments)
+
+
+def _disable_bars() -> None:
+    """Disable all progress bars that this process creates from now on."""
+    global _shows_bars
+    _shows_bars = False
+    initialize = tqdm.__init__
+
+    def initialize_disabled(bar: tqdm, *arguments: Any, **options: Any) -> None:
+        initialize(bar, *arguments, **options | {"disable": True})
+
+    tqdm.__init__ = initialize_disabled
+
+
+def _exit_with_parent(parent: int, is_over: Callable[[], bool] | None) -> None:
+    """End this process when its parent is gone or ``is_over``; otherwise it would finish its work, or wait for ever."""
+    while os.getppid() == parent and not (is_over is not None and is_over()):
+        time.sleep(POLL_SECONDS)
     os._exit(1)
 
 
-_work: Callable[[Any], Any] | None = None  # of a process that works
+def _set_function(function: Callable[[Any], Any]) -> None:
+    global _function
+    _function = function
 
 
-def _begin(do: Callable[[Any], Any]) -> None:
-    global _work
-    _work = do
-
-
-def _do(item: Any) -> Any:
+def _call_function(item: Any) -> Any:
+    assert _function is not None
     try:
-        return _work(item)
+        return _function(item)
     except Exception as error:
-        if _can_be_sent(error):
+        if _is_picklable(error):
             raise
         raise RuntimeError("".join(traceback.format_exception(error))) from None
 
 
-def _can_be_sent(error: Exception) -> bool:
-    """Some errors of libraries cannot be made again from what they hold, which would look as if this process had been killed."""
+def _is_picklable(error: Exception) -> bool:
+    """Return whether an error can be sent to the parent.
+
+    Some errors of libraries cannot be unpickled, which would break the pool as if this process had been killed.
+    """
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,27 +1,27 @@
-"""Chance that begins at a seed, and leaves all other chance as it was."""
+"""Random numbers from a seed that leave the global generators as they were."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Within the block torch draws from ``seed`` on, on the processor and on a device; after it, as if there had been no block.
+def seeded(seed: int, device: torch.device | str = "cpu") -> Generator[None, None, None]:
+    """Seed torch's generators within the block, and restore their states after it.
 
-    No other accelerator is touched: ``torch.manual_seed`` would seed all of them, and a process that has once begun to use one
-    cannot be forked into others that do.
+    Only the CPU and ``device`` are touched. ``torch.manual_seed`` would seed all accelerators, and a process that has
+    begun to use an accelerator cannot be forked into others that use one.
 
     Args:
-        seed: Of all draws in the block.
-        device: Where they are made besides; only the processor if it is that, or the meta device.
+        seed: Seed of all random numbers in the block.
+        device: Device on which random numbers are drawn beside the CPU; ``cpu`` or ``meta`` if there is none.
     """
     device = torch.device(device)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
-        for each in devices:
-            with torch.cuda.device(each):
+        for accelerator in devices:
+            with torch.cuda.device(accelerator):
                 torch.cuda.manual_seed(seed)
         yield

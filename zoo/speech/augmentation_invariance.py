@@ -1,7 +1,9 @@
-"""Losses that teach a quantizer to say the same of changed speech as of clean speech, without saying the same of everything.
+"""Losses for quantizers whose units do not change under augmentation, and do not collapse to a few units either.
 
-All are over log-probabilities (B, T, size + 1) of the units and the blank, which is left out of account, of so many frames (B,)
-each. Changed speech has its units at the same places as clean speech, but for an even stretch.
+All of them take log-probabilities (B, T, size + 1) of the units and of the CTC blank, and the number of frames of each
+row (B,). The blank is ignored: the units are renormalized without it. Augmented speech is assumed to have its units at
+the same places as clean speech up to a uniform stretch of time, so frame t of T corresponds to clean frame t * T_clean
+/ T.
 """
 
 import math
@@ -12,56 +14,67 @@ from torch.nn import functional as F
 
 from zoo.speech.ctc_quantizer import unit_log_probs
 
+IGNORED = -1  # target of frames that do not count
+
 
 def aligned_loss(log_probs: Tensor, frames: Tensor, units: list[Tensor]) -> Tensor:
-    """Cross entropy of each frame's unit, in nats per frame.
+    """Return the cross entropy of the unit of each frame, in nats per frame.
 
     Args:
-        log_probs: Of the changed speech.
-        frames: Of each row.
-        units: Of the clean speech, (N,) each; those beyond ``size`` are not taught.
+        log_probs: Log-probabilities of the augmented speech, (B, T, size + 1).
+        frames: Number of frames in each row, (B,).
+        units: Units of the clean speech, (N,) per row; units of ``size`` and above, such as blanks, are ignored.
     """
     scores = unit_log_probs(log_probs)
-    wanted = torch.full(scores.shape[:2], -1, device=scores.device)
-    for row, (count, each) in enumerate(zip(frames.tolist(), units)):
-        wanted[row, :count] = each[_places(count, len(each), each.device)]
-    wanted[wanted >= scores.shape[-1]] = -1
-    return F.nll_loss(scores.flatten(0, 1), wanted.flatten(), ignore_index=-1)
+    targets = torch.full(scores.shape[:2], IGNORED, device=scores.device)
+    for row, (num_frames, row_units) in enumerate(zip(frames.tolist(), units, strict=True)):
+        targets[row, :num_frames] = row_units[_corresponding_frames(num_frames, len(row_units), row_units.device)]
+    targets[targets >= scores.shape[-1]] = IGNORED
+    return F.nll_loss(scores.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
 def consistency_loss(
     log_probs: Tensor, frames: Tensor, clean: Tensor, clean_frames: Tensor, temperature: float
 ) -> Tensor:
-    """Cross entropy of the changed speech against the same network's sharpened reading of the clean one, in nats per frame.
+    """Return the cross entropy against the sharpened prediction for clean speech, in nats per frame.
 
-    The first half of IMSAT (Hu et al. 2017, arXiv 1702.08720), with targets sharpened as in UDA (Xie et al. 2020).
+    The first term of IMSAT (Hu et al. 2017, arXiv 1702.08720), with targets sharpened as in UDA (Xie et al. 2020).
 
     Args:
-        log_probs: Of the changed speech.
-        frames: Of each row.
-        clean: Log-probabilities of the clean speech, (B, T', size + 1); they are not learned from.
-        clean_frames: Of each row.
-        temperature: Below 1 the targets are surer than the reading.
+        log_probs: Log-probabilities of the augmented speech, (B, T, size + 1).
+        frames: Number of frames in each row of ``log_probs``, (B,).
+        clean: Log-probabilities of the clean speech by the same network, (B, T', size + 1); no gradient flows to them.
+        clean_frames: Number of frames in each row of ``clean``, (B,).
+        temperature: Temperature of the targets; below 1 it sharpens them.
     """
-    scores, targets = unit_log_probs(log_probs), (unit_log_probs(clean.detach()) / temperature).softmax(-1)
-    losses = [
-        -(targets[row, _places(count, whole, targets.device)] * scores[row, :count]).sum()
-        for row, (count, whole) in enumerate(zip(frames.tolist(), clean_frames.tolist()))
-    ]
+    scores = unit_log_probs(log_probs)
+    targets = (unit_log_probs(clean.detach()) / temperature).softmax(-1)
+    losses = []
+    for row, (num_frames, num_clean) in enumerate(zip(frames.tolist(), clean_frames.tolist(), strict=True)):
+        aligned = targets[row, _corresponding_frames(num_frames, num_clean, targets.device)]
+        losses.append(-(aligned * scores[row, :num_frames]).sum())
     return torch.stack(losses).sum() / frames.sum()
 
 
 def imbalance(log_probs: Tensor, frames: Tensor) -> Tensor:
-    """How far the units of each utterance are from being equally frequent: the entropy that its mean probabilities lack, in nats.
+    """Return how far the entropy of each utterance's mean unit probabilities is below its maximum, in nats.
 
-    The second half of IMSAT, which keeps a quantizer from agreeing with itself on few units. It is taken within utterances, for units that
-    told utterances and speakers apart instead of sounds would be frequent alike over all of them, too.
+    The second term of IMSAT, which keeps the consistency loss from collapsing to few units. It is computed within
+    utterances: over a whole batch, units that distinguish utterances or speakers instead of sounds would be balanced,
+    too.
+
+    Args:
+        log_probs: (B, T, size + 1).
+        frames: Number of frames in each row, (B,).
     """
-    inside = (torch.arange(log_probs.shape[1], device=log_probs.device) < frames[:, None]).unsqueeze(-1)
-    shares = (unit_log_probs(log_probs).exp() * inside).sum(1) / frames[:, None]  # (B, size)
-    return math.log(shares.shape[1]) - torch.special.entr(shares).sum(1).mean()
+    is_frame = torch.arange(log_probs.shape[1], device=log_probs.device) < frames[:, None]
+    probabilities = unit_log_probs(log_probs).exp() * is_frame.unsqueeze(-1)
+    mean = probabilities.sum(1) / frames[:, None]  # (B, size)
+    max_entropy = math.log(mean.shape[1])
+    return max_entropy - torch.special.entr(mean).sum(1).mean()
 
 
-def _places(count: int, whole: int, device: torch.device) -> Tensor:
-    """Which of the ``whole`` frames lie at each of ``count``, evenly stretched: (count,)."""
-    return ((torch.arange(count, device=device) + 0.5) * (whole / count)).long().clamp(max=whole - 1)
+def _corresponding_frames(num_frames: int, num_clean: int, device: torch.device) -> Tensor:
+    """Return the index of the clean frame at the center of each augmented frame: (num_frames,), below ``num_clean``."""
+    centers = torch.arange(num_frames, device=device) + 0.5
+    return (centers * (num_clean / num_frames)).long().clamp(max=num_clean - 1)

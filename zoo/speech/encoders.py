@@ -1,6 +1,5 @@
-"""Waveform to a sequence of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
+"""Waveforms to sequences of feature vectors: filter-bank features, or a layer of a pretrained speech encoder."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,17 +12,18 @@ from torch.nn.utils import parametrize
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
 from zoo.speech.packed_encoder import encode_packed, has_packed_form
+from zoo.speech.receptive_field import receptive_field
 
 
 class SpeechEncoder(nn.Module, ABC):
-    """What every encoder offers.
+    """Interface of all speech encoders.
 
     Attributes:
-        sample_rate: Of the waveforms it takes, in Hz.
+        sample_rate: Sample rate of the input waveforms in Hz.
         frame_rate: Feature vectors per second.
         dim: Width of a feature vector.
-        min_samples: Shorter waveforms have no frames.
-        first_frame_seconds: Middle of what the first frame tells of.
+        min_samples: Length of the shortest waveform that has a frame.
+        first_frame_seconds: Time of the center of the first frame.
     """
 
     sample_rate: int = 16000
@@ -34,39 +34,44 @@ class SpeechEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, waveform: Tensor) -> Tensor:
-        """Features of one waveform: (num_samples,) -> (T, dim)."""
+        """Return the features of one waveform: (num_samples,) -> (T, dim)."""
 
     def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """Features (T, dim) of several waveforms, bit by bit those that ``forward`` gives for each alone."""
+        """Return the features (T, dim) of several waveforms, bit by bit those of ``forward`` for each alone."""
         return [self(waveform) for waveform in waveforms]
 
     def adapt(self, waveforms: Iterable[Tensor]) -> None:
-        """Learn from speech (num_samples,) of the corpus what the encoder needs; most need nothing."""
+        """Adapt the encoder to a corpus of waveforms (num_samples,); most encoders need no adaptation."""
 
     def use_bfloat16(self) -> None:
-        """Multiply matrices in bfloat16 from now on; the features stay float32. Without large matrices nothing changes."""
+        """Compute matrix products in bfloat16 from now on; features stay float32. No effect without large matrices."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Arguments that make this encoder again from its folder."""
+        """Return the constructor arguments, but for the folder of the weights, as JSON can express them."""
 
     def save_weights(self, folder: Path) -> None:
-        """Write what ``config`` does not tell; nothing, where there are no weights."""
+        """Write what ``config`` does not contain; nothing if there are no weights."""
 
 
 class FilterbankEncoder(SpeechEncoder):
-    """Mel-cepstra and their deltas, balanced over the utterance: no weights, made for small offline runs.
+    """Mel-frequency cepstral coefficients and their deltas, normalized per utterance.
 
-    Each coefficient has its mean over the utterance taken away and is divided by a power of its deviation: by default halfway
-    between the cepstrum as it is, where loudness drowns the rest, and unit variance, where the noise of high coefficients does.
+    Without weights, for small offline runs. Each coefficient has its mean over the utterance subtracted and is divided
+    by a power of its standard deviation. The default is halfway between plain cepstra, where loudness dominates, and
+    unit variance, where the noise of the high coefficients does.
 
     Args:
-        frame_rate: Frames per second; ``sample_rate`` and 100 must be multiples of it.
-        num_mels: Filters between 20 Hz and half the sample rate.
-        num_cepstra: Coefficients kept, the first (loudness) among them.
-        smoothing_seconds: Deltas are slopes over so long a time on either side.
-        delta_weight: Deviation of the deltas beside that of the coefficients.
-        evenness: 1 gives all coefficients the same deviation in every utterance, 0 leaves them as they are.
+        frame_rate: Frames per second, a divisor of 100.
+        num_mels: Number of mel filters between 20 Hz and half the sample rate.
+        num_cepstra: Number of cepstral coefficients, including the first (loudness); at most ``num_mels``.
+        smoothing_seconds: Time on either side of a frame over which deltas are computed.
+        delta_weight: Standard deviation of the deltas relative to that of the coefficients.
+        evenness: Between 0 and 1. At 1 all coefficients have the same standard deviation in every utterance, at 0 their
+            proportions are unchanged.
+
+    Raises:
+        ValueError: If ``frame_rate``, ``num_cepstra`` or ``evenness`` is out of range.
     """
 
     def __init__(
@@ -81,13 +86,19 @@ class FilterbankEncoder(SpeechEncoder):
         super().__init__()
         if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= evenness <= 1:
             raise ValueError(
-                f"frame_rate must divide 100, num_cepstra be at most num_mels and evenness be 0 to 1, got {frame_rate=}, "
-                f"{num_cepstra=}, {num_mels=}, {evenness=}"
+                "frame_rate must divide 100, num_cepstra be at most num_mels and evenness be 0 to 1, "
+                f"got {frame_rate=}, {num_cepstra=}, {num_mels=}, {evenness=}"
             )
-        self.frame_rate, self.num_mels, self.num_cepstra = frame_rate, num_mels, num_cepstra
-        self.smoothing_seconds, self.delta_weight, self.evenness = smoothing_seconds, delta_weight, evenness
-        self.pool, self.dim, self.min_samples = 100 // frame_rate, 2 * num_cepstra, 1280
-        self.first_frame_seconds = (self.pool - 1) / 200  # the windows of the cepstra are centered on every 10 ms
+        self.frame_rate = frame_rate
+        self.num_mels = num_mels
+        self.num_cepstra = num_cepstra
+        self.smoothing_seconds = smoothing_seconds
+        self.delta_weight = delta_weight
+        self.evenness = evenness
+        self.dim = 2 * num_cepstra
+        self.min_samples = 1280
+        self.pool = 100 // frame_rate  # analysis windows, 10 ms apart, that are averaged into a frame
+        self.first_frame_seconds = (self.pool - 1) / 200  # analysis windows are centered on multiples of 10 ms
         self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
         self.cepstra = torchaudio.transforms.MFCC(
             self.sample_rate,
@@ -100,19 +111,20 @@ class FilterbankEncoder(SpeechEncoder):
         return self._features(self.cepstra(waveform), len(waveform))
 
     def _features(self, cepstra: Tensor, num_samples: int) -> Tensor:
-        """Coefficients and deltas, pooled and balanced: (..., C, 100 Hz) -> (..., T, dim)."""
-        frames = num_samples * self.frame_rate // self.sample_rate
-        cepstra = cepstra[..., : frames * self.pool]
+        """Append deltas, pool and normalize: (..., C, windows at 100 Hz) -> (..., T, dim)."""
+        num_frames = int(num_samples * self.frame_rate // self.sample_rate)
+        cepstra = cepstra[..., : num_frames * self.pool]
         deltas = torchaudio.functional.compute_deltas(cepstra, self.delta_window)
-        return torch.cat([self._balanced(cepstra, frames), self.delta_weight * self._balanced(deltas, frames)], dim=-1)
+        normalized_cepstra = self._pool_and_normalize(cepstra, num_frames)
+        normalized_deltas = self._pool_and_normalize(deltas, num_frames)
+        return torch.cat([normalized_cepstra, self.delta_weight * normalized_deltas], dim=-1)
 
-    def _balanced(self, x: Tensor, frames: int) -> Tensor:
-        """Pool to the frame rate and balance: (..., C, 100 Hz) -> (..., T, C)."""
-        x = x.unflatten(-1, (frames, self.pool)).mean(-1).transpose(-1, -2)
+    def _pool_and_normalize(self, x: Tensor, num_frames: int) -> Tensor:
+        """(..., C, windows at 100 Hz) -> (..., T, C)."""
+        x = x.unflatten(-1, (num_frames, self.pool)).mean(-1).transpose(-1, -2)
         deviation = x.std(-2, correction=0, keepdim=True) + 1e-3
-        return (x - x.mean(-2, keepdim=True)) / (
-            deviation**self.evenness * deviation.amax(-1, keepdim=True) ** (1 - self.evenness)
-        )
+        largest = deviation.amax(-1, keepdim=True)
+        return (x - x.mean(-2, keepdim=True)) / (deviation**self.evenness * largest ** (1 - self.evenness))
 
     def config(self) -> dict[str, Any]:
         return {
@@ -126,53 +138,61 @@ class FilterbankEncoder(SpeechEncoder):
 
 
 class HubertEncoder(SpeechEncoder):
-    """One layer of a transformers HuBERT, wav2vec 2.0 or WavLM.
+    """One layer of a transformers HuBERT, wav2vec 2.0 or WavLM, frozen.
 
     Args:
-        source: Name or folder of the checkpoint; or the network itself, which is cut down to the layer.
-        layer: Its output after so many transformer layers; the later ones are dropped. None for the output of the whole.
-        normalize: Give each waveform zero mean and unit variance; None asks the checkpoint.
+        source: Name or folder of a checkpoint, or the network itself, which is then truncated after the layer.
+        layer: Number of transformer layers to keep; their output is the features. None keeps all of them.
+        normalize: Normalize each waveform to zero mean and unit variance; None follows the checkpoint.
 
     Raises:
-        ValueError: Where the checkpoint has fewer layers.
+        ValueError: If the checkpoint has fewer layers than ``layer``.
     """
+
+    network: PreTrainedModel
 
     def __init__(self, source: str | PreTrainedModel, layer: int | None, normalize: bool | None = None) -> None:
         super().__init__()
-        given = isinstance(source, PreTrainedModel)
-        config = source.config if given else AutoConfig.from_pretrained(source)
-        name = config.name_or_path if given else source
+        if isinstance(source, PreTrainedModel):
+            config = source.config
+            name = str(config.name_or_path)
+        else:
+            config = AutoConfig.from_pretrained(source)
+            name = source
         if layer is not None and not 1 <= layer <= config.num_hidden_layers:
             raise ValueError(f"layer {layer} of {name}: it has layers 1 to {config.num_hidden_layers}")
         config.num_hidden_layers = layer or config.num_hidden_layers
         config.apply_spec_augment = False
-        network = source if given else AutoModel.from_pretrained(source, config=config)
-        network.encoder.layers = network.encoder.layers[:layer]
-        self.network = network.eval().requires_grad_(False)
+        network = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source, config=config)
+        encoder = network.get_submodule("encoder")
+        encoder.layers = nn.ModuleList(list(encoder.get_submodule("layers").children())[:layer])
         if layer is not None and getattr(config, "do_stable_layer_norm", False):
-            self.network.encoder.layer_norm = nn.Identity()  # belongs after the last layer of the whole network only
-        self.layer, self.dim, self.is_bfloat16 = layer, config.hidden_size, False
+            encoder.layer_norm = (
+                nn.Identity()
+            )  # the final norm belongs after the last layer of the complete network only
+        self.network = network.eval().requires_grad_(False)
+        self.layer = layer
+        self.dim = config.hidden_size
+        self.is_bfloat16 = False
         self.normalize = _wants_normalized(name, config.feat_extract_norm) if normalize is None else normalize
-        self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
-        self.min_samples = 1
-        for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
-            self.min_samples = (self.min_samples - 1) * stride + kernel
+        self.min_samples, hop = receptive_field(config.conv_kernel, config.conv_stride)
+        self.frame_rate = self.sample_rate / hop
         self.first_frame_seconds = self.min_samples / 2 / self.sample_rate
 
     def forward(self, waveform: Tensor) -> Tensor:
         return self.batch([waveform])[0]
 
     def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """Features (T, dim) of several waveforms, as ``SpeechEncoder``; see ``zoo.speech.packed_encoder``.
+        """Return the features (T, dim) of several waveforms, as ``SpeechEncoder``; see ``zoo.speech.packed_encoder``.
 
         Raises:
-            ValueError: Where one is shorter than ``min_samples``.
+            ValueError: If a waveform is shorter than ``min_samples``.
         """
         shortest = min(map(len, waveforms), default=self.min_samples)
         if shortest < self.min_samples:
             raise ValueError(f"{shortest} samples are too few for a frame: want {self.min_samples} or more")
         if self.normalize:
-            waveforms = [(w - w.mean()) / torch.sqrt(w.var(correction=0) + 1e-7) for w in waveforms]
+            waveforms = [_normalize(waveform) for waveform in waveforms]
         with torch.autocast(self.network.device.type, torch.bfloat16, enabled=self.is_bfloat16):
             if has_packed_form(self.network):
                 rows = encode_packed(self.network, waveforms)
@@ -181,14 +201,16 @@ class HubertEncoder(SpeechEncoder):
         return [row.float() for row in rows]
 
     def use_bfloat16(self) -> None:
-        """As ``SpeechEncoder``. The weights are rounded too, so this encoder is one to read with, not one to save."""
+        """As ``SpeechEncoder``. The weights are rounded as well, so this encoder should not be saved afterwards."""
         self.is_bfloat16 = True
-        for part in self.network.modules():
-            is_large = isinstance(part, nn.Linear) or (isinstance(part, nn.Conv1d) and part.in_channels > 1)
-            if is_large and not parametrize.is_parametrized(part):
-                part.to(torch.bfloat16)
-            if isinstance(part, nn.Conv1d) and part.groups > 1 and part.in_channels // part.groups < 16:
-                part.forward = _without_autocast(part.forward)  # oneDNN 3.10 gives wrong sums in bfloat16 with AMX
+        for module in self.network.modules():
+            is_convolution = isinstance(module, nn.Conv1d)
+            is_large = isinstance(module, nn.Linear) or (is_convolution and module.in_channels > 1)
+            if is_large and not parametrize.is_parametrized(module):
+                module.to(torch.bfloat16)
+            if is_convolution and module.groups > 1 and module.in_channels // module.groups < 16:
+                # oneDNN 3.10 returns wrong sums in bfloat16 with AMX.
+                module.forward = _without_autocast(module.forward)  # pyrefly: ignore[bad-assignment]
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.layer, "normalize": self.normalize}
@@ -197,7 +219,14 @@ class HubertEncoder(SpeechEncoder):
         self.network.save_pretrained(folder)
 
 
+def _normalize(waveform: Tensor) -> Tensor:
+    """Normalize to zero mean and unit variance, as wav2vec 2.0's feature extractor does: (num_samples,) to the same."""
+    return (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
+
+
 def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Wrap the forward of a module so that it runs in float32."""
+
     def in_float32(x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return forward(x.float())
@@ -206,6 +235,14 @@ def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor],
 
 
 def _wants_normalized(source: str, feat_extract_norm: str) -> bool:
+    """Return whether a checkpoint expects normalized waveforms.
+
+    Without a feature extractor beside the weights, networks with layer norm do and those with group norm do not.
+
+    Args:
+        source: Name or folder of the checkpoint; empty for a network that was not loaded from one.
+        feat_extract_norm: Norm of the convolutions, ``group`` or ``layer``.
+    """
     if not source:
         return feat_extract_norm == "layer"
     try:

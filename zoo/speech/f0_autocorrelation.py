@@ -34,7 +34,8 @@ class Autocorrelation(F0Extractor):
     Args:
         f0_min: Lowest F0 in Hz; the analysis window spans three of its periods.
         f0_max: Highest F0 in Hz, at most an eighth of the sample rate.
-        voicing_threshold: Peak height, where 1 is a perfectly periodic frame, below which a frame prefers to be unvoiced.
+        voicing_threshold: Peak height, where 1 is a perfectly periodic frame, below which a frame prefers to be
+            unvoiced.
         silence_threshold: Amplitude, as a share of the largest of the waveform, below which a frame prefers to be
             unvoiced.
         octave_cost: Subtracted from a peak for each octave below ``f0_max``, so that of two equal peaks the higher
@@ -144,8 +145,8 @@ class Autocorrelation(F0Extractor):
             strength: Strength of each peak, (N,).
             num_rows: Number of frames T.
         """
-        # Peaks are scattered into a table with a row per frame. A peak's column is its index minus that of the first peak
-        # of its frame. Rows with fewer peaks are filled with -inf, which topk puts last.
+        # Peaks are scattered into a table with a row per frame. A peak's column is its index minus that of the first
+        # peak of its frame. Rows with fewer peaks are filled with -inf, which topk puts last.
         count = torch.bincount(row, minlength=num_rows)
         first_of_row = count.cumsum(0) - count
         column = torch.arange(len(row), device=row.device) - first_of_row[row]
@@ -189,7 +190,7 @@ class Autocorrelation(F0Extractor):
         return paths.T.copy()
 
     def _transition_costs(self, frequency: np.ndarray, frames_per_10ms: float) -> np.ndarray:
-        """Return the costs (T - 1, B, from, to) between the 1 + K candidates of neighboring frames; candidate 0 is unvoiced."""
+        """Return the costs (T - 1, B, from, to) between the candidates of neighboring frames; 0 is unvoiced."""
         num_frames, batch_size, num_candidates = frequency.shape
         octaves = np.log2(frequency)
         shape = (num_frames - 1, batch_size, 1 + num_candidates, 1 + num_candidates)

@@ -14,8 +14,8 @@ from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track, interpolate_unvoice
 class FCPE(F0Extractor):
     """FCPE with the weights that the torchfcpe package carries.
 
-    The network works at 100 Hz, and each of its frames is repeated once. Its group norm normalizes over the whole waveform,
-    so a frame depends on all of the waveform and not on its surroundings only.
+    The network works at 100 Hz, and each of its frames is repeated once. Its group norm normalizes over the whole
+    waveform, so a frame depends on all of the waveform and not on its surroundings only.
 
     Args:
         threshold: Frames whose confidence is at most this are unvoiced.
@@ -52,7 +52,7 @@ class FCPE(F0Extractor):
         """Return torchfcpe's model on a device; the first call loads it."""
         if not self._network:
             with contextlib.redirect_stdout(io.StringIO()):
-                import torchfcpe  # here because the import takes a second, which users of other extractors need not wait
+                import torchfcpe  # here, since the import takes a second and other extractors do not need it
 
                 self._network.append(torchfcpe.spawn_bundled_infer_model("cpu").requires_grad_(False))
         return self._network[0].to(device)

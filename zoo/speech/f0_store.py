@@ -21,7 +21,9 @@ from zoo.files import atomic_file
 from zoo.processes import map_in_processes
 from zoo.speech.f0 import F0Extractor, F0Track
 
-SUFFIX, INDEX = ".f0", ".jsonl"  # of the values, float32 in Hz, and of the list of utterances
+VALUES = ".f0"  # suffix of the values: Hz as little-endian float32, negative where a frame is unvoiced
+INDEX = ".jsonl"  # suffix of the list of utterances
+BYTES_PER_VALUE = 4
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class F0Row:
     """One utterance of a store.
 
     Args:
-        id: Of the utterance.
-        speaker: Who speaks.
-        start: Its first frame in the file of values.
-        frames: Their number.
-        mean_hz: Over the voiced frames; 0 where there is none.
+        id: Id of the utterance.
+        speaker: Name of the speaker.
+        start: Index of the first frame in the file of values.
+        frames: Number of frames.
+        mean_hz: Mean over the voiced frames; 0 if there are none.
         skipped: Why there are no frames, if the audio could not be read.
     """
 
@@ -45,19 +47,37 @@ class F0Row:
     skipped: str | None = None
 
 
-class F0Store:
-    """Tracks of one split, opened by each process that reads them.
+@dataclass(frozen=True)
+class ExtractedF0:
+    """F0 of one utterance, or why it could not be computed.
 
     Args:
-        folder: Filled by ``write_f0``.
-        split: Such as train.
+        id: Id of the utterance.
+        speaker: Name of the speaker.
+        values: Hz, (T,) float32, negative where unvoiced; None if the audio could not be read.
+        error: Why the audio could not be read.
+    """
+
+    id: str
+    speaker: str
+    values: np.ndarray | None
+    error: str | None = None
+
+
+class F0Store:
+    """F0 tracks of one split; each process that reads them opens the file for itself.
+
+    Args:
+        folder: Folder written by ``write_f0``.
+        split: Name of the split, such as train.
 
     Raises:
-        FileNotFoundError: Where the folder has no such split.
+        FileNotFoundError: If the folder has no such split.
     """
 
     def __init__(self, folder: Path, split: str) -> None:
-        self.folder, self.split = Path(folder), split
+        self.folder = Path(folder)
+        self.split = split
         path = self.folder / (split + INDEX)
         if not path.is_file():
             raise FileNotFoundError(
@@ -72,82 +92,95 @@ class F0Store:
         return len(self.rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "_values"}
+        """Leave the memory map out when the store is sent to another process."""
+        state = dict(vars(self))
+        state.pop("_values", None)
+        return state
 
     @cached_property
     def _values(self) -> np.ndarray:
-        path = self.folder / (self.split + SUFFIX)
-        return np.memmap(path, np.float32, "r") if path.stat().st_size else np.zeros(0, np.float32)
+        path = self.folder / (self.split + VALUES)
+        if path.stat().st_size == 0:  # which cannot be mapped
+            return np.zeros(0, np.float32)
+        return np.memmap(path, np.float32, "r")
 
     def track(self, index: int, start: int = 0, frames: int | None = None) -> F0Track:
-        """Frames ``start`` to ``start + frames`` of an utterance; to its end if None."""
+        """Return the F0 of an utterance or of a section of it.
+
+        Args:
+            index: Index of the utterance in ``rows``.
+            start: First frame.
+            frames: Number of frames; to the end of the utterance if None or beyond it.
+        """
         row = self.rows[index]
-        stop = row.start + (row.frames if frames is None else min(start + frames, row.frames))
-        values = torch.from_numpy(np.array(self._values[row.start + start : stop]))
+        last = row.frames if frames is None else min(start + frames, row.frames)
+        section = self._values[row.start + start : row.start + last]
+        values = torch.from_numpy(np.array(section))
         return F0Track(values.abs(), values > 0)
 
 
 def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extractor, num_processes: int = 1) -> F0Store:
-    """Compute the F0 of every utterance of one split; what an interrupted run has done is kept.
-
-    The file of values holds Hz as float32, negative where a frame is unvoiced.
+    """Compute the F0 of every utterance of one split; an interrupted run is resumed where it stopped.
 
     Args:
-        folder: Gets ``{split}.f0`` and ``{split}.jsonl``.
-        split: Such as train.
-        cuts: Of that split, in the same order at every run.
+        folder: Folder of the store; gets ``{split}.f0`` and ``{split}.jsonl``.
+        split: Name of the split, such as train.
+        cuts: Utterances of the split, in the same order in every run.
         extractor: Waveform to F0.
-        num_processes: That compute at once; the result does not depend on it.
+        num_processes: Number of processes that compute F0; it does not change the result.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    index, values = folder / (split + INDEX), folder / (split + SUFFIX)
-    if not index.is_file():
-        part = folder / f".{split}{INDEX}.part"
-        done = _done(part, values)
-        with part.open("a") as lines, values.open("ab") as file:
-            start = done[-1].start + done[-1].frames if done else 0
-            with closing(
-                map_in_processes(
-                    partial(_compute, extractor=extractor), islice(cuts, len(done), None), num_processes, chunk_size=4
-                )
-            ) as found:
-                for cut_id, speaker, track in tqdm(found, f"F0 {split}", unit=" utterances", delay=3, disable=None):
-                    row = _row(cut_id, speaker, start, track)
-                    if row.frames:
-                        file.write(track.tobytes())
-                        file.flush()
-                    lines.write(json.dumps(asdict(row)) + "\n")
-                    lines.flush()
-                    start += row.frames
-        os.replace(part, index)
+    index_path = folder / (split + INDEX)
+    values_path = folder / (split + VALUES)
+    if index_path.is_file():
+        return F0Store(folder, split)
+    part = folder / f".{split}{INDEX}.part"  # becomes the index when it is complete
+    done = _resume(part, values_path)
+    start = done[-1].start + done[-1].frames if done else 0
+    remaining = islice(cuts, len(done), None)
+    extracted = map_in_processes(partial(_extract, extractor=extractor), remaining, num_processes, chunk_size=4)
+    with part.open("a") as lines, values_path.open("ab") as values, closing(extracted):
+        for result in tqdm(extracted, f"F0 {split}", unit=" utterances", delay=3, disable=None):
+            row = _to_row(result, start)
+            # Values before their row: a row in the index means that all of its values are in the file.
+            if result.values is not None and row.frames:
+                values.write(result.values.tobytes())
+                values.flush()
+            lines.write(json.dumps(asdict(row)) + "\n")
+            lines.flush()
+            start += row.frames
+    os.replace(part, index_path)
     return F0Store(folder, split)
 
 
-def _done(part: Path, values: Path) -> list[F0Row]:
-    """Rows of an interrupted run; half a line, and values without a line, are taken away."""
-    whole = (
-        [line for line in part.read_text().splitlines(keepends=True) if line.endswith("\n")] if part.is_file() else []
-    )
+def _resume(part: Path, values_path: Path) -> list[F0Row]:
+    """Return the rows of an interrupted run, and remove an incomplete last line and values without a row."""
+    lines = part.read_text().splitlines(keepends=True) if part.is_file() else []
+    complete = [line for line in lines if line.endswith("\n")]
     with atomic_file(part) as temporary:
-        temporary.write_text("".join(whole))
-    rows = [F0Row(**json.loads(line)) for line in whole]
-    values.touch()
-    os.truncate(values, 4 * (rows[-1].start + rows[-1].frames) if rows else 0)
+        temporary.write_text("".join(complete))
+    rows = [F0Row(**json.loads(line)) for line in complete]
+    num_values = rows[-1].start + rows[-1].frames if rows else 0
+    values_path.touch()
+    os.truncate(values_path, BYTES_PER_VALUE * num_values)
     return rows
 
 
-def _row(cut_id: str, speaker: str, start: int, track: np.ndarray | str) -> F0Row:
-    if isinstance(track, str):
-        return F0Row(cut_id, speaker, start, 0, 0.0, track)
-    voiced = track[track > 0]
-    return F0Row(cut_id, speaker, start, len(track), float(voiced.mean(dtype=np.float64)) if len(voiced) else 0.0)
+def _to_row(extracted: ExtractedF0, start: int) -> F0Row:
+    """Describe an utterance whose values begin at index ``start``."""
+    values = extracted.values
+    if values is None:
+        return F0Row(extracted.id, extracted.speaker, start, 0, 0.0, extracted.error)
+    voiced = values[values > 0]
+    mean_hz = float(voiced.mean(dtype=np.float64)) if len(voiced) else 0.0
+    return F0Row(extracted.id, extracted.speaker, start, len(values), mean_hz)
 
 
-def _compute(cut: Cut, extractor: F0Extractor) -> tuple[str, str, np.ndarray | str]:
-    """Id, speaker, and Hz (T,), negative where unvoiced; instead of them the reason why the audio cannot be read."""
+def _extract(cut: Cut, extractor: F0Extractor) -> ExtractedF0:
     speaker = to_utterance(cut).speaker
     try:
         track = extractor(load_waveform(cut, extractor.sample_rate))
     except AudioError as error:
-        return cut.id, speaker, str(error)
-    return cut.id, speaker, torch.where(track.voiced, track.frequency, -track.frequency).numpy().astype(np.float32)
+        return ExtractedF0(cut.id, speaker, None, str(error))
+    values = torch.where(track.voiced, track.frequency, -track.frequency)
+    return ExtractedF0(cut.id, speaker, values.numpy().astype(np.float32))

@@ -1,4 +1,4 @@
-"""Feature vectors on disk, read back in a random order with bounded memory."""
+"""Feature vectors on disk, read back in random order with bounded memory."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,24 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BLOCK_FRAMES = 256  # read at once: long enough for a disk, short enough that a buffer holds many places of the corpus
+# Frames per read: long enough for a disk, short enough that a buffer holds many places of the corpus.
+BLOCK_FRAMES = 256
+BYTES_PER_VALUE = 4
 
 
 class FrameSpool:
-    """A file of feature vectors without a name, gone when it is closed or the process ends.
+    """A temporary file of feature vectors, deleted when it is closed or the process ends.
 
-    The encoder runs once however many passes are made, and memory is that of one buffer however long the corpus is.
+    The encoder runs once for any number of passes, and memory is that of one buffer for any length of the corpus.
 
     Args:
-        folder: On the disk that takes 4 bytes for each number.
+        folder: Folder on the disk that stores the features, 4 bytes per value.
         dim: Width of the features.
-        buffer_frames: Held in memory while reading; frames are mixed within so many.
+        buffer_frames: Frames held in memory while reading, within which frames are shuffled.
     """
 
     def __init__(self, folder: Path, dim: int, buffer_frames: int = 65_536) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.file = tempfile.TemporaryFile(dir=folder, prefix="features")
-        self.dim, self.frames, self.buffer_frames = dim, 0, max(BLOCK_FRAMES, buffer_frames)
+        self.file = tempfile.TemporaryFile(dir=folder, prefix="features")  # noqa: SIM115 - closed by __exit__
+        self.dim = dim
+        self.frames = 0
+        self.buffer_frames = max(BLOCK_FRAMES, buffer_frames)
 
     def __enter__(self) -> "FrameSpool":
         return self
@@ -40,24 +44,34 @@ class FrameSpool:
         return self.frames
 
     def append(self, features: Tensor) -> None:
-        """Add feature vectors (T, dim)."""
-        self.file.seek(self.frames * self.dim * 4)
+        """Append feature vectors (T, dim)."""
+        self.file.seek(self.frames * self.dim * BYTES_PER_VALUE)
         self.file.write(features.detach().cpu().numpy().astype("<f4", order="C").tobytes())
         self.frames += len(features)
 
     def batches(self, size: int, passes: int = 1, seed: int = 0) -> Iterator[Tensor]:
-        """Yield batches (size, dim), the last of a buffer shorter; each pass takes each frame once, in an order of its own."""
-        draw = np.random.default_rng(seed)
-        for _ in range(passes):
-            starts = BLOCK_FRAMES * draw.permutation(-(-self.frames // BLOCK_FRAMES))
-            for group in np.array_split(starts, max(1, -(-self.frames // self.buffer_frames))):
-                held = (
-                    np.concatenate([self._block(start) for start in group])
-                    if len(group)
-                    else np.zeros((0, self.dim), "<f4")
-                )
-                yield from torch.from_numpy(held[draw.permutation(len(held))]).split(size)
+        """Yield batches (size, dim) in several passes, each with every frame once and an order of its own.
 
-    def _block(self, start: int) -> np.ndarray:
-        self.file.seek(start * self.dim * 4)
-        return np.frombuffer(self.file.read(BLOCK_FRAMES * self.dim * 4), "<f4").reshape(-1, self.dim)
+        A pass shuffles the blocks of the file, reads as many of them as fill the buffer, and shuffles the frames
+        within. The last batch of a buffer may be shorter.
+
+        Args:
+            size: Frames per batch.
+            passes: Number of passes.
+            seed: Seed of the orders.
+        """
+        generator = np.random.default_rng(seed)
+        num_blocks = -(-self.frames // BLOCK_FRAMES)
+        num_buffers = max(1, -(-self.frames // self.buffer_frames))
+        for _ in range(passes):
+            starts = BLOCK_FRAMES * generator.permutation(num_blocks)
+            for group in np.array_split(starts, num_buffers):
+                blocks = [self._read_block(start) for start in group]
+                buffer = np.concatenate(blocks) if blocks else np.zeros((0, self.dim), "<f4")
+                yield from torch.from_numpy(buffer[generator.permutation(len(buffer))]).split(size)
+
+    def _read_block(self, start: int) -> np.ndarray:
+        """Read up to ``BLOCK_FRAMES`` frames (N, dim) from frame ``start`` on."""
+        frame_bytes = self.dim * BYTES_PER_VALUE
+        self.file.seek(start * frame_bytes)
+        return np.frombuffer(self.file.read(BLOCK_FRAMES * frame_bytes), "<f4").reshape(-1, self.dim)

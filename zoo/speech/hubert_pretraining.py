@@ -1,4 +1,4 @@
-"""A HuBERT to be pretrained: the network, its masks, and the labels of its frames (Hsu et al. 2021, arXiv 2106.07447)."""
+"""Pretraining of HuBERT: the network, its masks, and the labels of its frames (Hsu et al. 2021, arXiv 2106.07447)."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import HubertConfig, HubertModel
 
-# 16 kHz to 25 Hz: HuBERT's seven layers to 50 Hz, and one more that halves the rate, as TWIST and Spirit LM have it.
+# From 16 kHz to 25 Hz: HuBERT's seven layers to 50 Hz, and one more that halves the rate, as in TWIST and Spirit LM.
 KERNELS_25HZ = (10, 3, 3, 3, 3, 2, 2, 2)
 STRIDES_25HZ = (5, 2, 2, 2, 2, 2, 2, 2)
 
@@ -26,23 +26,24 @@ def hubert(
     dropout: float = 0.1,
     layer_drop: float = 0.05,
 ) -> HubertModel:
-    """A transformers HuBERT with random weights; by default the base size at 25 Hz.
+    """Return a transformers HuBERT with random weights; the defaults are the base size at 25 Hz.
 
     Args:
-        hidden_size: Width.
-        num_layers: Transformer layers.
-        num_heads: Of attention; must divide ``hidden_size``.
+        hidden_size: Width of the transformer.
+        num_layers: Number of transformer layers.
+        num_heads: Number of attention heads; must divide ``hidden_size``.
         intermediate_size: Width of the feed-forward layers.
         conv_dim: Channels of the convolutions over the waveform.
-        conv_kernel: Taps of each of them.
-        conv_stride: Step of each; their product is the samples between two frames, 640 for 25 Hz.
-        position_kernel: Taps of the convolution that tells where a frame stands.
-        position_groups: Of its channels.
-        dropout: In the transformer.
-        layer_drop: Chance that a transformer layer is left out in a training step.
+        conv_kernel: Kernel size of each convolution.
+        conv_stride: Stride of each convolution. Their product is the number of samples between two frames, 640 at 25
+            Hz.
+        position_kernel: Kernel size of the positional convolution.
+        position_groups: Groups of the positional convolution; must divide ``hidden_size``.
+        dropout: Dropout of the transformer.
+        layer_drop: Probability that a transformer layer is skipped in a training step.
 
     Raises:
-        ValueError: Where kernels and strides differ in number, or the heads do not divide the width.
+        ValueError: If there are not as many kernels as strides, or heads or groups do not divide the width.
     """
     if len(conv_kernel) != len(conv_stride):
         raise ValueError(
@@ -50,7 +51,8 @@ def hubert(
         )
     if hidden_size % num_heads or hidden_size % position_groups:
         raise ValueError(
-            f"hidden_size {hidden_size} must be a multiple of num_heads {num_heads} and position_groups {position_groups}"
+            f"hidden_size {hidden_size} must be a multiple of num_heads {num_heads} "
+            f"and position_groups {position_groups}"
         )
     return HubertModel(
         HubertConfig(
@@ -61,7 +63,6 @@ def hubert(
             conv_dim=(conv_dim,) * len(conv_kernel),
             conv_kernel=tuple(conv_kernel),
             conv_stride=tuple(conv_stride),
-            num_feat_extract_layers=len(conv_kernel),
             num_conv_pos_embeddings=position_kernel,
             num_conv_pos_embedding_groups=position_groups,
             hidden_dropout=dropout,
@@ -74,13 +75,13 @@ def hubert(
 
 
 class UnitPredictor(nn.Module):
-    """Scores of the units of masked frames: cosine similarity to an embedding of each unit, over a temperature.
+    """Logits of units for masked frames: cosine similarity to an embedding of each unit, divided by a temperature.
 
     Args:
         hidden_size: Width of the network's output.
-        num_units: Classes.
-        dim: In which frames and units are compared.
-        temperature: The lower, the sharper.
+        num_units: Number of units.
+        dim: Width of the space in which frames and units are compared.
+        temperature: Temperature; the lower, the sharper the distribution.
     """
 
     def __init__(self, hidden_size: int, num_units: int, dim: int = 256, temperature: float = 0.1) -> None:
@@ -90,51 +91,45 @@ class UnitPredictor(nn.Module):
         self.temperature = temperature
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Logits: (..., hidden_size) -> (..., num_units)."""
-        return (
-            F.normalize(self.projection(hidden).float(), dim=-1)
-            @ F.normalize(self.units.float(), dim=-1).T
-            / self.temperature
-        )
+        """(..., hidden_size) -> (..., num_units)."""
+        frames = F.normalize(self.projection(hidden).float(), dim=-1)
+        units = F.normalize(self.units.float(), dim=-1)
+        return frames @ units.T / self.temperature
 
 
-def mask_spans(rows: int, frames: int, share: float, length: int, device: torch.device | None = None) -> Tensor:
-    """Frames (rows, frames) that are hidden: the same number of spans in every row, each at a place of its own.
+def mask_spans(
+    batch_size: int, num_frames: int, share: float, span_frames: int, device: torch.device | None = None
+) -> Tensor:
+    """Return a mask (batch_size, num_frames), True in masked frames: the same number of random spans in every row.
 
-    Spans may overlap, so that less than ``share`` is hidden; torch's own chance decides.
+    Spans may overlap, so that less than ``share`` may be masked. Random numbers come from torch's global generator.
 
     Args:
-        rows: Of the batch.
-        frames: Of each row.
-        share: Of the frames that spans without overlap would hide; HuBERT has 0.8.
-        length: Frames in a span; HuBERT has 200 ms.
-        device: Where the result is needed.
+        batch_size: Number of rows.
+        num_frames: Number of frames in each row.
+        share: Share of the frames that spans without overlap would mask; 0.8 in HuBERT.
+        span_frames: Length of a span in frames; 200 ms in HuBERT.
+        device: Device of the result; the CPU if None.
     """
-    length = min(length, frames)
-    count = min(max(1, round(share * frames / length)), frames - length + 1)
-    starts = torch.rand(rows, frames - length + 1, device=device).topk(count).indices
-    places = (starts[:, :, None] + torch.arange(length, device=device)).flatten(1)
-    return torch.zeros(rows, frames, dtype=torch.bool, device=device).scatter(1, places, True)
-
-
-def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> tuple[int, int]:
-    """Samples that a frame of a stack of convolutions sees, and samples between two frames."""
-    field, hop = 1, 1
-    for kernel, stride in zip(kernels, strides):
-        field, hop = field + (kernel - 1) * hop, hop * stride
-    return field, hop
+    span_frames = min(span_frames, num_frames)
+    num_starts = num_frames - span_frames + 1
+    num_spans = min(max(1, round(share * num_frames / span_frames)), num_starts)
+    # The largest of random numbers, one per possible start, are a draw without replacement in each row.
+    starts = torch.rand(batch_size, num_starts, device=device).topk(num_spans).indices
+    masked = (starts[:, :, None] + torch.arange(span_frames, device=device)).flatten(1)
+    return torch.zeros(batch_size, num_frames, dtype=torch.bool, device=device).scatter(1, masked, True)
 
 
 def frame_labels(
     labels: np.ndarray, first_label_seconds: float, label_rate: float, centers_seconds: np.ndarray
 ) -> np.ndarray:
-    """For each frame the label whose middle is nearest to the frame's: (T,) -> (frames,).
+    """Return for each frame the label whose center is nearest to that of the frame: (T,) -> (frames,).
 
     Args:
-        labels: Of the whole waveform.
-        first_label_seconds: Middle of the first label.
+        labels: Labels of the whole waveform, (T,).
+        first_label_seconds: Time of the center of the first label.
         label_rate: Labels per second.
-        centers_seconds: Middles of the frames, (frames,).
+        centers_seconds: Times of the centers of the frames, (frames,).
     """
     nearest = np.floor((centers_seconds - first_label_seconds) * label_rate + 0.5).astype(np.int64)
     return labels[np.clip(nearest, 0, len(labels) - 1)]

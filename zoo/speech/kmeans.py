@@ -9,19 +9,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+UNUSED_BATCHES = 20  # a centroid without frames for so many mini-batches is re-seeded
+EPSILON = 1e-12  # keeps sampling weights valid where all distances are 0
+
 
 class KMeans(nn.Module):
-    """Nearest of ``num_clusters`` centroids; or nearest on the whole, where each change of unit has a penalty.
+    """Units as the nearest of ``num_clusters`` centroids, optionally with a penalty on changes of unit.
 
-    Features without context jump to and fro between neighboring clusters. With a penalty the units of an utterance are the
-    sequence with the smallest sum of squared distances and prices, found by dynamic programming (Kamper and van Niekerk
-    2021): fewer tokens a second that tell as much of the phones.
+    Features without context fluctuate between neighboring clusters. With a penalty, the units of an utterance are the
+    sequence with the smallest sum of squared distances and penalties, found by dynamic programming (Kamper and van
+    Niekerk 2021): fewer tokens per second with as much information about phones.
 
     Args:
-        num_clusters: Units are 0 to ``num_clusters`` - 1.
+        num_clusters: Number of units.
         dim: Width of the features.
-        switch_penalty: Of a change of unit, as a multiple of the mean squared distance to the nearest centroid; 0 for none.
+        switch_penalty: Penalty of a change of unit, as a multiple of the mean squared distance to the nearest centroid;
+            0 takes the nearest centroid of each frame.
+
+    Raises:
+        ValueError: If the penalty is negative.
     """
+
+    centroids: Tensor
+    mean_distance: Tensor
 
     def __init__(self, num_clusters: int, dim: int, switch_penalty: float = 0.0) -> None:
         super().__init__()
@@ -29,15 +39,16 @@ class KMeans(nn.Module):
             raise ValueError(f"switch_penalty must not be negative, got {switch_penalty}")
         self.switch_penalty = switch_penalty
         self.register_buffer("centroids", torch.zeros(num_clusters, dim))
-        self.register_buffer("mean_distance", torch.ones(()))
+        self.register_buffer("mean_distance", torch.ones(()))  # mean squared distance to the nearest centroid
 
     @property
     def size(self) -> int:
+        """Number of units."""
         return len(self.centroids)
 
     @property
     def stream_size(self) -> int:
-        """Values that ``forward`` may give."""
+        """Number of values that ``forward`` may return."""
         return len(self.centroids)
 
     @property
@@ -46,11 +57,11 @@ class KMeans(nn.Module):
         return self.centroids.shape[1]
 
     def config(self) -> dict[str, Any]:
-        """Arguments that make this quantizer again, but for its weights."""
+        """Return the constructor arguments, as JSON can express them."""
         return {"num_clusters": self.size, "dim": self.dim, "switch_penalty": self.switch_penalty}
 
     def forward(self, features: Tensor) -> Tensor:
-        """Units of one utterance: (T, dim) -> (T,) int64."""
+        """Return the units of one utterance: (T, dim) -> (T,) int64."""
         if not self.switch_penalty:
             return self.nearest(features)
         distances = torch.cdist(features, self.centroids).square().cpu().numpy()
@@ -58,39 +69,54 @@ class KMeans(nn.Module):
         return torch.from_numpy(path).to(features.device)
 
     def log_probs(self, features: Tensor) -> Tensor:
-        """Log-probabilities of the units of each frame by itself, in which a change costs ``switch_penalty`` nats: (..., T, dim) -> (..., T, size)."""
+        """Return log-probabilities of the units of each frame: (..., T, dim) -> (..., T, size).
+
+        Squared distances are scaled so that a change of unit costs ``switch_penalty`` nats.
+        """
         return (-torch.cdist(features, self.centroids).square() / self.mean_distance).log_softmax(-1)
 
     def nearest(self, features: Tensor) -> Tensor:
-        """The nearest centroid of each frame by itself: (T, dim) -> (T,) int64."""
+        """Return the nearest centroid of each frame, without penalties: (..., dim) -> (...) int64."""
+        # |x - c|^2 is smallest where x c - |c|^2 / 2 is largest; |x|^2 is the same for all centroids.
         return (features @ self.centroids.T - self.centroids.square().sum(1) / 2).argmax(-1)
 
 
 def min_cost_path(distances: np.ndarray, penalty: float) -> np.ndarray:
-    """The unit of each frame (T,) with the smallest sum of distances (T, K) and of ``penalty`` for each change."""
-    frames, units = len(distances), np.arange(distances.shape[1])
-    cost, before = np.zeros(len(units)), np.empty(distances.shape, dtype=np.int64)
-    for frame in range(frames):
+    """Return the unit sequence (T,) that minimizes the sum of distances plus ``penalty`` for each change of unit.
+
+    The Viterbi algorithm. Since all changes cost the same, the best predecessor of a unit is either the unit itself or
+    the one with the lowest cost so far, which makes a frame linear in the number of units instead of quadratic.
+
+    Args:
+        distances: Cost of each unit in each frame, (T, K).
+        penalty: Cost of a change of unit, not negative.
+    """
+    num_frames, num_units = distances.shape
+    units = np.arange(num_units)
+    cost = np.zeros(num_units)  # of the best path that ends in each unit
+    predecessor = np.empty(distances.shape, dtype=np.int64)
+    for frame in range(num_frames):
         cheapest = cost.argmin()
-        changes = cost[cheapest] + penalty < cost
-        before[frame] = np.where(changes, cheapest, units)
-        cost = np.where(changes, cost[cheapest] + penalty, cost) + distances[frame]
-    path = np.empty(frames, dtype=np.int64)
+        switches = cost[cheapest] + penalty < cost
+        predecessor[frame] = np.where(switches, cheapest, units)
+        cost = np.where(switches, cost[cheapest] + penalty, cost) + distances[frame]
+    # Trace the best path back from the last frame.
+    path = np.empty(num_frames, dtype=np.int64)
     unit = cost.argmin()
-    for frame in reversed(range(frames)):
+    for frame in reversed(range(num_frames)):
         path[frame] = unit
-        unit = before[frame, unit]
+        unit = predecessor[frame, unit]
     return path
 
 
 @dataclass
 class KMeansFit:
-    """What fitting tells beside the centroids.
+    """Result of ``fit_kmeans``.
 
     Args:
         quantizer: The fitted quantizer.
         inertia: Mean squared distance to the nearest centroid, of each mini-batch.
-        reseeded: Centroids that lost all their frames and were started again.
+        reseeded: Number of centroids that lost all their frames and were re-seeded.
     """
 
     quantizer: KMeans
@@ -107,65 +133,105 @@ def fit_kmeans(
     switch_penalty: float = 0.0,
     on_batch: Callable[[int, float], None] | None = None,
 ) -> KMeansFit:
-    """Coverage in one pass over a stream (Sculley 2010), started by k-means++ (Arthur and Vassilvitskii 2007).
+    """Fit k-means in one pass over a stream of mini-batches (Sculley 2010), initialized by k-means++.
 
-    ResultCache is that of the start and of one batch, however long the stream is.
+    Memory is that of the first ``init_frames`` frames and one batch, however long the stream is.
 
     Args:
-        batches: Features (N, dim); repeat the corpus for more passes, as ``FrameSpool`` does.
-        num_clusters: At most the number of frames in the start.
-        seed: Of the start and the re-seeding.
-        init_frames: First frames of the stream, from which the start is drawn.
-        switch_penalty: Of the quantizer; the fit itself takes each frame by itself.
-        on_batch: Told the number of each mini-batch and its inertia, for a curve.
+        batches: Features, (N, dim) each; for several passes, repeat the corpus, as ``FrameSpool`` does.
+        num_clusters: Number of clusters, at most the number of frames that k-means++ draws from.
+        seed: Seed of the initialization and of re-seeding.
+        init_frames: Number of frames, from the start of the stream, from which k-means++ draws the first centroids.
+        switch_penalty: Penalty of the quantizer; fitting ignores it.
+        on_batch: Called with the number of each mini-batch and its inertia.
 
     Raises:
-        ValueError: Where the stream has fewer frames than clusters.
+        ValueError: If the stream has fewer frames than clusters.
     """
-    draw, stream, held = torch.Generator().manual_seed(seed), iter(batches), []
+    generator = torch.Generator().manual_seed(seed)
+    stream = iter(batches)
+    first_batches: list[Tensor] = []
     for batch in stream:
-        held.append(batch)
-        if sum(map(len, held)) >= init_frames:
+        first_batches.append(batch)
+        if sum(map(len, first_batches)) >= init_frames:
             break
-    start = torch.cat(held) if held else torch.zeros(0, 1)
+    start = torch.cat(first_batches) if first_batches else torch.zeros(0, 1)
     if len(start) < num_clusters:
         raise ValueError(f"{len(start)} frames cannot make {num_clusters} clusters: give more speech or fewer clusters")
     quantizer = KMeans(num_clusters, start.shape[1], switch_penalty)
-    quantizer.centroids.copy_(_plus_plus(start, num_clusters, draw))
-    fit, counts, last_seen = KMeansFit(quantizer), torch.zeros(num_clusters), torch.zeros(num_clusters)
-    for number, batch in enumerate(chain(held, stream)):
-        _step(fit, batch, counts, last_seen, number, draw)
+    quantizer.centroids.copy_(_plus_plus(start, num_clusters, generator))
+    fit = KMeansFit(quantizer)
+    updates = _CentroidUpdates(fit, generator)
+    for number, batch in enumerate(chain(first_batches, stream)):
+        updates.step(batch, number)
         if on_batch is not None:
             on_batch(number, fit.inertia[-1])
     quantizer.mean_distance.fill_(sum(fit.inertia[-10:]) / len(fit.inertia[-10:]))
     return fit
 
 
-def _step(fit: KMeansFit, batch: Tensor, counts: Tensor, last_seen: Tensor, number: int, draw: torch.Generator) -> None:
-    centroids = fit.quantizer.centroids
-    units = fit.quantizer.nearest(batch)
-    fit.inertia.append((batch - centroids[units]).square().sum(1).mean().item())
-    found = torch.bincount(units, minlength=len(centroids))
-    counts += found
-    sums = torch.zeros_like(centroids).index_add_(0, units, batch)
-    rate = (1 / counts.clamp(min=1))[:, None]
-    centroids += rate * (sums - found[:, None] * centroids)
-    last_seen[found > 0] = number
-    dead = (number - last_seen >= 20).nonzero().flatten()
-    if len(dead):
-        far = (batch - centroids[fit.quantizer.nearest(batch)]).square().sum(1)
-        centroids[dead] = batch[
-            torch.multinomial(far + 1e-12, len(dead), replacement=len(dead) > len(batch), generator=draw)
-        ]
-        counts[dead], last_seen[dead] = counts[dead].clamp(max=1), number
-        fit.reseeded += len(dead)
+class _CentroidUpdates:
+    """Moves the centroids of a fit, one mini-batch after another.
+
+    Args:
+        fit: The fit, whose quantizer, inertia and re-seeding count are updated in place.
+        generator: Source of random numbers for re-seeding.
+    """
+
+    def __init__(self, fit: KMeansFit, generator: torch.Generator) -> None:
+        self.fit = fit
+        self.generator = generator
+        num_clusters = fit.quantizer.size
+        self.counts = torch.zeros(num_clusters)  # frames that each centroid is the mean of
+        self.last_used = torch.zeros(num_clusters)  # last mini-batch with a frame of each centroid
+
+    def step(self, batch: Tensor, number: int) -> None:
+        """Update the centroids with a mini-batch.
+
+        Args:
+            batch: Features, (N, dim).
+            number: Number of the mini-batch, from 0.
+        """
+        quantizer = self.fit.quantizer
+        centroids = quantizer.centroids
+        units = quantizer.nearest(batch)
+        self.fit.inertia.append((batch - centroids[units]).square().sum(1).mean().item())
+        # Each centroid becomes the mean of all frames that were ever assigned to it: it moves towards the sum of the
+        # new ones with a learning rate of one over its count (Sculley 2010).
+        batch_counts = torch.bincount(units, minlength=quantizer.size)
+        self.counts += batch_counts
+        sums = torch.zeros_like(centroids).index_add_(0, units, batch)
+        rate = (1 / self.counts.clamp(min=1))[:, None]
+        centroids += rate * (sums - batch_counts[:, None] * centroids)
+        self.last_used[batch_counts > 0] = number
+        self._reseed_unused(batch, number)
+
+    def _reseed_unused(self, batch: Tensor, number: int) -> None:
+        """Put centroids without recent frames on frames of the batch, preferably far from all centroids."""
+        quantizer = self.fit.quantizer
+        centroids = quantizer.centroids
+        unused = (number - self.last_used >= UNUSED_BATCHES).nonzero().flatten()
+        if len(unused) == 0:
+            return
+        distance = (batch - centroids[quantizer.nearest(batch)]).square().sum(1)
+        with_replacement = len(unused) > len(batch)
+        chosen = torch.multinomial(
+            distance + EPSILON, len(unused), replacement=with_replacement, generator=self.generator
+        )
+        centroids[unused] = batch[chosen]
+        self.counts[unused] = self.counts[unused].clamp(max=1)  # so that the centroid soon follows its new frames
+        self.last_used[unused] = number
+        self.fit.reseeded += len(unused)
 
 
-def _plus_plus(frames: Tensor, count: int, draw: torch.Generator) -> Tensor:
-    """Centroids drawn one after another with probability growing with the squared distance to those drawn before."""
-    chosen = [int(torch.randint(len(frames), (1,), generator=draw))]
+def _plus_plus(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draw initial centroids by k-means++ (Arthur and Vassilvitskii 2007): (N, dim) -> (count, dim).
+
+    Each frame is drawn with a probability proportional to its squared distance to the nearest of those drawn before.
+    """
+    chosen = [int(torch.randint(len(frames), (1,), generator=generator))]
     distance = (frames - frames[chosen[0]]).square().sum(1)
     while len(chosen) < count:
-        chosen.append(int(torch.multinomial(distance + 1e-12, 1, generator=draw)))
+        chosen.append(int(torch.multinomial(distance + EPSILON, 1, generator=generator)))
         distance = torch.minimum(distance, (frames - frames[chosen[-1]]).square().sum(1))
     return frames[chosen]

@@ -1,11 +1,13 @@
-"""A transformers speech encoder over many utterances at once, each as if it were alone.
+"""A transformers speech encoder over a batch of utterances, with the features that each would have alone.
 
-Nothing is padded, so there is nothing to mask: the frames of all utterances stand one below another, (N, D). What looks at one frame
-alone (linear layers, norms) takes them all together; what looks along time (convolutions, attention) takes each utterance by
-itself. The convolutions go through time in short pieces, so that they stay in the processor's cache and need little memory.
+Nothing is padded, so nothing has to be masked: the frames of all utterances are rows of one matrix (N, D), one
+    utterance
+after another. Layers that look at single frames (linear layers, norms) process all rows at once; layers that look along
+time (convolutions, attention) process each utterance separately. The convolutions run over short chunks of time, so
+that their intermediate results stay in the cache of the processor and need little memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,129 +15,195 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
-# Products of one to three rows take other kernels, with other roundings, than those of many.
+from zoo.speech.receptive_field import receptive_field
+
+# Matrix products of one to three rows use other kernels, with other rounding, than those of many rows. With at least
+# this many rows, an utterance alone has bit by bit the features that it has in a batch.
 MIN_ROWS = 16
-# Output frames of the convolutions at a time: 2 s at 50 Hz on a processor; few launches on an accelerator.
-PIECE_FRAMES = {"cpu": 100}
-PIECE_FRAMES_ELSEWHERE = 1000
+# Output frames of the convolutions per chunk. On a CPU, 2 s at 50 Hz fit the cache; on an accelerator, few launches
+# count.
+CPU_CHUNK_FRAMES = 100
+ACCELERATOR_CHUNK_FRAMES = 1000
 
 
 def encode_packed(network: PreTrainedModel, waveforms: Sequence[Tensor]) -> list[Tensor]:
-    """Last hidden states (T, D) of each waveform (num_samples,).
+    """Return the last hidden states (T, D) of each waveform (num_samples,).
 
     Args:
-        network: A HuBERT, wav2vec 2.0 or WavLM. Where its attention needs to know the place of a frame (WavLM) the transformer
-            layers take one utterance after the other.
-        waveforms: Each at least as long as the receptive field of the convolutions.
+        network: A HuBERT, wav2vec 2.0 or WavLM (see ``has_packed_form``). With attention that depends on the position
+            of frames (WavLM), the transformer layers process one utterance after the other.
+        waveforms: Waveforms, each at least as long as the receptive field of the convolutions.
     """
-    with parametrize.cached():  # the positional convolution's weight norm, once for all rows
+    with parametrize.cached():  # computes the weight norm of the positional convolution once for all utterances
         rows = [_project(network, _convolve(network, waveform)) for waveform in waveforms]
-        if not _attends_anywhere(network):
-            return [network.encoder(row[None]).last_hidden_state[0] for row in rows]
-        return _transform(network.encoder, rows)
+        if _has_plain_attention(network):
+            return _transform(network, rows)
+        encoder = network.get_submodule("encoder")
+        return [encoder(row[None]).last_hidden_state[0] for row in rows]
 
 
 def has_packed_form(network: PreTrainedModel) -> bool:
-    """Whether ``encode_packed`` knows a network; those with an adapter after the encoder it does not."""
-    parts = all(hasattr(network, name) for name in ("feature_extractor", "feature_projection", "encoder"))
-    return parts and getattr(network, "adapter", None) is None and hasattr(network.feature_extractor, "conv_layers")
+    """Return whether ``encode_packed`` supports a network; it does not support adapters after the encoder."""
+    for name in ("feature_extractor", "feature_projection", "encoder"):
+        if not hasattr(network, name):
+            return False
+    return getattr(network, "adapter", None) is None and hasattr(network.feature_extractor, "conv_layers")
 
 
-def _attends_anywhere(network: PreTrainedModel) -> bool:
-    """Whether the attention is the plain one, without a bias for the distance of two frames."""
-    return not any(hasattr(layer.attention, "gru_rel_pos_const") for layer in network.encoder.layers)
+def _has_plain_attention(network: PreTrainedModel) -> bool:
+    """Return whether the attention has no bias for the distance of two frames."""
+    layers = _children(network, "encoder.layers")
+    return not any(hasattr(layer.attention, "gru_rel_pos_const") for layer in layers)
 
 
 def _convolve(network: PreTrainedModel, waveform: Tensor) -> Tensor:
-    """The convolutions over one waveform in pieces: (num_samples,) -> (T, C)."""
-    layers = list(network.feature_extractor.conv_layers)
-    if isinstance(getattr(layers[0], "layer_norm", None), nn.GroupNorm):
-        layers[0] = _FoldedGroupNorm(layers[0], waveform)
-    hop, field = 1, 1
-    for conv in reversed([layer.conv for layer in layers]):
-        hop, field = hop * conv.stride[0], (field - 1) * conv.stride[0] + conv.kernel_size[0]
-    frames, step = (len(waveform) - field) // hop + 1, PIECE_FRAMES.get(waveform.device.type, PIECE_FRAMES_ELSEWHERE)
-    pieces = []
-    for start in range(0, frames, step):
-        x = waveform[None, None, start * hop : (min(start + step, frames) - 1) * hop + field]
-        for layer in layers:
-            x = layer(x)
-        pieces.append(x[0].T)
-    return torch.cat(pieces)
+    """Run the convolutions over one waveform in chunks: (num_samples,) -> (T, C)."""
+    layers = _children(network, "feature_extractor.conv_layers")
+    convolutions = [_convolution(layer) for layer in layers]
+    steps: list[Callable[[Tensor], Tensor]] = list(layers)
+    norm = getattr(layers[0], "layer_norm", None)
+    if isinstance(norm, nn.GroupNorm):
+        steps[0] = _FoldedGroupNorm(convolutions[0], norm, layers[0].get_submodule("activation"), waveform)
+    kernels = [convolution.kernel_size[0] for convolution in convolutions]
+    strides = [convolution.stride[0] for convolution in convolutions]
+    field, hop = receptive_field(kernels, strides)
+    num_frames = (len(waveform) - field) // hop + 1
+    chunk_frames = CPU_CHUNK_FRAMES if waveform.device.type == "cpu" else ACCELERATOR_CHUNK_FRAMES
+    chunks = []
+    for start in range(0, num_frames, chunk_frames):
+        last = min(start + chunk_frames, num_frames) - 1
+        x = waveform[None, None, start * hop : last * hop + field]  # the samples that frames start to last see
+        for step in steps:
+            x = step(x)
+        chunks.append(x[0].T)
+    return torch.cat(chunks)
 
 
 class _FoldedGroupNorm:
-    """The first convolution with a group norm over the whole of one waveform, made one convolution with other weights.
+    """The first convolution and its group norm as one convolution with other weights.
 
-    A convolution of one channel is linear in the k samples that it sees, so mean and variance of its outputs follow from mean
-    and covariance (k, k) of those; they are found before any output is made, and the waveform may then come in pieces.
+    The group norm normalizes each channel by its mean and variance over the whole waveform, which a chunk does not
+    know. But a convolution with one input channel is linear in the k samples that it sees: with the mean m (k,) and
+    covariance C (k, k) of these windows, a channel with weights w has mean w m and variance w C w. They are computed
+    from the waveform before any output is, and folded into weights and bias, which are then applied to one chunk after
+    the other.
 
     Args:
-        layer: Of transformers' feature extractor, with as many groups as channels.
-        waveform: (num_samples,), the whole of it.
+        convolution: Convolution with one input channel. Its bias, if any, cancels in the norm.
+        norm: Group norm with as many groups as channels.
+        activation: Activation that follows.
+        waveform: The whole waveform, (num_samples,).
     """
 
-    def __init__(self, layer: nn.Module, waveform: Tensor) -> None:
-        conv, norm = layer.conv, layer.layer_norm
-        self.conv, self.activation = conv, layer.activation
-        seen = waveform.double().unfold(0, conv.kernel_size[0], conv.stride[0])  # (T, k)
-        mean = seen.mean(0)
-        covariance = (seen - mean).T @ (seen - mean) / len(seen)
-        taps = conv.weight[:, 0].double()  # (C, k)
-        variance = ((taps @ covariance) * taps).sum(1).clamp(min=0)
+    def __init__(
+        self,
+        convolution: nn.Conv1d,
+        norm: nn.GroupNorm,
+        activation: Callable[[Tensor], Tensor],
+        waveform: Tensor,
+    ) -> None:
+        self.stride = convolution.stride[0]
+        self.activation = activation
+        windows = waveform.double().unfold(0, convolution.kernel_size[0], self.stride)  # (T, k)
+        mean = windows.mean(0)
+        covariance = (windows - mean).T @ (windows - mean) / len(windows)
+        weights = convolution.weight[:, 0].double()  # (C, k)
+        variance = ((weights @ covariance) * weights).sum(1).clamp(min=0)
         scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
-        self.weight = (scale[:, None] * taps).to(waveform.dtype)[:, None]
-        self.bias = (norm.bias.double() - scale * (taps @ mean)).to(waveform.dtype)  # a bias of the convolution cancels
+        self.weight = (scale[:, None] * weights).to(waveform.dtype)[:, None]  # (C, 1, k)
+        self.bias = (norm.bias.double() - scale * (weights @ mean)).to(waveform.dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # cheap, and the one layer that sees raw samples
-            return self.activation(F.conv1d(x, self.weight, self.bias, self.conv.stride))
+        """(1, 1, num_samples) -> (1, C, T)."""
+        with torch.autocast(x.device.type, enabled=False):  # cheap, and the only layer that sees raw samples
+            return self.activation(F.conv1d(x, self.weight, self.bias, self.stride))
 
 
 def _project(network: PreTrainedModel, frames: Tensor) -> Tensor:
-    """Frames of the convolutions to the width of the transformer: (T, C) -> (T, D)."""
-    projected = network.feature_projection(_at_least(frames, MIN_ROWS))
-    return (projected[0] if isinstance(projected, tuple) else projected)[: len(frames)]
+    """Project the frames of the convolutions to the width of the transformer: (T, C) -> (T, D)."""
+    projected = network.get_submodule("feature_projection")(_pad_rows(frames))
+    if isinstance(projected, tuple):  # wav2vec 2.0 and WavLM also return the normalized frames
+        projected = projected[0]
+    return projected[: len(frames)]
 
 
-def _transform(encoder: nn.Module, rows: list[Tensor]) -> list[Tensor]:
-    """The transformer over rows of frames: (T, D) each."""
+def _transform(network: PreTrainedModel, rows: list[Tensor]) -> list[Tensor]:
+    """Run the transformer over the frames of each utterance: (T, D) each."""
+    encoder = network.get_submodule("encoder")
+    layers = _children(network, "encoder.layers")
+    position = encoder.get_submodule("pos_conv_embed")
+    final_norm = encoder.get_submodule("layer_norm")
+    num_heads = network.config.num_attention_heads
     lengths = [len(row) for row in rows]
-    is_stable = any("StableLayerNorm" in type(layer).__name__ for layer in encoder.layers)
-    x = torch.cat([row + encoder.pos_conv_embed(row[None])[0] for row in rows])
-    x = _at_least(x, MIN_ROWS)
-    if not is_stable:
-        x = encoder.layer_norm(x)
-    for layer in encoder.layers:
-        x = _stable_layer(layer, x, lengths) if is_stable else _layer(layer, x, lengths)
-    if is_stable:
-        x = encoder.layer_norm(x)
+    is_pre_norm = any("StableLayerNorm" in type(layer).__name__ for layer in layers)
+    x = _pad_rows(torch.cat([row + position(row[None])[0] for row in rows]))
+    if not is_pre_norm:
+        x = final_norm(x)  # the norm that pre-norm networks have at the end is at the start of post-norm ones
+    for layer in layers:
+        if is_pre_norm:
+            x = _pre_norm_layer(layer, x, lengths, num_heads)
+        else:
+            x = _post_norm_layer(layer, x, lengths, num_heads)
+    if is_pre_norm:
+        x = final_norm(x)
     return list(x[: sum(lengths)].split(lengths))
 
 
-def _layer(layer: nn.Module, x: Tensor, lengths: list[int]) -> Tensor:
-    x = layer.layer_norm(x + _attend(layer.attention, x, lengths))
-    return layer.final_layer_norm(x + layer.feed_forward(x))
+def _post_norm_layer(layer: nn.Module, x: Tensor, lengths: list[int], num_heads: int) -> Tensor:
+    attention_norm = layer.get_submodule("layer_norm")
+    final_norm = layer.get_submodule("final_layer_norm")
+    x = attention_norm(x + _attend(layer.get_submodule("attention"), x, lengths, num_heads))
+    return final_norm(x + layer.get_submodule("feed_forward")(x))
 
 
-def _stable_layer(layer: nn.Module, x: Tensor, lengths: list[int]) -> Tensor:
-    x = x + _attend(layer.attention, layer.layer_norm(x), lengths)
-    x = x + layer.feed_forward(layer.final_layer_norm(x))
-    return x if layer.adapter_layer is None else x + layer.adapter_layer(x)
+def _pre_norm_layer(layer: nn.Module, x: Tensor, lengths: list[int], num_heads: int) -> Tensor:
+    attention_norm = layer.get_submodule("layer_norm")
+    final_norm = layer.get_submodule("final_layer_norm")
+    adapter = getattr(layer, "adapter_layer", None)
+    x = x + _attend(layer.get_submodule("attention"), attention_norm(x), lengths, num_heads)
+    x = x + layer.get_submodule("feed_forward")(final_norm(x))
+    return x + adapter(x) if isinstance(adapter, nn.Module) else x
 
 
-def _attend(attention: nn.Module, x: Tensor, lengths: list[int]) -> Tensor:
-    """Self-attention within each row: (N, D) -> (N, D)."""
-    heads = [
-        project(x).unflatten(1, (attention.num_heads, -1)).transpose(0, 1)  # (H, N, D / H)
-        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-    ]
-    rest = x.shape[0] - sum(lengths)  # rows that only fill up
-    by_row = zip(*(part.split([*lengths, rest], dim=1) for part in heads))
-    mixed = [F.scaled_dot_product_attention(q[None], k[None], v[None])[0] if q.shape[1] else q for q, k, v in by_row]
-    return attention.out_proj(torch.cat(mixed, dim=1).transpose(0, 1).flatten(1))
+def _attend(attention: nn.Module, x: Tensor, lengths: list[int], num_heads: int) -> Tensor:
+    """Self-attention within each utterance: (N, D) -> (N, D).
+
+    Args:
+        attention: Attention of a transformer layer.
+        x: Rows of all utterances, and rows of padding at the end, (N, D).
+        lengths: Number of rows of each utterance.
+        num_heads: Number of attention heads.
+    """
+    # Projections run over all rows; then queries, keys and values are split by utterance. The padding rows are a last
+    # "utterance" of their own, so that they reach no other row.
+    sections = [*lengths, x.shape[0] - sum(lengths)]
+    by_projection = []
+    for name in ("q_proj", "k_proj", "v_proj"):
+        projected = attention.get_submodule(name)(x)
+        heads = projected.unflatten(1, (num_heads, -1)).transpose(0, 1)  # (H, N, D / H)
+        by_projection.append(heads.split(sections, dim=1))
+    mixed = []
+    for query, key, value in zip(*by_projection, strict=True):
+        if query.shape[1] == 0:  # no padding
+            mixed.append(query)
+        else:
+            mixed.append(F.scaled_dot_product_attention(query[None], key[None], value[None])[0])
+    joined = torch.cat(mixed, dim=1).transpose(0, 1).flatten(1)  # (N, D)
+    return attention.get_submodule("out_proj")(joined)
 
 
-def _at_least(x: Tensor, rows: int) -> Tensor:
-    """Rows of zeros below (N, D) until there are so many."""
-    return F.pad(x, (0, 0, 0, rows - len(x))) if len(x) < rows else x
+def _pad_rows(x: Tensor) -> Tensor:
+    """Append rows of zeros to (N, D) until there are ``MIN_ROWS``."""
+    return F.pad(x, (0, 0, 0, MIN_ROWS - len(x))) if len(x) < MIN_ROWS else x
+
+
+def _children(network: nn.Module, path: str) -> list[nn.Module]:
+    """Return the modules of the ModuleList at a path such as ``encoder.layers``."""
+    return list(network.get_submodule(path).children())
+
+
+def _convolution(layer: nn.Module) -> nn.Conv1d:
+    """Return the convolution of a layer of the feature extractor."""
+    convolution = layer.get_submodule("conv")
+    assert isinstance(convolution, nn.Conv1d)
+    return convolution

@@ -1,4 +1,4 @@
-"""Phonetic units: an encoder's features, quantized."""
+"""Phonetic units: features of a speech encoder, quantized."""
 
 import json
 from collections.abc import Sequence
@@ -7,35 +7,48 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from zoo.files import atomic_folder
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder
 from zoo.speech.kmeans import KMeans
-from zoo.speech.unit_extractor import UnitExtractor
+from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.speech.vtln import VTLNFilterbankEncoder
 from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
 
-ENCODERS = {kind.__name__: kind for kind in (FilterbankEncoder, VTLNFilterbankEncoder, HubertEncoder)}
-QUANTIZERS = {kind.__name__: kind for kind in (KMeans, CTCQuantizer, ContextCTCQuantizer)}
-CONFIG, WEIGHTS, ENCODER = "phonetic.json", "quantizer.safetensors", "encoder"
-
 Quantizer = KMeans | CTCQuantizer
+
+# Classes that a saved configuration may name.
+ENCODERS: dict[str, type[SpeechEncoder]] = {
+    "FilterbankEncoder": FilterbankEncoder,
+    "VTLNFilterbankEncoder": VTLNFilterbankEncoder,
+    "HubertEncoder": HubertEncoder,
+}
+QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer]] = {
+    "KMeans": KMeans,
+    "CTCQuantizer": CTCQuantizer,
+    "ContextCTCQuantizer": ContextCTCQuantizer,
+}
+CONFIG = "phonetic.json"
+WEIGHTS = "quantizer.safetensors"
+ENCODER = "encoder"
+MAX_CLOCK_DEVIATION = 0.01  # of the rate of the encoder
 
 
 class PhoneticUnits(UnitExtractor):
-    """The stream Hu.
+    """The phonetic stream, Hu: one unit per frame of an encoder.
 
     Args:
         encoder: Waveform to features.
         quantizer: Features to units.
-        clock: Units per second by which tokens are put in order of time, the encoder's rate if None; see ``Stream``.
+        clock: Units per second by which tokens are ordered in time, the rate of the encoder if None; see ``Stream``.
 
     Raises:
-        ValueError: Where the quantizer wants features of another width, or the clock is not nearly the encoder's rate.
+        ValueError: If the quantizer takes features of another width, or the clock differs from the rate of the encoder
+            by more than 1%.
     """
 
     def __init__(self, encoder: SpeechEncoder, quantizer: Quantizer, clock: float | None = None) -> None:
@@ -45,12 +58,12 @@ class PhoneticUnits(UnitExtractor):
                 f"the quantizer takes features of width {quantizer.dim}, but the encoder's are {encoder.dim} wide: "
                 "it was trained on another encoder"
             )
-        if clock is not None and abs(clock / encoder.frame_rate - 1) > 0.01:
-            raise ValueError(
-                f"a clock of {clock:g} does not go with {encoder.frame_rate:g} units a second: leave it out"
-            )
-        self.encoder, self.quantizer = encoder, quantizer
-        self.sample_rate, self.min_samples = encoder.sample_rate, encoder.min_samples
+        if clock is not None and abs(clock / encoder.frame_rate - 1) > MAX_CLOCK_DEVIATION:
+            raise ValueError(f"a clock of {clock:g} does not fit {encoder.frame_rate:g} units a second: leave it out")
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.sample_rate = encoder.sample_rate
+        self.min_samples = encoder.min_samples
         self.stream = Stream("Hu", quantizer.stream_size, encoder.frame_rate, clock=clock)
         self.eval()
 
@@ -76,57 +89,52 @@ class PhoneticUnits(UnitExtractor):
     def checksum(self) -> str:
         if not isinstance(self.quantizer, KMeans):
             return super().checksum()
-        # What a tokenizer of k-means units has always been known by, so that models trained on one still know it.
+        # Tokenizers with k-means units have a checksum of their own form, which language models trained on them store.
         state = dict(sorted(self.state_dict().items()))
         weights = checksum(["Base", *state, *state.values()])
         return checksum([weights, type(self.encoder).__name__, self.encoder.config(), self.quantizer.switch_penalty])
 
     def save(self, folder: Path) -> None:
-        """Write ``phonetic.json``, the quantizer's weights and the encoder's; the folder appears whole."""
+        """Write ``phonetic.json``, the weights of the quantizer and those of the encoder, completely or not at all."""
         with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
-            save_file(
-                {name: value.cpu().contiguous() for name, value in self.quantizer.state_dict().items()}, out / WEIGHTS
-            )
+            save_state(self.quantizer, out / WEIGHTS)
             self.encoder.save_weights(out / ENCODER)
 
     @classmethod
     def load(cls, folder: Path, clock: float | None = None) -> "PhoneticUnits":
-        """The opposite of ``save``.
+        """Load what ``save`` wrote.
 
         Args:
-            folder: Filled by ``save``.
-            clock: Another than the saved one; the saved one if None.
+            folder: Folder written by ``save``.
+            clock: Clock that replaces the saved one; None keeps the saved one.
 
         Raises:
-            FileNotFoundError: Where the folder holds no phonetic units.
-            ValueError: Where they are of a kind that is not known here.
+            FileNotFoundError: If the folder holds no phonetic units.
+            ValueError: If the configuration names an unknown encoder or quantizer.
         """
         folder = Path(folder)
-        path = folder / CONFIG
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no {CONFIG} in {folder}: run the stage that makes the phonetic units first, or name another folder"
-            )
-        form = json.loads(path.read_text())
-        return cls.from_config({**form, "clock": clock or form["clock"]}, folder)
+        config = read_config(folder / CONFIG, "phonetic")
+        return cls.from_config({**config, "clock": clock or config["clock"]}, folder)
 
     @classmethod
-    def from_config(cls, form: dict[str, Any], folder: Path) -> "PhoneticUnits":
-        """Build what ``config`` tells, with the weights in a folder.
+    def from_config(cls, config: dict[str, Any], folder: Path) -> "PhoneticUnits":
+        """Build the units of a ``config`` with the weights in a folder.
 
         Args:
-            form: As ``config`` gives it.
-            folder: Holds the weights that ``save`` wrote.
+            config: As the method ``config`` returns it.
+            folder: Folder with the weights that ``save`` wrote.
 
         Raises:
-            ValueError: Where it names an unknown encoder or quantizer.
+            ValueError: If the configuration names an unknown encoder or quantizer.
         """
-        for part, known in (("encoder", ENCODERS), ("quantizer", QUANTIZERS)):
-            if form[part]["class"] not in known:
-                raise ValueError(f"{folder}: unknown {part} {form[part]['class']!r}; known are {', '.join(known)}")
+        encoder_config = config["encoder"]
+        quantizer_config = config["quantizer"]
+        encoder_class = find_class(encoder_config["class"], ENCODERS, "encoder", folder)
+        quantizer_class = find_class(quantizer_config["class"], QUANTIZERS, "quantizer", folder)
+        # Only encoders with weights have a folder, and take its path.
         source = {"source": str(folder / ENCODER)} if (folder / ENCODER).is_dir() else {}
-        encoder = ENCODERS[form["encoder"]["class"]](**source, **form["encoder"]["arguments"])
-        quantizer = QUANTIZERS[form["quantizer"]["class"]](**form["quantizer"]["arguments"])
+        encoder = encoder_class(**source, **encoder_config["arguments"])
+        quantizer = quantizer_class(**quantizer_config["arguments"])
         quantizer.load_state_dict(load_file(folder / WEIGHTS))
-        return cls(encoder, quantizer, form["clock"])
+        return cls(encoder, quantizer, config["clock"])

@@ -28,7 +28,7 @@ class ResidualOptions:
 
 
 class ResidualBlock(nn.Module):
-    """ReLU, dilated convolution of kernel 3, ReLU, convolution of kernel 1, added to the input: (B, width, T) to the same.
+    """ReLU, dilated convolution of kernel 3, ReLU, convolution of kernel 1, added to the input (B, width, T).
 
     Args:
         width: Channels of input and output.

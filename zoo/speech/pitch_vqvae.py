@@ -57,7 +57,10 @@ class PitchVQVAE(nn.Module):
         return self._reconstruct(self.codebook.look_up(units))
 
     def forward(self, tracks: Tensor) -> tuple[Tensor, Quantized]:
-        """Return the reconstructed tracks (B, 2, T) and the quantized latents of tracks (B, 2, T), T a multiple of ``factor``.
+        """Return the reconstructed tracks and the quantized latents.
+
+        Args:
+            tracks: (B, 2, T), T a multiple of ``factor``.
 
         Raises:
             ValueError: If there is no decoder.

@@ -1,29 +1,30 @@
-"""Waveforms to features that tell how something is said: a finetuned speech encoder, or a small one over prosody."""
+"""Waveforms to features of speaking style: a finetuned speech encoder, or a small network over prosodic features."""
 
-import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 import torch
 import torchaudio
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from zoo.speech.f0 import centered_frames
 from zoo.speech.f0_autocorrelation import NormalizedAutocorrelation
+from zoo.speech.receptive_field import receptive_field
+from zoo.speech.unit_extractor import save_state
 
 
 class StyleEncoder(nn.Module, ABC):
-    """What every style encoder offers.
+    """Interface of all style encoders.
 
     Attributes:
-        sample_rate: Of the waveforms it takes, in Hz.
+        sample_rate: Sample rate of the input waveforms in Hz.
         frame_rate: Feature vectors per second.
         dim: Width of a feature vector.
-        min_samples: Shorter waveforms have no frames.
+        min_samples: Length of the shortest waveform that has a frame.
     """
 
     sample_rate: int = 16000
@@ -33,58 +34,59 @@ class StyleEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Features of waveforms of one length: (B, N) -> (B, T, dim)."""
+        """Return the features of waveforms of equal length: (B, N) -> (B, T, dim)."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Everything beside the weights that the features depend on."""
+        """Return everything beside the weights that the features depend on, as JSON can express it."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the weights and what is needed to build the encoder again."""
+        """Write the weights and what ``load`` needs beside ``config``."""
 
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "StyleEncoder":
-        """The opposite of ``save``.
+        """Load what ``save`` wrote.
 
         Args:
-            folder: Holds the weights.
-            config: What ``config`` gave.
+            folder: Folder with the weights.
+            config: As the method ``config`` returned it.
         """
 
     def front_end(self) -> nn.Module | None:
-        """The part that is usually kept as it is when the rest is finetuned; None where there is none."""
+        """Return the part that usually stays frozen in finetuning; None if there is none."""
         return None
 
 
 class TransformerStyleEncoder(StyleEncoder):
-    """The last hidden state of a transformers wav2vec 2.0, HuBERT or WavLM.
+    """The last hidden states of a transformers wav2vec 2.0, HuBERT or WavLM.
 
     Args:
         network: The model.
-        normalize: Give each waveform zero mean and unit variance.
+        normalize: Normalize each waveform to zero mean and unit variance.
     """
+
+    network: PreTrainedModel
 
     def __init__(self, network: PreTrainedModel, normalize: bool = True) -> None:
         super().__init__()
         config = network.config
-        config.apply_spec_augment = (
-            False  # its masks come from NumPy's state, which no checkpoint of a training run keeps
-        )
-        self.network, self.normalize, self.dim = network, normalize, config.hidden_size
-        self.frame_rate = self.sample_rate / math.prod(config.conv_stride)
-        self.min_samples = 1
-        for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride)):
-            self.min_samples = (self.min_samples - 1) * stride + kernel
+        # The masks of SpecAugment come from NumPy's global generator, whose state is in no training checkpoint.
+        config.apply_spec_augment = False
+        self.network = network
+        self.normalize = normalize
+        self.dim = config.hidden_size
+        self.min_samples, hop = receptive_field(config.conv_kernel, config.conv_stride)
+        self.frame_rate = self.sample_rate / hop
 
     @classmethod
     def from_pretrained(cls, source: str, normalize: bool = True) -> "TransformerStyleEncoder":
-        """Load a checkpoint.
+        """Load a pretrained checkpoint.
 
         Args:
-            source: Its name or folder.
-            normalize: As the checkpoint was pretrained; true for facebook/wav2vec2-base.
+            source: Name or folder of the checkpoint.
+            normalize: Whether the checkpoint was pretrained on normalized waveforms; true for facebook/wav2vec2-base.
         """
         return cls(AutoModel.from_pretrained(source), normalize)
 
@@ -99,16 +101,16 @@ class TransformerStyleEncoder(StyleEncoder):
         conv_dim: int = 512,
         normalize: bool = True,
     ) -> "TransformerStyleEncoder":
-        """One with random weights and the convolutions of wav2vec 2.0, for languages and sizes nobody has a checkpoint of.
+        """Build an encoder with random weights and the convolutions of wav2vec 2.0.
 
         Args:
-            model_type: As transformers calls it: wav2vec2, hubert, wavlm.
-            hidden_size: Of the transformer.
-            num_layers: Of the transformer.
-            num_heads: Of the transformer.
-            feed_forward: Width of its feed-forward layers.
+            model_type: Name of the architecture in transformers: wav2vec2, hubert or wavlm.
+            hidden_size: Width of the transformer.
+            num_layers: Number of transformer layers.
+            num_heads: Number of attention heads.
+            feed_forward: Width of the feed-forward layers.
             conv_dim: Channels of the convolutions.
-            normalize: Give each waveform zero mean and unit variance.
+            normalize: Normalize each waveform to zero mean and unit variance.
         """
         config = AutoConfig.for_model(
             model_type,
@@ -122,12 +124,13 @@ class TransformerStyleEncoder(StyleEncoder):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         if self.normalize:
-            mean, variance = waveforms.mean(1, keepdim=True), waveforms.var(1, correction=0, keepdim=True)
+            mean = waveforms.mean(1, keepdim=True)
+            variance = waveforms.var(1, correction=0, keepdim=True)
             waveforms = (waveforms - mean) / torch.sqrt(variance + 1e-7)
         return self.network(waveforms).last_hidden_state
 
     def front_end(self) -> nn.Module:
-        return self.network.feature_extractor
+        return self.network.get_submodule("feature_extractor")
 
     def config(self) -> dict[str, Any]:
         return {"normalize": self.normalize}
@@ -141,17 +144,18 @@ class TransformerStyleEncoder(StyleEncoder):
 
 
 class ProsodyStyleEncoder(StyleEncoder):
-    """Dilated convolutions over pitch, voicing, loudness and a few cepstra: learns from minutes of speech, on a processor.
+    """Dilated convolutions over prosodic features; trains on minutes of speech, on a CPU.
 
-    What the convolutions see is balanced over the waveform, so that a voice's own pitch and timbre tell little.
+    The features are partly normalized within the waveform, so that pitch and timbre of the voice itself matter little.
 
     Args:
         dim: Width of the features.
-        depth: Residual blocks, each with twice the dilation of the one before.
-        num_cepstra: Coefficients of the spectral shape.
-        dropout: In training.
-        pitch_jitter_octaves: In training, the pitch of each waveform is moved by about so much, to stand for more speakers.
-        gain_jitter_db: In training, its loudness likewise.
+        depth: Number of residual blocks, each with twice the dilation of the one before.
+        num_cepstra: Number of cepstral coefficients.
+        dropout: Dropout of the residual blocks.
+        pitch_jitter_octaves: Standard deviation of the random pitch shift of each waveform in training, in octaves,
+            which simulates more speakers.
+        gain_jitter_db: Standard deviation of the random gain of each waveform in training, in dB.
     """
 
     frame_rate = 50.0
@@ -167,42 +171,52 @@ class ProsodyStyleEncoder(StyleEncoder):
         gain_jitter_db: float = 3.0,
     ) -> None:
         super().__init__()
-        self.dim, self.depth, self.num_cepstra, self.dropout = dim, depth, num_cepstra, dropout
-        self.pitch_jitter_octaves, self.gain_jitter_db = pitch_jitter_octaves, gain_jitter_db
+        self.dim = dim
+        self.depth = depth
+        self.num_cepstra = num_cepstra
+        self.dropout = dropout
+        self.pitch_jitter_octaves = pitch_jitter_octaves
+        self.gain_jitter_db = gain_jitter_db
         self.front = ProsodyFeatures(num_cepstra, self.sample_rate)
-        self.down = nn.Conv1d(self.front.dim, dim, 5, 2, 2)
+        self.down = nn.Conv1d(self.front.dim, dim, 5, 2, 2)  # 100 Hz to 50 Hz
         self.blocks = nn.ModuleList(nn.Conv1d(dim, dim, 5, padding=2 * 2**i, dilation=2**i) for i in range(depth))
         self.norms = nn.ModuleList(nn.GroupNorm(1, dim) for _ in range(depth + 1))
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        x = self.front(waveforms)  # (B, C, 100 Hz)
+        x = self.front(waveforms)  # (B, C, frames at 100 Hz)
         if self.training:
-            pitch, gain = torch.randn(2, len(x), 1, device=x.device)
-            x = torch.cat(
-                [
-                    x[:, :1] + self.pitch_jitter_octaves * pitch[:, :, None] * x[:, 1:2],
-                    x[:, 1:2],
-                    x[:, 2:3] + self.gain_jitter_db / 20 * gain[:, :, None],
-                    x[:, 3:],
-                ],
-                1,
-            )
-        x = F.gelu(self.norms[0](self.down(x)))
-        for block, norm in zip(self.blocks, self.norms[1:]):
+            x = self._jitter(x)
+        first_norm, *norms = self.norms
+        x = F.gelu(first_norm(self.down(x)))
+        for block, norm in zip(self.blocks, norms, strict=True):
             x = x + F.dropout(F.gelu(norm(block(x))), self.dropout, self.training)
-        return x.transpose(1, 2)[:, : waveforms.shape[1] * 50 // self.sample_rate]
+        num_frames = waveforms.shape[1] * 50 // self.sample_rate
+        return x.transpose(1, 2)[:, :num_frames]
+
+    def _jitter(self, x: Tensor) -> Tensor:
+        """Shift pitch and loudness of each waveform at random: prosodic features (B, C, T) to the same.
+
+        Only absolute pitch and loudness are shifted, channels 0 and 2; those relative to the waveform do not change.
+        """
+        pitch, gain = torch.randn(2, len(x), 1, device=x.device)  # (B, 1) each
+        voicing = x[:, 1:2]
+        shifted_pitch = x[:, :1] + self.pitch_jitter_octaves * pitch[:, :, None] * voicing
+        shifted_loudness = x[:, 2:3] + self.gain_jitter_db / 20 * gain[:, :, None]
+        return torch.cat([shifted_pitch, voicing, shifted_loudness, x[:, 3:]], 1)
 
     def config(self) -> dict[str, Any]:
         return {
-            name: getattr(self, name)
-            for name in ("dim", "depth", "num_cepstra", "dropout", "pitch_jitter_octaves", "gain_jitter_db")
+            "dim": self.dim,
+            "depth": self.depth,
+            "num_cepstra": self.num_cepstra,
+            "dropout": self.dropout,
+            "pitch_jitter_octaves": self.pitch_jitter_octaves,
+            "gain_jitter_db": self.gain_jitter_db,
         }
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.cpu().contiguous() for name, value in self.state_dict().items()}, folder / "model.safetensors"
-        )
+        save_state(self, folder / "model.safetensors")
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "ProsodyStyleEncoder":
@@ -212,20 +226,25 @@ class ProsodyStyleEncoder(StyleEncoder):
 
 
 class ProsodyFeatures(nn.Module):
-    """Frames of 10 ms (B, 5 + num_cepstra, T): pitch, voicing, loudness, pitch and loudness within the waveform, cepstra.
+    """Prosodic features at 100 Hz: (B, N) -> (B, 5 + num_cepstra, T).
 
-    Pitch is in octaves above 150 Hz, faded out where the autocorrelation has no clear peak; loudness is in units of 20 dB.
+    Channels: pitch, voicing, loudness, pitch relative to its mean over the waveform, loudness relative to its maximum,
+        and
+    cepstra relative to their mean. Pitch is in octaves above 150 Hz, multiplied by voicing, a soft decision from the
+    height of the autocorrelation peak. Loudness is in units of 20 dB.
 
     Args:
-        num_cepstra: Coefficients 1 to ``num_cepstra``, their mean over the waveform taken away.
-        sample_rate: Hz.
+        num_cepstra: Number of cepstral coefficients, from coefficient 1 on.
+        sample_rate: Sample rate of the waveforms in Hz.
     """
 
     def __init__(self, num_cepstra: int, sample_rate: int) -> None:
         super().__init__()
-        self.sample_rate, self.num_cepstra, self.dim = sample_rate, num_cepstra, 5 + num_cepstra
-        self.correlate = NormalizedAutocorrelation(75.0, sample_rate)
-        self.first_lag = sample_rate // 500
+        self.sample_rate = sample_rate
+        self.num_cepstra = num_cepstra
+        self.dim = 5 + num_cepstra
+        self.correlate = NormalizedAutocorrelation(75.0, sample_rate)  # pitch from 75 Hz
+        self.first_lag = sample_rate // 500  # to 500 Hz
         self.cepstra = torchaudio.transforms.MFCC(
             sample_rate,
             num_cepstra + 1,
@@ -239,20 +258,25 @@ class ProsodyFeatures(nn.Module):
         height, lag = self._highest_peak(self.correlate(frames))
         voicing = torch.sigmoid(20 * (height - 0.5))
         pitch = torch.log2(self.sample_rate / lag / 150)
-        inner = pitch - (pitch * voicing).sum(1, keepdim=True) / voicing.sum(1, keepdim=True).clamp(min=1e-3)
-        loudness = torch.log10(frames.square().mean(-1).sqrt() + 1e-4)  # of 20 dB
+        mean_pitch = (pitch * voicing).sum(1, keepdim=True) / voicing.sum(1, keepdim=True).clamp(min=1e-3)
+        relative_pitch = pitch - mean_pitch
+        loudness = torch.log10(frames.square().mean(-1).sqrt() + 1e-4)
+        relative_loudness = loudness - loudness.amax(1, keepdim=True)
         cepstra = self.cepstra(waveforms)[:, 1:] / 10
         cepstra = cepstra - cepstra.mean(2, keepdim=True)
         prosody = torch.stack(
-            [pitch * voicing, voicing, loudness + 1.5, inner * voicing, loudness - loudness.amax(1, keepdim=True)], 1
+            [pitch * voicing, voicing, loudness + 1.5, relative_pitch * voicing, relative_loudness], 1
         )
         return torch.cat([prosody, cepstra], 1)
 
     def _highest_peak(self, heights: Tensor) -> tuple[Tensor, Tensor]:
-        """Height and lag (B, T) of the best peak of (B, T, lags); of peaks about as high, the one at the shortest lag."""
-        middle = heights[..., self.first_lag : -1]
-        is_peak = (middle > heights[..., self.first_lag - 1 : -2]) & (middle >= heights[..., self.first_lag + 1 :])
+        """Return height and lag (B, T) of the highest peak of an autocorrelation (B, T, lags).
+
+        A cost per octave of lag makes the shortest of several peaks of similar height win, which avoids octave errors.
+        """
+        inner = heights[..., self.first_lag : -1]
+        is_peak = (inner > heights[..., self.first_lag - 1 : -2]) & (inner >= heights[..., self.first_lag + 1 :])
         lags = torch.arange(self.first_lag, heights.shape[-1] - 1, device=heights.device)
-        score = torch.where(is_peak, middle - 0.05 * torch.log2(lags / self.first_lag), -1.0)
+        score = torch.where(is_peak, inner - 0.05 * torch.log2(lags / self.first_lag), -1.0)
         best = score.argmax(-1, keepdim=True)
-        return middle.gather(-1, best)[..., 0], lags[best[..., 0]]
+        return inner.gather(-1, best)[..., 0], lags[best[..., 0]]

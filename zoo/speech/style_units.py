@@ -1,4 +1,4 @@
-"""Style units: how each second of speech is said."""
+"""Style units: the speaking style of each second of speech."""
 
 import json
 from pathlib import Path
@@ -6,49 +6,55 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.files import atomic_folder
 from zoo.speech.kmeans import KMeans
 from zoo.speech.style_encoders import ProsodyStyleEncoder, StyleEncoder, TransformerStyleEncoder
-from zoo.speech.unit_extractor import UnitExtractor
+from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.tokens.units import Stream
 
-CONFIG, WEIGHTS, ENCODER = "style.json", "head.safetensors", "encoder"
-STYLE_ENCODERS = {kind.__name__: kind for kind in (TransformerStyleEncoder, ProsodyStyleEncoder)}
+CONFIG = "style.json"
+WEIGHTS = "head.safetensors"
+ENCODER = "encoder"
 
 
 class StyleClassifier(nn.Module):
-    """Logits of each second: a projection, its mean over the second, a linear layer.
+    """Head of a finetuned classifier: a projection, its mean over each second, a linear layer.
 
     Args:
-        dim: Of the features.
-        num_styles: Labels.
+        dim: Width of the features.
+        num_styles: Number of styles.
         hidden: Width of the projection.
-        labels: Their names, in order; for the log only.
+        labels: Names of the styles in their order, for logs only.
 
     Raises:
-        ValueError: Where there are not as many names as styles.
+        ValueError: If there are not as many labels as styles.
     """
 
     def __init__(self, dim: int, num_styles: int, hidden: int = 256, labels: list[str] | None = None) -> None:
         super().__init__()
         if labels is not None and len(labels) != num_styles:
             raise ValueError(f"{len(labels)} labels for num_styles {num_styles}: want one name for each")
-        self.dim, self.size, self.hidden, self.labels = dim, num_styles, hidden, labels
-        self.projector, self.classifier = nn.Linear(dim, hidden), nn.Linear(hidden, num_styles)
+        self.dim = dim
+        self.size = num_styles
+        self.hidden = hidden
+        self.labels = labels
+        self.projector = nn.Linear(dim, hidden)
+        self.classifier = nn.Linear(hidden, num_styles)
 
     def forward(self, features: Tensor, frames_per_unit: int) -> Tensor:
-        """Features (B, T, dim) to logits (B, ceil(T / frames_per_unit), num_styles)."""
+        """Return logits: (B, T, dim) -> (B, ceil(T / frames_per_unit), num_styles)."""
         return self.classifier(mean_pool(self.projector(features), frames_per_unit))
 
     def units(self, features: Tensor, frames_per_unit: int) -> Tensor:
-        """Features (B, T, dim) to units (B, ceil(T / frames_per_unit))."""
+        """Return units: (B, T, dim) -> (B, ceil(T / frames_per_unit)) int64."""
         return self(features, frames_per_unit).argmax(-1)
 
     def config(self) -> dict[str, Any]:
+        """Return the constructor arguments, as JSON can express them."""
         return {"dim": self.dim, "num_styles": self.size, "hidden": self.hidden, "labels": self.labels}
 
 
@@ -56,52 +62,70 @@ class StyleClusters(nn.Module):
     """Nearest centroid of the mean of each second, both of unit length (Nguyen et al. 2024).
 
     Args:
-        num_clusters: Units are 0 to ``num_clusters`` - 1.
-        dim: Of the features.
+        num_clusters: Number of units.
+        dim: Width of the features.
     """
 
     def __init__(self, num_clusters: int, dim: int) -> None:
         super().__init__()
         self.kmeans = KMeans(num_clusters, dim)
-        self.size, self.dim = num_clusters, dim
+        self.size = num_clusters
+        self.dim = dim
 
     def units(self, features: Tensor, frames_per_unit: int) -> Tensor:
-        """Features (B, T, dim) to units (B, ceil(T / frames_per_unit))."""
+        """Return units: (B, T, dim) -> (B, ceil(T / frames_per_unit)) int64."""
         return self.kmeans.nearest(self.unit_means(features, frames_per_unit))
 
     @staticmethod
     def unit_means(features: Tensor, frames_per_unit: int) -> Tensor:
-        """What is clustered: (B, T, dim) to (B, ceil(T / frames_per_unit), dim)."""
+        """Return the vectors to cluster, of unit length: (B, T, dim) -> (B, ceil(T / frames_per_unit), dim)."""
         return F.normalize(mean_pool(features, frames_per_unit), dim=-1)
 
     @torch.no_grad()
-    def reseed_unused(self, points: Tensor, rounds: int = 10) -> None:
-        """Give each centroid that no point (N, dim) chooses the point that is worst off; a few rounds, until none is left."""
-        for _ in range(rounds):
+    def reseed_unused(self, points: Tensor, max_rounds: int = 10) -> None:
+        """Move each centroid that is nearest to no point onto one of the points that are farthest from their centroids.
+
+        Moved centroids may leave others without points, hence several rounds.
+
+        Args:
+            points: Vectors to cluster, (N, dim).
+            max_rounds: Maximum number of rounds.
+        """
+        for _ in range(max_rounds):
             units = self.kmeans.nearest(points)
-            dead = (torch.bincount(units, minlength=self.size) == 0).nonzero()[:, 0]
-            if not len(dead):
+            unused = (torch.bincount(units, minlength=self.size) == 0).nonzero()[:, 0]
+            if len(unused) == 0:
                 break
-            far = (points - self.kmeans.centroids[units]).square().sum(1).argsort(descending=True)
-            self.kmeans.centroids[dead] = points[far[: len(dead)]]
+            distance = (points - self.kmeans.centroids[units]).square().sum(1)
+            farthest = distance.argsort(descending=True)[: len(unused)]
+            self.kmeans.centroids[unused] = points[farthest]
 
     def config(self) -> dict[str, Any]:
+        """Return the constructor arguments, as JSON can express them."""
         return {"num_clusters": self.size, "dim": self.dim}
 
 
-HEADS = {kind.__name__: kind for kind in (StyleClassifier, StyleClusters)}
+# Classes that a saved configuration may name.
+STYLE_ENCODERS: dict[str, type[StyleEncoder]] = {
+    "TransformerStyleEncoder": TransformerStyleEncoder,
+    "ProsodyStyleEncoder": ProsodyStyleEncoder,
+}
+HEADS: dict[str, type[StyleClassifier] | type[StyleClusters]] = {
+    "StyleClassifier": StyleClassifier,
+    "StyleClusters": StyleClusters,
+}
 
 
 class StyleUnits(UnitExtractor):
-    """The stream St: one unit a second; of the rest at the end, too.
+    """The style stream, St: one unit per second, and one for the remainder at the end.
 
     Args:
         encoder: Waveform to features.
         head: Features to units.
-        frames_per_unit: Feature vectors that make a unit; as many as make a second if None.
+        frames_per_unit: Feature vectors per unit; as many as a second has if None.
 
     Raises:
-        ValueError: Where the head wants features of another width.
+        ValueError: If the head takes features of another width.
     """
 
     def __init__(
@@ -110,18 +134,22 @@ class StyleUnits(UnitExtractor):
         super().__init__()
         if head.dim != encoder.dim:
             raise ValueError(
-                f"the head takes features of width {head.dim}, but the encoder's are {encoder.dim} wide: it was trained on another encoder"
+                f"the head takes features of width {head.dim}, but the encoder's are {encoder.dim} wide: "
+                "it was trained on another encoder"
             )
-        self.encoder, self.head = encoder, head
+        self.encoder = encoder
+        self.head = head
         self.frames_per_unit = frames_per_unit or round(encoder.frame_rate)
-        self.sample_rate, self.min_samples = encoder.sample_rate, encoder.min_samples
+        self.sample_rate = encoder.sample_rate
+        self.min_samples = encoder.min_samples
         self.stream = Stream("St", head.size, 1.0, dedup=False)
         self.eval()
 
     @torch.inference_mode()
     def encode(self, waveform: Tensor) -> np.ndarray:
         self.check_length(waveform)
-        return self.head.units(self.encoder(waveform.to(self.device)[None]), self.frames_per_unit)[0].cpu().numpy()
+        features = self.encoder(waveform.to(self.device)[None])
+        return self.head.units(features, self.frames_per_unit)[0].cpu().numpy()
 
     def config(self) -> dict[str, Any]:
         return {
@@ -131,32 +159,37 @@ class StyleUnits(UnitExtractor):
         }
 
     def save(self, folder: Path) -> None:
-        """Write ``style.json``, the weights of the head, and the encoder's folder; the folder appears whole."""
+        """Write ``style.json``, the weights of the head and the folder of the encoder, completely or not at all."""
         with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
-            save_file({name: value.cpu().contiguous() for name, value in self.head.state_dict().items()}, out / WEIGHTS)
+            save_state(self.head, out / WEIGHTS)
             self.encoder.save(out / ENCODER)
 
     @classmethod
     def load(cls, folder: Path) -> "StyleUnits":
+        """Load what ``save`` wrote.
+
+        Raises:
+            FileNotFoundError: If the folder holds no style units.
+            ValueError: If the configuration names an unknown encoder or head.
+        """
         folder = Path(folder)
         path = folder / CONFIG
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no {CONFIG} in {folder}: run the stage that makes the style units first, or name another folder"
-            )
-        form = json.loads(path.read_text())
-        for part, known in (("encoder", STYLE_ENCODERS), ("head", HEADS)):
-            if form[part]["class"] not in known:
-                raise ValueError(f"{path}: unknown {part} {form[part]['class']!r}; known are {', '.join(known)}")
-        head = HEADS[form["head"]["class"]](**form["head"]["arguments"])
+        config = read_config(path, "style")
+        encoder_class = find_class(config["encoder"]["class"], STYLE_ENCODERS, "encoder", path)
+        head_class = find_class(config["head"]["class"], HEADS, "head", path)
+        head = head_class(**config["head"]["arguments"])
         head.load_state_dict(load_file(folder / WEIGHTS))
-        encoder = STYLE_ENCODERS[form["encoder"]["class"]].load(folder / ENCODER, form["encoder"]["config"])
-        return cls(encoder, head, form["frames_per_unit"])
+        encoder = encoder_class.load(folder / ENCODER, config["encoder"]["config"])
+        return cls(encoder, head, config["frames_per_unit"])
 
 
-def mean_pool(features: Tensor, frames: int) -> Tensor:
-    """Means of each ``frames`` consecutive ones, the last perhaps of fewer: (B, T, D) to (B, ceil(T / frames), D)."""
-    whole = features.shape[1] // frames * frames
-    means = features[:, :whole].unflatten(1, (whole // frames, frames)).mean(2)
-    return means if whole == features.shape[1] else torch.cat([means, features[:, whole:].mean(1, keepdim=True)], 1)
+def mean_pool(features: Tensor, frames_per_unit: int) -> Tensor:
+    """Average groups of frames: (B, T, D) -> (B, ceil(T / frames_per_unit), D). The last group may be shorter."""
+    num_complete = features.shape[1] // frames_per_unit
+    complete = num_complete * frames_per_unit
+    means = features[:, :complete].unflatten(1, (num_complete, frames_per_unit)).mean(2)
+    if complete == features.shape[1]:
+        return means
+    remainder = features[:, complete:].mean(1, keepdim=True)
+    return torch.cat([means, remainder], 1)

@@ -14,7 +14,8 @@ class Quantized:
 
     Args:
         units: Index of the nearest code of each latent, (B, T).
-        latents: The codes, (B, dim, T), with a straight-through gradient: it reaches the encoder as if they were its output.
+        latents: The codes, (B, dim, T), with a straight-through gradient: it reaches the encoder as if they were its
+            output.
         commitment: Mean squared distance of the latents from their codes, a scalar.
         replaced: Number of codes that were re-seeded.
     """
@@ -106,7 +107,7 @@ class EMACodebook(nn.Module):
         return len(unused)
 
     def _sample_latents(self, latents: Tensor, count: int) -> Tensor:
-        """Draw latents (count, dim) of a batch (N, dim) without replacement; where N < count, repeat them with a little noise."""
+        """Draw latents (count, dim) of a batch (N, dim) without replacement; if N < count, repeat them with noise."""
         num_rounds = -(-count // len(latents))
         orders = [torch.randperm(len(latents), device=latents.device) for _ in range(num_rounds)]
         order = torch.cat(orders)[:count]

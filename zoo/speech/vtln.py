@@ -1,6 +1,6 @@
-"""Filter-bank features with the speaker's vocal tract length taken out."""
+"""Filter-bank features with vocal tract length normalization (VTLN)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,34 @@ from zoo.speech.kmeans import fit_kmeans
 
 WEIGHTS = "references.safetensors"
 WARPS = (0.84, 0.88, 0.92, 0.97, 1.01, 1.06, 1.11, 1.17, 1.22, 1.28)
+ADAPTATION_ROUNDS = 4
+KMEANS_PASSES = 6  # passes over the corpus in each round
+KMEANS_BATCH_FRAMES = 4096
 
 
 class VTLNFilterbankEncoder(FilterbankEncoder):
-    """Mel-cepstra whose frequency axis is stretched, for each utterance, to that of a common speaker (Lee and Rose 1996).
+    """Cepstra whose frequency axis is warped, utterance by utterance, to that of a common speaker (Lee and Rose 1996).
 
-    A short vocal tract moves all formants up. Without this, the same words of a man and of a woman share fewer units than
-    other words of the same man. Of ``warps`` an utterance takes the one whose features lie nearest to a few reference
-    vectors; these are learned without labels by ``adapt``, by turns with the warps of the utterances they are learned from.
+    A short vocal tract shifts all formants up. Without normalization, the same words of a man and of a woman share
+    fewer units than different words of the same man. Each utterance takes the warp whose features are nearest to a set
+    of reference vectors. ``adapt`` learns the references without labels, in alternation with the warps of the
+    utterances.
 
     Args:
-        frame_rate: Frames per second; ``sample_rate`` and 100 must be multiples of it.
-        num_mels: Filters between 20 Hz and what is left of half the sample rate at the largest warp.
-        num_cepstra: Coefficients kept, the first (loudness) among them.
-        smoothing_seconds: Deltas are slopes over so long a time on either side.
-        delta_weight: Deviation of the deltas beside that of the coefficients.
-        evenness: 1 gives all coefficients the same deviation in every utterance, 0 leaves them as they are.
-        warps: Factors on frequency that are tried; above 1 for voices with higher formants.
-        num_references: Vectors that stand for the common speaker.
-        source: Folder that ``save_weights`` wrote; None for an encoder that is not adapted yet.
+        frame_rate: Frames per second, a divisor of 100.
+        num_mels: Number of mel filters between 20 Hz and half the sample rate divided by the largest warp.
+        num_cepstra: Number of cepstral coefficients, including the first (loudness); at most ``num_mels``.
+        smoothing_seconds: Time on either side of a frame over which deltas are computed.
+        delta_weight: Standard deviation of the deltas relative to that of the coefficients.
+        evenness: Between 0 and 1. At 1 all coefficients have the same standard deviation in every utterance, at 0 their
+            proportions are unchanged.
+        warps: Candidate factors on frequency; above 1 for voices with higher formants.
+        num_references: Number of reference vectors that describe the common speaker.
+        source: Folder written by ``save_weights``; None for an encoder that is not adapted yet.
     """
+
+    banks: Tensor
+    references: Tensor
 
     def __init__(
         self,
@@ -49,55 +57,61 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
     ) -> None:
         super().__init__(frame_rate, num_mels, num_cepstra, smoothing_seconds, delta_weight, evenness)
         self.warps = list(warps)
-        self.register_buffer(
-            "banks", torch.stack([self._bank(warp) for warp in self.warps]), persistent=False
-        )  # (W, F, M)
-        self.register_buffer("references", torch.full((num_references, self.dim), torch.nan))
+        banks = torch.stack([self._mel_filters(warp) for warp in self.warps])  # (W, bins, M)
+        self.register_buffer("banks", banks, persistent=False)
+        self.register_buffer("references", torch.full((num_references, self.dim), torch.nan))  # NaN until adapted
         if source is not None:
             self.references.copy_(load_file(Path(source) / WEIGHTS)["references"])
 
-    def _bank(self, warp: float) -> Tensor:
-        """Mel filters (F, M) that read the spectrum at ``warp`` times each frequency."""
-        size = self.cepstra.MelSpectrogram.n_fft // 2
+    def _mel_filters(self, warp: float) -> Tensor:
+        """Return mel filters (bins, M) that read the spectrum at ``warp`` times each frequency."""
+        last_bin = self.cepstra.MelSpectrogram.n_fft // 2
+        max_frequency = self.sample_rate / 2 / max(self.warps)
         plain = torchaudio.functional.melscale_fbanks(
-            size + 1, 20.0, self.sample_rate / 2 / max(self.warps), self.num_mels, self.sample_rate
+            last_bin + 1, 20.0, max_frequency, self.num_mels, self.sample_rate
         )
-        place = (torch.arange(size + 1) / warp).clamp(max=size)
-        below = place.long().clamp(max=size - 1)
-        return torch.lerp(plain[below], plain[below + 1], (place - below).unsqueeze(1))
+        # Bin f of the spectrum belongs to frequency f / warp of the common speaker: interpolate the filters there.
+        position = (torch.arange(last_bin + 1) / warp).clamp(max=last_bin)
+        below = position.long().clamp(max=last_bin - 1)
+        return torch.lerp(plain[below], plain[below + 1], (position - below).unsqueeze(1))
 
     def forward(self, waveform: Tensor) -> Tensor:
         if self.references.isnan().any():
             raise ValueError(
                 "a VTLNFilterbankEncoder must be adapted to a corpus before it is used: the tokenizer stage does that"
             )
-        features = self._warped(waveform)
-        return features[self._nearest(features)]
+        features = self._warped_features(waveform)
+        return features[self._best_warp(features)]
 
     def adapt(self, waveforms: Iterable[Tensor]) -> None:
-        """Learn the references: every utterance begins unwarped, then takes the warp that fits what all have in common."""
-        heard = [
-            self._warped(waveform) for waveform in waveforms if len(waveform) >= self.min_samples
-        ]  # (W, T, dim) each
-        chosen = [min(range(len(self.warps)), key=lambda i: abs(self.warps[i] - 1))] * len(heard)
-        for seed in range(4):
-            frames = torch.cat([features[warp] for features, warp in zip(heard, chosen)])
-            order = torch.Generator().manual_seed(seed)
-            batches = (
-                batch for _ in range(6) for batch in frames[torch.randperm(len(frames), generator=order)].split(4096)
-            )
-            self.references.copy_(fit_kmeans(batches, len(self.references), seed).quantizer.centroids)
-            chosen = [self._nearest(features) for features in heard]
+        """Learn the references from waveforms (num_samples,).
 
-    def _warped(self, waveform: Tensor) -> Tensor:
-        """Features with each of the warps: (num_samples,) -> (W, T, dim)."""
-        power = self.cepstra.MelSpectrogram.spectrogram(waveform)  # (F, 100 Hz)
-        mels = torch.log(self.banks.transpose(1, 2) @ power + 1e-6)
+        All utterances start unwarped. Each round fits the references by k-means to the features at the current warps,
+        then chooses the best warp of each utterance for these references.
+        """
+        features = []  # (W, T, dim) of each utterance
+        for waveform in waveforms:
+            if len(waveform) >= self.min_samples:
+                features.append(self._warped_features(waveform))
+        distances_from_1 = [abs(warp - 1) for warp in self.warps]
+        unwarped = distances_from_1.index(min(distances_from_1))
+        chosen = [unwarped] * len(features)
+        for seed in range(ADAPTATION_ROUNDS):
+            frames = torch.cat([by_warp[index] for by_warp, index in zip(features, chosen, strict=True)])
+            fit = fit_kmeans(_shuffled_batches(frames, seed), len(self.references), seed)
+            self.references.copy_(fit.quantizer.centroids)
+            chosen = [self._best_warp(by_warp) for by_warp in features]
+
+    def _warped_features(self, waveform: Tensor) -> Tensor:
+        """Return the features at each warp: (num_samples,) -> (W, T, dim)."""
+        power = self.cepstra.MelSpectrogram.spectrogram(waveform)  # (bins, windows at 100 Hz)
+        mels = torch.log(self.banks.transpose(1, 2) @ power + 1e-6)  # (W, M, windows)
         return self._features(self.cepstra.dct_mat.T @ mels, len(waveform))
 
-    def _nearest(self, features: Tensor) -> int:
-        """Of features (W, T, dim), which are nearest to the references."""
-        return int(torch.cdist(features, self.references).amin(2).square().mean(1).argmin())
+    def _best_warp(self, features: Tensor) -> int:
+        """Return the index of the warp at which the features (W, T, dim) are nearest to the references on average."""
+        distances = torch.cdist(features, self.references).amin(2).square().mean(1)  # (W,)
+        return int(distances.argmin())
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "warps": self.warps, "num_references": len(self.references)}
@@ -105,3 +119,11 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
     def save_weights(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         save_file({"references": self.references.contiguous()}, folder / WEIGHTS)
+
+
+def _shuffled_batches(frames: Tensor, seed: int) -> Iterator[Tensor]:
+    """Yield batches of frames (N, dim) in several passes, each in a random order of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(KMEANS_PASSES):
+        order = torch.randperm(len(frames), generator=generator)
+        yield from frames[order].split(KMEANS_BATCH_FRAMES)

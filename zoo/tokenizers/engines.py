@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
 
-from zoo.processes import start_method, usable_cores, workers
+from zoo.processes import start_method, usable_cores, worker_pool
 from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
 JOBS_AHEAD = 2  # jobs submitted for each worker, so that none waits
@@ -44,13 +44,13 @@ class LocalProcesses(Engine):
     def run(self, settings: TokenizationSettings, jobs: Iterable[TokenizationJob]) -> Iterator[JobResult]:
         # Forked processes share the weights of a worker that is loaded once; spawned ones load their own.
         worker = settings.create_worker("cpu") if start_method().get_start_method() == "fork" else None
-        with workers(
+        with worker_pool(
             self.num_processes,
             _start_worker,
             worker,
             settings,
-            whose=" that tokenize_cuts",
-            kept="; what is done is kept",
+            purpose=" that tokenize",
+            remark="; what is done is kept",
         ) as pool:
             yield from self._results(pool, iter(jobs))
 

@@ -16,8 +16,8 @@ from zoo.speech.augmentation import (
     SyntheticRooms,
     TimeStretch,
     Unchanged,
-    time_stretch,
 )
+from zoo.speech.time_stretch import time_stretch
 
 KINDS = {
     "unchanged": Unchanged(),

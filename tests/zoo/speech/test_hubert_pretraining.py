@@ -11,8 +11,8 @@ from zoo.speech.hubert_pretraining import (
     frame_labels,
     hubert,
     mask_spans,
-    receptive_field,
 )
+from zoo.speech.receptive_field import receptive_field
 
 SMALL = {
     "hidden_size": 16,

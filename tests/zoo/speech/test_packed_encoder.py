@@ -68,7 +68,7 @@ def random_lengths(count, least, most):
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
     """So that the convolutions of a second already come in several pieces."""
-    monkeypatch.setattr(packed, "PIECE_FRAMES", {"cpu": 20})
+    monkeypatch.setattr(packed, "CPU_CHUNK_FRAMES", 20)
 
 
 @pytest.mark.parametrize("rate", STACKS)
@@ -136,7 +136,7 @@ def test_convolutions_in_pieces_need_little_memory_and_give_all_frames(monkeypat
         layer.register_forward_hook(lambda module, seen, out: largest.append(seen[0].shape[-1]))
     (in_pieces,) = encode_packed(network, [waveform])
     assert max(largest) < 64 * 20 + 64
-    monkeypatch.setattr(packed, "PIECE_FRAMES", {"cpu": 10**9})
+    monkeypatch.setattr(packed, "CPU_CHUNK_FRAMES", 10**9)
     (at_once,) = encode_packed(network, [waveform])
     assert in_pieces.shape == at_once.shape == ((len(waveform) - 400) // 320 + 1, 32)
     torch.testing.assert_close(in_pieces, at_once, rtol=1e-4, atol=1e-5)

@@ -95,7 +95,7 @@ def test_a_quantizer_of_another_encoder_is_refused():
 
 
 def test_a_clock_of_another_rate_is_refused():
-    with pytest.raises(ValueError, match="a clock of 24.99 does not go with 50 units a second: leave it out"):
+    with pytest.raises(ValueError, match="a clock of 24.99 does not fit 50 units a second: leave it out"):
         PhoneticUnits(FilterbankEncoder(frame_rate=50), KMeans(5, 26), clock=24.99)
 
 

@@ -33,7 +33,7 @@ def adapted(speech):
 
 
 def warp(encoder, waveform):
-    return WARPS[encoder._nearest(encoder._warped(waveform))]
+    return WARPS[encoder._best_warp(encoder._warped_features(waveform))]
 
 
 def units(encoder, speech):

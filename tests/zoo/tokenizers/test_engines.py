@@ -214,7 +214,7 @@ class KillsOne(LocalProcesses):
 def test_a_process_that_was_killed_is_one_clear_line_and_the_rest_goes_on_later(run, want, tmp_path):
     with pytest.raises(
         ChildProcessError,
-        match="one of 2 processes that tokenize_cuts was killed.*set a lower num_processes and run again",
+        match="one of 2 processes that tokenize was killed.*set a lower num_processes and run again",
     ):
         tokens(run, tmp_path / "tokens", engine=KillsOne(2))
     assert tokens(run, tmp_path / "tokens") == want
