@@ -16,10 +16,10 @@ STYLES = {"calm": (0.02, 0.4), "glad": (0.5, 1.0)}  # movement in octaves, ampli
 
 def hum(pitch_hz: float, style: str, seconds: float, seed: int) -> torch.Tensor:
     """A voice with pauses whose pitch swings as the style asks."""
-    draw, (movement, amplitude) = np.random.default_rng(seed), STYLES[style]
+    rng, (movement, amplitude) = np.random.default_rng(seed), STYLES[style]
     time = np.arange(int(seconds * RATE)) / RATE
-    frequency = pitch_hz * 2 ** (movement * np.sin(2 * np.pi * (draw.uniform(1.5, 2.5) * time + draw.random())))
-    return amplitude * voice(np.where((time + draw.random()) % 0.9 < 0.7, frequency, 0))
+    frequency = pitch_hz * 2 ** (movement * np.sin(2 * np.pi * (rng.uniform(1.5, 2.5) * time + rng.random())))
+    return amplitude * voice(np.where((time + rng.random()) % 0.9 < 0.7, frequency, 0))
 
 
 def write_corpus(folder: Path, utterances: int = 4) -> Path:

@@ -29,9 +29,9 @@ def write_hums(
     texts: list[str] | None = None,
 ) -> Path:
     """Write utterances of so many units each, spoken by turns, and their tokens; the folder of the tokens."""
-    draw, rows = np.random.default_rng(0), []
+    rng, rows = np.random.default_rng(0), []
     for number, length in enumerate(lengths):
-        units = np.repeat(draw.integers(6, size=length), draw.integers(1, 4, size=length))[:length]
+        units = np.repeat(rng.integers(6, size=length), rng.integers(1, 4, size=length))[:length]
         path = folder / "audio" / f"{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, hum(units, 0.3 + 0.3 * (number % 2)), 16000)

@@ -41,6 +41,11 @@ MODULES = {
     "zoo.speech.style": "zoo.speech.style_units",
     "zoo.speech.spool": "zoo.speech.frame_spool",
     "zoo.speech.invariance": "zoo.speech.augmentation_invariance",
+    "zoo.speech.f0_autocorrelation.Autocorrelation": "zoo.speech.f0_autocorrelation.Autocorrelation",
+    "zoo.speech.f0_fcpe.FCPE": "zoo.speech.f0_fcpe.FCPE",
+    "zoo.speech.pitch_networks.PitchEncoder": "zoo.speech.pitch_networks.PitchEncoder",
+    "zoo.speech.pitch_networks.PitchDecoder": "zoo.speech.pitch_networks.PitchDecoder",
+    "zoo.speech.vector_quantizer.EMACodebook": "zoo.speech.vector_quantizer.EMACodebook",
     "zoo.vocoder.streams": "zoo.vocoder.unit_inputs",
     "zoo.vocoder.source": "zoo.vocoder.harmonic_source",
     "zoo.vocoder.heard": "zoo.vocoder.unit_consistency",
@@ -125,6 +130,7 @@ ARGUMENTS = {
     "parts": "num_folds",
     "switch_price": "switch_penalty",
     "unseen": "unseen_split",
+    "whole": "from_start",
 }
 
 # Paths in the recipes of this package, as the command line and `set` take them. A recipe with both keeps both.

@@ -47,84 +47,87 @@ def table(tmp_path_factory):
 
 
 def candidates(count=60):
-    draw = np.random.default_rng(0)
-    prompts = [draw.integers(0, len(VOCABULARY), draw.integers(1, 60)) for _ in range(8)]
-    return [Candidate(prompts[n % 8], draw.integers(0, len(VOCABULARY), draw.integers(1, 30))) for n in range(count)]
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(0, len(VOCABULARY), rng.integers(1, 60)) for _ in range(8)]
+    return [Candidate(prompts[n % 8], rng.integers(0, len(VOCABULARY), rng.integers(1, 30))) for n in range(count)]
 
 
-def test_likelihoods_are_those_of_the_processor_and_of_one_at_a_time(networks):
-    here, there = networks
-    items = candidates()
-    found = log_likelihoods(there, items)
-    assert found == pytest.approx(log_likelihoods(here, items), rel=1e-4)
-    assert found == pytest.approx([log_likelihoods(there, [item])[0] for item in items], rel=1e-4)
-    halves = log_likelihoods(copy.deepcopy(there).bfloat16(), items)
-    assert halves == pytest.approx(found, rel=0.05)
+def test_likelihoods_equal_those_on_the_cpu_and_of_single_candidates(networks):
+    on_cpu, on_device = networks
+    scored = candidates()
+    actual = log_likelihoods(on_device, scored)
+    assert actual == pytest.approx(log_likelihoods(on_cpu, scored), rel=1e-4)
+    assert actual == pytest.approx([log_likelihoods(on_device, [item])[0] for item in scored], rel=1e-4)
+    in_bfloat16 = log_likelihoods(copy.deepcopy(on_device).bfloat16(), scored)
+    assert in_bfloat16 == pytest.approx(actual, rel=0.05)
 
 
 @pytest.mark.parametrize("to", ["text", "speech", "any"])
-def test_greedy_continuations_are_those_of_the_processor(networks, to):
-    here, there = networks
+def test_greedy_continuations_equal_those_on_the_cpu(networks, to):
+    on_cpu, on_device = networks
     greedy = Sampling(24, temperature=0)
-    assert [one.segments.__repr__() for one in generate(there, VOCABULARY, PROMPTS, to, greedy)] == [
-        one.segments.__repr__() for one in generate(here, VOCABULARY, PROMPTS, to, greedy)
+    assert [repr(row.segments) for row in generate(on_device, VOCABULARY, PROMPTS, to, greedy)] == [
+        repr(row.segments) for row in generate(on_cpu, VOCABULARY, PROMPTS, to, greedy)
     ]
     for prompt in PROMPTS:
-        assert list(stream_ids(there, VOCABULARY, prompt, to, greedy)) == list(
-            stream_ids(here, VOCABULARY, prompt, to, greedy)
+        assert list(stream_ids(on_device, VOCABULARY, prompt, to, greedy)) == list(
+            stream_ids(on_cpu, VOCABULARY, prompt, to, greedy)
         )
 
 
-def test_draws_are_repeated_by_their_seed_and_touch_no_others(networks, device):
-    _, there = networks
+def test_sampling_is_deterministic_by_seed_and_restores_the_generator(networks, device):
+    _, on_device = networks
     torch.manual_seed(5)
     before = torch.rand(2, device=device)
     torch.manual_seed(5)
     first, again, other = (
-        generate(there, VOCABULARY, PROMPTS, "any", Sampling(40, 1.0, 1.0, seed)) for seed in (1, 1, 2)
+        generate(on_device, VOCABULARY, PROMPTS, "any", Sampling(40, 1.0, 1.0, seed)) for seed in (1, 1, 2)
     )
     assert repr(first) == repr(again) != repr(other)
     assert torch.equal(torch.rand(2, device=device), before)
-    one = stream_ids(there, VOCABULARY, PROMPTS[0], "any", Sampling(40, 1.0, 1.0, 1))
-    assert list(one) == list(stream_ids(there, VOCABULARY, PROMPTS[0], "any", Sampling(40, 1.0, 1.0, 1)))
+    tokens = stream_ids(on_device, VOCABULARY, PROMPTS[0], "any", Sampling(40, 1.0, 1.0, 1))
+    assert list(tokens) == list(stream_ids(on_device, VOCABULARY, PROMPTS[0], "any", Sampling(40, 1.0, 1.0, 1)))
 
 
-def test_speech_ends_after_its_seconds(networks):
-    here, there = networks
+def test_speech_stops_after_its_maximum_duration(networks):
+    on_cpu, on_device = networks
     sampling = Sampling(60, temperature=0, max_speech_seconds=0.4)
-    assert repr(generate(there, VOCABULARY, PROMPTS, "speech", sampling)) == repr(
-        generate(here, VOCABULARY, PROMPTS, "speech", sampling)
+    assert repr(generate(on_device, VOCABULARY, PROMPTS, "speech", sampling)) == repr(
+        generate(on_cpu, VOCABULARY, PROMPTS, "speech", sampling)
     )
 
 
-def test_few_shot_answers_and_continuations_are_those_of_the_processor(networks):
-    here, there = networks
-    shots, asked = (
+def test_few_shot_answers_and_continuations_equal_those_on_the_cpu(networks):
+    on_cpu, on_device = networks
+    shots, questions = (
         [Utterance(row.id, row.text, row.speech_ids) for row in sentences(count, seed=seed)]
         for count, seed in ((6, 0), (4, 1))
     )
-    found, want = (
-        FewShotEvaluator(network, VOCABULARY, 2, max_new_tokens=12).recognize(shots, asked) for network in (there, here)
+    actual, expected = (
+        FewShotEvaluator(network, VOCABULARY, 2, max_new_tokens=12).recognize(shots, questions)
+        for network in (on_device, on_cpu)
     )
-    assert found.answers == want.answers
+    assert actual.answers == expected.answers
     prompts = [np.array(encode_prompt(VOCABULARY, prompt, "speech")) for prompt in PROMPTS]
-    drawn = [generate_continuations(there, VOCABULARY, prompts, "speech", Sampling(20, 0.8, seed=3)) for _ in range(2)]
-    assert all(np.array_equal(a, b) for a, b in zip(*drawn))
+    drawn = [
+        generate_continuations(on_device, VOCABULARY, prompts, "speech", Sampling(20, 0.8, seed=3)) for _ in range(2)
+    ]
+    assert all(np.array_equal(first, second) for first, second in zip(*drawn, strict=True))
 
 
-def test_alignment_and_bits_are_those_of_the_processor(networks, table):
-    here, there = networks
-    for a, b in zip(
-        measure_alignment(there, VOCABULARY, table).layers, measure_alignment(here, VOCABULARY, table).layers
-    ):
-        assert a.similarities == pytest.approx(b.similarities, abs=1e-3)
-    found, want = (measure_bits(network, VOCABULARY, table, row_length=256) for network in (there, here))
-    assert {kind: one.rate.value for kind, one in found.items()} == pytest.approx(
-        {kind: one.rate.value for kind, one in want.items()}, rel=1e-4
+def test_alignment_and_bits_equal_those_on_the_cpu(networks, table):
+    on_cpu, on_device = networks
+    actual_layers = measure_alignment(on_device, VOCABULARY, table).layers
+    expected_layers = measure_alignment(on_cpu, VOCABULARY, table).layers
+    for actual_layer, expected_layer in zip(actual_layers, expected_layers, strict=True):
+        assert actual_layer.similarities == pytest.approx(expected_layer.similarities, abs=1e-3)
+    actual, expected = (measure_bits(network, VOCABULARY, table, row_length=256) for network in (on_device, on_cpu))
+    assert {kind: score.rate.value for kind, score in actual.items()} == pytest.approx(
+        {kind: score.rate.value for kind, score in expected.items()}, rel=1e-4
     )
 
 
-def test_an_exported_model_and_an_adapter_give_the_same_there(device, tmp_path):
+def test_exported_model_and_adapter_equal_those_on_the_cpu(device, tmp_path):
     save_language_model(tiny_network(VOCABULARY), tmp_path / "model", VOCABULARY, CONTRACT)
     export_language_model(tmp_path / "model", tmp_path / "exported")
     ids = torch.randint(len(VOCABULARY), (2, 24), generator=torch.Generator().manual_seed(0))
@@ -138,17 +141,17 @@ def test_an_exported_model_and_an_adapter_give_the_same_there(device, tmp_path):
             torch.nn.init.normal_(weight, 0.0, 0.1)
     save_adapter(adapted, tmp_path / "adapter", VOCABULARY, CONTRACT)
     with torch.inference_mode():
-        want = adapted.eval()(ids).logits
+        expected = adapted.eval()(ids).logits
         loaded = load_adapted(tmp_path / "adapter", str(tmp_path / "model")).to(device)
-        torch.testing.assert_close(loaded(ids.to(device)).logits.cpu(), want, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(loaded(ids.to(device)).logits.cpu(), expected, rtol=1e-3, atol=1e-4)
         with only_base(loaded):
             torch.testing.assert_close(loaded(ids.to(device)).logits.cpu(), base, rtol=1e-3, atol=1e-4)
     with torch.no_grad():
-        torch.testing.assert_close(merged(loaded)(ids.to(device)).logits.cpu(), want, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(merged(loaded)(ids.to(device)).logits.cpu(), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_network_made_on_the_device_follows_its_seed(device):
+def test_network_built_on_the_device_is_deterministic_by_seed(device):
     with torch.device(device):
         first, again = (llama(VOCABULARY, 16, 1, 2, seed=3) for _ in range(2))
     assert first.device.type == device
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))

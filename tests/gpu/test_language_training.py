@@ -17,7 +17,7 @@ from zoo.tokens.contract import write_contract
 from zoo.tokens.interleave import UniformSpans
 
 VOCABULARY = words_vocabulary()
-WAYS = {
+ADAPTATIONS = {
     "all weights": lambda network: network,
     "checkpointed": checkpointed,
     "compiled": compiled,
@@ -63,34 +63,36 @@ def train(tokens, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_losses_are_those_of_the_processor(train, device, way):
-    want, _ = train("cpu", "cpu", WAYS["lora" if "lora" in way else "all weights"](tiny_network(VOCABULARY)))
-    found, folder = train("device", device, WAYS[way](tiny_network(VOCABULARY)))
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
+def test_losses_equal_those_on_the_cpu(train, device, adaptation):
+    expected, _ = train(
+        "cpu", "cpu", ADAPTATIONS["lora" if "lora" in adaptation else "all weights"](tiny_network(VOCABULARY))
+    )
+    actual, folder = train("device", device, ADAPTATIONS[adaptation](tiny_network(VOCABULARY)))
     for name in ("val/loss", "val/text_loss", "val/speech_loss"):
-        assert found[name] == pytest.approx(want[name], abs=5e-3), name
-    assert "lora" in way or load_language_model(folder)[0].device.type == "cpu"
+        assert actual[name] == pytest.approx(expected[name], abs=5e-3), name
+    assert "lora" in adaptation or load_language_model(folder)[0].device.type == "cpu"
 
 
-@pytest.mark.parametrize("way", ["all weights", "lora"])
-def test_bfloat16_stays_close(train, device, way):
-    want, _ = train("cpu", "cpu", WAYS[way](tiny_network(VOCABULARY)))
-    found, _ = train("device", device, WAYS[way](tiny_network(VOCABULARY)), "bf16-mixed")
-    assert found["val/loss"] == pytest.approx(want["val/loss"], abs=0.05)
+@pytest.mark.parametrize("adaptation", ["all weights", "lora"])
+def test_bfloat16_losses_are_close(train, device, adaptation):
+    expected, _ = train("cpu", "cpu", ADAPTATIONS[adaptation](tiny_network(VOCABULARY)))
+    actual, _ = train("device", device, ADAPTATIONS[adaptation](tiny_network(VOCABULARY)), "bf16-mixed")
+    assert actual["val/loss"] == pytest.approx(expected["val/loss"], abs=0.05)
 
 
-def test_documents_are_kept_apart_alike(train, device):
-    want, _ = train("cpu", "cpu", tiny_network(VOCABULARY), positions=DocumentPositions(VOCABULARY))
-    found, _ = train("device", device, tiny_network(VOCABULARY), positions=DocumentPositions(VOCABULARY))
-    assert found["val/loss"] == pytest.approx(want["val/loss"], abs=5e-3)
+def test_separated_documents_have_the_losses_of_the_cpu(train, device):
+    expected, _ = train("cpu", "cpu", tiny_network(VOCABULARY), positions=DocumentPositions(VOCABULARY))
+    actual, _ = train("device", device, tiny_network(VOCABULARY), positions=DocumentPositions(VOCABULARY))
+    assert actual["val/loss"] == pytest.approx(expected["val/loss"], abs=5e-3)
 
 
-@pytest.mark.parametrize("way", ["all weights", "lora"])
-def test_an_interrupted_run_ends_as_a_whole_one(train, device, way):
-    whole, _ = train("whole", device, WAYS[way](tiny_network(VOCABULARY)), "bf16-mixed")
-    train("halves", device, WAYS[way](tiny_network(VOCABULARY)), "bf16-mixed", stop=4)
-    again, _ = train("halves", device, WAYS[way](tiny_network(VOCABULARY)), "bf16-mixed")
-    assert again["val/loss"] == pytest.approx(whole["val/loss"], abs=2e-3)
+@pytest.mark.parametrize("adaptation", ["all weights", "lora"])
+def test_resumed_run_ends_like_an_uninterrupted_one(train, device, adaptation):
+    uninterrupted, _ = train("whole", device, ADAPTATIONS[adaptation](tiny_network(VOCABULARY)), "bf16-mixed")
+    train("halves", device, ADAPTATIONS[adaptation](tiny_network(VOCABULARY)), "bf16-mixed", stop=4)
+    resumed, _ = train("halves", device, ADAPTATIONS[adaptation](tiny_network(VOCABULARY)), "bf16-mixed")
+    assert resumed["val/loss"] == pytest.approx(uninterrupted["val/loss"], abs=2e-3)
 
 
 def test_checkpointed_layers_need_less_memory(device):

@@ -34,7 +34,7 @@ from zoo.tokenizers.speech_tokenizer import Base
 from zoo.vocoder import UnitConsistencyLoss
 
 
-def trained(folder, device, model, data, steps=6, **options):
+def train(folder, device, model, data, steps=6, **options):
     """The metrics that training by the function of the stages ends with."""
     settings = {
         "max_steps": steps,
@@ -52,9 +52,9 @@ def trained(folder, device, model, data, steps=6, **options):
 
 def without_dropout(model):
     """Devices draw other masks from the same seed."""
-    for part in model.modules():
-        if isinstance(part, torch.nn.Dropout):
-            part.p = 0.0
+    for submodule in model.modules():
+        if isinstance(submodule, torch.nn.Dropout):
+            submodule.p = 0.0
     return model
 
 
@@ -89,8 +89,8 @@ def tokenizer():
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("kind", ["unit", "istft"])
-def test_vocoders_learn_alike(device, hums, tmp_path, kind, precision):
-    found = trained(
+def test_vocoder_training_matches_the_cpu(device, hums, tmp_path, kind, precision):
+    actual = train(
         tmp_path / "device",
         device,
         without_dropout(vocoder.module(kind)),
@@ -98,72 +98,72 @@ def test_vocoders_learn_alike(device, hums, tmp_path, kind, precision):
         precision=precision,
         callbacks=[SpeechSamples(1)],
     )
-    want = trained(tmp_path / "cpu", "cpu", without_dropout(vocoder.module(kind)), vocoder.data(hums))
+    expected = train(tmp_path / "cpu", "cpu", without_dropout(vocoder.module(kind)), vocoder.data(hums))
     for name in ("val/mel", "val/mel_distance", "val/duration"):
-        assert found[name] == pytest.approx(want[name], rel=0.02 if precision == "32-true" else 0.3), name
+        assert actual[name] == pytest.approx(expected[name], rel=0.02 if precision == "32-true" else 0.3), name
 
 
 @pytest.mark.parametrize("f0", [Autocorrelation, FCPE])
-def test_a_vocoder_is_heard_by_its_tokenizer_also_when_it_is_validated_first(device, hums, tmp_path, f0):
-    hears = tokenizer()
+def test_vocoder_with_unit_consistency_loss_trains_after_a_sanity_check(device, hums, tmp_path, f0):
+    judge = tokenizer()
     model = vocoder.module(
         "istft",
-        tokenizer=hears,
+        tokenizer=judge,
         metrics={"f0": F0Errors(f0())},
         ema_decay=0.9,
         micro_batches=2,
         optimizer=replace(vocoder.OPTIMIZER, clip_norm=100.0),
-        losses=VocoderLosses(mel_windows=(1024, 256), further={"unit_consistency": UnitConsistencyLoss(hears)}),
+        losses=VocoderLosses(mel_windows=(1024, 256), further={"unit_consistency": UnitConsistencyLoss(judge)}),
     )
-    found = trained(tmp_path, device, model, vocoder.data(hums), num_sanity_val_steps=2)
-    assert {"val/unit_consistency", "val/unit_edit_distance", "val/f0_frame_error"} <= found.keys()
+    actual = train(tmp_path, device, model, vocoder.data(hums), num_sanity_val_steps=2)
+    assert {"val/unit_consistency", "val/unit_edit_distance", "val/f0_frame_error"} <= actual.keys()
     assert model.vocoder(STREAMS)("[Hu1][Pi1][St1][Hu2]").device.type == "cpu"
 
 
-def test_hubert_learns_alike(device, tones, teacher, tmp_path):
+def test_hubert_training_matches_the_cpu(device, tones, teacher, tmp_path):
     def module():
-        made = hubert.module(teacher)
-        made.network.config.layerdrop = 0.0
-        return without_dropout(made)
+        result = hubert.module(teacher)
+        result.network.config.layerdrop = 0.0
+        return without_dropout(result)
 
-    for precision, near in (("32-true", 0.1), ("bf16-mixed", 0.2)):
-        found = trained(tmp_path / f"device{precision}", device, module(), hubert.data(tones), 4, precision=precision)
-        want = trained(tmp_path / f"cpu{precision}", "cpu", module(), hubert.data(tones), 4)
-        assert found["val/loss"] == pytest.approx(
-            want["val/loss"], rel=near
+    for precision, tolerance in (("32-true", 0.1), ("bf16-mixed", 0.2)):
+        actual = train(tmp_path / f"device{precision}", device, module(), hubert.data(tones), 4, precision=precision)
+        expected = train(tmp_path / f"cpu{precision}", "cpu", module(), hubert.data(tones), 4)
+        assert actual["val/loss"] == pytest.approx(
+            expected["val/loss"], rel=tolerance
         )  # training hides other spans on another device
-        assert found["val/label_perplexity"] == pytest.approx(want["val/label_perplexity"], rel=0.02)
+        assert actual["val/label_perplexity"] == pytest.approx(expected["val/label_perplexity"], rel=0.02)
 
 
-def test_a_quantizer_learns_alike(device, tones, teacher, tmp_path):
+def test_quantizer_training_matches_the_cpu(device, tones, teacher, tmp_path):
     losses = QuantizerLosses(aligned_steps=2, aligned_weight=0.5, consistency_weight=0.5, balance_weight=0.5)
 
     def module():
-        made = ctc.module(teacher, losses=losses)
-        made.quantizer.output[1].p = 0.0
-        return made
+        result = ctc.module(teacher, losses=losses)
+        result.quantizer.output[1].p = 0.0
+        return result
 
-    found = trained(tmp_path / "device", device, module(), ctc.data(tones))
-    want = trained(tmp_path / "cpu", "cpu", module(), ctc.data(tones))
+    actual = train(tmp_path / "device", device, module(), ctc.data(tones))
+    expected = train(tmp_path / "cpu", "cpu", module(), ctc.data(tones))
     for name in ("val/loss", "val/teacher_ued_noise", "val/teacher_perplexity"):
-        assert found[name] == pytest.approx(want[name], rel=0.05, abs=0.02), name
+        assert actual[name] == pytest.approx(expected[name], rel=0.05, abs=0.02), name
 
 
-def test_pitch_units_learn_on_the_device(device, acted, tmp_path):
+def test_pitch_unit_training_matches_the_cpu(device, acted, tmp_path):
     for split in ("train", "dev"):
         write_f0(tmp_path / "f0", split, read_cuts(acted, split), Autocorrelation(), num_processes=2)
     data = F0DataModule(tmp_path / "f0", segment_samples=7680, batch_size=8)
-    found = trained(tmp_path / "device", device, pitch.module(), data, 30)
-    want = trained(tmp_path / "cpu", "cpu", pitch.module(), data, 30)  # codes are drawn by other chance
+    actual = train(tmp_path / "device", device, pitch.module(), data, 30)
+    expected = train(tmp_path / "cpu", "cpu", pitch.module(), data, 30)  # codes are drawn by other chance
     assert (
-        found["val/reconstruction"] == pytest.approx(want["val/reconstruction"], rel=0.5)
-        and found["val/codes_used"] > 2
+        actual["val/reconstruction"] == pytest.approx(expected["val/reconstruction"], rel=0.5)
+        and actual["val/codes_used"] > 2
     )
 
 
 @pytest.mark.parametrize("kind", ["prosody", "transformer"])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_styles_learn_on_the_device(device, acted, tmp_path, kind, precision):
+def test_style_training_matches_the_cpu(device, acted, tmp_path, kind, precision):
     def module():
         torch.manual_seed(0)
         sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "feed_forward": 64, "conv_dim": 16}
@@ -172,9 +172,9 @@ def test_styles_learn_on_the_device(device, acted, tmp_path, kind, precision):
         )
 
     data = StyleDataModule(acted, crop_seconds=1.0, batch_size=6)
-    found = trained(tmp_path / "device", device, module(), data, precision=precision)
-    want = trained(tmp_path / "cpu", "cpu", module(), data)
-    assert found["val/loss"] == pytest.approx(want["val/loss"], rel=0.1)
+    actual = train(tmp_path / "device", device, module(), data, precision=precision)
+    expected = train(tmp_path / "cpu", "cpu", module(), data)
+    assert actual["val/loss"] == pytest.approx(expected["val/loss"], rel=0.1)
 
 
 FORKED = """
@@ -194,7 +194,7 @@ if __name__ == "__main__":
 """
 
 
-def test_stages_side_by_side_can_use_the_device(device, tmp_path):
+def test_forked_stages_can_use_the_device(device, tmp_path):
     (tmp_path / "forked.py").write_text(FORKED)
     done = subprocess.run(
         [sys.executable, str(tmp_path / "forked.py"), device],

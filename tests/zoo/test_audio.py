@@ -16,22 +16,22 @@ def tone(seconds=0.5, rate=16000, hertz=440.0):
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_every_format_reads_as_the_same_mono_tone(tmp_path, suffix, rate, channels):
+def test_every_format_is_read_as_mono(tmp_path, suffix, rate, channels):
     path = tmp_path / f"tone{suffix}"
     sides = [1.2, 0.8][:channels] if channels == 2 else [1.0]
     soundfile.write(path, np.stack([tone(1.0, rate).numpy() * side for side in sides], axis=1), rate)
-    got, want = audio.read(path), tone(1.0)
-    assert got.dtype == torch.float32 and got.dim() == 1
+    actual, expected = audio.read(path), tone(1.0)
+    assert actual.dtype == torch.float32 and actual.dim() == 1
     # MP3 encoders pad and delay; the level of the middle is what every format keeps.
-    assert abs(len(got) - len(want)) <= (3000 if suffix == ".mp3" else 16)
+    assert abs(len(actual) - len(expected)) <= (3000 if suffix == ".mp3" else 16)
     middle = slice(4000, 12000)
-    assert got[middle].std().item() == pytest.approx(want[middle].std().item(), rel=0.03)
+    assert actual[middle].std().item() == pytest.approx(expected[middle].std().item(), rel=0.03)
     if suffix in (".wav", ".flac"):
-        assert torch.allclose(got[middle], want[middle], atol=0.01)
+        assert torch.allclose(actual[middle], expected[middle], atol=0.01)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_what_is_written_is_read_back(tmp_path, suffix):
+def test_written_file_is_read_back(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     audio.write(path, tone(), 16000)
     assert torch.allclose(audio.read(path), tone(), atol=1 / 32000)
@@ -39,13 +39,13 @@ def test_what_is_written_is_read_back(tmp_path, suffix):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_too_loud_is_clipped_not_wrapped(tmp_path):
+def test_samples_beyond_1_are_clipped(tmp_path):
     audio.write(tmp_path / "a.wav", 4 * tone(), 16000)
     assert audio.read(tmp_path / "a.wav").max() > 0.999
     assert torch.equal(audio.read(tmp_path / "a.wav").sign()[1:18], torch.ones(17))
 
 
-def test_part_of_a_file(tmp_path):
+def test_section_of_a_file(tmp_path):
     audio.write(tmp_path / "a.wav", tone(1.0), 16000)
     part = audio.read(tmp_path / "a.wav", start_seconds=0.25, duration_seconds=0.5)
     assert torch.equal(part, audio.read(tmp_path / "a.wav")[4000:12000])
@@ -67,7 +67,7 @@ def bad_files(folder):
 
 
 @pytest.mark.parametrize(
-    "name, says",
+    "name, message",
     [
         ("missing.wav", "no such file"),
         ("text.wav", "unreadable"),
@@ -76,23 +76,27 @@ def bad_files(folder):
         ("inf.wav", "NaN"),
     ],
 )
-def test_a_bad_file_is_one_clear_line(tmp_path, name, says):
+def test_unusable_file_is_a_one_line_error(tmp_path, name, message):
     bad_files(tmp_path)
     with pytest.raises(audio.AudioError) as error:
         audio.read(tmp_path / name)
     message = str(error.value)
-    assert str(tmp_path / name) in message and says in message and "\n" not in message
+    assert str(tmp_path / name) in message and message in message and "\n" not in message
 
 
-def test_beyond_the_end_is_an_error(tmp_path):
+def test_start_beyond_the_end_is_an_error(tmp_path):
     audio.write(tmp_path / "a.wav", tone(), 16000)
     with pytest.raises(audio.AudioError, match="no samples from 9 s"):
         audio.read(tmp_path / "a.wav", start_seconds=9.0)
 
 
 def test_unusable_waveforms_are_not_written(tmp_path):
-    for wave, says in ((torch.zeros(1, 8), "shape"), (torch.zeros(0), "no samples"), (torch.tensor([math.nan]), "NaN")):
-        with pytest.raises(audio.AudioError, match=says):
+    for wave, message in (
+        (torch.zeros(1, 8), "shape"),
+        (torch.zeros(0), "no samples"),
+        (torch.tensor([math.nan]), "NaN"),
+    ):
+        with pytest.raises(audio.AudioError, match=message):
             audio.write(tmp_path / "a.wav", wave, 16000)
     with pytest.raises(audio.AudioError, match="cannot write .xyz"):
         audio.write(tmp_path / "a.xyz", tone(), 16000)

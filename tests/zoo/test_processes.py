@@ -39,52 +39,52 @@ def fail_unsendably(number):
 
 
 @pytest.mark.parametrize("num_processes", [1, 3])
-def test_results_come_in_order_from_a_lazy_stream(num_processes):
+def test_results_are_in_the_order_of_a_lazy_stream(num_processes):
     factor = 2  # a closure, which no pickle takes, goes with the fork
     assert list(
         map_in_processes(lambda number: factor * number, iter(range(500)), num_processes, chunk_size=7)
     ) == list(range(0, 1000, 2))
 
 
-def test_a_stream_is_not_run_through_before_it_is_needed():
+def test_stream_is_read_lazily():
     taken = []
-    found = map_in_processes(fail_at_three, (taken.append(number) or number for number in range(10_000, 20_000)), 2)
-    assert next(found) == 10_000 and len(taken) < 1000
-    found.close()
+    results = map_in_processes(fail_at_three, (taken.append(number) or number for number in range(10_000, 20_000)), 2)
+    assert next(results) == 10_000 and len(taken) < 1000
+    results.close()
 
 
-def test_processes_have_one_thread_each():
+def test_each_process_has_one_thread():
     assert set(map_in_processes(threads, range(4), 2)) == {1}
 
 
-def test_only_a_process_that_is_alone_draws_bars():
+def test_workers_draw_no_progress_bars():
     assert shows_bars() and not any(map_in_processes(lambda _: shows_bars(), range(4), 2))
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])
-def test_an_error_is_the_one_of_the_work(num_processes):
+def test_error_of_the_function_is_raised(num_processes):
     with pytest.raises(ValueError, match="three is too many"):
         list(map_in_processes(fail_at_three, range(10), num_processes))
 
 
-def test_a_killed_process_is_told_of():
+def test_killed_process_is_an_error():
     with pytest.raises(ChildProcessError, match="set a lower num_processes"):
         list(map_in_processes(die_at_three, range(10), 2))
 
 
-def test_no_process_at_all_is_an_error():
+def test_zero_processes_are_an_error():
     with pytest.raises(ValueError, match="num_processes must be 1 or more, got 0"):
         list(map_in_processes(fail_at_three, range(10), 0))
 
 
-def test_an_error_that_cannot_be_sent_is_told_in_words():
+def test_unpicklable_error_is_raised_with_its_traceback():
     with pytest.raises(RuntimeError, match="Unsendable: number: odd"):
         list(map_in_processes(fail_unsendably, range(4), 2))
 
 
-def test_closed_early_it_ends_at_once():
-    found = map_in_processes(slowly, range(200), 2)
+def test_closing_early_ends_the_processes():
+    results = map_in_processes(slowly, range(200), 2)
     started = time.monotonic()
-    assert next(found) == 0
-    found.close()
+    assert next(results) == 0
+    results.close()
     assert time.monotonic() - started < 5  # all of it would take 20 s

@@ -8,59 +8,60 @@ from zoo.speech.augmentation_invariance import aligned_loss, consistency_loss, i
 UNITS = 6
 
 
-def certain(rows, frames, blank=50.0):
+def confident_log_probs(rows, frames, blank=50.0):
     """Log-probabilities sure of some units, with a blank that must not count."""
     scores = torch.full((len(rows), frames, UNITS + 1), -30.0)
     scores[..., UNITS] = blank
-    for row, wanted in enumerate(rows):
-        scores[row, torch.arange(len(wanted)), wanted] = 0.0
+    for row, targets in enumerate(rows):
+        scores[row, torch.arange(len(targets)), targets] = 0.0
     return scores
 
 
-def test_frames_of_stretched_speech_are_taught_the_unit_of_their_place():
-    scores = certain([[1, 1, 2, 2, 3, 3], [4, 0, 0, 0, 0, 0]], 6)
+def test_aligned_loss_stretches_the_units_to_the_frames():
+    scores = confident_log_probs([[1, 1, 2, 2, 3, 3], [4, 0, 0, 0, 0, 0]], 6)
     units, frames = [torch.tensor([1, 2, 3]), torch.tensor([4, 4])], torch.tensor([6, 1])
     assert aligned_loss(scores, frames, units).item() == pytest.approx(0.0, abs=1e-6)
     assert aligned_loss(scores, frames, [units[0].flip(0), units[1]]).item() == pytest.approx(4 * 30 / 7, rel=1e-4)
 
 
-def test_units_that_the_quantizer_has_not_are_not_taught():
-    scores = certain([[1, 1]], 2)
+def test_aligned_loss_ignores_units_beyond_the_quantizer():
+    scores = confident_log_probs([[1, 1]], 2)
     assert aligned_loss(scores, torch.tensor([2]), [torch.tensor([1, UNITS])]).item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_consistency_is_the_cross_entropy_against_the_sharpened_clean_reading_at_the_same_place():
+def test_consistency_loss_is_the_cross_entropy_against_the_sharpened_clean_prediction():
     changed, clean = torch.randn(1, 4, UNITS + 1), torch.randn(1, 2, UNITS + 1)
-    found = consistency_loss(changed, torch.tensor([4]), clean, torch.tensor([2]), 0.5)
+    loss = consistency_loss(changed, torch.tensor([4]), clean, torch.tensor([2]), 0.5)
     by_hand = 0.0
     for frame in range(4):
         target = (clean[0, frame // 2, :UNITS].log_softmax(0) * 2).softmax(0)
         by_hand -= (target * changed[0, frame, :UNITS].log_softmax(0)).sum() / 4
-    torch.testing.assert_close(found, by_hand)
+    torch.testing.assert_close(loss, by_hand)
 
 
-def test_consistency_leaves_padding_out_and_teaches_the_changed_speech_only():
+def test_consistency_loss_ignores_padding_and_has_no_gradient_for_clean_speech():
     changed, clean = torch.randn(2, 5, UNITS + 1, requires_grad=True), torch.randn(2, 5, UNITS + 1, requires_grad=True)
     frames = torch.tensor([5, 3])
-    found = consistency_loss(changed, frames, clean, frames, 0.5)
-    found.backward()
+    loss = consistency_loss(changed, frames, clean, frames, 0.5)
+    loss.backward()
     assert clean.grad is None and not changed.grad[1, 3:].any() and changed.grad[1, :3].any()
-    alone = [
+    row_losses = [
         consistency_loss(changed[i : i + 1, :n], frames[i : i + 1], clean[i : i + 1, :n], frames[i : i + 1], 0.5) * n
         for i, n in enumerate(frames)
     ]
-    torch.testing.assert_close(found, sum(alone) / frames.sum())
+    torch.testing.assert_close(loss, sum(row_losses) / frames.sum())
 
 
 @pytest.mark.parametrize(
-    "rows, missing", [([[0, 1, 2, 3, 4, 5]], 0.0), ([[2] * 6], math.log(UNITS)), ([[0, 1, 2, 0, 1, 2]], math.log(2))]
+    "rows, missing_entropy",
+    [([[0, 1, 2, 3, 4, 5]], 0.0), ([[2] * 6], math.log(UNITS)), ([[0, 1, 2, 0, 1, 2]], math.log(2))],
 )
-def test_imbalance_is_the_entropy_that_an_utterance_lacks(rows, missing):
-    padded = torch.cat([certain(rows, 6), torch.randn(1, 3, UNITS + 1)], dim=1)
-    assert imbalance(padded, torch.tensor([6])).item() == pytest.approx(missing, abs=1e-4)
+def test_imbalance_is_the_missing_entropy_of_an_utterance(rows, missing_entropy):
+    padded = torch.cat([confident_log_probs(rows, 6), torch.randn(1, 3, UNITS + 1)], dim=1)
+    assert imbalance(padded, torch.tensor([6])).item() == pytest.approx(missing_entropy, abs=1e-4)
 
 
-def test_utterances_that_share_no_unit_are_not_balanced_by_each_other():
+def test_imbalance_is_computed_within_utterances():
     assert imbalance(
-        certain([[0, 1, 2, 0, 1, 2], [3, 4, 5, 3, 4, 5]], 6), torch.tensor([6, 6])
+        confident_log_probs([[0, 1, 2, 0, 1, 2], [3, 4, 5, 3, 4, 5]], 6), torch.tensor([6, 6])
     ).item() == pytest.approx(math.log(2), abs=1e-4)

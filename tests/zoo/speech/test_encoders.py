@@ -23,11 +23,11 @@ KINDS = {
 }
 
 
-def sound(samples, seed=0):
+def noise(samples, seed=0):
     return torch.randn(samples, generator=torch.Generator().manual_seed(seed))
 
 
-def checkpoint(folder, kind, stable, norm):
+def save_checkpoint(folder, kind, stable, norm):
     config, model = KINDS[kind]
     torch.manual_seed(0)
     network = model(config(do_stable_layer_norm=stable, feat_extract_norm=norm, **SMALL)).eval()
@@ -40,28 +40,28 @@ def checkpoint(folder, kind, stable, norm):
 
 @pytest.mark.parametrize("stable, norm", [(False, "group"), (True, "layer")], ids=["post_norm", "stable_pre_norm"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_features_are_a_layers_output_in_the_whole_network(tmp_path, kind, stable, norm):
-    whole, waveform = checkpoint(tmp_path / "whole", kind, stable, norm), sound(2000)
+def test_features_are_the_hidden_states_of_the_layer(tmp_path, kind, stable, norm):
+    complete, waveform = save_checkpoint(tmp_path / "whole", kind, stable, norm), noise(2000)
     for layer in (1, 2):
         encoder = HubertEncoder(str(tmp_path / "whole"), layer, normalize=False)
         with torch.inference_mode():
-            want = whole(waveform[None], output_hidden_states=True).hidden_states[layer][0]
-            torch.testing.assert_close(encoder(waveform), want, rtol=1e-5, atol=1e-5)
+            expected = complete(waveform[None], output_hidden_states=True).hidden_states[layer][0]
+            torch.testing.assert_close(encoder(waveform), expected, rtol=1e-5, atol=1e-5)
             encoder.save_weights(tmp_path / str(layer))
-            again = HubertEncoder(str(tmp_path / str(layer)), **encoder.config())
-            assert torch.equal(again(waveform), encoder(waveform))
+            reloaded = HubertEncoder(str(tmp_path / str(layer)), **encoder.config())
+            assert torch.equal(reloaded(waveform), encoder(waveform))
     assert not any(p.requires_grad for p in encoder.parameters()) and encoder.dim == 16
 
 
 @pytest.mark.parametrize("stable, norm", [(False, "group"), (True, "layer")], ids=["post_norm", "stable_pre_norm"])
-def test_a_network_at_hand_is_as_good_as_its_folder_and_no_layer_means_the_whole(tmp_path, stable, norm):
-    network, waveform = checkpoint(tmp_path / "whole", "hubert", stable, norm), sound(2000)
+def test_network_and_folder_give_equal_features_and_no_layer_keeps_all(tmp_path, stable, norm):
+    network, waveform = save_checkpoint(tmp_path / "whole", "hubert", stable, norm), noise(2000)
     with torch.inference_mode():
-        want = network(waveform[None]).last_hidden_state[0]
-        whole = HubertEncoder(str(tmp_path / "whole"), None, normalize=False)
-        torch.testing.assert_close(whole(waveform), want, rtol=1e-5, atol=1e-5)
-        whole.save_weights(tmp_path / "again")
-        assert torch.equal(HubertEncoder(str(tmp_path / "again"), **whole.config())(waveform), whole(waveform))
+        expected = network(waveform[None]).last_hidden_state[0]
+        complete = HubertEncoder(str(tmp_path / "whole"), None, normalize=False)
+        torch.testing.assert_close(complete(waveform), expected, rtol=1e-5, atol=1e-5)
+        complete.save_weights(tmp_path / "again")
+        assert torch.equal(HubertEncoder(str(tmp_path / "again"), **complete.config())(waveform), complete(waveform))
         of_folder, of_network = HubertEncoder(str(tmp_path / "whole"), 2), HubertEncoder(network, 2)
         assert torch.equal(
             of_network(waveform), of_folder(waveform)
@@ -72,65 +72,65 @@ def test_a_network_at_hand_is_as_good_as_its_folder_and_no_layer_means_the_whole
             HubertEncoder(network, 3)
 
 
-@pytest.mark.parametrize("norm, wanted", [("group", False), ("layer", True)])
-def test_normalizing_follows_the_checkpoint(tmp_path, norm, wanted):
-    checkpoint(tmp_path, "hubert", False, norm)
-    encoder, waveform = HubertEncoder(str(tmp_path), 2), sound(2000)
-    assert encoder.normalize is wanted
-    if wanted:
+@pytest.mark.parametrize("norm, normalizes", [("group", False), ("layer", True)])
+def test_normalization_follows_the_checkpoint(tmp_path, norm, normalizes):
+    save_checkpoint(tmp_path, "hubert", False, norm)
+    encoder, waveform = HubertEncoder(str(tmp_path), 2), noise(2000)
+    assert encoder.normalize is normalizes
+    if normalizes:
         raw = HubertEncoder(str(tmp_path), 2, normalize=False)
         with torch.inference_mode():
             torch.testing.assert_close(encoder(3 * waveform + 0.5), encoder(waveform), rtol=1e-3, atol=1e-3)
             assert not torch.allclose(raw(3 * waveform + 0.5), raw(waveform), atol=1e-2)
 
 
-def test_one_frame_at_the_least_number_of_samples_and_none_below(tmp_path):
-    checkpoint(tmp_path, "hubert", False, "group")
+def test_min_samples_give_one_frame_and_fewer_are_an_error(tmp_path):
+    save_checkpoint(tmp_path, "hubert", False, "group")
     encoder = HubertEncoder(str(tmp_path), 1)
     assert encoder.min_samples == 10 + 5 * (3 - 1) + 10 * (2 - 1) and encoder.frame_rate == 16000 / 20
     with torch.inference_mode():
-        assert len(encoder(sound(encoder.min_samples))) == 1
-        assert len(encoder(sound(encoder.min_samples + 19))) == 1
-        assert len(encoder(sound(encoder.min_samples + 20))) == 2
+        assert len(encoder(noise(encoder.min_samples))) == 1
+        assert len(encoder(noise(encoder.min_samples + 19))) == 1
+        assert len(encoder(noise(encoder.min_samples + 20))) == 2
         with pytest.raises(
             ValueError, match=f"{encoder.min_samples - 1} samples are too few for a frame: want {encoder.min_samples}"
         ):
-            encoder(sound(encoder.min_samples - 1))
+            encoder(noise(encoder.min_samples - 1))
 
 
 @pytest.mark.parametrize("layer", [0, 4])
-def test_a_layer_that_is_not_there_is_an_error(tmp_path, layer):
-    checkpoint(tmp_path, "hubert", False, "group")
+def test_missing_layer_is_an_error(tmp_path, layer):
+    save_checkpoint(tmp_path, "hubert", False, "group")
     with pytest.raises(ValueError, match=f"layer {layer} of .*: it has layers 1 to 3"):
         HubertEncoder(str(tmp_path), layer)
 
 
-def test_features_do_not_depend_on_the_training_tricks_of_the_checkpoint(tmp_path):
-    checkpoint(tmp_path, "wav2vec2", False, "group")
+def test_spec_augment_of_the_checkpoint_is_disabled(tmp_path):
+    save_checkpoint(tmp_path, "wav2vec2", False, "group")
     assert AutoModel.from_pretrained(tmp_path).config.apply_spec_augment
     encoder = HubertEncoder(str(tmp_path), 2)
     with torch.inference_mode():
-        assert torch.equal(encoder(sound(3000)), encoder(sound(3000)))
+        assert torch.equal(encoder(noise(3000)), encoder(noise(3000)))
 
 
 @pytest.mark.parametrize("frame_rate", [25, 50, 100])
-def test_filterbank_frames_come_at_their_rate(frame_rate):
+def test_filterbank_frame_rate(frame_rate):
     encoder = FilterbankEncoder(frame_rate)
     for samples in (encoder.min_samples, 16000, 16639, 16640, 80000):
-        features = encoder(0.1 * sound(samples))
+        features = encoder(0.1 * noise(samples))
         assert features.shape == (samples * frame_rate // 16000, encoder.dim) and features.isfinite().all()
     assert encoder.frame_rate == frame_rate
 
 
-def test_filterbank_features_do_not_hear_the_volume():
-    encoder, waveform = FilterbankEncoder(), 0.1 * sound(16000)
+def test_filterbank_features_are_invariant_to_gain():
+    encoder, waveform = FilterbankEncoder(), 0.1 * noise(16000)
     torch.testing.assert_close(encoder(3 * waveform), encoder(waveform), rtol=1e-3, atol=1e-3)
 
 
-def test_filterbank_features_see_no_more_than_their_surroundings():
+def test_filterbank_features_are_local_up_to_normalization():
     """Changing the last half second leaves the frames before it as they are, but for their common mean and scale."""
-    encoder, a = FilterbankEncoder(), 0.1 * sound(32000)
-    b = torch.cat([a[:24000], 0.1 * sound(8000, seed=1)])
+    encoder, a = FilterbankEncoder(), 0.1 * noise(32000)
+    b = torch.cat([a[:24000], 0.1 * noise(8000, seed=1)])
     x, y = (features[:34] for features in (encoder(a), encoder(b)))
     x, y = ((f - f.mean(0)) / f.std(0) for f in (x, y))
     torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-3)
@@ -141,7 +141,7 @@ def test_silence_has_finite_features():
 
 
 @pytest.mark.parametrize("arguments", [{"frame_rate": 30}, {"num_cepstra": 50}])
-def test_impossible_filterbanks_are_errors(arguments):
+def test_invalid_filterbank_arguments_are_errors(arguments):
     with pytest.raises(ValueError, match="frame_rate must divide 100, num_cepstra be at most num_mels"):
         FilterbankEncoder(**arguments)
 
@@ -156,7 +156,7 @@ def test_impossible_filterbanks_are_errors(arguments):
     ids=["50_hz", "25_hz", "25_hz_last_is_four"],
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_family_at_every_rate_and_layer(tmp_path, kind, kernels, strides, rate, field, hop):
+def test_every_architecture_at_every_rate_and_layer(tmp_path, kind, kernels, strides, rate, field, hop):
     config, model = KINDS[kind]
     torch.manual_seed(0)
     stack = {
@@ -165,13 +165,13 @@ def test_every_family_at_every_rate_and_layer(tmp_path, kind, kernels, strides, 
         "conv_stride": strides,
         "num_feat_extract_layers": len(kernels),
     }
-    whole = model(config(**SMALL | stack)).eval()
-    whole.save_pretrained(tmp_path)
+    complete = model(config(**SMALL | stack)).eval()
+    complete.save_pretrained(tmp_path)
     for layer in (1, 3):
         encoder = HubertEncoder(str(tmp_path), layer)
         assert (encoder.frame_rate, encoder.min_samples, encoder.first_frame_seconds) == (rate, field, field / 32000)
         for samples in (field, field + hop - 1, field + hop, 8000):
             with torch.inference_mode():
-                want = whole(sound(samples)[None], output_hidden_states=True).hidden_states[layer][0]
-                torch.testing.assert_close(encoder(sound(samples)), want, rtol=1e-4, atol=1e-5)
-            assert len(want) == (samples - field) // hop + 1
+                expected = complete(noise(samples)[None], output_hidden_states=True).hidden_states[layer][0]
+                torch.testing.assert_close(encoder(noise(samples)), expected, rtol=1e-4, atol=1e-5)
+            assert len(expected) == (samples - field) // hop + 1

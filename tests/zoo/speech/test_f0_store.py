@@ -44,19 +44,21 @@ class Loudness(Autocorrelation):
         return F0Track(100 * level, level > 0.1)
 
 
-def test_tracks_come_back_as_they_were_computed(corpus, tmp_path):
+def test_stored_tracks_equal_computed_ones(corpus, tmp_path):
     store, extractor = write_f0(tmp_path, "train", read_cuts(corpus, "train"), Autocorrelation()), Autocorrelation()
     assert len(store) == 12
     for index, cut in enumerate(read_cuts(corpus, "train")):
-        truth, track, row = extractor(load_waveform(cut)), store.track(index), store.rows[index]
-        assert torch.equal(track.frequency, truth.frequency) and torch.equal(track.voiced, truth.voiced)
-        assert (row.id, row.frames) == (cut.id, len(truth.voiced)) and row.speaker in ("ann", "bob", "cat")
-        assert row.mean_hz == pytest.approx(truth.frequency[truth.voiced].mean().item(), rel=1e-5)
-        part = store.track(index, 20, 30)
-        assert torch.equal(part.frequency, truth.frequency[20:50]) and torch.equal(part.voiced, truth.voiced[20:50])
+        reference, track, row = extractor(load_waveform(cut)), store.track(index), store.rows[index]
+        assert torch.equal(track.frequency, reference.frequency) and torch.equal(track.voiced, reference.voiced)
+        assert (row.id, row.frames) == (cut.id, len(reference.voiced)) and row.speaker in ("ann", "bob", "cat")
+        assert row.mean_hz == pytest.approx(reference.frequency[reference.voiced].mean().item(), rel=1e-5)
+        section = store.track(index, 20, 30)
+        assert torch.equal(section.frequency, reference.frequency[20:50]) and torch.equal(
+            section.voiced, reference.voiced[20:50]
+        )
 
 
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_files(corpus, tmp_path):
+def test_interrupted_run_resumes_and_writes_the_same_files(corpus, tmp_path):
     cuts = read_cuts(corpus, "train")
     write_f0(tmp_path / "whole", "train", cuts, Autocorrelation())
     with pytest.raises(KeyboardInterrupt):
@@ -88,7 +90,7 @@ def test_two_processes_write_the_same_files(corpus, tmp_path):
     )
 
 
-def test_unreadable_audio_is_counted_and_stops_nothing(corpus, tmp_path):
+def test_unreadable_audio_is_skipped_and_counted(corpus, tmp_path):
     cuts = list(islice(read_cuts(corpus, "dev"), 3))
     cuts[1].recording.sources[0].source = str(tmp_path / "gone.wav")
     store = write_f0(tmp_path / "f0", "dev", cuts, Loudness())

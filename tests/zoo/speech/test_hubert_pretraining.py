@@ -30,7 +30,7 @@ STACKS = {
     "few_wide": ((20, 8, 4, 4), (10, 8, 4, 2)),
     "far_seeing": ((400, 9, 9), (40, 4, 4)),
 }
-each_stack = pytest.mark.parametrize("stack", STACKS)
+all_stacks = pytest.mark.parametrize("stack", STACKS)
 
 
 def network(stack, **changes):
@@ -39,23 +39,23 @@ def network(stack, **changes):
     return hubert(**SMALL | changes, conv_kernel=kernels, conv_stride=strides)
 
 
-def test_the_default_is_the_base_size_at_25_hz():
+def test_default_is_the_base_size_at_25_hz():
     with torch.device("meta"):
         base = hubert()
     assert receptive_field(base.config.conv_kernel, base.config.conv_stride) == (720, 640)
     assert sum(p.numel() for p in base.parameters()) == pytest.approx(95e6, rel=0.02)
 
 
-@each_stack
-def test_the_field_and_the_hop_are_those_of_the_convolutions(stack):
+@all_stacks
+def test_receptive_field_equals_that_of_the_convolutions(stack):
     convolutions = network(stack).feature_extractor
     field, hop = receptive_field(*STACKS[stack])
     for samples in (field, field + hop - 1, field + hop, field + 3 * hop):
         assert convolutions(torch.randn(1, samples)).shape[2] == (samples - field) // hop + 1
 
 
-@each_stack
-def test_labels_stand_at_the_middle_of_what_a_frame_sees(tmp_path, stack):
+@all_stacks
+def test_frame_labels_are_nearest_to_the_frame_centers(tmp_path, stack):
     """The label's middle is at most half a label from the frame's, whoever made the labels; a stack's own are one to one."""
     kernels, strides = STACKS[stack]
     field, hop = receptive_field(kernels, strides)
@@ -69,23 +69,23 @@ def test_labels_stand_at_the_middle_of_what_a_frame_sees(tmp_path, stack):
     ):
         count = int((frames * hop + field) / 16000 * encoder.frame_rate)
         times = encoder.first_frame_seconds + np.arange(count) / encoder.frame_rate
-        found = frame_labels(np.arange(count), encoder.first_frame_seconds, encoder.frame_rate, centers)
+        labels = frame_labels(np.arange(count), encoder.first_frame_seconds, encoder.frame_rate, centers)
         inside = centers <= times[-1]
-        assert (np.abs(times[found] - centers)[inside] <= 0.5 / encoder.frame_rate + 1e-9).all()
-    assert found[:count].tolist()[: min(count, frames)] == list(range(min(count, frames)))
+        assert (np.abs(times[labels] - centers)[inside] <= 0.5 / encoder.frame_rate + 1e-9).all()
+    assert labels[:count].tolist()[: min(count, frames)] == list(range(min(count, frames)))
 
 
 @pytest.mark.parametrize("frame_rate", [25, 50])
-def test_filterbank_frames_are_centerd_where_they_say(frame_rate):
+def test_filterbank_frames_are_centered_at_first_frame_seconds(frame_rate):
     encoder = FilterbankEncoder(frame_rate)
-    for wanted in (5, 10):
+    for frame in (5, 10):
         click = 1e-3 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
-        middle = round((encoder.first_frame_seconds + wanted / frame_rate) * 16000)
+        middle = round((encoder.first_frame_seconds + frame / frame_rate) * 16000)
         click[middle - 20 : middle + 20] += 1.0
-        assert encoder(click)[:, 0].argmax().item() == wanted  # the first coefficient is the loudness
+        assert encoder(click)[:, 0].argmax().item() == frame  # the first coefficient is the loudness
 
 
-def test_masks_are_spans_of_the_asked_length_in_every_row():
+def test_masks_are_spans_of_the_requested_length():
     torch.manual_seed(0)
     mask = mask_spans(200, 50, 0.4, 5)
     assert mask.shape == (200, 50) and (mask.sum(1) <= 20).all() and (mask.sum(1) >= 8).all()
@@ -98,23 +98,23 @@ def test_masks_are_spans_of_the_asked_length_in_every_row():
     assert torch.equal(mask_spans(200, 50, 0.4, 5), mask)
 
 
-def test_scores_are_cosines_over_the_temperature():
+def test_logits_are_cosines_over_the_temperature():
     torch.manual_seed(0)
     predictor, hidden = UnitPredictor(6, 4, dim=5, temperature=0.2), torch.randn(3, 6)
     inside = predictor.projection(hidden)
-    want = (
+    expected = (
         torch.stack([F.cosine_similarity(inside, unit.expand_as(inside), dim=-1) for unit in predictor.units], 1) / 0.2
     )
-    torch.testing.assert_close(predictor(hidden), want)
+    torch.testing.assert_close(predictor(hidden), expected)
 
 
 @pytest.mark.parametrize(
-    "changes, says",
+    "changes, message",
     [
         ({"conv_kernel": (10, 3), "conv_stride": (5,)}, "conv_kernel has 2 layers and conv_stride 1"),
         ({"num_heads": 3}, "hidden_size 16 must be a multiple of num_heads 3 and position_groups 2"),
     ],
 )
-def test_impossible_networks_are_errors(changes, says):
-    with pytest.raises(ValueError, match=says):
+def test_invalid_network_sizes_are_errors(changes, message):
+    with pytest.raises(ValueError, match=message):
         hubert(**SMALL | changes)

@@ -6,25 +6,27 @@ import torch
 from zoo.speech.kmeans import KMeans, fit_kmeans
 
 
-def blobs(clusters=8, each=300, dim=5, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    centers = 20 * torch.randn(clusters, dim, generator=draw)
-    labels = torch.arange(clusters).repeat(each)[torch.randperm(clusters * each, generator=draw)]
-    return centers[labels] + torch.randn(len(labels), dim, generator=draw), labels, centers
+def blobs(clusters=8, frames_per_cluster=300, dim=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    centers = 20 * torch.randn(clusters, dim, generator=generator)
+    labels = torch.arange(clusters).repeat(frames_per_cluster)[
+        torch.randperm(clusters * frames_per_cluster, generator=generator)
+    ]
+    return centers[labels] + torch.randn(len(labels), dim, generator=generator), labels, centers
 
 
-def test_well_separated_clusters_are_found():
+def test_well_separated_clusters_are_recovered():
     """Now and then k-means++ starts twice in one cluster and never leaves it."""
     frames, labels, centers = blobs()
-    found = 0
+    num_recovered = 0
     for seed in range(20):
         fit = fit_kmeans(frames.split(200), 8, seed)
         pairs = set(zip(fit.quantizer(frames).tolist(), labels.tolist()))
         if len(pairs) == 8 == len({unit for unit, _ in pairs}):
-            found += 1
+            num_recovered += 1
             assert all((fit.quantizer.centroids[unit] - centers[label]).norm() < 0.5 for unit, label in pairs)
             assert fit.quantizer.mean_distance.item() == pytest.approx(5.0, rel=0.1) and fit.reseeded == 0
-    assert found >= 17
+    assert num_recovered >= 17
 
 
 def test_units_are_the_nearest_centroids():
@@ -34,7 +36,7 @@ def test_units_are_the_nearest_centroids():
     assert quantizer(frames).tolist() == torch.cdist(frames, quantizer.centroids).argmin(1).tolist()
 
 
-def test_clusters_that_lose_their_frames_are_started_again_where_frames_are():
+def test_unused_clusters_are_reseeded_on_frames():
     """Half of the clusters start in a region from which nothing comes later."""
     far, near = blobs(4, 50, seed=1)[0] + 500, blobs(8, 2000, seed=2)[0]
     fit = fit_kmeans([torch.cat([far, near[:200]]), *near.split(400)], 12, init_frames=400)
@@ -42,13 +44,13 @@ def test_clusters_that_lose_their_frames_are_started_again_where_frames_are():
     assert (torch.cdist(fit.quantizer.centroids, near).min(1).values < 5).all()
 
 
-def test_the_same_frames_and_seed_give_the_same_bits():
+def test_fit_is_deterministic_by_seed():
     frames = blobs()[0]
     a, b, c = (fit_kmeans(frames.split(100), 20, seed).quantizer.centroids for seed in (3, 3, 4))
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
-def test_more_passes_do_not_lie_farther():
+def test_more_passes_reduce_the_distance():
     frames = torch.randn(3000, 6, generator=torch.Generator().manual_seed(0))
 
     def distance(passes):
@@ -59,10 +61,10 @@ def test_more_passes_do_not_lie_farther():
 
 
 @pytest.mark.parametrize(
-    "frames, says", [(5, "5 frames cannot make 6 clusters"), (0, "0 frames cannot make 6 clusters")]
+    "frames, message", [(5, "5 frames cannot make 6 clusters"), (0, "0 frames cannot make 6 clusters")]
 )
-def test_fewer_frames_than_clusters_is_an_error(frames, says):
-    with pytest.raises(ValueError, match=says):
+def test_fewer_frames_than_clusters_are_an_error(frames, message):
+    with pytest.raises(ValueError, match=message):
         fit_kmeans([torch.randn(frames, 2)] if frames else [], 6)
 
 
@@ -73,12 +75,12 @@ def test_as_many_frames_as_clusters_are_their_own_centroids():
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("penalty", [0.1, 0.7, 3.0])
-def test_the_path_is_the_cheapest_of_all(penalty, seed):
-    draw = torch.Generator().manual_seed(seed)
+def test_path_has_the_minimum_cost(penalty, seed):
+    generator = torch.Generator().manual_seed(seed)
     quantizer = KMeans(3, 2, switch_penalty=penalty)
-    quantizer.centroids.copy_(torch.randn(3, 2, generator=draw))
+    quantizer.centroids.copy_(torch.randn(3, 2, generator=generator))
     quantizer.mean_distance.fill_(0.8)
-    frames = torch.randn(6, 2, generator=draw)
+    frames = torch.randn(6, 2, generator=generator)
     distances = torch.cdist(frames, quantizer.centroids).square()
 
     def cost(path):
@@ -89,7 +91,7 @@ def test_the_path_is_the_cheapest_of_all(penalty, seed):
     assert cost(quantizer(frames).tolist()) == pytest.approx(min(map(cost, product(range(3), repeat=6))), rel=1e-5)
 
 
-def test_a_price_makes_fewer_changes_and_none_is_the_nearest():
+def test_penalty_reduces_changes_and_zero_takes_the_nearest():
     frames = torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
 
     def changes(penalty):
@@ -101,13 +103,15 @@ def test_a_price_makes_fewer_changes_and_none_is_the_nearest():
         KMeans(3, 2, -1.0)
 
 
-def test_the_curve_is_told_as_it_grows():
-    frames, told = torch.randn(900, 4, generator=torch.Generator().manual_seed(0)), []
-    fit = fit_kmeans(list(frames.split(300)) * 4, 20, on_batch=lambda number, inertia: told.append((number, inertia)))
-    assert told == list(enumerate(fit.inertia)) and len(told) == 12 and told[-1][1] < told[0][1]
+def test_on_batch_reports_the_inertia():
+    frames, reported = torch.randn(900, 4, generator=torch.Generator().manual_seed(0)), []
+    fit = fit_kmeans(
+        list(frames.split(300)) * 4, 20, on_batch=lambda number, inertia: reported.append((number, inertia))
+    )
+    assert reported == list(enumerate(fit.inertia)) and len(reported) == 12 and reported[-1][1] < reported[0][1]
 
 
-def test_log_probabilities_go_by_squared_distance():
+def test_log_probs_are_proportional_to_squared_distances():
     quantizer = KMeans(7, 3)
     quantizer.centroids.copy_(torch.randn(7, 3, generator=torch.Generator().manual_seed(0)))
     quantizer.mean_distance.fill_(0.5)

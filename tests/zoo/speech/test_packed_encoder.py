@@ -24,7 +24,7 @@ FORMS = {
 }
 
 
-def small(kind="hubert", form="post_norm", rate=50):
+def small_network(kind="hubert", form="post_norm", rate=50):
     config, model = KINDS[kind]
     stable, norm = FORMS[form]
     strides, kernels = STACKS[rate]
@@ -52,11 +52,12 @@ def small(kind="hubert", form="post_norm", rate=50):
     return network.requires_grad_(False)
 
 
-def sounds(lengths):
+def noises(lengths):
     """Noises of so many samples, each with a loudness and an offset of its own."""
-    draw = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     return [
-        (0.1 + torch.rand((), generator=draw)) * torch.randn(n, generator=draw) + 0.3 * torch.rand((), generator=draw)
+        (0.1 + torch.rand((), generator=generator)) * torch.randn(n, generator=generator)
+        + 0.3 * torch.rand((), generator=generator)
         for n in lengths
     ]
 
@@ -74,8 +75,8 @@ def short_pieces(monkeypatch):
 @pytest.mark.parametrize("rate", STACKS)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_features_are_those_of_transformers_one_at_a_time(kind, form, rate):
-    network, waveforms = small(kind, form, rate), sounds([720, 4000, 16000, 23456])
+def test_features_equal_those_of_transformers(kind, form, rate):
+    network, waveforms = small_network(kind, form, rate), noises([720, 4000, 16000, 23456])
     for row, waveform in zip(encode_packed(network, waveforms), waveforms, strict=True):
         torch.testing.assert_close(row, network(waveform[None]).last_hidden_state[0], rtol=1e-4, atol=2e-5)
 
@@ -83,54 +84,56 @@ def test_features_are_those_of_transformers_one_at_a_time(kind, form, rate):
 @pytest.mark.parametrize("rate", STACKS)
 @pytest.mark.parametrize("form", ["post_norm", "stable_pre_norm"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_has_bit_by_bit_the_features_and_units_of_one_at_a_time(kind, form, rate):
-    encoder = HubertEncoder(small(kind, form, rate), None)
+def test_batch_equals_single_utterances_bit_by_bit(kind, form, rate):
+    encoder = HubertEncoder(small_network(kind, form, rate), None)
     quantizer = KMeans(50, 32)
-    waveforms = sounds([encoder.min_samples, encoder.min_samples + 1, *random_lengths(30, encoder.min_samples, 20000)])
+    waveforms = noises([encoder.min_samples, encoder.min_samples + 1, *random_lengths(30, encoder.min_samples, 20000)])
     with torch.inference_mode():
-        alone = [encoder(waveform) for waveform in waveforms]
-        quantizer.centroids.copy_(torch.cat(alone)[torch.randperm(sum(map(len, alone)))[:50]])
+        separate = [encoder(waveform) for waveform in waveforms]
+        quantizer.centroids.copy_(torch.cat(separate)[torch.randperm(sum(map(len, separate)))[:50]])
         for size in (32, 7):
             together = [row for start in range(0, 32, size) for row in encoder.batch(waveforms[start : start + size])]
-            assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
-            assert all(torch.equal(quantizer(a), quantizer(b)) for a, b in zip(alone, together))
+            assert all(torch.equal(a, b) for a, b in zip(separate, together, strict=True))
+            assert all(torch.equal(quantizer(a), quantizer(b)) for a, b in zip(separate, together))
 
 
-def test_units_are_those_of_transformers_too():
-    network, encoder = small(), HubertEncoder(small(), None)
-    waveforms = sounds(random_lengths(40, 400, 20000))
+def test_units_equal_those_of_transformers():
+    network, encoder = small_network(), HubertEncoder(small_network(), None)
+    waveforms = noises(random_lengths(40, 400, 20000))
     with torch.inference_mode():
-        want = [network(waveform[None]).last_hidden_state[0] for waveform in waveforms]
+        expected = [network(waveform[None]).last_hidden_state[0] for waveform in waveforms]
         quantizer = KMeans(50, 32)
-        quantizer.centroids.copy_(torch.cat(want)[::20][:50])
+        quantizer.centroids.copy_(torch.cat(expected)[::20][:50])
         units = [quantizer(row) for row in encoder.batch(waveforms)]
-        assert all(torch.equal(a, quantizer(b)) for a, b in zip(units, want)) and len(torch.cat(units).unique()) > 30
+        assert (
+            all(torch.equal(a, quantizer(b)) for a, b in zip(units, expected)) and len(torch.cat(units).unique()) > 30
+        )
 
 
-def test_other_utterances_in_a_batch_are_not_heard():
-    encoder = HubertEncoder(small(), None)
-    first, second, third = sounds([9000, 12000, 5000])
-    one, other = encoder.batch([first, second]), encoder.batch([first, 100 * third])
-    assert torch.equal(one[0], other[0]) and len(one[1]) != len(other[1])
+def test_features_do_not_depend_on_other_utterances():
+    encoder = HubertEncoder(small_network(), None)
+    first, second, third = noises([9000, 12000, 5000])
+    first_batch, second_batch = encoder.batch([first, second]), encoder.batch([first, 100 * third])
+    assert torch.equal(first_batch[0], second_batch[0]) and len(first_batch[1]) != len(second_batch[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bfloat16_is_the_same_in_a_batch_and_near_to_float32(kind):
-    whole, half = HubertEncoder(small(kind), None), HubertEncoder(small(kind), None)
-    half.use_bfloat16()
-    waveforms = sounds(random_lengths(12, 400, 20000))
+def test_bfloat16_is_equal_in_a_batch_and_close_to_float32(kind):
+    in_float32, in_bfloat16 = HubertEncoder(small_network(kind), None), HubertEncoder(small_network(kind), None)
+    in_bfloat16.use_bfloat16()
+    waveforms = noises(random_lengths(12, 400, 20000))
     with torch.inference_mode():
-        together = half.batch(waveforms)
+        together = in_bfloat16.batch(waveforms)
         assert all(
-            torch.equal(half(waveform), row) and row.dtype == torch.float32
+            torch.equal(in_bfloat16(waveform), row) and row.dtype == torch.float32
             for waveform, row in zip(waveforms, together)
         )
-        error = torch.cat(together) - torch.cat(whole.batch(waveforms))
+        error = torch.cat(together) - torch.cat(in_float32.batch(waveforms))
         assert 0 < error.square().mean().sqrt() < 0.02 * torch.cat(together).std()
 
 
-def test_convolutions_in_pieces_need_little_memory_and_give_all_frames(monkeypatch):
-    network, (waveform,) = small(), sounds([16000 * 3 + 77])
+def test_chunked_convolutions_need_little_memory_and_give_all_frames(monkeypatch):
+    network, (waveform,) = small_network(), noises([16000 * 3 + 77])
     largest = []
     for layer in network.feature_extractor.conv_layers[1:]:
         layer.register_forward_hook(lambda module, seen, out: largest.append(seen[0].shape[-1]))
@@ -143,13 +146,13 @@ def test_convolutions_in_pieces_need_little_memory_and_give_all_frames(monkeypat
 
 
 def test_group_norm_of_silence_and_of_an_offset_is_finite():
-    network = small()
+    network = small_network()
     for waveform in (torch.zeros(4000), torch.full((4000,), 0.5)):
         (row,) = encode_packed(network, [waveform])
         torch.testing.assert_close(row, network(waveform[None]).last_hidden_state[0], rtol=1e-3, atol=1e-3)
 
 
-def test_networks_with_an_adapter_are_left_to_transformers():
+def test_networks_with_an_adapter_are_run_by_transformers():
     config = Wav2Vec2Config(
         hidden_size=16,
         num_hidden_layers=1,
@@ -161,12 +164,12 @@ def test_networks_with_an_adapter_are_left_to_transformers():
         add_adapter=True,
     )
     network = Wav2Vec2Model(config).eval()
-    assert not has_packed_form(network) and has_packed_form(small())
-    encoder, waveforms = HubertEncoder(network, None), sounds([4000, 9000])
+    assert not has_packed_form(network) and has_packed_form(small_network())
+    encoder, waveforms = HubertEncoder(network, None), noises([4000, 9000])
     for row, waveform in zip(encoder.batch(waveforms), waveforms):
         assert torch.equal(row, network(waveform[None]).last_hidden_state[0])
 
 
-def test_filterbank_batches_are_bit_by_bit_those_of_one_at_a_time():
-    encoder, waveforms = FilterbankEncoder(), sounds(random_lengths(20, 1280, 40000))
+def test_filterbank_batch_equals_single_utterances_bit_by_bit():
+    encoder, waveforms = FilterbankEncoder(), noises(random_lengths(20, 1280, 40000))
     assert all(torch.equal(encoder(waveform), row) for waveform, row in zip(waveforms, encoder.batch(waveforms)))

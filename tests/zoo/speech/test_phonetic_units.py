@@ -23,7 +23,7 @@ SMALL = {
 }
 
 
-def sound(samples, seed=0):
+def noise(samples, seed=0):
     return 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(seed))
 
 
@@ -31,9 +31,9 @@ def quantizer(kind, dim):
     torch.manual_seed(1)
     if kind == "ctc":
         return CTCQuantizer([dim, 12, 9])
-    made = KMeans(8, dim, 0.5 if kind == "path" else 0.0)
-    torch.nn.init.normal_(made.centroids)
-    return made
+    quantizer_ = KMeans(8, dim, 0.5 if kind == "path" else 0.0)
+    torch.nn.init.normal_(quantizer_.centroids)
+    return quantizer_
 
 
 @pytest.fixture(scope="module")
@@ -50,61 +50,65 @@ def test_units_are_the_quantized_features_before_and_after_saving(encoders, enco
     clock = 0.9996 * encoders[encoder].frame_rate
     units = PhoneticUnits(encoders[encoder], quantizer(kind, encoders[encoder].dim), clock)
     with torch.inference_mode():
-        want = units.quantizer(units.encoder(sound(16000)))
+        expected = units.quantizer(units.encoder(noise(16000)))
     units.save(tmp_path / "p")
-    again = PhoneticUnits.load(tmp_path / "p")
-    assert units.encode(sound(16000)).tolist() == again.encode(sound(16000)).tolist() == want.tolist()
-    assert len(set(want.tolist())) > 1
-    assert again.checksum() == units.checksum() and again.config() == units.config() and again.stream == units.stream
+    reloaded = PhoneticUnits.load(tmp_path / "p")
+    assert units.encode(noise(16000)).tolist() == reloaded.encode(noise(16000)).tolist() == expected.tolist()
+    assert len(set(expected.tolist())) > 1
+    assert (
+        reloaded.checksum() == units.checksum()
+        and reloaded.config() == units.config()
+        and reloaded.stream == units.stream
+    )
     assert units.stream.size == (9 if kind == "ctc" else 8) and units.stream.clock == clock
-    assert [waveform.tolist() for waveform in units.encode_batch([sound(9000), sound(7000, 1)])] == [
-        units.encode(sound(9000)).tolist(),
-        units.encode(sound(7000, 1)).tolist(),
+    assert [waveform.tolist() for waveform in units.encode_batch([noise(9000), noise(7000, 1)])] == [
+        units.encode(noise(9000)).tolist(),
+        units.encode(noise(7000, 1)).tolist(),
     ]
     assert units.encode_batch([]) == []
     assert PhoneticUnits.load(tmp_path / "p", clock=clock * 0.999).stream.clock == clock * 0.999
     with pytest.raises(ValueError, match=f"samples are too few for Hu units: want {units.encoder.min_samples} or more"):
-        units.encode(sound(units.encoder.min_samples - 1))
+        units.encode(noise(units.encoder.min_samples - 1))
 
 
-def test_anything_that_changes_the_units_changes_the_checksum():
-    def other(encoder=None, penalty=0.0, shift=0.0, kind="kmeans"):
-        made = quantizer(kind, 26)
+def test_checksum_changes_with_everything_that_changes_the_units():
+    def checksum(encoder=None, penalty=0.0, shift=0.0, kind="kmeans"):
+        quantizer_ = quantizer(kind, 26)
         if kind == "kmeans":
-            made.switch_penalty = penalty
-        next(iter(made.state_dict().values())).view(-1)[3] += shift
-        return PhoneticUnits(encoder or FilterbankEncoder(), made).checksum()
+            quantizer_.switch_penalty = penalty
+        next(iter(quantizer_.state_dict().values())).view(-1)[3] += shift
+        return PhoneticUnits(encoder or FilterbankEncoder(), quantizer_).checksum()
 
-    assert other() == other() and other(kind="ctc") == other(kind="ctc")
+    assert checksum() == checksum() and checksum(kind="ctc") == checksum(kind="ctc")
     changed = {
-        other(),
-        other(shift=1e-3),
-        other(penalty=9.0),
-        other(FilterbankEncoder(smoothing_seconds=0.08)),
-        other(FilterbankEncoder(num_mels=30)),
-        other(kind="ctc"),
-        other(kind="ctc", shift=1e-3),
-        other(FilterbankEncoder(num_mels=30), kind="ctc"),
+        checksum(),
+        checksum(shift=1e-3),
+        checksum(penalty=9.0),
+        checksum(FilterbankEncoder(smoothing_seconds=0.08)),
+        checksum(FilterbankEncoder(num_mels=30)),
+        checksum(kind="ctc"),
+        checksum(kind="ctc", shift=1e-3),
+        checksum(FilterbankEncoder(num_mels=30), kind="ctc"),
     }
     assert len(changed) == 8
 
 
-def test_a_quantizer_of_another_encoder_is_refused():
+def test_quantizer_of_another_encoder_is_an_error():
     with pytest.raises(ValueError, match="features of width 20, but the encoder's are 26 wide"):
         PhoneticUnits(FilterbankEncoder(), KMeans(5, 20))
 
 
-def test_a_clock_of_another_rate_is_refused():
+def test_clock_of_another_rate_is_an_error():
     with pytest.raises(ValueError, match="a clock of 24.99 does not fit 50 units a second: leave it out"):
         PhoneticUnits(FilterbankEncoder(frame_rate=50), KMeans(5, 26), clock=24.99)
 
 
-def test_folders_that_hold_no_phonetic_units_are_errors(tmp_path):
+def test_folder_without_phonetic_units_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"no phonetic.json in {tmp_path}"):
         PhoneticUnits.load(tmp_path)
     PhoneticUnits(FilterbankEncoder(), KMeans(5, 26)).save(tmp_path / "p")
-    form = json.loads((tmp_path / "p" / "phonetic.json").read_text())
+    config = json.loads((tmp_path / "p" / "phonetic.json").read_text())
     for part in ("encoder", "quantizer"):
-        (tmp_path / "p" / "phonetic.json").write_text(json.dumps({**form, part: {"class": "Popen", "arguments": {}}}))
+        (tmp_path / "p" / "phonetic.json").write_text(json.dumps({**config, part: {"class": "Popen", "arguments": {}}}))
         with pytest.raises(ValueError, match=f"unknown {part} 'Popen'; known are "):
             PhoneticUnits.load(tmp_path / "p")

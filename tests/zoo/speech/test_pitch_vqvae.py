@@ -38,7 +38,7 @@ def residual(x, blocks, dilations, scale):
 
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("reverse", [False, True])
-def test_both_ways_equal_the_published_arithmetic(options, reverse):
+def test_encoder_and_decoder_equal_the_published_arithmetic(options, reverse):
     """Written down a second time, straight from the description of the format."""
     vqvae = network(options, reverse_dilation=reverse)
     settings = {
@@ -68,18 +68,18 @@ def test_both_ways_equal_the_published_arithmetic(options, reverse):
         for stack, up in zip(vqvae.decoder.stacks, vqvae.decoder.ups):
             x = residual(x, stack, dilations[::-1] if reverse else dilations, scale)
             x = F.conv_transpose1d(x, up.weight, up.bias, stride=stride, padding=stride // 2)
-        made = F.conv1d(x, vqvae.decoder.out.weight, vqvae.decoder.out.bias, padding=1)
+        reconstructed = F.conv1d(x, vqvae.decoder.out.weight, vqvae.decoder.out.bias, padding=1)
     assert torch.equal(vqvae.encode(tracks), units)
-    assert made.shape == tracks.shape and torch.allclose(vqvae.decode(units), made, atol=1e-5)
+    assert reconstructed.shape == tracks.shape and torch.allclose(vqvae.decode(units), reconstructed, atol=1e-5)
 
 
-def test_zero_out_begins_with_blocks_that_add_nothing():
+def test_zero_out_initializes_blocks_as_identities():
     vqvae = network({"zero_out": True})
     x = torch.randn(1, 8, 16)
     assert all(torch.equal(stack(x), x) for stack in (*vqvae.encoder.stacks, *vqvae.decoder.stacks))
 
 
-def test_the_scale_is_that_of_the_first_channel_on_both_ways():
+def test_scale_applies_to_the_first_channel():
     tracks = torch.randn(1, 2, 32)
     plain, scaled = network({}), network({})
     scaled.scale.copy_(torch.tensor([[40.0], [1.0]]))
@@ -91,59 +91,59 @@ def test_the_scale_is_that_of_the_first_channel_on_both_ways():
 
 def test_gradients_reach_the_encoder_through_the_codes():
     vqvae = network({})
-    made, quantized = vqvae(torch.randn(3, 2, 64))
-    made.square().mean().backward()
+    reconstructed, quantized = vqvae(torch.randn(3, 2, 64))
+    reconstructed.square().mean().backward()
     assert vqvae.encoder.downs[0].weight.grad.abs().sum() > 0
     assert torch.allclose(quantized.latents, vqvae.codebook.codes[quantized.units].transpose(1, 2), atol=1e-5)
 
 
-def test_codes_are_running_means_of_the_latents_that_chose_them():
-    book = EMACodebook(2, 1, decay=0.5, min_usage=0.01).train()
-    book.set_codes(torch.tensor([[0.0], [10.0]]))
-    book.usage.fill_(1.0)
-    book.sums.copy_(book.codes)
+def test_codes_are_running_means_of_their_latents():
+    codebook = EMACodebook(2, 1, decay=0.5, min_usage=0.01).train()
+    codebook.set_codes(torch.tensor([[0.0], [10.0]]))
+    codebook.usage.fill_(1.0)
+    codebook.sums.copy_(codebook.codes)
     latents = torch.tensor([[[1.0, 3.0, 9.0]]])
-    assert book(latents).units.tolist() == [[0, 0, 1]]
+    assert codebook(latents).units.tolist() == [[0, 0, 1]]
     # usage: (1 + 2) / 2 and (1 + 1) / 2; sums: (0 + 4) / 2 and (10 + 9) / 2
-    assert torch.allclose(book.codes, torch.tensor([[2.0 / 1.5], [9.5]]))
+    assert torch.allclose(codebook.codes, torch.tensor([[2.0 / 1.5], [9.5]]))
 
 
-def test_dead_codes_are_put_on_latents_of_the_batch_and_used_ones_stay():
+def test_unused_codes_are_reseeded_on_latents():
     torch.manual_seed(0)
-    book = EMACodebook(8, 2, decay=0.9, min_usage=0.5).train()
+    codebook = EMACodebook(8, 2, decay=0.9, min_usage=0.5).train()
     near, far = torch.randn(2, 2, 60) * 0.1, torch.tensor([1000.0, 1000.0])
-    book.set_codes(torch.cat([torch.zeros(1, 2), far.expand(7, 2)]))
-    replaced = [book(near).replaced for _ in range(40)]
-    assert sum(replaced) >= 7 and book.codes.abs().max() < 1
-    assert replaced[-1] == 0 and len(book(near).units.unique()) == 8
+    codebook.set_codes(torch.cat([torch.zeros(1, 2), far.expand(7, 2)]))
+    replaced = [codebook(near).replaced for _ in range(40)]
+    assert sum(replaced) >= 7 and codebook.codes.abs().max() < 1
+    assert replaced[-1] == 0 and len(codebook(near).units.unique()) == 8
 
 
-def test_the_first_batch_seeds_the_codes_and_evaluation_moves_nothing():
+def test_first_batch_seeds_the_codes_and_evaluation_changes_nothing():
     torch.manual_seed(0)
-    book, latents = EMACodebook(5, 3).train(), 50 + torch.randn(2, 3, 40)
-    book(latents)
-    assert (book.codes - 50).abs().max() < 5
-    before = book.codes.clone()
-    book.eval()(latents * 2)
-    assert torch.equal(book.codes, before)
+    codebook, latents = EMACodebook(5, 3).train(), 50 + torch.randn(2, 3, 40)
+    codebook(latents)
+    assert (codebook.codes - 50).abs().max() < 5
+    before = codebook.codes.clone()
+    codebook.eval()(latents * 2)
+    assert torch.equal(codebook.codes, before)
 
 
-def test_a_batch_smaller_than_the_codebook_seeds_it_too():
-    book = EMACodebook(64, 3).train()
-    book(torch.randn(1, 3, 5))
-    assert book.codes.isfinite().all() and len(book.codes.unique(dim=0)) == 64
+def test_small_batch_seeds_all_codes():
+    codebook = EMACodebook(64, 3).train()
+    codebook(torch.randn(1, 3, 5))
+    assert codebook.codes.isfinite().all() and len(codebook.codes.unique(dim=0)) == 64
 
 
-def test_a_config_builds_the_same_network():
+def test_network_is_rebuilt_from_its_config():
     vqvae = network({"depth": 3, "dilation_cycle": 2, "scale_residual": True}, reverse_dilation=True)
-    again = PitchVQVAE.from_config(vqvae.config())
-    again.load_state_dict(vqvae.state_dict())
+    rebuilt = PitchVQVAE.from_config(vqvae.config())
+    rebuilt.load_state_dict(vqvae.state_dict())
     tracks = torch.randn(1, 2, 64)
-    assert torch.equal(again.encode(tracks), vqvae.encode(tracks)) and again.config() == vqvae.config()
-    assert torch.equal(again.decode(again.encode(tracks)), vqvae.decode(vqvae.encode(tracks)))
+    assert torch.equal(rebuilt.encode(tracks), vqvae.encode(tracks)) and rebuilt.config() == vqvae.config()
+    assert torch.equal(rebuilt.decode(rebuilt.encode(tracks)), vqvae.decode(vqvae.encode(tracks)))
 
 
-def test_parts_that_do_not_fit_are_refused():
+def test_mismatched_parts_are_an_error():
     with pytest.raises(ValueError, match="dim is 12 in the encoder and 8 in the codebook"):
         PitchVQVAE(PitchEncoder(dim=12), EMACodebook(64, 8), None)
     with pytest.raises(ValueError, match="factor is 16 in the encoder and 8 in the decoder"):
@@ -152,7 +152,7 @@ def test_parts_that_do_not_fit_are_refused():
         PitchVQVAE(PitchEncoder(dim=12), EMACodebook(64, 12)).decode(torch.zeros(1, 2, dtype=torch.int64))
 
 
-def test_the_paper_size_has_one_unit_for_16_frames():
+def test_paper_size_has_one_unit_per_16_frames():
     vqvae = PitchVQVAE(PitchEncoder(), EMACodebook(), PitchDecoder())
     assert vqvae.factor == 16 and vqvae.codebook.size == 64
     assert [vqvae.encode(torch.zeros(1, 2, frames)).shape[1] for frames in (16, 31, 32, 1828)] == [1, 1, 2, 114]

@@ -59,7 +59,7 @@ def noise(samples: int) -> torch.Tensor:
     ],
 )
 @pytest.mark.parametrize("naming", ["weight_g", "parametrizations"])
-def test_the_official_format_equals_transformers(options, naming, tmp_path):
+def test_official_format_equals_transformers(options, naming, tmp_path):
     """Any sizes, either name of the weight norm, against the class that wrote the checkpoint."""
     torch.manual_seed(1)
     official = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(**SMALL | options)).eval()
@@ -78,12 +78,12 @@ def test_the_official_format_equals_transformers(options, naming, tmp_path):
     with torch.no_grad():
         hidden = official.projector(official.wav2vec2(normal).last_hidden_state)[0]
         logits = torch.stack([official.classifier(group.mean(0)) for group in hidden.split(50)])
-        found = style.head(style.encoder(waveform[None]), style.frames_per_unit)[0]
-    assert found.shape == (3, official.config.num_labels) and torch.allclose(found, logits, atol=1e-5)
+        actual = style.head(style.encoder(waveform[None]), style.frames_per_unit)[0]
+    assert actual.shape == (3, official.config.num_labels) and torch.allclose(actual, logits, atol=1e-5)
     assert (style.encode(waveform) == logits.argmax(-1).numpy()).all()
 
 
-def test_means_of_groups_and_of_the_rest():
+def test_mean_pool_with_a_remainder():
     features = torch.randn(2, 23, 4)
     means = mean_pool(features, 10)
     assert torch.allclose(means, torch.stack([group.mean(1) for group in features.split(10, 1)], 1))
@@ -95,7 +95,7 @@ def test_means_of_groups_and_of_the_rest():
 
 
 @pytest.mark.parametrize("make", [transformer_units, prosody_units])
-def test_there_is_a_unit_for_each_second_and_one_for_the_rest(make):
+def test_one_unit_per_second_and_one_for_the_remainder(make):
     style = make()
     assert (style.stream.prefix, style.stream.rate, style.stream.dedup, style.stream.size) == (
         "St",
@@ -112,7 +112,7 @@ def test_there_is_a_unit_for_each_second_and_one_for_the_rest(make):
 
 
 @pytest.mark.parametrize("make", [transformer_units, prosody_units])
-def test_silence_has_units_too(make):
+def test_silence_has_style_units(make):
     style = make()
     assert len(style.encode(torch.zeros(2 * RATE))) == 2
     with torch.no_grad():
@@ -120,17 +120,17 @@ def test_silence_has_units_too(make):
 
 
 @pytest.mark.parametrize("network", [HubertModel(HubertConfig(**SMALL)), WavLMModel(WavLMConfig(**SMALL))])
-def test_hubert_and_wavlm_serve_as_well(network, tmp_path):
+def test_hubert_and_wavlm_are_supported(network, tmp_path):
     encoder = TransformerStyleEncoder(network.eval(), normalize=False)
     style = StyleUnits(encoder, StyleClassifier(16, 5))
     style.save(tmp_path / "style")
-    again = StyleUnits.load(tmp_path / "style")
+    reloaded = StyleUnits.load(tmp_path / "style")
     with torch.no_grad():
-        assert torch.equal(style.encoder(noise(RATE)[None]), again.encoder(noise(RATE)[None]))
+        assert torch.equal(style.encoder(noise(RATE)[None]), reloaded.encoder(noise(RATE)[None]))
         assert torch.equal(encoder(noise(RATE)[None]), network.eval()(noise(RATE)[None]).last_hidden_state)
 
 
-def test_each_waveform_of_a_batch_is_normalized_by_itself():
+def test_waveforms_of_a_batch_are_normalized_separately():
     style = transformer_units()
     pair = torch.stack([noise(RATE), 5 * noise(2 * RATE)[RATE:] + 1])
     with torch.no_grad():
@@ -139,25 +139,25 @@ def test_each_waveform_of_a_batch_is_normalized_by_itself():
 
 
 @pytest.mark.parametrize("make", [transformer_units, prosody_units, lambda: prosody_units("classifier")])
-def test_what_is_saved_makes_the_same_units(make, tmp_path):
+def test_saved_extractor_gives_the_same_units(make, tmp_path):
     style, waveform = make(), noise(5 * RATE)
     style.save(tmp_path / "style")
-    again = StyleUnits.load(tmp_path / "style")
-    assert (again.encode(waveform) == style.encode(waveform)).all() and again.checksum() == style.checksum()
-    assert again.head.config() == style.head.config()
+    reloaded = StyleUnits.load(tmp_path / "style")
+    assert (reloaded.encode(waveform) == style.encode(waveform)).all() and reloaded.checksum() == style.checksum()
+    assert reloaded.head.config() == style.head.config()
     with torch.no_grad():
         next(style.head.parameters() if list(style.head.parameters()) else style.head.buffers()).add_(1)
-    assert again.checksum() != style.checksum()
+    assert reloaded.checksum() != style.checksum()
 
 
-def test_clusters_are_of_direction_and_not_of_length():
+def test_clusters_depend_on_direction_and_not_on_length():
     clusters = StyleClusters(3, 4)
     clusters.kmeans.centroids.copy_(torch.eye(4)[:3])
     features = torch.eye(4)[[2, 0, 1]].repeat_interleave(10, 0)[None] * torch.linspace(0.1, 9, 30)[None, :, None]
     assert clusters.units(features, 10).tolist() == [[2, 0, 1]]
 
 
-def test_a_centroid_that_nothing_chooses_is_given_a_point():
+def test_unused_centroids_are_reseeded_on_points():
     clusters, points = (
         StyleClusters(4, 2),
         torch.nn.functional.normalize(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), dim=-1),
@@ -168,7 +168,7 @@ def test_a_centroid_that_nothing_chooses_is_given_a_point():
     assert len(clusters.kmeans.nearest(points).unique()) == 4
 
 
-def test_prosody_features_are_pitch_voicing_and_loudness():
+def test_prosody_features_of_tones_and_noise():
     high, low = voice(np.full(RATE, 300.0)), voice(np.full(RATE, 150.0))
     features = ProsodyFeatures(6, RATE)(torch.stack([high, low, 0.1 * low, noise(RATE)]))
     assert features.shape == (4, 11, 101)
@@ -179,27 +179,27 @@ def test_prosody_features_are_pitch_voicing_and_loudness():
     assert middle[:2, 3].abs().max() < 0.1  # a steady pitch is at its own mean
 
 
-def test_jitter_is_of_training_only_and_moves_pitch_and_loudness():
+def test_jitter_applies_in_training_only():
     encoder, waveform = ProsodyStyleEncoder(dropout=0.0), voice(np.full(RATE, 150.0))[None]
     with torch.no_grad():
         assert not torch.equal(encoder.train()(waveform), encoder(waveform))
         assert torch.equal(encoder.eval()(waveform), encoder(waveform))
 
 
-def test_a_head_of_another_width_and_wrong_labels_are_refused():
+def test_head_of_another_width_and_wrong_labels_are_errors():
     with pytest.raises(ValueError, match="the head takes features of width 8, but the encoder's are 16 wide"):
         StyleUnits(ProsodyStyleEncoder(dim=16), StyleClusters(4, 8))
     with pytest.raises(ValueError, match="2 labels for num_styles 3"):
         StyleClassifier(16, 3, labels=["a", "b"])
 
 
-def test_folders_without_style_units_are_refused(tmp_path):
+def test_folder_without_style_units_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no style.json in"):
         StyleUnits.load(tmp_path)
     prosody_units().save(tmp_path / "style")
-    form = json.loads((tmp_path / "style" / "style.json").read_text())
-    form["encoder"]["class"] = "Whisper"
-    (tmp_path / "style" / "style.json").write_text(json.dumps(form))
+    config = json.loads((tmp_path / "style" / "style.json").read_text())
+    config["encoder"]["class"] = "Whisper"
+    (tmp_path / "style" / "style.json").write_text(json.dumps(config))
     with pytest.raises(
         ValueError, match="unknown encoder 'Whisper'; known are TransformerStyleEncoder, ProsodyStyleEncoder"
     ):

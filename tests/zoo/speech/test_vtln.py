@@ -45,22 +45,22 @@ def units(encoder, speech):
 
 def distance(encoder, speech):
     """Between the units of high and low voices that say the same, as a share of their length."""
-    found = units(encoder, speech)
-    pairs = [(a, b) for high in HIGH for low in LOW for a, b in zip(found[high], found[low])]
+    actual = units(encoder, speech)
+    pairs = [(a, b) for high in HIGH for low in LOW for a, b in zip(actual[high], actual[low])]
     return np.mean([edit_distance(a, b) / max(len(a), len(b)) for a, b in pairs])
 
 
-def test_high_voices_are_warped_more_than_low_ones(speech, adapted):
-    found = {name: [warp(adapted, waveform) for waveform in waveforms] for name, waveforms in speech.items()}
-    assert min(np.mean(found[name]) for name in HIGH) > max(np.mean(found[name]) for name in LOW) + 0.05
+def test_high_voices_get_larger_warps_than_low_ones(speech, adapted):
+    actual = {name: [warp(adapted, waveform) for waveform in waveforms] for name, waveforms in speech.items()}
+    assert min(np.mean(actual[name]) for name in HIGH) > max(np.mean(actual[name]) for name in LOW) + 0.05
 
 
-def test_voices_share_more_units(speech, adapted):
+def test_normalization_makes_voices_share_more_units(speech, adapted):
     plain = FilterbankEncoder(smoothing_seconds=0.1, delta_weight=1.0, evenness=0.75)
     assert distance(adapted, speech) < 0.9 * distance(plain, speech)
 
 
-def test_a_stretched_spectrum_gets_the_warp_that_undoes_it(speech, adapted):
+def test_stretched_spectrum_gets_a_larger_warp(speech, adapted):
     for waveform in speech["m3"]:
         stretched = waveform.view(1, 1, -1)
         faster = torch.nn.functional.interpolate(
@@ -69,14 +69,14 @@ def test_a_stretched_spectrum_gets_the_warp_that_undoes_it(speech, adapted):
         assert warp(adapted, faster) > warp(adapted, waveform)
 
 
-def test_without_a_warp_it_is_the_plain_encoder_below_the_upper_edge(speech):
-    one = VTLNFilterbankEncoder(warps=(1.0,), num_references=4)
-    one.adapt(speech["m3"])
+def test_single_warp_of_1_equals_the_plain_encoder(speech):
+    unwarped = VTLNFilterbankEncoder(warps=(1.0,), num_references=4)
+    unwarped.adapt(speech["m3"])
     plain = FilterbankEncoder(smoothing_seconds=0.1, delta_weight=1.0, evenness=0.75)
-    assert torch.allclose(one(speech["m3"][0]), plain(speech["m3"][0]), atol=1e-3)
+    assert torch.allclose(unwarped(speech["m3"][0]), plain(speech["m3"][0]), atol=1e-3)
 
 
-def test_it_is_saved_and_loaded_with_what_it_learned(speech, adapted, tmp_path):
+def test_references_are_saved_and_loaded(speech, adapted, tmp_path):
     quantizer = fit_kmeans([adapted(speech["m3"][1])] * 2, 8).quantizer
     before = PhoneticUnits(adapted, quantizer)
     before.save(tmp_path / "units")
@@ -86,6 +86,6 @@ def test_it_is_saved_and_loaded_with_what_it_learned(speech, adapted, tmp_path):
         assert after.encode(waveform).tolist() == before.encode(waveform).tolist()
 
 
-def test_an_encoder_that_heard_nothing_says_so(speech):
+def test_encoder_without_adaptation_is_an_error(speech):
     with pytest.raises(ValueError, match="adapted"):
         VTLNFilterbankEncoder()(speech["m3"][0])
