@@ -22,7 +22,9 @@ HIGH, LOW = ("f4", "Annie", "linda"), ("m3", "m8", "rob")
 
 @pytest.fixture(scope="module")
 def speech():
-    return {name: [Synthesizer().speak(text, Voice(f"en-us+{name}")).waveform for text in TEXTS] for name in HIGH + LOW}
+    return {
+        name: [Synthesizer().synthesize(text, Voice(f"en-us+{name}")).waveform for text in TEXTS] for name in HIGH + LOW
+    }
 
 
 @pytest.fixture(scope="module")
