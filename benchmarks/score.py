@@ -1,24 +1,28 @@
-"""How much faster items are scored in token trees than one at a time; all ways must give the same sums.
+"""Measure the speed of scoring candidates in token trees against other methods; all must return the same sums.
 
     python benchmarks/score.py [--items 40] [--rounds 5] [--run runs/quickstart] [--device cuda]
 
-With ``--run``, the model of a run and its own cloze in all four directions. Then items are those of a 4-way cloze as long as StoryCloze: a prompt of four sentences (60 text tokens, or 240 speech tokens, some
-13 seconds) and four endings (12, or 55), in each of the four directions, of random tokens. Ways take turns, and a ratio is the median of those of
-each round, with the lowest and the highest: of the time that passed, and of the time that the processor worked on it, which says more on a busy machine. The last way has its weights in bfloat16, as
-``zoo evaluate --precision bf16-true`` has; the number of items is told in which another ending wins by it.
+With ``--run``, first the model of a run and its own cloze in all four directions. Then a 4-way cloze as long as
+StoryCloze, of random tokens: a prompt of four sentences (60 text tokens, or 240 speech tokens, some 13 seconds) and four
+endings (12, or 55), in each of the four directions. Methods alternate, and a ratio is the median over rounds, with the
+lowest and the highest: of wall-clock time, and of CPU time, which is more reliable on a busy machine. The last methods
+have weights in bfloat16, as ``zoo evaluate --precision bf16-true`` has; the number of items in which another ending wins
+is printed.
 
-On a GPU a network as large as Llama of 1B parameters is scored as well, and nothing in float32 is rounded to TF32.
+On a GPU a network of the size of Llama with 1B parameters is scored as well, and nothing in float32 is rounded to TF32.
 """
 
 import argparse
 import copy
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from zoo.evaluation.scoring.contrast import measure_accuracies
@@ -36,156 +40,189 @@ NETWORKS = {
         vocab_size=32_512, hidden_size=512, num_hidden_layers=8, num_attention_heads=8, intermediate_size=1376
     ),
 }
-
-
-ON_GPU = {
-    "of a billion: 16 layers of 2048, 32512 rows": LlamaConfig(
+GPU_NETWORKS = {
+    "1B parameters: 16 layers of 2048, 32512 rows": LlamaConfig(
         vocab_size=32_512, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32, intermediate_size=8192
     )
 }
+TEXT_MARKER, SPEECH_MARKER = 1, 2
+MAX_LOGITS = 1 << 26  # of a padded batch
+
+Method = Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray]
 
 
-def cloze(num_items: int, rows: int) -> list[Candidate]:
-    """Both prompts of an item, text and speech, go on in text and in speech, with four continuations each."""
-    draw, items = np.random.default_rng(0), []
+@dataclass(frozen=True)
+class Timing:
+    """One round of one method: wall-clock and CPU time in seconds, and the sums of log-probabilities."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    sums: np.ndarray
+
+
+def random_cloze(num_items: int, num_rows: int) -> list[Candidate]:
+    """A text and a speech prompt per item, each with four continuations in text and four in speech."""
+    draw = np.random.default_rng(0)
+    candidates = []
     for _ in range(num_items):
-        prompts = [
-            np.concatenate([[0, marker], draw.integers(rows, size=length)]) for marker, length in ((1, 60), (2, 240))
-        ]
-        ends = {
-            1: [draw.integers(rows, size=draw.integers(10, 15)) for _ in range(4)],
-            2: [draw.integers(rows, size=draw.integers(45, 65)) for _ in range(4)],
+        prompts = []
+        for marker, length in ((TEXT_MARKER, 60), (SPEECH_MARKER, 240)):
+            prompts.append(np.concatenate([[0, marker], draw.integers(num_rows, size=length)]))
+        endings = {
+            TEXT_MARKER: [draw.integers(num_rows, size=draw.integers(10, 15)) for _ in range(4)],
+            SPEECH_MARKER: [draw.integers(num_rows, size=draw.integers(45, 65)) for _ in range(4)],
         }
         for prompt in prompts:
-            for marker, choices in ends.items():
+            for marker, choices in endings.items():
                 switch = [] if prompt[1] == marker else [marker]
-                items += [Candidate(np.concatenate([prompt, switch]).astype(int), end) for end in choices]
-    return items
+                context = np.concatenate([prompt, switch]).astype(int)
+                candidates += [Candidate(context, ending) for ending in choices]
+    return candidates
 
 
-def _sum(logits: torch.Tensor, targets: np.ndarray) -> float:
-    wanted = torch.from_numpy(targets).to(logits.device)
-    return torch.log_softmax(logits.float(), -1).gather(1, wanted[:, None]).double().sum().item()
-
-
-@torch.inference_mode()
-def one_at_a_time(network: PreTrainedModel, items: Sequence[Candidate]) -> np.ndarray:
-    return np.array(
-        [
-            _sum(
-                network(torch.from_numpy(item.ids)[None].to(network.device), use_cache=False).logits[
-                    0, len(item.prompt) - 1 : -1
-                ],
-                item.continuation,
-            )
-            for item in items
-        ]
-    )
+def sum_log_probabilities(logits: torch.Tensor, targets: np.ndarray) -> float:
+    """Sum of the log-probabilities of ``targets`` (T,) under ``logits`` (T, V)."""
+    ids = torch.from_numpy(targets).to(logits.device)
+    return torch.log_softmax(logits.float(), -1).gather(1, ids[:, None]).double().sum().item()
 
 
 @torch.inference_mode()
-def padded_batches(network: PreTrainedModel, items: Sequence[Candidate], batch_tokens: int = 4096) -> np.ndarray:
-    """Whole candidates side by side, padded on the right, with logits everywhere."""
-    order, sums = sorted(range(len(items)), key=lambda i: len(items[i].ids)), np.zeros(len(items))
-    size = max(1, min(batch_tokens, (1 << 26) // network.config.vocab_size) // max(len(item.ids) for item in items))
+def one_at_a_time(network: PreTrainedModel, candidates: Sequence[Candidate]) -> np.ndarray:
+    """Score each candidate in a forward pass of its own."""
+    sums = []
+    for candidate in candidates:
+        ids = torch.from_numpy(candidate.ids)[None].to(network.device)
+        logits = network(ids, use_cache=False).logits[0, len(candidate.prompt) - 1 : -1]
+        sums.append(sum_log_probabilities(logits, candidate.continuation))
+    return np.array(sums)
+
+
+def pad(sequences: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
+    """Ids of several lengths as one tensor (B, T), padded on the right."""
+    return pad_sequence([torch.from_numpy(ids) for ids in sequences], batch_first=True).to(device)
+
+
+@torch.inference_mode()
+def padded_batches(network: PreTrainedModel, candidates: Sequence[Candidate], batch_tokens: int = 4096) -> np.ndarray:
+    """Score batches of candidates sorted by length and padded, with logits at all positions."""
+    order = sorted(range(len(candidates)), key=lambda index: len(candidates[index].ids))
+    sums = np.zeros(len(candidates))
+    longest = max(len(candidate.ids) for candidate in candidates)
+    size = max(1, min(batch_tokens, MAX_LOGITS // network.config.vocab_size) // longest)
     for start in range(0, len(order), size):
         batch = order[start : start + size]
-        ids = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(items[i].ids) for i in batch], batch_first=True).to(
-            network.device
-        )
+        ids = pad([candidates[index].ids for index in batch], network.device)
         logits = network(ids, use_cache=False).logits
-        for row, i in enumerate(batch):
-            sums[i] = _sum(logits[row, len(items[i].prompt) - 1 : len(items[i].ids) - 1], items[i].continuation)
+        for row, index in enumerate(batch):
+            candidate = candidates[index]
+            positions = slice(len(candidate.prompt) - 1, len(candidate.ids) - 1)
+            sums[index] = sum_log_probabilities(logits[row, positions], candidate.continuation)
     return sums
 
 
 @torch.inference_mode()
-def cached_prompts(network: PreTrainedModel, items: Sequence[Candidate]) -> np.ndarray:
-    """Each prompt once; its keys and values repeated for the continuations, which are padded on the right."""
+def cached_prompts(network: PreTrainedModel, candidates: Sequence[Candidate]) -> np.ndarray:
+    """Compute each prompt once, and repeat its keys and values for its continuations, which are padded."""
     groups: dict[bytes, list[int]] = {}
-    for number, item in enumerate(items):
-        groups.setdefault(item.prompt.tobytes(), []).append(number)
-    sums = np.zeros(len(items))
-    for numbers in groups.values():
-        cache = DynamicCache(config=network.config)
-        first = network(
-            torch.from_numpy(items[numbers[0]].prompt)[None].to(network.device), past_key_values=cache, logits_to_keep=1
-        ).logits[0]
-        cache.batch_repeat_interleave(len(numbers))
-        ends = torch.nn.utils.rnn.pad_sequence(
-            [torch.from_numpy(items[i].continuation) for i in numbers], batch_first=True
-        ).to(network.device)
-        logits = network(ends, past_key_values=cache).logits
-        for row, i in enumerate(numbers):
-            length = len(items[i].continuation)
-            sums[i] = _sum(torch.cat([first, logits[row, : length - 1]]), items[i].continuation)
+    for index, candidate in enumerate(candidates):
+        groups.setdefault(candidate.prompt.tobytes(), []).append(index)
+    sums = np.zeros(len(candidates))
+    for indices in groups.values():
+        prompt = torch.from_numpy(candidates[indices[0]].prompt)[None].to(network.device)
+        keys_and_values = DynamicCache(config=network.config)
+        first = network(prompt, past_key_values=keys_and_values, logits_to_keep=1).logits[0]
+        keys_and_values.batch_repeat_interleave(len(indices))
+        endings = pad([candidates[index].continuation for index in indices], network.device)
+        logits = network(endings, past_key_values=keys_and_values).logits
+        for row, index in enumerate(indices):
+            continuation = candidates[index].continuation
+            logits_of_ending = torch.cat([first, logits[row, : len(continuation) - 1]])
+            sums[index] = sum_log_probabilities(logits_of_ending, continuation)
     return sums
 
 
 @cache
-def _bfloat16(network: PreTrainedModel) -> PreTrainedModel:
+def to_bfloat16(network: PreTrainedModel) -> PreTrainedModel:
     return copy.deepcopy(network).bfloat16()
 
 
-def in_bfloat16(way: Callable[..., np.ndarray]) -> Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray]:
-    """The same with the weights in bfloat16."""
-    return lambda network, items: way(_bfloat16(network), items)
+def in_bfloat16(method: Method) -> Method:
+    """The same method with the weights in bfloat16."""
+
+    def score(network: PreTrainedModel, candidates: Sequence[Candidate]) -> np.ndarray:
+        return method(to_bfloat16(network), candidates)
+
+    return score
 
 
-def others_win(sums: np.ndarray, base: np.ndarray, choices: int) -> int:
-    """In how many of the items, of so many candidates each, another wins."""
-    return int((sums.reshape(-1, choices).argmax(1) != base.reshape(-1, choices).argmax(1)).sum())
+BASELINE = "one at a time"
+METHODS: dict[str, Method] = {
+    BASELINE: one_at_a_time,
+    "padded batches": padded_batches,
+    "cached prompts": cached_prompts,
+    "token trees (ours)": log_likelihoods,
+    "one at a time, bfloat16": in_bfloat16(one_at_a_time),
+    "token trees, bfloat16": in_bfloat16(log_likelihoods),
+}
 
 
-def timed(
-    way: Callable[[PreTrainedModel, Sequence[Candidate]], np.ndarray],
-    network: PreTrainedModel,
-    items: Sequence[Candidate],
-) -> tuple[float, float, np.ndarray]:
-    """Seconds that passed, seconds that the processor worked, and the sums."""
-    start, worked = time.perf_counter(), time.process_time()
-    sums = way(network, items)
-    return time.perf_counter() - start, time.process_time() - worked, sums
+def num_changed_winners(sums: np.ndarray, reference: np.ndarray, num_choices: int) -> int:
+    """Number of items in which another of ``num_choices`` candidates has the highest sum."""
+    winners = sums.reshape(-1, num_choices).argmax(1)
+    return int((winners != reference.reshape(-1, num_choices).argmax(1)).sum())
 
 
-def of_run(run: Path, limit: int) -> tuple[PreTrainedModel, list[Candidate]]:
-    """Model of a run, and the candidates of its cloze in all directions."""
+def measure(method: Method, network: PreTrainedModel, candidates: Sequence[Candidate]) -> Timing:
+    wall = time.perf_counter()
+    cpu = time.process_time()
+    sums = method(network, candidates)
+    return Timing(time.perf_counter() - wall, time.process_time() - cpu, sums)
+
+
+def load_run(run: Path, limit: int) -> tuple[PreTrainedModel, list[Candidate]]:
+    """The language model of a run, and the candidates of its story cloze in all directions."""
     network, vocabulary = load_language_model(run / "language_model" / "model")
-    found: list[Candidate] = []
-    contrasts = load_contrasts(
-        run / "corpus" / "demo" / "suites" / "story_cloze.jsonl",
-        load_tokenizer(run / "tokenizer" / "tokenizer"),
-        vocabulary,
-        limit,
-    )
-    measure_accuracies(lambda flat: found.extend(flat) or np.zeros(len(flat)), vocabulary, contrasts)
-    return network, found
+    suite = run / "corpus" / "demo" / "suites" / "story_cloze.jsonl"
+    tokenizer = load_tokenizer(run / "tokenizer" / "tokenizer")
+    contrasts = load_contrasts(suite, tokenizer, vocabulary, limit)
+    candidates: list[Candidate] = []
+
+    def collect(batch: Sequence[Candidate]) -> np.ndarray:
+        candidates.extend(batch)
+        return np.zeros(len(batch))
+
+    measure_accuracies(collect, vocabulary, contrasts)
+    return network, candidates
 
 
-def compare(name: str, network: PreTrainedModel, items: Sequence[Candidate], choices: int, rounds: int) -> None:
-    ways = {
-        "one at a time": one_at_a_time,
-        "padded batches": padded_batches,
-        "cached prompts": cached_prompts,
-        "token trees (ours)": log_likelihoods,
-        "one at a time, bfloat16": in_bfloat16(one_at_a_time),
-        "token trees, bfloat16": in_bfloat16(log_likelihoods),
-    }
+def compare(
+    title: str, network: PreTrainedModel, candidates: Sequence[Candidate], num_choices: int, num_rounds: int
+) -> None:
+    """Print time, speedup and agreement of each method."""
     place = torch.cuda.get_device_name() if network.device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    print(f"\n{name}; {len(items)} candidates, {place}, {rounds} rounds")
-    for way in ways.values():
-        way(network, items[:16])
-    found = [{way: timed(run, network, items) for way, run in ways.items()} for _ in range(rounds)]
-    base = found[0]["one at a time"][2]
-    for way in ways:
-        passed, worked = ([turn["one at a time"][clock] / turn[way][clock] for turn in found] for clock in (0, 1))
-        seconds, sums = np.median([turn[way][0] for turn in found]), found[0][way][2]
-        print(
-            f"  {way:<24} {seconds:8.2f} s   {np.median(passed):5.1f} x ({min(passed):.1f} to {max(passed):.1f})   processor {np.median(worked):5.1f} x   "
-            f"largest difference {np.abs(sums - base).max():.1e} nats of {np.abs(sums).mean():.0f}; "
-            f"another wins in {others_win(sums, base, choices)} of {len(sums) // choices}",
-            flush=True,
-        )
+    print(f"\n{title}; {len(candidates)} candidates, {place}, {num_rounds} rounds")
+    for method in METHODS.values():
+        method(network, candidates[:16])
+    rounds = []
+    for _ in range(num_rounds):
+        rounds.append({name: measure(method, network, candidates) for name, method in METHODS.items()})
+    for name in METHODS:
+        print_method(name, rounds, num_choices)
+
+
+def print_method(name: str, rounds: Sequence[dict[str, Timing]], num_choices: int) -> None:
+    reference = rounds[0][BASELINE].sums
+    sums = rounds[0][name].sums
+    seconds = np.median([timings[name].wall_seconds for timings in rounds])
+    wall = [timings[BASELINE].wall_seconds / timings[name].wall_seconds for timings in rounds]
+    cpu = [timings[BASELINE].cpu_seconds / timings[name].cpu_seconds for timings in rounds]
+    changed = num_changed_winners(sums, reference, num_choices)
+    print(
+        f"  {name:<24} {seconds:8.2f} s   {np.median(wall):5.1f} x ({min(wall):.1f} to {max(wall):.1f})   "
+        f"CPU time {np.median(cpu):5.1f} x   largest difference {np.abs(sums - reference).max():.1e} nats of "
+        f"{np.abs(sums).mean():.0f}; another ending wins in {changed} of {len(sums) // num_choices}",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -194,26 +231,22 @@ def main() -> None:
         "--items",
         type=int,
         default=40,
-        help="each is 16 candidates, or 8 of --run; a fifth of them for the larger network",
+        help="16 candidates each, or 8 with --run; a fifth of them for the larger networks (default: %(default)s)",
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="repetitions of each measurement")
     parser.add_argument("--device", default="cpu", help="such as cuda (default: %(default)s)")
-    parser.add_argument("--run", type=Path, help="a run whose model and cloze are taken as well")
+    parser.add_argument("--run", type=Path, help="a run whose model and cloze are measured as well")
     args = parser.parse_args()
     if args.run:
-        network, items = of_run(args.run, args.items)
-        compare(f"{args.run}, its cloze", network.to(args.device), items, choices=2, rounds=args.rounds)
-    for name, config in (NETWORKS | (ON_GPU if torch.device(args.device).type == "cuda" else {})).items():
+        network, candidates = load_run(args.run, args.items)
+        compare(f"{args.run}, its cloze", network.to(args.device), candidates, 2, args.rounds)
+    networks = NETWORKS | (GPU_NETWORKS if torch.device(args.device).type == "cuda" else {})
+    for title, config in networks.items():
         torch.manual_seed(0)
         with torch.device(args.device):
             network = LlamaForCausalLM(config).eval()
-        compare(
-            name,
-            network,
-            cloze(args.items if config.vocab_size < 1000 else max(1, args.items // 5), config.vocab_size),
-            choices=4,
-            rounds=args.rounds,
-        )
+        num_items = args.items if config.vocab_size < 1000 else max(1, args.items // 5)
+        compare(title, network, random_cloze(num_items, config.vocab_size), 4, args.rounds)
 
 
 if __name__ == "__main__":
