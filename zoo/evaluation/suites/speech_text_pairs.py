@@ -12,7 +12,7 @@ def make_pair_contrasts(table: TokenTable, seed: int = 0, limit: int | None = No
     """Make contrasts whose prompt and right continuation are the same utterance and whose wrong one is another.
 
     In direction S->T the prompt is the speech, and its transcript is compared with that of another utterance; in T->S
-    the prompt is the transcript. The other utterance has a different text, of as many words where there is such a one.
+    the prompt is the transcript. The other utterance has a different text, of as many words where possible.
 
     Args:
         table: Tokenized utterances; those without text or speech are left out.

@@ -28,7 +28,9 @@ def greedy_by_hand(network, prompt, allowed, stop, most):
         if ids[-1] == EOS or ids[-len(stop) :] == stop:
             break
     new = ids[len(prompt) :]
-    return new[:-1] if new[-1] == EOS else new[: -len(stop)] if new[-len(stop) :] == stop else new
+    if new[-1] == EOS:
+        return new[:-1]
+    return new[: -len(stop)] if new[-len(stop) :] == stop else new
 
 
 @pytest.mark.parametrize("to", ["text", "speech"])
