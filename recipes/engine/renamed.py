@@ -110,7 +110,9 @@ NAMES = {
     "check_fit": "check_tokenizer",
     "corpus_or": "open_corpus_or_demo",
     "pieces_of": "new_text_tokens",
+    "attending": "with_attention",
     "pretrained": "from_checkpoint",
+    "pretrained_once": "from_checkpoint_once",
     "tokenise_corpus": "tokenize_corpus",
     "tokenise_texts": "tokenize_texts",
     "train_variants": "train_tokenizer_variants",
@@ -119,6 +121,7 @@ NAMES = {
 
 # Arguments, of whatever class or function has the new one.
 ARGUMENTS = {
+    "also_rows": "text_rows",
     "fit": "tokenizer_check",
     "further_losses": "further",
     "listen": "num_examples",
@@ -128,6 +131,7 @@ ARGUMENTS = {
     "num_validation": "num_utterances",
     "part": "fold",
     "parts": "num_folds",
+    "rows": "initializer",
     "switch_price": "switch_penalty",
     "unseen": "unseen_split",
     "whole": "from_start",

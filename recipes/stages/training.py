@@ -75,7 +75,7 @@ def train_language_model(
     """
     if any(weight.is_meta for weight in model.parameters()) and not isinstance(trainer.strategy, ModelParallelStrategy):
         raise ValueError(
-            "zoo.language.sharding.pretrained_once reads the weights in the first process alone, and only ModelParallelStrategy hands them on: "
+            "zoo.language.sharding.from_checkpoint_once reads the weights in the first process alone, and only ModelParallelStrategy hands them on: "
             "name that as the trainer's strategy, or zoo.language.networks.from_checkpoint as the network"
         )
     for stream in data.streams.values():

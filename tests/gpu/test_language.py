@@ -16,7 +16,7 @@ from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.suites.few_shot_suite import Utterance
 from zoo.interop.huggingface import export_language_model
-from zoo.language.adapters import load_adapted, lora, merged, only_base, save_adapter, save_language_model
+from zoo.language.adapters import load_adapted, lora, merged, without_adapter, save_adapter, save_language_model
 from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.networks import llama
 from zoo.language.streaming import stream_ids
@@ -144,7 +144,7 @@ def test_exported_model_and_adapter_equal_those_on_the_cpu(device, tmp_path):
         expected = adapted.eval()(ids).logits
         loaded = load_adapted(tmp_path / "adapter", str(tmp_path / "model")).to(device)
         torch.testing.assert_close(loaded(ids.to(device)).logits.cpu(), expected, rtol=1e-3, atol=1e-4)
-        with only_base(loaded):
+        with without_adapter(loaded):
             torch.testing.assert_close(loaded(ids.to(device)).logits.cpu(), base, rtol=1e-3, atol=1e-4)
     with torch.no_grad():
         torch.testing.assert_close(merged(loaded)(ids.to(device)).logits.cpu(), expected, rtol=1e-3, atol=1e-4)

@@ -17,7 +17,7 @@ from recipes.stages.training import train_language_model
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import lora
 from zoo.language.networks import checkpointed
-from zoo.language.sharding import pretrained_once
+from zoo.language.sharding import from_checkpoint_once
 from zoo.tokens.interleave import UniformSpans
 
 VOCABULARY = words_vocabulary()
@@ -101,7 +101,7 @@ def two_processes(folder: Path, tokens: Path) -> None:
     train(folder / "fsdp_bf16", tokens, 2, 2, sharded(), precision="bf16-mixed")
     train(folder / "adapters_ddp", tokens, 3, 2, DDPStrategy(), adapters=True, poisoned_step=1)
     train(folder / "adapters_fsdp", tokens, 3, 2, sharded(), adapters=True, poisoned_step=1)
-    network = pretrained_once(str(folder / "checkpoint"), VOCABULARY)
+    network = from_checkpoint_once(str(folder / "checkpoint"), VOCABULARY)
     assert all(weight.is_meta == (os.environ["RANK"] == "1") for weight in network.parameters())
     train(folder / "once", tokens, 2, 2, sharded(), network=network)
     for _ in range(50):  # under way when the process ends, which must not abort it

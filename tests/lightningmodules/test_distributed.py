@@ -17,7 +17,7 @@ from datamodules import InterleavedStream, MixtureDataModule, TextStream
 from tests.lightningmodules.distributed import train
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
 from zoo.language.networks import from_checkpoint
-from zoo.language.sharding import pretrained_once
+from zoo.language.sharding import from_checkpoint_once
 from zoo.tokens.interleave import UniformSpans
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def test_weights_that_the_first_process_alone_has_read_are_those_of_all(ran):
 
 def test_weights_that_another_process_has_read_are_refused_where_nothing_hands_them_on(ran, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    network = pretrained_once(str(ran / "checkpoint"), words_vocabulary())
+    network = from_checkpoint_once(str(ran / "checkpoint"), words_vocabulary())
     with pytest.raises(ValueError, match="only ModelParallelStrategy hands them on"):
         train(ran / "refused", ran / "tokens", 1, 1, "auto", network=network)
 

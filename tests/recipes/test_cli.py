@@ -88,7 +88,7 @@ def test_a_near_recipe_name_is_offered(one_recipe, capsys):
     with pytest.raises(SystemExit):
         cli.main(["run", "lm/think"])
     assert capsys.readouterr().err.startswith(
-        "error: lm/think: no shipped recipe has this name; did you mean 'lm/thing'?"
+        "error: lm/think: no bundled recipe has this name; did you mean 'lm/thing'?"
     )
 
 

@@ -1,4 +1,4 @@
-"""Adapters beside a base network: what is trained in place of all weights; saved, loaded by name, switched and merged."""
+"""Adapters of a frozen network: trained in place of all weights, saved, loaded by name, activated and merged."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,33 +28,34 @@ def lora(
     use_dora: bool = False,
     use_rslora: bool = False,
     new_rows: Vocabulary | None = None,
-    also_rows: Sequence[int] = (),
+    text_rows: Sequence[int] = (),
 ) -> PeftModel:
-    """Freeze a network and return it with low-rank adapters that learn (Hu et al. 2021).
+    """Freeze a network and return it with trainable low-rank adapters (Hu et al. 2021).
 
     Args:
-        network: As a builder in ``zoo.language.networks`` returns it.
-        rank: Of the two matrices beside each target.
-        alpha: The product is scaled by ``alpha / rank``.
-        targets: Last names of the linear layers that are adapted.
-        dropout: On the input of the adapters.
-        use_dora: Learn the length of each output column apart from its direction (Liu et al. 2024).
-        use_rslora: Scale by ``alpha / sqrt(rank)`` instead (Kalajdzievski 2023).
-        new_rows: The rows of embedding and head for its markers and units learn too, those of its text pieces do not;
-            if None, embedding and head are frozen.
-        also_rows: Ids of text pieces whose rows learn besides, such as those that only a new language uses.
+        network: Network as a builder in ``zoo.language.networks`` returns it.
+        rank: Inner dimension of the two matrices beside each target.
+        alpha: Numerator of the scale ``alpha / rank`` of their product.
+        targets: Last names of the linear layers that get an adapter.
+        dropout: Dropout probability on the input of the adapters.
+        use_dora: Whether to train the norm of each output column separately from its direction (Liu et al. 2024).
+        use_rslora: Whether to scale by ``alpha / sqrt(rank)`` instead (Kalajdzievski 2023).
+        new_rows: Vocabulary whose markers and units have their rows of embedding and head trained too. Defaults to
+            frozen embedding and head.
+        text_rows: Ids of text tokens whose rows are trained too, such as those that only a new language uses.
 
     Raises:
-        ValueError: Where no layer has one of the names.
+        ValueError: No layer has one of the names in ``targets``, or rows are to be trained and the head has a bias.
     """
-    linear = {name.split(".")[-1] for name, _ in network.named_modules()}
-    missing = [name for name in targets if name not in linear]
+    layer_names = {name.split(".")[-1] for name, _ in network.named_modules()}
+    missing = [name for name in targets if name not in layer_names]
     if missing:
-        raise ValueError(
-            f"targets {missing}: {type(network).__name__} has no layer of that name; it has {sorted(n for n in linear if n.endswith('proj'))}"
-        )
-    learning = sorted({*also_rows, *(() if new_rows is None else _new_rows(new_rows))})
-    rows = dict.fromkeys(_matrices(network), learning) if learning else None
+        projections = sorted(name for name in layer_names if name.endswith("proj"))
+        raise ValueError(f"targets {missing}: {type(network).__name__} has no layer of that name; it has {projections}")
+    row_ids = set(text_rows)
+    if new_rows is not None:
+        row_ids.update(_new_row_ids(new_rows))
+    trainable_rows = dict.fromkeys(_embedding_names(network), sorted(row_ids)) if row_ids else None
     return get_peft_model(
         network,
         LoraConfig(
@@ -65,22 +66,27 @@ def lora(
             lora_dropout=dropout,
             use_dora=use_dora,
             use_rslora=use_rslora,
-            trainable_token_indices=rows,
+            trainable_token_indices=trainable_rows,
         ),
     )
 
 
 def new_rows_only(network: PreTrainedModel, vocabulary: Vocabulary) -> PeftModel:
-    """Freeze a network but for the rows of embedding and head that stand for markers and units.
+    """Freeze a network except for the rows of embedding and head that stand for markers and units.
 
     Args:
-        network: As ``zoo.language.networks.from_checkpoint`` returns it.
-        vocabulary: Tells the new rows.
+        network: Network as ``zoo.language.networks.from_checkpoint`` returns it.
+        vocabulary: Vocabulary of the network.
+
+    Raises:
+        ValueError: The head has a bias.
     """
     return get_peft_model(
         network,
         TrainableTokensConfig(
-            task_type=TaskType.CAUSAL_LM, token_indices=_new_rows(vocabulary), target_modules=_matrices(network)
+            task_type=TaskType.CAUSAL_LM,
+            token_indices=_new_row_ids(vocabulary),
+            target_modules=_embedding_names(network),
         ),
     )
 
@@ -92,24 +98,25 @@ def save_adapter(
     contract: Mapping[str, object],
     state: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write the active adapter as PEFT does, with the token contract and how its base is made beside it.
+    """Write the active adapter as PEFT does, together with the token contract and a description of its base.
 
     Args:
-        network: With an adapter.
-        folder: Gets ``adapter_config.json``, ``adapter_model.safetensors``, ``base.json``, the vocabulary and the contract.
-        vocabulary: Of the ids.
-        contract: Of the tokens it was trained on.
-        state: Whole weights by name, where the network holds only shards of them.
+        network: Network with an adapter.
+        folder: Folder to fill with ``adapter_config.json``, ``adapter_model.safetensors``, ``base.json``, the
+            vocabulary and the contract.
+        vocabulary: Vocabulary of the network.
+        contract: Contract of the tokens that the adapter was trained on.
+        state: Whole weights by name, if the network is sharded.
     """
     name = network.active_adapter
     network.save_pretrained(
         folder, selected_adapters=[name], save_embedding_layers=False, state_dict=None if state is None else dict(state)
     )
-    if name != "default":  # PEFT puts any other into a folder of its own
+    if name != "default":  # PEFT writes an adapter of another name to a subfolder
         for path in (folder / name).iterdir():
             path.rename(folder / path.name)
         (folder / name).rmdir()
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+    (folder / "README.md").unlink(missing_ok=True)  # an empty model card of PEFT
     base = {"source": network.get_base_model().name_or_path, "rope_theta": _rope_theta(network)}
     write_text(folder / BASE, json.dumps(base, indent=2) + "\n")
     vocabulary.save(folder)
@@ -117,7 +124,7 @@ def save_adapter(
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a ``model`` folder holds an adapter rather than a whole network."""
+    """Return whether a ``model`` folder contains an adapter rather than a whole network."""
     return (folder / CONFIG).is_file()
 
 
@@ -125,64 +132,67 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
     """Load an adapter together with its base.
 
     Args:
-        folder: As ``save_adapter`` wrote it.
-        base: Name or folder of the base, where it is no longer where it was in training.
-        name: Of the adapter, to switch to.
+        folder: Folder that ``save_adapter`` wrote.
+        base: Name or folder of the base. Defaults to where it was in training.
+        name: Name of the adapter in the network.
 
     Raises:
-        FileNotFoundError: Where the folder holds no adapter.
-        ContractError: Where base and adapter were made for different tokens.
+        FileNotFoundError: The folder contains no adapter.
+        ContractError: Base and adapter were trained on different tokens.
+        ValueError: Neither ``base`` nor the folder names the base.
     """
     _require_adapter(folder)
-    made = (
-        json.loads((folder / BASE).read_text()) if (folder / BASE).is_file() else {"source": None, "rope_theta": None}
-    )
-    source, vocabulary = base or made["source"], Vocabulary.load(folder)
-    if not source:
+    rope_theta = None
+    if (folder / BASE).is_file():
+        description = json.loads((folder / BASE).read_text())
+        base = base or description["source"]
+        rope_theta = description["rope_theta"]
+    vocabulary = Vocabulary.load(folder)
+    if not base:
         raise ValueError(f"{folder / BASE} does not name the base of this adapter: give its name or folder")
-    if (Path(source) / "vocabulary.json").is_file():  # a speech-text model
-        require_match(Path(source), folder)
-        network = from_run(Path(source), vocabulary)
+    if (Path(base) / "vocabulary.json").is_file():  # a speech-text model
+        require_match(Path(base), folder)
+        network = from_run(Path(base), vocabulary)
     else:
-        network = from_checkpoint(source, vocabulary, made["rope_theta"])
+        network = from_checkpoint(base, vocabulary, rope_theta)
     return PeftModel.from_pretrained(network, folder, adapter_name=name).eval()
 
 
-def add_adapter(network: PreTrainedModel | PeftModel, of: Path, folder: Path, name: str) -> PeftModel:
-    """Load one more adapter into a network and make it the active one.
+def add_adapter(network: PreTrainedModel | PeftModel, source: Path, folder: Path, name: str) -> PeftModel:
+    """Load one more adapter into a network and activate it.
 
     Args:
-        network: A base, or a base with adapters.
-        of: Folder of the model or adapter that the network was loaded from; its contract must be the adapter's.
-        folder: As ``save_adapter`` wrote it.
-        name: To switch to it by.
+        network: A base, with or without adapters.
+        source: Folder of the model or adapter that the network was loaded from; its contract must be the adapter's.
+        folder: Folder that ``save_adapter`` wrote.
+        name: Name of the adapter in the network.
 
     Raises:
-        FileNotFoundError: Where the folder holds no adapter.
-        ContractError: Where it was trained on other tokens.
-        ValueError: Where an adapter of that name is there already, or the adapter fits another network.
+        FileNotFoundError: The folder contains no adapter.
+        ContractError: The adapter was trained on other tokens.
+        ValueError: The network has an adapter of that name, or the adapter was trained for another network.
     """
     _require_adapter(folder)
-    require_match(of, folder)
+    require_match(source, folder)
     try:
         if not isinstance(network, PeftModel):
             return PeftModel.from_pretrained(network, folder, adapter_name=name).eval()
         if name in network.peft_config:
-            raise ValueError(f"there is an adapter named {name!r} already: choose another name for {folder}")
+            raise ValueError(f"the network already has an adapter named {name!r}: choose another name for {folder}")
         network.load_adapter(folder, name)
     except RuntimeError as error:
         raise ValueError(
-            f"{folder} was trained beside another network than {of}: {str(error).splitlines()[-1].strip()}"
+            f"{folder} was trained for another network than {source}: {str(error).splitlines()[-1].strip()}"
         ) from error
     network.set_adapter(name)
     return network.eval()
 
 
-def switch(network: PeftModel, name: str) -> None:
-    """Make the adapter of this name the active one.
+def activate_adapter(network: PeftModel, name: str) -> None:
+    """Activate the adapter of this name in place of the active one.
 
     Raises:
-        ValueError: Where there is none.
+        ValueError: The network has no such adapter.
     """
     if name not in network.peft_config:
         raise ValueError(f"no adapter is named {name!r}; loaded are {sorted(network.peft_config)}")
@@ -190,8 +200,8 @@ def switch(network: PeftModel, name: str) -> None:
 
 
 @contextmanager
-def only_base(network: PreTrainedModel | PeftModel) -> Iterator[None]:
-    """Within the block the network speaks as its base does, without any adapter."""
+def without_adapter(network: PreTrainedModel | PeftModel) -> Iterator[None]:
+    """Disable all adapters of a network for the duration of a context, so that its outputs are those of its base."""
     if not isinstance(network, PeftModel):
         yield
         return
@@ -200,10 +210,10 @@ def only_base(network: PreTrainedModel | PeftModel) -> Iterator[None]:
 
 
 def merged(network: PeftModel) -> PreTrainedModel:
-    """Write the active adapter into the weights of the base, and return that: the same outputs, without the adapter's cost."""
-    whole = network.merge_and_unload()
-    whole.tie_weights()
-    return whole
+    """Add the active adapter to the weights of the base, and return the base: equal outputs at the base's cost."""
+    base = network.merge_and_unload()
+    base.tie_weights()
+    return base
 
 
 def save_language_model(
@@ -213,14 +223,14 @@ def save_language_model(
     contract: Mapping[str, object],
     state: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write what has been trained: the adapter where there is one, otherwise the whole network, as transformers does.
+    """Write what was trained: the adapter if there is one, otherwise the whole network as transformers does.
 
     Args:
-        network: After training.
-        folder: Gets the weights, the vocabulary and the contract.
-        vocabulary: Of the ids.
-        contract: Of the tokens it was trained on.
-        state: Whole weights by name, where the network holds only shards of them.
+        network: Trained network.
+        folder: Folder to fill with the weights, the vocabulary and the contract.
+        vocabulary: Vocabulary of the network.
+        contract: Contract of the tokens that the network was trained on.
+        state: Whole weights by name, if the network is sharded.
     """
     if isinstance(network, PeftModel):
         save_adapter(network, folder, vocabulary, contract, state)
@@ -231,12 +241,12 @@ def save_language_model(
 
 
 def merge_adapter(folder: Path, out: Path, base: str | None = None) -> None:
-    """Write an adapter and its base as one whole model.
+    """Write an adapter, merged into its base, as a whole model.
 
     Args:
-        folder: As ``save_adapter`` wrote it.
-        out: Gets the model.
-        base: Name or folder of the base, where it is no longer where it was in training.
+        folder: Folder that ``save_adapter`` wrote.
+        out: Folder to fill with the model.
+        base: Name or folder of the base. Defaults to where it was in training.
     """
     save_language_model(merged(load_adapted(folder, base)), out, Vocabulary.load(folder), read_contract(folder))
 
@@ -246,19 +256,25 @@ def _require_adapter(folder: Path) -> None:
         raise FileNotFoundError(f"no {CONFIG} in {folder}: name the `model` folder of a stage that trained an adapter")
 
 
-def _new_rows(vocabulary: Vocabulary) -> list[int]:
+def _new_row_ids(vocabulary: Vocabulary) -> list[int]:
     return list(range(vocabulary.num_text, vocabulary.num_rows))
 
 
-def _matrices(network: PreTrainedModel) -> list[str]:
-    """Names of embedding and head; of the embedding alone where they are one matrix, which PEFT then ties too."""
-    embedding, head = network.get_input_embeddings(), network.get_output_embeddings()
+def _embedding_names(network: PreTrainedModel) -> list[str]:
+    """Return the names of embedding and head; of the embedding alone if they are tied, because PEFT then ties rows too.
+
+    Raises:
+        ValueError: The head has a bias.
+    """
+    embedding = network.get_input_embeddings()
+    head = network.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
         raise ValueError(
-            f"the head of {type(network).__name__} has a bias, beside which single rows cannot be trained: use LoRA without new_rows"
+            f"the head of {type(network).__name__} has a bias, beside which single rows cannot be trained: "
+            "use LoRA without new_rows"
         )
-    wanted = [embedding] if embedding.weight is head.weight else [embedding, head]
-    return [name.split(".")[-1] for name, module in network.named_modules() if module in wanted]
+    modules = [embedding] if embedding.weight is head.weight else [embedding, head]
+    return [name.split(".")[-1] for name, module in network.named_modules() if module in modules]
 
 
 def _rope_theta(network: torch.nn.Module) -> float | None:

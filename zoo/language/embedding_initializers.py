@@ -1,4 +1,4 @@
-"""Rows of an embedding for tokens it has never seen: initializers named in a recipe."""
+"""Initial embedding rows of tokens that a network has not been trained on; a recipe names one initializer."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,26 +8,29 @@ from torch import Tensor
 
 
 class EmbeddingInitializer(Protocol):
-    """Draws new rows beside old ones."""
+    """Draws the rows of new tokens."""
 
-    def rows(self, old: Tensor, count: int, initializer_range: float, draw: torch.Generator) -> Tensor:
-        """Return (count, D) float32 rows.
+    def draw(self, text_rows: Tensor, count: int, initializer_range: float, generator: torch.Generator) -> Tensor:
+        """Return ``count`` new rows, (count, D) float32.
 
         Args:
-            old: Rows of the text pieces, (R, D) float32.
-            count: New rows.
-            initializer_range: Deviation that the network itself was drawn with.
-            draw: The only source of randomness.
+            text_rows: Trained rows of the text tokens, (R, D) float32.
+            count: Number of new rows.
+            initializer_range: Standard deviation of the network's own initial weights.
+            generator: Source of all random numbers, on the CPU.
         """
         ...
 
 
 @dataclass(frozen=True)
 class NormalRows:
-    """Independent normal draws of mean 0, as Spirit LM begins its speech tokens.
+    """Independent normal draws with mean 0, as Spirit LM initializes its speech tokens.
 
     Args:
-        deviation: The network's own ``initializer_range`` if None.
+        deviation: Standard deviation, above 0. Defaults to the network's own ``initializer_range``.
+
+    Raises:
+        ValueError: ``deviation`` is not above 0.
     """
 
     deviation: float | None = None
@@ -36,18 +39,22 @@ class NormalRows:
         if self.deviation is not None and self.deviation <= 0:
             raise ValueError(f"deviation must be above 0, got {self.deviation}")
 
-    def rows(self, old: Tensor, count: int, initializer_range: float, draw: torch.Generator) -> Tensor:
-        return torch.empty(count, old.shape[1]).normal_(0.0, self.deviation or initializer_range, generator=draw)
+    def draw(self, text_rows: Tensor, count: int, initializer_range: float, generator: torch.Generator) -> Tensor:
+        deviation = self.deviation or initializer_range
+        return torch.empty(count, text_rows.shape[1]).normal_(0.0, deviation, generator=generator)
 
 
 @dataclass(frozen=True)
 class MatchedRows:
-    """Draws of the mean and covariance of the old rows (Hewitt 2021, "Initializing new word embeddings").
+    """Normal draws with the mean and covariance of the text rows (Hewitt 2021, "Initializing new word embeddings").
 
-    New tokens then begin about as likely as an average text piece, and what the model says of text changes little.
+    A new token is then about as likely at first as an average text token, and the predictions for text change little.
 
     Args:
-        scale: Of the deviation around the mean; 0 puts every new row at the mean.
+        scale: Factor of the deviation from the mean, not negative; with 0 every new row is the mean.
+
+    Raises:
+        ValueError: ``scale`` is negative.
     """
 
     scale: float = 1.0
@@ -56,8 +63,10 @@ class MatchedRows:
         if self.scale < 0:
             raise ValueError(f"scale must not be negative, got {self.scale}")
 
-    def rows(self, old: Tensor, count: int, initializer_range: float, draw: torch.Generator) -> Tensor:
-        mean = old.mean(0)
-        # A random combination of the centered rows has exactly their covariance, which is never formed nor factored.
-        weights = torch.empty(count, len(old)).normal_(generator=draw) * (self.scale / max(1, len(old) - 1) ** 0.5)
-        return mean + weights @ (old - mean)
+    def draw(self, text_rows: Tensor, count: int, initializer_range: float, generator: torch.Generator) -> Tensor:
+        mean = text_rows.mean(0)
+        # A random combination of the centered rows has exactly their covariance: X^T w with w ~ N(0, I / (R - 1)).
+        # The covariance (D, D) itself is never computed or factorized.
+        num_rows = len(text_rows)
+        weights = torch.empty(count, num_rows).normal_(generator=generator) * (self.scale / max(1, num_rows - 1) ** 0.5)
+        return mean + weights @ (text_rows - mean)

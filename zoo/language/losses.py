@@ -1,4 +1,4 @@
-"""The cross entropy of the next token, over as many logits at a time as memory allows."""
+"""The cross entropy of the next token, with as many logits in memory at a time as there is room for."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,16 +9,16 @@ from torch.nn import functional as F
 
 from zoo.language.positions import Positions, RowPositions
 
-# Factors between hidden states and logits of other architectures, which are not read here.
+# Factors between hidden states and logits in other architectures, which this loss does not apply.
 UNKNOWN_SCALES = ("lm_head_multiplier",)
 
 
 class TokenLosses(NamedTuple):
-    """Cross entropies in nats; a tuple, in which FSDP finds the tensors whose backward pass it must prepare.
+    """Cross entropies in nats; a tuple because FSDP looks in tuples for the tensors whose backward pass it prepares.
 
     Args:
-        mean: Of all predicted tokens, (); this is what is trained on.
-        tokens: Of each token given those before it, (B, T - 1), without a gradient.
+        mean: Mean over all predicted tokens, (); this is what is trained on.
+        tokens: Cross entropy of each token given those before it, (B, T - 1), without a gradient.
     """
 
     mean: Tensor
@@ -26,18 +26,18 @@ class TokenLosses(NamedTuple):
 
 
 class NextTokenLoss(nn.Module):
-    """A causal network with its loss: ids in, losses out.
+    """A causal network together with its loss: ids in, losses out.
 
-    Logits are made for ``chunk_tokens`` tokens at a time, and so are their gradients, in the forward pass: the logits of a
-    batch never stand whole in memory, and nothing is computed twice.
+    Logits and their gradients are computed for ``chunk_tokens`` tokens at a time, both in the forward pass: the logits
+    of a batch are never in memory all at once, and nothing is computed twice.
 
     Args:
-        network: A causal transformers model, adapters or not.
+        network: A causal transformers model, with or without adapters.
         positions: What a token may attend to.
-        chunk_tokens: Tokens whose logits are in memory at once.
+        chunk_tokens: Number of tokens whose logits are in memory at once, at least 1.
 
     Raises:
-        ValueError: Where the network's logits are not what its head makes of its hidden states.
+        ValueError: The network scales its logits in a way that this loss does not know, or ``chunk_tokens`` is below 1.
     """
 
     def __init__(self, network: nn.Module, positions: Positions = RowPositions(), chunk_tokens: int = 1024) -> None:
@@ -48,67 +48,79 @@ class NextTokenLoss(nn.Module):
         for name in UNKNOWN_SCALES:
             if getattr(config, name, None) not in (None, 1, 1.0):
                 raise ValueError(
-                    f"{type(network).__name__} scales its logits by {name}, which this loss does not know: use another checkpoint"
+                    f"{type(network).__name__} scales its logits by {name}, which this loss does not know: "
+                    "use another checkpoint"
                 )
-        self.network, self.positions, self.chunk_tokens = network, positions, chunk_tokens
+        self.network = network
+        self.positions = positions
+        self.chunk_tokens = chunk_tokens
         self.scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
         self.softcap = getattr(config, "final_logit_softcapping", None)
 
     def forward(self, ids: Tensor) -> TokenLosses:
-        """Losses of ids (B, T)."""
-        # Without a cache: it would cost memory, and hide from transformers where documents begin.
-        hidden = self.network.get_decoder()(
-            input_ids=ids, position_ids=self.positions(ids), use_cache=False
-        ).last_hidden_state  # (B, T, D)
-        hidden, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
+        """Return the losses of ids (B, T)."""
+        # No cache: it would cost memory, and keep transformers from seeing where documents start.
+        decoder = self.network.get_decoder()
+        output = decoder(input_ids=ids, position_ids=self.positions(ids), use_cache=False)
+        hidden = output.last_hidden_state[:, :-1].flatten(0, 1)  # (B * (T - 1), D)
+        targets = ids[:, 1:].flatten()
         if torch.is_grad_enabled():
             weights = [weight for weight in self.network.get_output_embeddings().parameters() if weight.requires_grad]
             mean, losses = _ChunkedCrossEntropy.apply(self, hidden, targets, *weights)
         else:
-            losses = torch.cat(
-                [
-                    F.cross_entropy(self.logits(states), wanted, reduction="none")
-                    for states, wanted in self.chunks(hidden, targets)
-                ]
-            )
+            chunk_losses = []
+            for chunk_hidden, chunk_targets in self.chunks(hidden, targets):
+                chunk_losses.append(F.cross_entropy(self.logits(chunk_hidden), chunk_targets, reduction="none"))
+            losses = torch.cat(chunk_losses)
             mean = losses.mean()
         return TokenLosses(mean, losses.view(len(ids), -1))
 
     def chunks(self, hidden: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Hidden states (N, D) and targets (N,), as many at a time as logits may be in memory."""
-        return zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens))
+        """Split hidden states (N, D) and targets (N,) into chunks of at most ``chunk_tokens`` tokens."""
+        return zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Hidden states (N, D) to logits (N, V) in float32."""
+        """Return the logits (N, V) of hidden states (N, D), in float32."""
         logits = self.network.get_output_embeddings()(hidden).float()
-        logits = logits if self.scale == 1.0 else logits * self.scale
-        return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
+        if self.scale != 1.0:
+            logits = logits * self.scale
+        if self.softcap is not None:
+            logits = self.softcap * torch.tanh(logits / self.softcap)
+        return logits
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Mean cross entropy whose gradient is made along with it, chunk by chunk; only the gradients wait for the backward pass."""
+    """Mean cross entropy whose gradient is computed in the forward pass, chunk by chunk.
+
+    Only the gradients of the hidden states and of the head's weights are kept for the backward pass, which multiplies
+    them by the incoming gradient.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, loss: NextTokenLoss, hidden: Tensor, targets: Tensor, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
-        losses, parts = [], []
-        for states, wanted in loss.chunks(hidden, targets):
+        # Gradients of the weights are summed over the chunks in float32, whatever the weights are stored in.
+        weight_gradients = [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
+        hidden_gradients = []
+        losses = []
+        for chunk_hidden, chunk_targets in loss.chunks(hidden, targets):
             with torch.enable_grad():
-                states = states.detach().requires_grad_()
-                each = F.cross_entropy(loss.logits(states), wanted, reduction="none")  # (N,)
-            part, *gradients = torch.autograd.grad(each, [states, *weights], torch.full_like(each, 1 / len(hidden)))
-            losses.append(each.detach())
-            parts.append(part)
-            for total, gradient in zip(sums, gradients):
+                chunk_hidden = chunk_hidden.detach().requires_grad_()
+                chunk_losses = F.cross_entropy(loss.logits(chunk_hidden), chunk_targets, reduction="none")  # (N,)
+            mean_gradient = torch.full_like(chunk_losses, 1 / len(hidden))  # of the mean over all chunks
+            hidden_gradient, *gradients = torch.autograd.grad(chunk_losses, [chunk_hidden, *weights], mean_gradient)
+            losses.append(chunk_losses.detach())
+            hidden_gradients.append(hidden_gradient)
+            for total, gradient in zip(weight_gradients, gradients, strict=True):
                 total += gradient
-        ctx.save_for_backward(torch.cat(parts), *(total.to(weight.dtype) for total, weight in zip(sums, weights)))
-        losses = torch.cat(losses)
-        ctx.mark_non_differentiable(losses)
-        return losses.mean(), losses
+        stored = [total.to(weight.dtype) for total, weight in zip(weight_gradients, weights, strict=True)]
+        ctx.save_for_backward(torch.cat(hidden_gradients), *stored)
+        all_losses = torch.cat(losses)
+        ctx.mark_non_differentiable(all_losses)
+        return all_losses.mean(), all_losses
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, *weights = ctx.saved_tensors
-        return None, hidden * gradient, None, *(weight * gradient for weight in weights)
+        hidden_gradient, *weight_gradients = ctx.saved_tensors
+        return None, hidden_gradient * gradient, None, *(weight * gradient for weight in weight_gradients)

@@ -1,4 +1,4 @@
-"""Weights, gradients and optimizer state spread over devices: FSDP2."""
+"""Weights, gradients and optimizer state sharded over devices with FSDP2."""
 
 import os
 
@@ -15,84 +15,106 @@ from zoo.language.embedding_initializers import EmbeddingInitializer, NormalRows
 from zoo.language.networks import from_checkpoint, layers
 from zoo.tokens.vocabulary import Vocabulary
 
-# How torchrun, SLURM and Lightning's own launcher number the processes; the first that is there counts.
+# Environment variables in which torchrun, SLURM and Lightning's own launcher number the processes, by precedence.
 RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
 
-def pretrained_once(
+def from_checkpoint_once(
     source: str,
     vocabulary: Vocabulary,
     rope_theta: float | None = None,
-    rows: EmbeddingInitializer = NormalRows(),
+    initializer: EmbeddingInitializer = NormalRows(),
     seed: int = 0,
 ) -> PreTrainedModel:
-    """Return ``from_checkpoint`` in float32 in the first process and its shapes alone in the others, which ``shard`` fills from the first.
+    """Return ``from_checkpoint`` in float32 in the first process, and a network on the meta device in the others.
 
-    The weights are in the main memory once, however many devices there are: 27 GB for 7 billion of them.
+    ``shard`` copies the weights from the first process to the others. Main memory therefore holds the weights once,
+    however many devices there are: 27 GB for 7 billion of them.
 
     Args:
         source: Name or folder of any causal transformers checkpoint.
-        vocabulary: Built over the text tokenizer of the same checkpoint.
-        rope_theta: Base of the rotary positions; the checkpoint's own if None.
-        rows: Draws the rows of markers and units.
-        seed: Of the new rows.
+        vocabulary: Vocabulary built over the text tokenizer of the same checkpoint.
+        rope_theta: Base of the rotary positions. Defaults to the checkpoint's own.
+        initializer: Draws the embedding rows of markers and units.
+        seed: Seed of the new rows.
     """
-    if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
-        return from_checkpoint(source, vocabulary, rope_theta, rows, seed)
+    if _rank() == "0":
+        return from_checkpoint(source, vocabulary, rope_theta, initializer, seed)
     with torch.device("meta"):
-        return from_checkpoint(source, vocabulary, rope_theta, rows, seed)
+        return from_checkpoint(source, vocabulary, rope_theta, initializer, seed)
+
+
+def _rank() -> str:
+    for name in RANKS:
+        if name in os.environ:
+            return os.environ[name]
+    return "0"
 
 
 def shard(module: nn.Module, mesh: DeviceMesh, dtype: torch.dtype | None) -> None:
-    """Give every process the weights of the first, and spread them over the devices of a mesh, layer by layer, in place; once.
+    """Shard a module in place over the devices of a mesh, layer by layer, with the weights of the first process.
+
+    A module that is already sharded is left as it is.
 
     Args:
-        module: Holds the network and is called for every pass over it.
-        mesh: One dimension of devices.
-        dtype: Of weights and activations within a pass; gradients are summed in float32. That of the weights if None.
+        module: Module that contains the network and whose forward pass is the only way it is called.
+        mesh: Mesh with one dimension of devices.
+        dtype: Data type of weights and activations during a pass; gradients are summed in float32. Defaults to that
+            of the weights.
     """
     if isinstance(module, FSDPModule):
         return
     policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)
     for part in [*layers(module), module]:
-        _take_from_first(part, mesh)
+        _broadcast_weights(part, mesh)
         fully_shard(part, mesh=mesh, mp_policy=policy)
 
 
 @torch.no_grad()
-def _take_from_first(part: nn.Module, mesh: DeviceMesh) -> None:
-    """Bring what is not yet sharded to the device, with the content that the first process has."""
-    device = (
-        torch.device("cpu")
-        if mesh.device_type == "cpu"
-        else torch.device(mesh.device_type, torch.accelerator.current_device_index())
-    )
-    places = [
-        (owner, name, tensor)
-        for owner in part.modules()
-        for name, tensor in [*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)]
-        if not isinstance(tensor, DTensor)
-    ]
-    here: dict[int, Tensor] = {}  # by the tensor that was in its place, so that tied weights stay one
-    for owner, name, tensor in places:
-        if id(tensor) not in here:
-            moved = (
-                torch.empty_like(tensor, device=device) if tensor.is_meta else tensor.detach().to(device).contiguous()
-            )
-            dist.broadcast(moved, group=mesh.get_group(), group_src=0)
-            here[id(tensor)] = nn.Parameter(moved, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else moved
-        setattr(owner, name, here[id(tensor)])
+def _broadcast_weights(part: nn.Module, mesh: DeviceMesh) -> None:
+    """Move what is not sharded yet to the device of this process, with the values of the first process."""
+    if mesh.device_type == "cpu":
+        device = torch.device("cpu")
+    else:
+        device = torch.device(mesh.device_type, torch.accelerator.current_device_index())
+    moved: dict[int, Tensor] = {}  # by the id of the tensor that is replaced, so that tied weights stay one tensor
+    for owner, name, tensor in _unsharded_tensors(part):
+        if id(tensor) not in moved:
+            if tensor.is_meta:
+                copy = torch.empty_like(tensor, device=device)
+            else:
+                copy = tensor.detach().to(device).contiguous()
+            dist.broadcast(copy, group=mesh.get_group(), group_src=0)
+            if isinstance(tensor, nn.Parameter):
+                copy = nn.Parameter(copy, tensor.requires_grad)
+            moved[id(tensor)] = copy
+        setattr(owner, name, moved[id(tensor)])
+
+
+def _unsharded_tensors(part: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
+    """Return the parameters and buffers that are not sharded yet, each with the module that owns it and its name.
+
+    All are collected before any is replaced: the tensors stay alive, so that none gets the id of another.
+    """
+    tensors = []
+    for owner in part.modules():
+        for name, tensor in [*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)]:
+            if not isinstance(tensor, DTensor):
+                tensors.append((owner, name, tensor))
+    return tensors
 
 
 def whole_state(module: nn.Module) -> dict[str, Tensor] | None:
-    """Collect the weights of a sharded module, tied ones once, in the memory of the first process; None where nothing is sharded.
+    """Gather the weights of a sharded module in the memory of the first process, tied ones once.
 
-    Every process must take part. In all but the first the result is empty.
+    Every process must call it.
+
+    Returns:
+        The weights by name; empty in all processes but the first; None if the module is not sharded.
     """
-    if not any(isinstance(each, FSDPModule) for each in module.modules()):
+    if not any(isinstance(submodule, FSDPModule) for submodule in module.modules()):
         return None
-    again = {name for name, _ in module.named_parameters(remove_duplicate=False)} - {
-        name for name, _ in module.named_parameters()
-    }
+    all_names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    tied_names = all_names - {name for name, _ in module.named_parameters()}
     state = get_model_state_dict(module, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    return {name: weight for name, weight in state.items() if name not in again}
+    return {name: weight for name, weight in state.items() if name not in tied_names}

@@ -13,10 +13,10 @@ from zoo.language.adapters import (
     merge_adapter,
     merged,
     new_rows_only,
-    only_base,
+    without_adapter,
     save_adapter,
     save_language_model,
-    switch,
+    activate_adapter,
 )
 from zoo.language.networks import checkpointed, from_checkpoint, from_run
 from zoo.language.speech_text_model import load_language_model
@@ -140,15 +140,15 @@ def test_adapters_load_by_name_and_switch(checkpoint, tmp_path):
         load_adapted(tmp_path / "german", name="german"), tmp_path / "german", tmp_path / "mandarin", "mandarin"
     )
     assert torch.equal(logits(network), want["mandarin"])
-    switch(network, "german")
+    activate_adapter(network, "german")
     assert torch.equal(logits(network), want["german"]) and not torch.equal(want["german"], want["mandarin"])
-    with only_base(network):
+    with without_adapter(network):
         assert torch.equal(logits(network), want["base"])
     save_adapter(network, tmp_path / "again", VOCABULARY, CONTRACT)
     assert torch.equal(logits(load_adapted(tmp_path / "again")), want["german"])
     with pytest.raises(ValueError, match=r"no adapter is named 'dutch'; loaded are \['german', 'mandarin'\]"):
-        switch(network, "dutch")
-    with pytest.raises(ValueError, match="there is an adapter named 'german' already"):
+        activate_adapter(network, "dutch")
+    with pytest.raises(ValueError, match="the network already has an adapter named 'german'"):
         add_adapter(network, tmp_path / "german", tmp_path / "mandarin", "german")
 
 
@@ -185,7 +185,7 @@ def test_an_adapter_of_another_network_is_refused(tmp_path):
     save_adapter(lora(from_run(tmp_path / "base", VOCABULARY), rank=2), tmp_path / "adapter", VOCABULARY, CONTRACT)
     wider = tiny_network(VOCABULARY, intermediate_size=48)
     wide = type(wider)(type(wider.config)(**{**wider.config.to_dict(), "hidden_size": 24}))
-    with pytest.raises(ValueError, match="adapter was trained beside another network"):
+    with pytest.raises(ValueError, match="adapter was trained for another network"):
         add_adapter(wide, tmp_path / "base", tmp_path / "adapter", "new")
 
 

@@ -75,7 +75,7 @@ def test_what_a_text_model_says_of_text_does_not_change(tmp_path):
 def test_too_few_rows_are_an_error(tmp_path):
     text_checkpoint(tmp_path, VOCABULARY.num_text - 3)
     with pytest.raises(
-        ValueError, match=f"embeds {VOCABULARY.num_text - 3} text pieces, but its vocabulary has {VOCABULARY.num_text}"
+        ValueError, match=f"embeds {VOCABULARY.num_text - 3} text tokens, but its vocabulary has {VOCABULARY.num_text}"
     ):
         from_checkpoint(str(tmp_path), VOCABULARY)
 
@@ -158,12 +158,12 @@ def test_every_id_learns_in_every_family_the_padding_id_of_the_checkpoint_too(tm
 def test_matched_rows_have_the_mean_and_covariance_of_the_old():
     draw = torch.Generator().manual_seed(0)
     old = torch.randn(400, 6, generator=draw) @ torch.randn(6, 6, generator=draw) + torch.arange(6.0)
-    new = MatchedRows().rows(old, 20_000, 0.02, draw)
+    new = MatchedRows().draw(old, 20_000, 0.02, draw)
     torch.testing.assert_close(new.mean(0), old.mean(0), rtol=0, atol=0.1)
     torch.testing.assert_close(new.T.cov(), old.T.cov(), rtol=0.05, atol=0.3)
-    assert torch.equal(MatchedRows(scale=0.0).rows(old, 2, 0.02, draw), old.mean(0).expand(2, -1))
-    assert NormalRows(0.5).rows(old, 5000, 0.02, draw).std().item() == pytest.approx(0.5, rel=0.05)
-    assert NormalRows().rows(old, 5000, 0.02, draw).std().item() == pytest.approx(0.02, rel=0.05)
+    assert torch.equal(MatchedRows(scale=0.0).draw(old, 2, 0.02, draw), old.mean(0).expand(2, -1))
+    assert NormalRows(0.5).draw(old, 5000, 0.02, draw).std().item() == pytest.approx(0.5, rel=0.05)
+    assert NormalRows().draw(old, 5000, 0.02, draw).std().item() == pytest.approx(0.02, rel=0.05)
 
 
 def test_matched_rows_follow_embedding_and_head_each(tmp_path):
@@ -172,7 +172,7 @@ def test_matched_rows_follow_embedding_and_head_each(tmp_path):
     network = AutoModelForCausalLM.from_pretrained(tmp_path)
     network.lm_head.weight.data += 3
     network.save_pretrained(tmp_path)
-    network = from_checkpoint(str(tmp_path), VOCABULARY, rows=MatchedRows())
+    network = from_checkpoint(str(tmp_path), VOCABULARY, initializer=MatchedRows())
     for name, mean in (("lm_head", 3.0), ("model.embed_tokens", 0.0)):
         new = network.get_parameter(f"{name}.weight")[VOCABULARY.num_text :]
         assert new.mean().item() == pytest.approx(mean, abs=0.02) and len(new.unique(dim=0)) == len(new)
@@ -221,7 +221,7 @@ def test_a_trained_model_goes_on_as_it_is(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(
         ValueError,
-        match="holds an adapter, not a whole model: write both as one with zoo.language.adapters.merge_adapter first",
+        match="contains an adapter, not a whole model: merge it into its base with zoo.language.adapters.merge_adapter first",
     ):
         from_run(tmp_path, VOCABULARY)
 

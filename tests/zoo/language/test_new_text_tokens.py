@@ -29,7 +29,7 @@ def test_pieces_that_the_new_language_uses_far_more_often(languages):
 
 def test_rows_of_those_pieces_learn_and_no_other_text_does(languages):
     rows = new_text_tokens(*languages, VOCABULARY)
-    network = lora(tiny_network(VOCABULARY), rank=2, new_rows=VOCABULARY, also_rows=rows)
+    network = lora(tiny_network(VOCABULARY), rank=2, new_rows=VOCABULARY, text_rows=rows)
     before = network.get_input_embeddings()(torch.arange(VOCABULARY.num_rows)).detach().clone()
     optimizer = torch.optim.SGD([weight for weight in network.parameters() if weight.requires_grad], lr=1.0)
     ids = torch.arange(VOCABULARY.num_rows).unsqueeze(0)[:, :128]
