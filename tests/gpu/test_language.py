@@ -16,7 +16,7 @@ from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.suites.few_shot_suite import Utterance
 from zoo.interop.huggingface import export_language_model
-from zoo.language.adapters import load_adapted, lora, merged, without_adapter, save_adapter, save_language_model
+from zoo.language.adapters import load_adapted, lora, merged, save_adapter, save_language_model, without_adapter
 from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.networks import llama
 from zoo.language.streaming import stream_ids

@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import (
+    activate_adapter,
     add_adapter,
     is_adapter,
     load_adapted,
@@ -13,10 +14,9 @@ from zoo.language.adapters import (
     merge_adapter,
     merged,
     new_rows_only,
-    without_adapter,
     save_adapter,
     save_language_model,
-    activate_adapter,
+    without_adapter,
 )
 from zoo.language.networks import checkpointed, from_checkpoint, from_run
 from zoo.language.speech_text_model import load_language_model
