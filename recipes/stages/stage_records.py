@@ -20,8 +20,10 @@ def finished_stages(folders: Iterable[Path]) -> list[dict[str, Any]]:
     Args:
         folders: Folders of stages; those beside them count, too.
     """
-    records = []
+    finished = []
     for run in sorted({folder.parent for folder in folders}):
-        records += [json.loads(path.read_text()) for path in sorted(run.glob(f"*/{RECORD}"))]
-    finished = [record for record in records if record["state"] == "done"]
+        for path in sorted(run.glob(f"*/{RECORD}")):
+            record = json.loads(path.read_text())
+            if record["state"] == "done":
+                finished.append(record)
     return sorted(finished, key=lambda record: record["started"])

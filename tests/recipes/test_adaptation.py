@@ -99,35 +99,38 @@ def test_other_tokens_and_equal_names_are_refused(run):
         check_tokenizer(run / "tokenizer_check", run / "other", run / "english", run / "vocabulary")
 
 
+def recipe_config(name, overrides):
+    return OmegaConf.to_container(load(name, overrides).config, resolve=False)
+
+
+def lora_without_network(config):
+    return {name: value for name, value in config["stages"]["lora"]["model"].items() if name != "network"}
+
+
+def shares_of(weights, kind):
+    """Shares of the streams of one kind, ``old`` or ``new``, by the rest of their names."""
+    return {name.removeprefix(f"{kind}_"): share for name, share in weights.items() if name.startswith(kind)}
+
+
+def share_of_text_first(shares):
+    """Share of the rows that begin as text."""
+    return shares["text"] + shares["synthesis"] + shares.get("interleaved", 0.0) / 2
+
+
 def test_the_recipes_train_alike_and_replay_as_they_say(tmp_path):
-    given = {
-        "adapt/demo": [],
-        **dict.fromkeys(
-            ("adapt/new_language_lora", "adapt/new_language_compare"),
-            [f"run={tmp_path}", f"corpus={tmp_path}", "language=xx"],
-        ),
-    }
-    found = [OmegaConf.to_container(load(name, overrides).config, resolve=False) for name, overrides in given.items()]
-    for one in found:
-        assert (
-            one["data"]["weights"] == found[0]["data"]["weights"]
-            and one["data"]["streams"].keys() == found[0]["data"]["streams"].keys()
-        )
-        lora, wanted = one["stages"]["lora"]["model"], found[0]["stages"]["lora"]["model"]
-        assert {name: value for name, value in lora.items() if name != "network"} == {
-            name: value for name, value in wanted.items() if name != "network"
-        }
-        assert (one["max_steps"], one["batch_size"], one["sequence_length"]) == (
-            found[0]["max_steps"],
-            found[0]["batch_size"],
-            found[0]["sequence_length"],
-        )
-        assert one["stages"]["report"]["row_length"] == one["data"]["sequence_length"] == "${sequence_length}"
-    weights = found[0]["data"]["weights"]
-    old, new = (
-        {name.removeprefix(f"{kind}_"): share for name, share in weights.items() if name.startswith(kind)}
-        for kind in ("old", "new")
-    )
+    overrides = [f"run={tmp_path}", f"corpus={tmp_path}", "language=xx"]
+    demo = recipe_config("adapt/demo", [])
+    others = [recipe_config(f"adapt/new_language_{kind}", overrides) for kind in ("lora", "compare")]
+    for config in (demo, *others):
+        assert config["data"]["weights"] == demo["data"]["weights"]
+        assert config["data"]["streams"].keys() == demo["data"]["streams"].keys()
+        assert lora_without_network(config) == lora_without_network(demo)
+        for key in ("max_steps", "batch_size", "sequence_length"):
+            assert config[key] == demo[key]
+        assert config["stages"]["report"]["row_length"] == config["data"]["sequence_length"] == "${sequence_length}"
+    weights = demo["data"]["weights"]
+    old = shares_of(weights, "old")
+    new = shares_of(weights, "new")
     assert sum(weights.values()) == pytest.approx(1.0) and sum(old.values()) == pytest.approx(0.55)
-    text_first = [side["text"] + side["synthesis"] + side.get("interleaved", 0.0) / 2 for side in (old, new)]
-    assert text_first[0] / sum(text_first) == pytest.approx(2 / 3, abs=0.02)
+    old_first = share_of_text_first(old)
+    assert old_first / (old_first + share_of_text_first(new)) == pytest.approx(2 / 3, abs=0.02)

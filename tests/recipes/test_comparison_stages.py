@@ -61,7 +61,7 @@ def measured(variants):
     out = folder / "units"
     out.mkdir()
     measure_tokenizers(
-        out, corpus, {name: [one, one] for name, one in folders.items()}, {"noise": Noise(ColoredNoise())}
+        out, corpus, {name: [folder, folder] for name, folder in folders.items()}, {"noise": Noise(ColoredNoise())}
     )
     return out
 
@@ -72,13 +72,13 @@ def measures_of(folder):
 
 
 def test_units_of_variants_are_compared_over_the_same_utterances(measured):
-    rows = measures_of(measured)
-    rate = rows["tokens_per_second"]
+    measures = measures_of(measured)
+    rate = measures["tokens_per_second"]
     assert list(rate["values"]) == ["Small", "Large"] and rate["values"]["Small"]["n"] == 6
     assert rate["differences"]["Large"]["value"] == pytest.approx(
         rate["values"]["Large"]["value"] - rate["values"]["Small"]["value"], abs=2e-4
     )
-    assert rate["differences"]["Large"]["excludes_zero"] and "ued_noise_Hu" in rows and "pnmi" not in rows
+    assert rate["differences"]["Large"]["excludes_zero"] and "ued_noise_Hu" in measures and "pnmi" not in measures
     assert (
         rate["seeds"] == 2
         and rate["trained"] == "tokenizers"
@@ -115,10 +115,12 @@ def test_the_report_is_a_page_a_table_and_scalars(variants, measured, tmp_path):
 
 def test_the_command_compares_tokenizers(variants, tmp_path, capsys):
     _, corpus, folders = variants
-    given = [f"{name}={folder}" for name, folder in folders.items()]
-    main(["compare", *given, given[1], "--corpus", str(corpus), "--limit", "2", "--out", str(tmp_path / "page")])
-    row = measures_of(tmp_path / "page" / "units")["tokens_per_second"]
-    assert [len(one) for one in row["by_seed"].values()] == [1, 2] and not row[
+    arguments = [f"{name}={folder}" for name, folder in folders.items()]
+    main(
+        ["compare", *arguments, arguments[1], "--corpus", str(corpus), "--limit", "2", "--out", str(tmp_path / "page")]
+    )
+    measure = measures_of(tmp_path / "page" / "units")["tokens_per_second"]
+    assert [len(figures) for figures in measure["by_seed"].values()] == [1, 2] and not measure[
         "differences"
     ]  # other numbers of seeds are not paired
     assert "tokens per second: Small" in capsys.readouterr().out and (tmp_path / "page" / "report.html").is_file()
@@ -147,9 +149,9 @@ def test_every_variant_resynthesizes_the_same_utterances(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     measure_resynthesis(out, tokenizers, vocoders, data, Autocorrelation(), tmp_path / "style", num_examples=1)
-    row = measures_of(out)["mel_distance"]
-    assert row["values"]["one"]["n"] == 2 and row["differences"]["two"]["value"] == pytest.approx(
-        row["values"]["two"]["value"] - row["values"]["one"]["value"], abs=2e-4
+    measure = measures_of(out)["mel_distance"]
+    assert measure["values"]["one"]["n"] == 2 and measure["differences"]["two"]["value"] == pytest.approx(
+        measure["values"]["two"]["value"] - measure["values"]["one"]["value"], abs=2e-4
     )
     (example,) = json.loads((out / "examples.json").read_text())
     assert (
@@ -187,8 +189,8 @@ def test_the_word_error_rate_of_a_recognizer_is_that_of_the_corpus(tmp_path):
         num_examples=0,
         unseen_split="train",
     )
-    row = measures_of(out)["word_error_rate_unseen"]
-    assert row["values"]["one"]["n"] == 20 and row["values"]["one"]["value"] == pytest.approx(1 / 3, abs=1e-4)
+    measure = measures_of(out)["word_error_rate_unseen"]
+    assert measure["values"]["one"]["n"] == 20 and measure["values"]["one"]["value"] == pytest.approx(1 / 3, abs=1e-4)
 
 
 def test_language_models_of_several_seeds_are_scored_on_the_same_data(variants, tmp_path):
@@ -229,13 +231,13 @@ def test_language_models_of_several_seeds_are_scored_on_the_same_data(variants, 
     out.mkdir()
     base = LanguageModelVariant(tmp_path / "tokenizer", tmp_path / "tokens", tuple(models), tuple(models[::-1]))
     measure_language_models(out, {"Base": base}, num_processes=2)
-    found = measures_of(out)
+    measures = measures_of(out)
     assert (
-        found["bits_per_second_of_speech"]["values"]["Base"]["n"] == 4
-        and found["cloze_S->T"]["seeds"] == 2
-        and "stsp_S->S" not in found
+        measures["bits_per_second_of_speech"]["values"]["Base"]["n"] == 4
+        and measures["cloze_S->T"]["seeds"] == 2
+        and "stsp_S->S" not in measures
     )
-    same = found["interleaving_S->T"]  # the same two models in the other order: no difference on average
+    same = measures["interleaving_S->T"]  # the same two models in the other order: no difference on average
     assert same["differences"]["Base, interleaved"]["value"] == pytest.approx(0, abs=1e-9)
-    assert set(found["alignment_by_depth"]["values"]) == {"embedding", "middle layers"}
+    assert set(measures["alignment_by_depth"]["values"]) == {"embedding", "middle layers"}
     assert len(json.loads((out / "measures.json").read_text())["notes"]["layers"]["Base"]) == 3

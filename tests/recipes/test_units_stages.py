@@ -69,7 +69,7 @@ def test_a_quantizer_becomes_a_tokenizer_and_both_are_compared_on_the_same_speec
     )
     assert json.loads((run / "ctc" / "metrics.json").read_text())["val/ued_same"] == 0.0
 
-    said = evaluate_units(
+    lines = evaluate_units(
         run / "evaluation",
         run / "corpus",
         {"k-means": run / "kmeans" / "tokenizer", "CTC": run / "ctc" / "tokenizer"},
@@ -79,11 +79,12 @@ def test_a_quantizer_becomes_a_tokenizer_and_both_are_compared_on_the_same_speec
     assert (
         report["synthetic_speech"] is True
         and list(report["units"]) == ["k-means", "CTC"]
-        and "unit edit distance, CTC" in said
+        and "unit edit distance, CTC" in lines
     )
-    for one in report["units"].values():
-        assert one["unit_edit_distance"]["same"]["value"] == 0.0 < one["unit_edit_distance"]["noise"]["value"]
-        assert 1 <= one["perplexity"] <= one["size"] and 0 < one["pnmi"] < 1 and 0 < one["purity"] < 1
+    for figures in report["units"].values():
+        assert figures["unit_edit_distance"]["same"]["value"] == 0.0 < figures["unit_edit_distance"]["noise"]["value"]
+        assert 1 <= figures["perplexity"] <= figures["size"]
+        assert 0 < figures["pnmi"] < 1 and 0 < figures["purity"] < 1
     table = (run / "evaluation" / "units.md").read_text()
     assert "speech made by a synthesizer" in table and "| CTC |" in table and "lower" in table
     before = (run / "evaluation" / "units.json").read_bytes()

@@ -90,8 +90,8 @@ def test_both_variants_share_phonetic_units_and_seeds_differ(parts, tmp_path):
     assert base.extractors["Hu"].checksum() == expressive.extractors["Hu"].checksum() and list(
         expressive.extractors
     ) == ["Hu", "Pi", "St"]
-    told = variants(tmp_path, parts / "part_0", 7)
-    assert set(told) >= {"tokenizer", "pitch units", "style"}
+    lines = variants(tmp_path, parts / "part_0", 7)
+    assert set(lines) >= {"tokenizer", "pitch units", "style"}
     checksums = [
         {name: read_contract(folder / "expressive")["tokenizer"]["parts"][name] for name in ("Hu", "Pi", "St")}
         for folder in (parts / "variants_0", tmp_path)

@@ -45,24 +45,28 @@ def render(report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = ()
 
 def sections(measures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the measures by section, with the variants that occur there and a plot of those with a chance level."""
-    found = []
-    for title in dict.fromkeys(measure["section"] for measure in measures):
-        inside = [measure for measure in measures if measure["section"] == title]
-        names = list(dict.fromkeys(name for measure in inside for name in measure["values"]))
-        others = list(dict.fromkeys(name for measure in inside for name in measure["differences"]))
-        plotted = []
-        if title == LANGUAGE:
-            plotted = [measure for measure in inside if "chance" in measure]
-        found.append(
-            {
-                "title": title,
-                "measures": inside,
-                "names": names,
-                "others": others,
-                "plot": interval_plot(plotted, names) if plotted else None,
-            }
-        )
-    return found
+    by_section: dict[str, list[Mapping[str, Any]]] = {}
+    for measure in measures:
+        by_section.setdefault(measure["section"], []).append(measure)
+    return [_section(title, of_section) for title, of_section in by_section.items()]
+
+
+def _section(title: str, measures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    names: dict[str, None] = {}  # dictionaries keep the order of first occurrence
+    others: dict[str, None] = {}
+    plotted = []
+    for measure in measures:
+        names |= dict.fromkeys(measure["values"])
+        others |= dict.fromkeys(measure["differences"])
+        if title == LANGUAGE and "chance" in measure:
+            plotted.append(measure)
+    return {
+        "title": title,
+        "measures": measures,
+        "names": list(names),
+        "others": list(others),
+        "plot": interval_plot(plotted, list(names)) if plotted else None,
+    }
 
 
 def figure(value: float) -> str:

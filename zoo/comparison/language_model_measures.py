@@ -130,9 +130,8 @@ def alignment_measures(scores: Scores, seed: int = 0) -> list[Measure]:
     measures = []
     for number, (name, models) in enumerate(scores.items()):
         for figure, key, title in BY_DEPTH:
-            depths = [model.by_depth(figure) for model in models]
-            embedding = np.array([outer for outer, _ in depths])  # (models, words)
-            middle = np.array([inner for _, inner in depths])
+            # (2, models, words): at the embedding, and in the middle layers.
+            embedding, middle = np.stack([model.by_depth(figure) for model in models], axis=1)
             measures.append(
                 Measure(
                     key + (f"_{name}" if number else ""),
@@ -163,16 +162,19 @@ def _margins(models: Sequence[LanguageModelScores], seed: int) -> list[dict]:
     return margins
 
 
-def _cloze(scores: Scores, direction: str) -> dict[str, np.ndarray]:
-    return {name: np.array([model.cloze[direction] for model in models]) for name, models in scores.items()}
-
-
-def _sentiment(scores: Scores, direction: str) -> dict[str, np.ndarray]:
-    return {name: np.array([model.sentiment[direction] for model in models]) for name, models in scores.items()}
-
-
 def _stack(
     scores: Scores, values_of: Callable[[LanguageModelScores], Sequence[float] | np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return values of the items that each model was scored on, (models, items), by variant."""
-    return {name: np.array([values_of(model) for model in models]) for name, models in scores.items()}
+    stacked = {}
+    for name, models in scores.items():
+        stacked[name] = np.array([values_of(model) for model in models])
+    return stacked
+
+
+def _cloze(scores: Scores, direction: str) -> dict[str, np.ndarray]:
+    return _stack(scores, lambda model: model.cloze[direction])
+
+
+def _sentiment(scores: Scores, direction: str) -> dict[str, np.ndarray]:
+    return _stack(scores, lambda model: model.sentiment[direction])

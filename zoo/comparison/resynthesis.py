@@ -123,14 +123,20 @@ def resynthesis_measures(
         seed: Seed of the bootstraps.
         unseen: Whether nothing was trained on the speakers; keys then end in ``_unseen``.
     """
-    (_, baseline), *others = scores.items()
+    baseline_name, baseline = next(iter(scores.items()))
     measures = []
     for key, (title, better) in MEASURES.items():
-        of_variants = {name: found[key] for name, found in scores.items() if key in found and not found[key].is_empty}
-        if key not in baseline or not of_variants:
+        if key not in baseline:
             continue
-        values = {name: of_variant.estimate(seed) for name, of_variant in of_variants.items()}
-        differences = {name: found[key].minus(baseline[key], seed) for name, found in others if key in found}
+        values = {}
+        differences = {}
+        for name, of_variant in scores.items():
+            if key in of_variant and not of_variant[key].is_empty:
+                values[name] = of_variant[key].estimate(seed)
+                if name != baseline_name and not baseline[key].is_empty:
+                    differences[name] = of_variant[key].minus(baseline[key], seed)
+        if not values:
+            continue
         measures.append(
             Measure(
                 f"{key}_unseen" if unseen else key,

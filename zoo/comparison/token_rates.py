@@ -55,11 +55,14 @@ class TokenRates:
 
     def report(self) -> dict[str, Any]:
         """Return the figures as JSON."""
+        codebooks = {}
+        for prefix, usage in self.usage.items():
+            codebooks[prefix] = usage.report()
         return {
             "tokens_per_second": self.tokens_per_second.named("tokens_per_second"),
             "bits_per_second": self.bits_per_second.named("bits_per_second"),
             "code_bits_per_second": self.code_bits_per_second.named("bits_per_second"),
-            "codebooks": {prefix: usage.report() for prefix, usage in self.usage.items()},
+            "codebooks": codebooks,
         }
 
 
@@ -91,14 +94,16 @@ def measure_token_rates(
         "bits_per_second": WeightedStatistic(items, bits),
         "code_bits_per_second": weighted_ratio(items, code_bits, seconds),
     }
+    usage = {}
     for prefix, stream_counts in counts.items():
+        usage[prefix] = _usage(stream_counts, seed)
         statistics[f"entropy_{prefix}"] = WeightedStatistic(items, partial(_entropy_of, stream_counts))
         statistics[f"used_{prefix}"] = WeightedStatistic(items, partial(_used_of, stream_counts))
     return TokenRates(
         ratio(lengths, seconds, seed),
         statistic(partial(_of_drawn, bits, len(tokens)), len(tokens), seed),
         ratio(code_bits, seconds, seed),
-        {prefix: _usage(stream_counts, seed) for prefix, stream_counts in counts.items()},
+        usage,
         statistics,
     )
 

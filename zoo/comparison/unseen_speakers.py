@@ -96,21 +96,22 @@ def unseen_measures(
         chance: Share of the most frequent style.
         seed: Seed of the bootstraps.
     """
-    (_, baseline), *others = scores.items()
+    baseline_name, baseline = next(iter(scores.items()))
     measures = []
     for info in MEASURES:
         key = info.key
         if not all(key in part for part in baseline):
             continue
+        of_baseline = [part[key] for part in baseline]
         values = {}
+        differences = {}
         by_seed = {}
         for name, parts in scores.items():
-            values[name] = pooled_mean([part[key] for part in parts], seed)
-            by_seed[name] = [float(np.nanmean(part[key])) for part in parts]
-        differences = {}
-        for name, parts in others:
-            gaps = [part[key] - base[key] for part, base in zip(parts, baseline, strict=True)]
-            differences[name] = pooled_mean(gaps, seed)
+            of_parts = [part[key] for part in parts]
+            values[name] = pooled_mean(of_parts, seed)
+            by_seed[name] = [float(np.nanmean(of_part)) for of_part in of_parts]
+            if name != baseline_name:
+                differences[name] = pooled_mean(list(map(np.subtract, of_parts, of_baseline)), seed)
         measures.append(
             Measure(
                 key,

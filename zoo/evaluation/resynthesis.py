@@ -127,8 +127,10 @@ def measure_resynthesis(
 
 def gather_scores(values: Sequence[Mapping[str, float]]) -> dict[str, ItemScores]:
     """Gather the values of utterances by metric; the word error rate is that of the corpus: errors over words."""
-    names = dict.fromkeys(name for of_utterance in values for name in of_utterance)
-    columns = {name: np.array([of_utterance.get(name, np.nan) for of_utterance in values]) for name in names}
+    columns: dict[str, np.ndarray] = {}
+    for number, of_utterance in enumerate(values):
+        for name, value in of_utterance.items():
+            columns.setdefault(name, np.full(len(values), np.nan))[number] = value
     errors = columns.pop(WORD_ERRORS, None)
     words = columns.pop(WORDS, None)
     scores = {name: ItemScores(column) for name, column in columns.items()}
