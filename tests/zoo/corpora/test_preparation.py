@@ -119,7 +119,7 @@ def test_recorded_corpora(tmp_path, name):
         )
         assert same.duration == pytest.approx(row["duration"], abs=1e-3)
         assert (same.words is None) == (row["words"] is None)
-        for (word, start, end), (want, want_start, want_end) in zip(same.words or (), row["words"] or ()):
+        for (word, start, end), (want, want_start, want_end) in zip(same.words or (), row["words"] or (), strict=True):
             assert word == want and (start, end) == pytest.approx((want_start, want_end), abs=1e-6)
     first = next(iter(read_cuts(tmp_path, "dev")))
     assert len(load_waveform(first)) == round(first.duration * 16000)

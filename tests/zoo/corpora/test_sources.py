@@ -68,7 +68,7 @@ def test_the_kinds_of_source_agree(make, tmp_path):
         recordings = [Recording.from_file(row["audio"], row["id"]) for row in table]
         segments = [
             SupervisionSegment(r["id"], r["id"], 0.0, rec.duration, text=r["text"], speaker=r["speaker"], language="en")
-            for r, rec in zip(table, recordings)
+            for r, rec in zip(table, recordings, strict=True)
         ]
         RecordingSet.from_recordings(recordings).to_file(tmp_path / "pairs" / f"x_recordings_{split}.jsonl.gz")
         SupervisionSet.from_segments(segments).to_file(tmp_path / "pairs" / f"x_supervisions_{split}.jsonl.gz")

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,25 +21,24 @@ RATE, FRAME = 16000, 640
 
 
 class Loudness(SpeechTokenizer):
-    """Hears how loud each 40 ms are, in twentieths, so that a test can speak units; at least 80 ms."""
+    """Units are the peak of each 40 ms, in twentieths, so that a test can synthesize them; at least 80 ms."""
 
     def __init__(self):
         super().__init__()
-        self.streams, self.sample_rate = (Stream("Hu", 20, 25.0),), RATE
+        self.streams = (Stream("Hu", 20, 25.0),)
+        self.sample_rate = RATE
 
     def encode(self, waveform):
-        frames = waveform[: len(waveform) // FRAME * FRAME].view(-1, FRAME).abs().amax(1)
-        return {
-            "Hu": np.zeros(0, np.int64)
-            if len(waveform) < 2 * FRAME
-            else (frames * 20).round().long().clamp(max=19).numpy()
-        }
+        if len(waveform) < 2 * FRAME:
+            return {"Hu": np.zeros(0, np.int64)}
+        peaks = waveform[: len(waveform) // FRAME * FRAME].view(-1, FRAME).abs().amax(1)
+        return {"Hu": (peaks * 20).round().long().clamp(max=19).numpy()}
 
 
 VOCABULARY = Vocabulary(words_vocabulary().text, Loudness().streams, multiple=8)
 
 
-def speak(units):
+def synthesize(units):
     """Each unit as 40 ms of a constant."""
     return torch.tensor(units).repeat_interleave(FRAME) / 20
 
@@ -50,7 +50,7 @@ def cuts(tmp_path):
         made = []
         for name, units, text, words in spoken:
             path = tmp_path / f"{name}.wav"
-            write(path, speak(units), RATE)
+            write(path, synthesize(units), RATE)
             recording = Recording.from_file(path, recording_id=name)
             made.append(to_cut(Utterance(name, text, "en", "ann", "sad", words, None, recording.duration), recording))
         return CutSet.from_cuts(made)
@@ -62,9 +62,9 @@ def rows(cuts, tally=None, **options):
     return list(tokenize_cuts(cuts, Loudness(), VOCABULARY, tally or Tally(), **options))
 
 
-def said(row):
-    """Units of each word."""
-    return [VOCABULARY.tokens(row.speech_ids[a:b]).unit.tolist() for a, b in zip(row.word_speech, row.word_speech[1:])]
+def units_of_words(row):
+    """Return the units of each word."""
+    return [VOCABULARY.tokens(row.speech_ids[start:end]).unit.tolist() for start, end in pairwise(row.word_speech)]
 
 
 # 0.0-0.08 silence, anna 0.08-0.2, silence 0.2-0.28, tom 0.28-0.4, silence to 0.48
@@ -75,7 +75,7 @@ TIMES = (("anna", 0.08, 0.2), ("tom", 0.28, 0.4))
 def test_a_word_owns_the_tokens_up_to_the_next_and_the_outer_words_the_silence_outside(cuts):
     (row,) = rows(cuts(("a", UNITS, "anna tom", TIMES)))
     assert row.units["Hu"].tolist() == UNITS
-    assert said(row) == [[0, 5, 6, 0], [7, 8, 0]]
+    assert units_of_words(row) == [[0, 5, 6, 0], [7, 8, 0]]
     assert row.word_ends.tolist() == pytest.approx([0.2, 0.4]) and row.words == ["anna", "tom"]
     assert row.speech_times.tolist() == pytest.approx([0.0, 0.08, 0.12, 0.2, 0.28, 0.32, 0.4])
     assert (row.id, row.text, row.language, row.speaker, row.style, row.start) == (
@@ -92,7 +92,7 @@ def test_a_word_owns_the_tokens_up_to_the_next_and_the_outer_words_the_silence_o
 @pytest.mark.parametrize("start, owner", [(0.25, 1), (0.28, 1), (0.281, 0), (0.31, 0)])
 def test_a_token_that_began_before_a_word_is_not_its_own(cuts, start, owner):
     (row,) = rows(cuts(("a", UNITS, "anna tom", (("anna", 0.08, 0.2), ("tom", start, 0.4)))))
-    assert 7 in said(row)[owner] and 7 not in said(row)[1 - owner]
+    assert 7 in units_of_words(row)[owner] and 7 not in units_of_words(row)[1 - owner]
 
 
 def test_every_token_and_piece_is_some_words(cuts):
@@ -104,9 +104,8 @@ def test_every_token_and_piece_is_some_words(cuts):
         (row,) = rows(cuts((f"u{number}", units, " ".join(WORDS[:8]), words)))
         assert row.word_speech[0] == 0 == row.word_text[0] and (np.diff(row.word_speech) >= 0).all()
         assert row.word_speech[-1] == len(row.speech_ids) and row.word_text[-1] == len(row.text_ids)
-        assert [
-            VOCABULARY.text.decode(row.text_ids[a:b]) for a, b in zip(row.word_text, row.word_text[1:])
-        ] == row.words
+        decoded = [VOCABULARY.text.decode(row.text_ids[start:end]) for start, end in pairwise(row.word_text)]
+        assert decoded == row.words
 
 
 def test_words_take_the_punctuation_of_the_text_where_their_numbers_agree(cuts):
@@ -186,11 +185,11 @@ def test_rows_go_through_the_store(cuts, tmp_path):
     made = rows(cuts(("a", UNITS, "anna tom", TIMES), ("b", UNITS, "anna tom", None)))
     write_tokens(tmp_path / "tokens", "train", made, Loudness().streams)
     table = TokenTable(tmp_path / "tokens", "train")
-    assert said(table[0]) == said(made[0]) and table[1].word_speech is None
+    assert units_of_words(table[0]) == units_of_words(made[0]) and table[1].word_speech is None
 
 
-class InChunks(Loudness):
-    """Hears 0.2 s at a time, and notes how much it is given at once."""
+class RecordsBatches(Loudness):
+    """Encodes chunks of 0.2 s, and records the lengths in each batch."""
 
     chunk_seconds = 0.2
 
@@ -203,8 +202,8 @@ class InChunks(Loudness):
         return [self.encode(waveform) for waveform in waveforms]
 
 
-def test_long_speech_is_heard_in_chunks_and_batches_are_of_like_lengths(cuts):
-    tokenizer, draw = InChunks(), np.random.default_rng(0)
+def test_long_speech_is_encoded_in_chunks_and_batches_are_of_similar_lengths(cuts):
+    tokenizer, draw = RecordsBatches(), np.random.default_rng(0)
     spoken = [draw.integers(0, 20, length).tolist() for length in (100, 3, 52, 4, 12, 1, 30)]
     made = list(
         tokenize_cuts(

@@ -16,9 +16,9 @@ SAMPLERS = [
 each_sampler = pytest.mark.parametrize("sampler", SAMPLERS, ids=map(str, SAMPLERS))
 
 
-def cut(sampler, words, speaking=False, seed=0):
-    ends = np.cumsum(np.random.default_rng(words).uniform(0.1, 0.8, words))
-    return sampler.sample_cuts(ends, speaking, np.random.default_rng(seed))
+def cut(sampler, num_words, starts_with_speech=False, seed=0):
+    ends = np.cumsum(np.random.default_rng(num_words).uniform(0.1, 0.8, num_words))
+    return sampler.sample_cuts(ends, starts_with_speech, np.random.default_rng(seed))
 
 
 @each_sampler
@@ -40,12 +40,12 @@ def test_cuts_are_a_function_of_the_seed(sampler):
     "sampler, text, speech", [(UniformSpans(), (10, 30), (5, 15)), (UniformSpans((2, 6), (1, 3)), (2, 6), (1, 3))]
 )
 def test_uniform_spans_take_every_length_of_their_range_equally_often(sampler, text, speech):
-    for speaking in (False, True):
+    for starts_with_speech in (False, True):
         lengths = [[], []]
         for seed in range(300):
-            for place, length in enumerate(np.diff(cut(sampler, 300, speaking, seed), prepend=0)[:-1]):
-                lengths[(place + speaking) % 2].append(length)
-        for seen, (low, high) in zip(lengths, (text, speech)):
+            for place, length in enumerate(np.diff(cut(sampler, 300, starts_with_speech, seed), prepend=0)[:-1]):
+                lengths[(place + starts_with_speech) % 2].append(length)
+        for seen, (low, high) in zip(lengths, (text, speech), strict=True):
             counts = np.bincount(seen)
             assert (min(seen), max(seen)) == (low, high)
             assert counts[low:].min() > 0.6 * counts[low:].mean()

@@ -38,7 +38,7 @@ def equal(a, b):
 
 def test_what_is_read_is_what_was_written(table, rows):
     assert len(table) == 23
-    for number, (got, want) in enumerate(zip(table, rows)):
+    for number, (got, want) in enumerate(zip(table, rows, strict=True)):
         for name, value in vars(want).items():
             if name in ARRAYS:
                 assert equal(getattr(got, name), value) and equal(table.optional_array(number, name), value), name
