@@ -1,18 +1,34 @@
 """The string form of units and its parsing."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.spiritlm_parity.fixtures import EXPECTED, cases
 from zoo.interop.spiritlm import strings
 
 
+def grouped(arguments):
+    """The release's arguments, such as ``pitch_rate``, as one record per stream."""
+    streams = {"hubert": strings.HUBERT, "pitch": strings.PITCH, "style": strings.STYLE}
+    others = {}
+    for name, value in arguments.items():
+        stream, _, field = name.partition("_")
+        if stream in streams:
+            streams[stream] = replace(streams[stream], **{field: value})
+        else:
+            others[name] = value
+    return {**others, **streams}
+
+
 @pytest.mark.parametrize("case", cases("units_to_string"))
 def test_units_to_string(case):
+    arguments = grouped(case["kwargs"])
     if "error" in case:
         with pytest.raises(ValueError):
-            strings.units_to_string(case["units"], **case["kwargs"])
+            strings.units_to_string(case["units"], **arguments)
     else:
-        assert strings.units_to_string(case["units"], **case["kwargs"]) == case["out"]
+        assert strings.units_to_string(case["units"], **arguments) == case["out"]
 
 
 @pytest.mark.parametrize("case", cases("string_to_units"))

@@ -7,7 +7,9 @@ one a phonetic token after ``string_to_units``.
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from zoo.tokens.units import Stream
 
@@ -18,53 +20,65 @@ SPEECH_RUN = re.compile(r"(?:\[(?:Hu|Pi|St)\d+\])+")
 PIECE = re.compile(r"(?P<marker>\[Text\]|\[Speech\])|(?P<speech>\[(?:Hu|Pi|St)[^\]]*(?:\]|\Z))")
 
 
+@dataclass(frozen=True)
+class StringStream:
+    """How one stream of units is merged into a string.
+
+    Args:
+        key: Key of the stream in the mapping of units.
+        rate: Number of units per second.
+        dedup: Whether a unit equal to the one before it is dropped.
+    """
+
+    key: str
+    rate: float
+    dedup: bool
+
+
+HUBERT = StringStream("hubert", 24.99, True)
+PITCH = StringStream("pitch", 12.5, True)
+STYLE = StringStream("style", 1.0, False)
+
+
 def units_to_string(
     units: Mapping[str, str],
     has_pitch: bool = False,
     has_style: bool = False,
-    hubert_rate: float = 24.99,
-    pitch_rate: float = 12.5,
-    style_rate: float = 1.0,
-    hubert_dedup: bool = True,
-    pitch_dedup: bool = True,
-    style_dedup: bool = False,
-    hubert_key: str = "hubert",
-    pitch_key: str = "pitch",
-    style_key: str = "style",
+    hubert: StringStream = HUBERT,
+    pitch: StringStream = PITCH,
+    style: StringStream = STYLE,
 ) -> str:
-    """Merge streams by the time of each unit; of those that start together, style comes first and hubert last.
+    """Merge streams by the start time of each unit; of those that start together, style comes first and hubert last.
 
     Args:
-        units: Space-separated units under the three keys.
-        has_pitch: Whether to take pitch.
-        has_style: Whether to take style.
-        hubert_rate: Units per second.
-        pitch_rate: Units per second.
-        style_rate: Units per second.
-        hubert_dedup: Whether a unit equal to the one before it is dropped.
-        pitch_dedup: Likewise.
-        style_dedup: Likewise.
-        hubert_key: Where in ``units``.
-        pitch_key: Where in ``units``.
-        style_key: Where in ``units``.
+        units: Space-separated units under the keys of the streams.
+        has_pitch: Whether to include pitch.
+        has_style: Whether to include style.
+        hubert: How phonetic units are merged.
+        pitch: How pitch units are merged.
+        style: How style units are merged.
 
     Raises:
-        ValueError: Where a wanted stream is missing or is no string.
+        ValueError: A stream that is to be included is missing or is no string.
     """
-    wanted = [("St", style_key, style_rate, style_dedup)] * has_style + [
-        ("Pi", pitch_key, pitch_rate, pitch_dedup)
-    ] * has_pitch
-    placed = []
-    for prefix, key, rate, dedup in [*wanted, ("Hu", hubert_key, hubert_rate, hubert_dedup)]:
-        if not isinstance(units.get(key), str):
+    streams = {"St": style} if has_style else {}
+    if has_pitch:
+        streams["Pi"] = pitch
+    streams["Hu"] = hubert
+    timed_tokens: list[tuple[float, str]] = []
+    for prefix, stream in streams.items():
+        row = units.get(stream.key)
+        if not isinstance(row, str):
             raise ValueError(
-                f"want space-separated units under {key!r}, got {units.get(key)!r}; there is {', '.join(units) or 'nothing'}"
+                f"want space-separated units under {stream.key!r}, got {row!r}; there is {', '.join(units) or 'nothing'}"
             )
-        row = units[key].split()
-        placed += [
-            (i / rate, f"[{prefix}{unit}]") for i, unit in enumerate(row) if not dedup or i == 0 or row[i - 1] != unit
-        ]
-    return "".join(token for _, token in sorted(placed, key=lambda item: item[0]))
+        previous = None
+        for index, unit in enumerate(row.split()):
+            if not (stream.dedup and unit == previous):
+                timed_tokens.append((index / stream.rate, f"[{prefix}{unit}]"))
+            previous = unit
+    timed_tokens.sort(key=itemgetter(0))  # stable: at equal times the order of the streams stays
+    return "".join(token for _, token in timed_tokens)
 
 
 def string_to_units(
