@@ -56,9 +56,9 @@ SMALL = {
     "position_kernel": 16,
     "position_groups": 2,
 }
-MODEL = "stages.vocoder.model"
+MODEL = "model"
 FEW = [
-    "stages.vocoder.data.batch_size=2",
+    "data.batch_size=2",
     f"{MODEL}.discriminators.families.0.channels=4",
     f"{MODEL}.discriminators.families.1.channels=16",
 ]
@@ -75,7 +75,7 @@ TINY = {
         "quantizer.widths=[32, 24, 16, 501]",
     ],
     "prosody/pitch": [],
-    "prosody/style": ["stages.classifier.data.batch_size=2", "stages.classifier.model.head.dim=32"],
+    "prosody/style": ["data.batch_size=2", "model.head.dim=32"],
     "vocoder/base": [*FEW, f"{MODEL}.generator.backbone.channels=32"],
     "vocoder/expressive": [*FEW, f"{MODEL}.generator.backbone.channels=32"],
     "vocoder/base_istft": [*FEW, f"{MODEL}.generator.backbone.channels=32", f"{MODEL}.generator.backbone.hidden=64"],
