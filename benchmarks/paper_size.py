@@ -72,13 +72,13 @@ TINY = {
         "data.buckets.batch_seconds=8",
         "data.buckets.max_seconds=2",
         "layer=2",
-        "quantizer.widths=[32, 24, 16, 501]",
+        "network.widths=[32, 24, 16, 501]",
     ],
     "prosody/pitch": [],
     "prosody/style": ["data.batch_size=2", "model.head.dim=32"],
-    "vocoder/base": [*FEW, f"{MODEL}.generator.backbone.channels=32"],
-    "vocoder/expressive": [*FEW, f"{MODEL}.generator.backbone.channels=32"],
-    "vocoder/base_istft": [*FEW, f"{MODEL}.generator.backbone.channels=32", f"{MODEL}.generator.backbone.hidden=64"],
+    "vocoder/base": [*FEW, "network.backbone.channels=32"],
+    "vocoder/expressive": [*FEW, "network.backbone.channels=32"],
+    "vocoder/base_istft": [*FEW, "network.backbone.channels=32", "network.backbone.hidden=64"],
 }
 
 

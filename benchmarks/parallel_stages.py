@@ -20,33 +20,19 @@ from omegaconf import OmegaConf
 
 from recipes.engine.recipe import load
 
+UNUSED = ("expressive", "judge", "pitch", "style", "vocoder", "vocoders")
 UNITS = ("corpus", "phonetic", "base_tokenizer", "base_vocabulary", "base_tokens")
 
 
 def recipe(models: int, steps: int) -> dict:
-    """The comparison without all that is neither Base's units nor its models, each with another seed."""
-    whole = OmegaConf.to_container(
-        load(
-            "compare/base_vs_expressive",
-            ["source.hours=0.2", "stages.phonetic.hours=0.1", f"steps.language_model={steps}"],
-        ).config
-    )
-    stages = {
-        name: {key: value for key, value in whole["stages"][name].items() if key != "out"}
-        for name in (*UNITS, "base_0")
-    }
-    model = stages.pop("base_0")
-    for seed in range(models):
-        stages[f"model_{seed}"] = {**model, "data": {**model["data"], "seed": seed}}
-    return whole | {
-        "stages": stages,
-        "tokenizers": {"Base": whole["tokenizers"]["Base"]},
-        "vocoders": {},
-        "templates": {},
-        "base_segments": None,
-        "expressive_segments": None,
-        "expressive_vocabulary": None,
-    }
+    """Return the comparison with Base's units and language models alone, each model with another seed."""
+    overrides = ["demo.hours=0.2", "unit_hours=0.1", f"trainer.max_steps={steps}", f"seeds={list(range(models))}"]
+    content = OmegaConf.to_container(load("compare/base_vs_expressive", overrides).config)
+    stages = {}
+    for name in (*UNITS, "base"):
+        stages[name] = {key: value for key, value in content["stages"][name].items() if key != "out"}
+    kept = {key: value for key, value in content.items() if key.split("_")[0] not in UNUSED}
+    return kept | {"stages": stages, "tokenizers": {"Base": content["tokenizers"]["Base"]}}
 
 
 def seconds(*command: str) -> float:
@@ -75,7 +61,7 @@ def main() -> None:
         for _ in range(arguments.rounds):
             for jobs, found in taken.items():
                 found.append(seconds(str(file), f"out={out}", f"jobs={jobs}"))
-                for model in out.glob("model_*"):
+                for model in out.glob("base_[0-9]*"):
                     shutil.rmtree(model)
     ratios = np.divide(taken[1], taken[2])
     print(

@@ -104,7 +104,7 @@ def recipe_config(name, overrides):
 
 
 def lora_without_network(config):
-    return {name: value for name, value in config["stages"]["lora"]["model"].items() if name != "network"}
+    return {name: value for name, value in config["model"].items() if name != "network"}
 
 
 def shares_of(weights, kind):
@@ -125,7 +125,8 @@ def test_the_recipes_train_alike_and_replay_as_they_say(tmp_path):
         assert config["data"]["weights"] == demo["data"]["weights"]
         assert config["data"]["streams"].keys() == demo["data"]["streams"].keys()
         assert lora_without_network(config) == lora_without_network(demo)
-        for key in ("max_steps", "batch_size", "sequence_length"):
+        assert config["trainer"]["max_steps"] == demo["trainer"]["max_steps"]
+        for key in ("batch_size", "sequence_length"):
             assert config[key] == demo[key]
         assert config["stages"]["report"]["row_length"] == config["data"]["sequence_length"] == "${sequence_length}"
     weights = demo["data"]["weights"]
