@@ -16,6 +16,7 @@ from recipes.commands.cli import COMMANDS
 from recipes.engine import bundled
 from recipes.engine.recipe import load
 from recipes.engine.renamed import ARGUMENTS, MODULES, NAMES, PATHS
+from recipes.engine.stage_runs import REPETITION
 from recipes.engine.targets import Targets
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, commands, inline_code, links
 from tests.toy_run import write_documented_folders
@@ -72,7 +73,7 @@ def check_zoo(words: list[str]) -> None:
     """Parse the arguments of a ``zoo`` command, and check the whole recipe that it names; nothing runs."""
     name, arguments = words[0], words[1:]
     assert name in COMMANDS, f"zoo has no command {name}"
-    module = import_module(COMMANDS[name][1])
+    module = import_module(COMMANDS[name].module)
     parser = argparse.ArgumentParser(prog=f"zoo {name}", exit_on_error=False)
     module.add_arguments(parser)
     parsed = parser.parse_intermixed_args(arguments)
@@ -81,7 +82,7 @@ def check_zoo(words: list[str]) -> None:
     elif name == "show":
         check_recipe(parsed)
     elif name == "copy":
-        assert bundled.find(parsed.name).is_file()
+        assert bundled.find(parsed.recipe).is_file()
 
 
 def check_command(words: list[str]) -> None:
@@ -127,7 +128,7 @@ def check_targets(node: object) -> None:
         return
     if "_target_" in node:
         parameters = inspect.signature(Targets().locate(node["_target_"])).parameters
-        unknown = node.keys() - parameters.keys() - {"_target_"}
+        unknown = node.keys() - parameters.keys() - {"_target_", *REPETITION}
         assert not unknown, f"{node['_target_']} has no arguments {unknown}"
     for value in node.values():
         check_targets(value)
