@@ -1,4 +1,4 @@
-"""What happens around training: seeds, and audio and pictures to listen to and look at."""
+"""Callbacks of training: seeds, counts of tokens, and audio and mel spectrograms in TensorBoard."""
 
 from typing import Any
 
@@ -8,21 +8,24 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from lightningmodules.attached import data_module_of
+from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.mel import LogMel
 
-# Dark to light, in steps of equal brightness, so that louder is always brighter.
-COLOURS = torch.tensor(
+# RGB from dark to light in steps of equal brightness, so that louder is always brighter, (colors, 3).
+COLORS = torch.tensor(
     [[0.0, 0.0, 0.1], [0.25, 0.05, 0.45], [0.65, 0.15, 0.45], [0.95, 0.45, 0.25], [1.0, 0.85, 0.45], [1.0, 1.0, 0.9]]
 )
 
 
 class SeededSteps(L.Callback):
-    """Makes dropout and all other chance within a training step a pure function of (seed, batch, rank).
+    """Makes dropout and all other randomness within a training step a pure function of (seed, batch, rank).
 
-    Together with data in the order of the step, a run that was killed and resumed ends with the same weights as one that was not.
+    With batches in the order of the step, a run that was interrupted and resumed ends with the weights of one that was
+    not.
 
     Args:
-        seed: Of the run.
+        seed: Seed of the run.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -31,40 +34,48 @@ class SeededSteps(L.Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        accumulate = trainer.accumulate_grad_batches
-        number = trainer.global_step * accumulate + batch_idx % accumulate
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, number, trainer.global_rank]).generate_state(1)[0]))
+        accumulated = trainer.accumulate_grad_batches
+        batch_number = trainer.global_step * accumulated + batch_idx % accumulated
+        sequence = np.random.SeedSequence([self.seed, batch_number, trainer.global_rank])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
 
 
 class TokenLedger(L.Callback):
-    """Keeps account of what a language model was trained on: ``tokens/{text,speech,other}`` and ``epochs/STREAM`` in TensorBoard.
+    """Counts what a language model was trained on: ``tokens/{text,speech,other}`` and ``epochs/STREAM`` in TensorBoard.
 
-    Tokens are counted over all processes, markers as other; the account is kept in the checkpoint. The module tells its
-    ``vocabulary``, the data module the ``epochs`` of its streams.
+    Tokens are counted over all processes; markers are among the others. The counts are saved in the checkpoint. The
+    module has a ``vocabulary``, the DataModule ``epochs()`` of its streams.
     """
 
     def __init__(self) -> None:
         self.tokens = dict.fromkeys(("text", "speech", "other"), 0)
-        self.since: Tensor | None = None
+        self.since_step: Tensor | None = None  # counts (3,) of this process since the last optimizer step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Tensor, batch_idx: int
     ) -> None:
-        text, speech = pl_module.vocabulary.is_text(batch).sum(), pl_module.vocabulary.is_unit(batch).sum()
+        vocabulary: Any = pl_module.vocabulary
+        assert isinstance(vocabulary, Vocabulary)
+        text = vocabulary.is_text(batch).sum()
+        speech = vocabulary.is_unit(batch).sum()
         counts = torch.stack([text, speech, batch.numel() - text - speech])
-        self.since = counts if self.since is None else self.since + counts
+        self.since_step = counts if self.since_step is None else self.since_step + counts
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        counts, self.since = trainer.strategy.reduce(self.since, reduce_op="sum"), None
-        for name, count in zip(self.tokens, counts.tolist()):
+        counts = trainer.strategy.reduce(self.since_step, reduce_op="sum")
+        self.since_step = None
+        for name, count in zip(self.tokens, counts.tolist(), strict=True):
             self.tokens[name] += count
-        if trainer.logger is not None and trainer.global_step % trainer.log_every_n_steps == 0:
+        every = trainer.log_every_n_steps  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
+        if trainer.logger is not None and trainer.global_step % every == 0:
             trainer.logger.log_metrics(self.account(trainer), trainer.global_step)
 
     def account(self, trainer: L.Trainer) -> dict[str, float]:
-        """All so far, by the names in TensorBoard."""
-        epochs = {f"epochs/{name}": count for name, count in trainer.datamodule.epochs().items()}
-        return {f"tokens/{name}": float(count) for name, count in self.tokens.items()} | epochs
+        """Return the counts so far, by their names in TensorBoard."""
+        account = {f"tokens/{name}": float(count) for name, count in self.tokens.items()}
+        for name, epochs in data_module_of(trainer).epochs().items():
+            account[f"epochs/{name}"] = epochs
+        return account
 
     def state_dict(self) -> dict[str, int]:
         return dict(self.tokens)
@@ -74,12 +85,12 @@ class TokenLedger(L.Callback):
 
 
 class SpeechSamples(L.Callback):
-    """Puts the first validation utterances into TensorBoard: real and made, as audio and as mel spectrograms.
+    """Logs the first validation utterances to TensorBoard: real and generated, as audio and as mel spectrograms.
 
-    The module's validation step returns ``real`` and ``made``, each (B, N), and the module tells ``sample_rate``.
+    The module's validation step returns ``real`` and ``generated``, (B, N) each, and the module has a ``sample_rate``.
 
     Args:
-        num_samples: Utterances, the first of each validation batch.
+        num_samples: Number of utterances; the first of each validation batch is logged.
     """
 
     def __init__(self, num_samples: int = 4) -> None:
@@ -95,29 +106,36 @@ class SpeechSamples(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         logger = trainer.logger
-        if (
-            not isinstance(logger, TensorBoardLogger)
-            or batch_idx >= self.num_samples
-            or not outputs
-            or trainer.sanity_checking
-        ):
+        if not isinstance(logger, TensorBoardLogger) or not outputs or trainer.sanity_checking:
             return
-        real, made, rate = outputs["real"][0].float().cpu(), outputs["made"][0].float().cpu(), pl_module.sample_rate
-        for name, waveform in (("real", real), ("made", made)):
-            logger.experiment.add_audio(
-                f"{batch_idx}/{name}", waveform.clamp(-1, 1).unsqueeze(0), trainer.global_step, rate
-            )
-        logger.experiment.add_image(
-            f"{batch_idx}/real_above_made", mel_picture([real, made], rate), trainer.global_step
-        )
+        if batch_idx >= self.num_samples:
+            return
+        sample_rate: Any = pl_module.sample_rate
+        waveforms = {name: outputs[name][0].float().cpu() for name in ("real", "generated")}
+        step = trainer.global_step
+        for name, waveform in waveforms.items():
+            audio = waveform.clamp(-1, 1).unsqueeze(0)
+            logger.experiment.add_audio(f"{batch_idx}/{name}", audio, step, sample_rate)
+        image = mel_image(list(waveforms.values()), sample_rate)
+        logger.experiment.add_image(f"{batch_idx}/real_above_generated", image, step)
 
 
-def mel_picture(waveforms: list[Tensor], sample_rate: int) -> Tensor:
-    """Mel spectrograms one above the other, low frequencies at the bottom: waveforms (N,) of one length -> (3, H, W) in 0 to 1."""
+def mel_image(waveforms: list[Tensor], sample_rate: int) -> Tensor:
+    """Draw mel spectrograms one above the other, low frequencies at the bottom.
+
+    Args:
+        waveforms: Waveforms (N,) of one length; the range of colors is that of the first.
+        sample_rate: Sample rate in Hz.
+
+    Returns:
+        An RGB image (3, H, W) with values from 0 to 1.
+    """
     mels = LogMel(sample_rate)(torch.stack(waveforms))  # (B, M, F)
-    low, high = mels[0].min(), mels[0].max()
+    low = mels[0].min()
+    high = mels[0].max()
     level = ((mels - low) / (high - low).clamp(min=1e-6)).clamp(0, 1).flip(1).flatten(0, 1)  # (B * M, F)
-    place = level * (len(COLOURS) - 1)
-    below = place.long().clamp(max=len(COLOURS) - 2)
-    share = (place - below).unsqueeze(-1)
-    return torch.lerp(COLOURS[below], COLOURS[below + 1], share).permute(2, 0, 1)
+    # Interpolate between the two nearest colors.
+    place = level * (len(COLORS) - 1)
+    below = place.long().clamp(max=len(COLORS) - 2)
+    fraction = (place - below).unsqueeze(-1)
+    return torch.lerp(COLORS[below], COLORS[below + 1], fraction).permute(2, 0, 1)

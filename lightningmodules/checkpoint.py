@@ -1,4 +1,4 @@
-"""The last checkpoint of a run, always whole."""
+"""The last checkpoint of a run, which is complete whenever the run is interrupted."""
 
 import os
 import shutil
@@ -9,51 +9,56 @@ import lightning as L
 
 
 class LastCheckpoint(L.Callback):
-    """Keep ``last.ckpt`` no older than so many optimizer steps; a file, or a folder where each process writes its shards.
+    """Saves a checkpoint every ``every_n_steps`` optimizer steps: a file, or a folder of shards, one for each process.
 
     Args:
-        path: Written under a temporary name first, so that a kill leaves the one before.
-        every_n_steps: Optimizer steps between writes.
+        path: Path of the checkpoint. It is written under a temporary name first, so that an interrupt leaves the
+            previous one.
+        every_n_steps: Optimizer steps between checkpoints.
     """
 
     def __init__(self, path: Path, every_n_steps: int) -> None:
-        self.path, self.every_n_steps = path, every_n_steps
-        self.temporary, self.before = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.before")
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self.temporary = path.with_name(f".{path.name}.part")
+        self.previous = path.with_name(f".{path.name}.before")
 
     @property
-    def found(self) -> Path | None:
-        """Where to go on from; None where nothing has been saved."""
-        return next((path for path in (self.path, self.before) if path.exists()), None)
+    def existing(self) -> Path | None:
+        """The checkpoint to resume from; None where nothing has been saved."""
+        for path in (self.path, self.previous):
+            if path.exists():
+                return path
+        return None
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if (batch_idx + 1) % (self.every_n_steps * trainer.accumulate_grad_batches) == 0:
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
-        """Write it, all processes together; the first one puts it in place."""
+        """Write the checkpoint in all processes together; the first one moves it into place."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             trainer.save_checkpoint(self.temporary)
             if trainer.is_global_zero:
-                self._put_in_place()
+                self._move_into_place()
         finally:
             if trainer.is_global_zero:
                 _remove(self.temporary)
         trainer.strategy.barrier("LastCheckpoint.save")
 
-    def _put_in_place(self) -> None:
+    def _move_into_place(self) -> None:
         if self.temporary.is_file() and not self.path.is_dir():
             os.replace(self.temporary, self.path)
             return
-        if (
-            self.path.exists()
-        ):  # a folder cannot be replaced at one stroke: the one before stays until the new one stands
-            _remove(self.before)
-            os.replace(self.path, self.before)
+        # A folder cannot be replaced atomically: the previous one is kept until the new one is in place.
+        if self.path.exists():
+            _remove(self.previous)
+            os.replace(self.path, self.previous)
         os.replace(self.temporary, self.path)
-        _remove(self.before)
+        _remove(self.previous)
 
 
 def _remove(path: Path) -> None:

@@ -1,14 +1,16 @@
-"""Training of a quantizer whose units stay the same whatever happens to the sound."""
+"""Training of a quantizer whose units do not change under augmentation."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.metrics.unit_perplexity import UnitPerplexity
@@ -18,20 +20,18 @@ from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.units import runs
 
-Weighted = dict[str, tuple[float, Tensor]]  # losses by name with their weights
-
 
 @dataclass(frozen=True)
 class QuantizerLosses:
     """Weights and schedule of the losses beside CTC; the defaults, all 0, are the training of Gat et al. (2023).
 
     Args:
-        aligned_steps: Optimizer steps at the start in which CTC is replaced by the frame-wise cross entropy with the teacher's
-            units, stretched linearly in time. From random weights, CTC predicts nothing but blanks for long.
-        aligned_weight: Weight of the same cross entropy beside CTC in the later steps. On little speech, CTC alone collapses
-            to blanks.
-        consistency_weight: Weight, in the later steps, of the cross entropy with the quantizer's own predictions on the clean
-            speech; see ``zoo.speech.augmentation_invariance``.
+        aligned_steps: Optimizer steps at the start in which CTC is replaced by the frame-wise cross entropy with the
+            teacher's units, stretched linearly in time. From random weights, CTC predicts nothing but blanks for long.
+        aligned_weight: Weight of the same cross entropy beside CTC in the later steps. On little speech, CTC alone
+            collapses to blanks.
+        consistency_weight: Weight, in the later steps, of the cross entropy with the quantizer's own predictions on
+            the clean speech; see ``zoo.speech.augmentation_invariance``.
         balance_weight: Weight, in the later steps, of the imbalance of unit use in each utterance. Without it,
             ``consistency_weight`` makes the predictions collapse to few units.
         temperature: Temperature of the predictions on the clean speech; below 1 sharpens them.
@@ -44,32 +44,42 @@ class QuantizerLosses:
     temperature: float = 0.5
 
 
+@dataclass(frozen=True)
+class WeightedLoss:
+    """A loss and its weight in the sum that is trained on."""
+
+    weight: float
+    value: Tensor
+
+
 class AugmentationInvariantQuantizer(L.LightningModule):
-    """Learns to read the units that the teacher hears in clean speech from the features of changed speech (Gat et al. 2023).
+    """Trains a quantizer to predict a teacher's units of clean speech from features of augmented speech (Gat et al.
+    2023).
 
-    The targets are the teacher's units without repetition; CTC finds where they lie in the changed speech. A second round
-    takes the quantizer of the first as its teacher.
+    The targets are the teacher's deduplicated units; CTC aligns them with the augmented speech. A second round takes
+    the quantizer of the first as its teacher.
 
-    Beside CTC the quantizer may be taught to agree with itself and yet to use all its units (IMSAT, Hu et al. 2017): see
-    ``QuantizerLosses``. The units then move, round by round, to where they can be told apart whatever happens to the sound.
+    Beside CTC, the quantizer may be trained to agree with its own predictions on the clean speech while using all its
+    units (IMSAT, Hu et al. 2017); see ``QuantizerLosses``. The units then move, round by round, to where they can be
+    told apart under augmentation.
 
-    Logs ``{train,val}/loss``, in nats per target unit, and for each augmentation of the data ``val/ued_NAME``: edits from
-    the units of the clean speech to those of the changed one, per unit of the clean; ``val/teacher_ued_NAME`` is that of
-    the teacher. ``val/perplexity`` and ``val/units_per_second`` beside the teacher's tell a robust quantizer from one that
-    says the same of everything.
+    Logs ``{train,val}/loss`` in nats per target unit, and, for each augmentation of the data, ``val/ued_NAME``: the
+    edit distance from the units of the clean speech to those of the augmented speech, per unit of the clean speech;
+    ``val/teacher_ued_NAME`` is that of the teacher. ``val/perplexity`` and ``val/units_per_second``, beside the
+    teacher's, tell a robust quantizer from one that predicts the same unit everywhere.
 
     Args:
-        quantizer: Trained.
-        encoder: Of the features; stays as it is.
-        teacher: Phonetic units, of k-means or of the round before.
+        quantizer: Quantizer to train.
+        encoder: Encoder of the features; frozen.
+        teacher: Phonetic units of k-means or of the previous round; frozen.
         learning_rate: Peak learning rate, reached after the warm-up.
         losses: Weights and schedule of the losses beside CTC. Defaults to CTC alone.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         gradient_clip: Largest norm of the gradient.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
 
     Raises:
-        ValueError: Where quantizer, encoder and teacher do not fit together.
+        ValueError: Where quantizer, encoder and teacher do not fit each other.
     """
 
     def __init__(
@@ -93,34 +103,41 @@ class AugmentationInvariantQuantizer(L.LightningModule):
                 f"the quantizer has {quantizer.size} units, but the teacher {teacher.stream.size}: "
                 f"make the last of quantizer.widths {teacher.stream.size + 1}"
             )
-        self.quantizer, self.encoder, self.teacher = (
-            quantizer,
-            encoder.requires_grad_(False),
-            teacher.requires_grad_(False),
-        )
+        self.quantizer = quantizer
+        self.encoder = encoder.requires_grad_(False)
+        self.teacher = teacher.requires_grad_(False)
         self.losses = losses or QuantizerLosses()
-        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
-        self.gradient_clip, self.weight_decay = gradient_clip, weight_decay
-        self.distances, self.teacher_distances = nn.ModuleDict(), nn.ModuleDict()
-        self.perplexity, self.teacher_perplexity = (UnitPerplexity(quantizer.stream_size) for _ in range(2))
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.gradient_clip = gradient_clip
+        self.weight_decay = weight_decay
+        self.distances = nn.ModuleDict()
+        self.teacher_distances = nn.ModuleDict()
+        self.perplexity = UnitPerplexity(quantizer.stream_size)
+        self.teacher_perplexity = UnitPerplexity(quantizer.stream_size)
 
     def setup(self, stage: str) -> None:
-        for name in self.trainer.datamodule.augmentations:
+        for name in data_module_of(self.trainer).augmentations:
             for distances in (self.distances, self.teacher_distances):
                 if name not in distances:
                     distances[name] = UnitEditDistance()
 
     def train(self, mode: bool = True) -> "AugmentationInvariantQuantizer":
-        """Only the quantizer learns; dropout stays off in what it is taught with."""
+        """Keep dropout off in the frozen encoder and teacher."""
         super().train(mode)
         self.encoder.eval()
         self.teacher.eval()
         return self
 
     def loss(self, log_probs: Tensor, frames: Tensor, targets: list[Tensor]) -> Tensor:
-        """CTC loss in nats per target unit: log-probabilities (B, T, size + 1) of so many frames (B,), targets (N,) each.
+        """Return the CTC loss in nats per target unit.
 
-        Rows too short for their targets count nothing.
+        Rows that are shorter than their targets do not contribute to the loss.
+
+        Args:
+            log_probs: Log-probabilities (B, T, size + 1), the blank last.
+            frames: Frames of each row, (B,).
+            targets: Units (N,) of each row, without repetition and blanks.
         """
         lengths = torch.tensor([len(target) for target in targets], device=frames.device)
         losses = F.ctc_loss(
@@ -136,84 +153,104 @@ class AugmentationInvariantQuantizer(L.LightningModule):
 
     @torch.no_grad()
     def features(self, waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Features of waveforms (N,), padded (B, T, dim), and the frames of each (B,)."""
+        """Return features of waveforms (N,), padded to (B, T, dim), and the frames of each, (B,)."""
         rows = self.encoder.batch(waveforms)
-        return pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows], device=self.device)
+        frames = torch.tensor([len(row) for row in rows], device=self.device)
+        return pad_sequence(rows, batch_first=True), frames
 
     @torch.no_grad()
-    def taught(self, waveforms: list[Tensor]) -> list[Tensor]:
-        """The teacher's units of waveforms, (T,) each."""
+    def teacher_units(self, waveforms: list[Tensor]) -> list[Tensor]:
+        """Return the teacher's units of waveforms, (T,) each."""
         return [torch.from_numpy(units).to(self.device) for units in self.teacher.encode_batch(waveforms)]
 
     def targets(self, units: list[Tensor]) -> list[Tensor]:
-        """The same without repetition and blanks, (N,) each."""
-        rows = [row.unique_consecutive() for row in units]
-        return [row[row < self.quantizer.size] for row in rows]
+        """Return the targets of CTC, units without repetition and blanks, (N,) each."""
+        targets = []
+        for row in units:
+            deduplicated = row.unique_consecutive()
+            targets.append(deduplicated[deduplicated < self.quantizer.size])
+        return targets
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        clean, augmented = (self._rows(batch[name], batch[f"{name}_samples"]) for name in ("clean", "augmented"))
+        clean = self._unpad(batch["clean"], batch["clean_samples"])
+        augmented = self._unpad(batch["augmented"], batch["augmented_samples"])
         features, frames = self.features(augmented)
-        log_probs, units = self.quantizer.log_probs(features, frames), self.taught(clean)
+        log_probs = self.quantizer.log_probs(features, frames)
+        units = self.teacher_units(clean)
         if self.global_step < self.losses.aligned_steps:
-            weighted: Weighted = {"aligned_loss": (1.0, aligned_loss(log_probs, frames, units))}
+            losses = {"aligned_loss": WeightedLoss(1.0, aligned_loss(log_probs, frames, units))}
         else:
-            weighted = {
-                "loss": (1.0, self.loss(log_probs, frames, self.targets(units))),
-                **self.further_losses(log_probs, frames, units, clean),
-            }
-        for name, (_, loss) in weighted.items():
-            self.log(f"train/{name}", loss, prog_bar=name.endswith("loss"), batch_size=len(clean))
-        return torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
+            losses = {"loss": WeightedLoss(1.0, self.loss(log_probs, frames, self.targets(units)))}
+            losses |= self.further_losses(log_probs, frames, units, clean)
+        for name, loss in losses.items():
+            self.log(f"train/{name}", loss.value, prog_bar=name.endswith("loss"), batch_size=len(clean))
+        return torch.stack([loss.weight * loss.value for loss in losses.values()]).sum()
 
-    def further_losses(self, log_probs: Tensor, frames: Tensor, units: list[Tensor], clean: list[Tensor]) -> Weighted:
-        """What stands beside CTC and has a weight, from the teacher's units (N,) each and the clean waveforms (N,) that they were heard in."""
-        losses: Weighted = {}
-        if self.losses.aligned_weight:
-            losses["aligned_loss"] = (self.losses.aligned_weight, aligned_loss(log_probs, frames, units))
-        if self.losses.consistency_weight:
+    def further_losses(
+        self, log_probs: Tensor, frames: Tensor, units: list[Tensor], clean: list[Tensor]
+    ) -> dict[str, WeightedLoss]:
+        """Return the losses beside CTC that have a weight, by name.
+
+        Args:
+            log_probs: Log-probabilities (B, T, size + 1) on the augmented speech.
+            frames: Frames of each row, (B,).
+            units: The teacher's units (T,) of each clean waveform.
+            clean: Clean waveforms (N,).
+        """
+        settings = self.losses
+        losses = {}
+        if settings.aligned_weight:
+            value = aligned_loss(log_probs, frames, units)
+            losses["aligned_loss"] = WeightedLoss(settings.aligned_weight, value)
+        if settings.consistency_weight:
             features, clean_frames = self.features(clean)
-            self.quantizer.eval()  # without dropout
+            self.quantizer.eval()  # predictions on the clean speech are targets: without dropout and gradient
             with torch.no_grad():
-                own = self.quantizer.log_probs(features, clean_frames)
+                targets = self.quantizer.log_probs(features, clean_frames)
             self.quantizer.train()
-            losses["consistency_loss"] = (
-                self.losses.consistency_weight,
-                consistency_loss(log_probs, frames, own, clean_frames, self.losses.temperature),
-            )
-        if self.losses.balance_weight:
-            losses["imbalance"] = (self.losses.balance_weight, imbalance(log_probs, frames))
+            value = consistency_loss(log_probs, frames, targets, clean_frames, settings.temperature)
+            losses["consistency_loss"] = WeightedLoss(settings.consistency_weight, value)
+        if settings.balance_weight:
+            losses["imbalance"] = WeightedLoss(settings.balance_weight, imbalance(log_probs, frames))
         return losses
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        clean, changed = batch["clean"], batch["augmented"]
-        features, frames = self.features([clean])
-        log_probs, (taught,) = self.quantizer.log_probs(features, frames), self.taught([clean])
-        self.log("val/loss", self.loss(log_probs, frames, self.targets([taught])), batch_size=1)
+        clean = batch["clean"]
+        log_probs, frames = self._predict(clean)
+        (teacher_units,) = self.teacher_units([clean])
+        self.log("val/loss", self.loss(log_probs, frames, self.targets([teacher_units])), batch_size=1)
         units = self.units(log_probs)
-        for metric, found, name in (
-            (self.perplexity, units, "perplexity"),
-            (self.teacher_perplexity, taught, "teacher_perplexity"),
-        ):
-            metric.update(found)
-            self.log(f"val/{name}", metric, batch_size=1)
-        for found, name in ((units, "units_per_second"), (taught, "teacher_units_per_second")):
-            self.log(
-                f"val/{name}", len(runs(found.cpu().numpy())[0]) / len(found) * self.encoder.frame_rate, batch_size=1
-            )
-        for name, waveform in changed.items():
-            self.distances[name].update(self.units(self.quantizer.log_probs(*self.features([waveform]))), units)
-            self.log(f"val/ued_{name}", self.distances[name], batch_size=1)
-            self.teacher_distances[name].update(self.teacher.encode(waveform), taught)
-            self.log(f"val/teacher_ued_{name}", self.teacher_distances[name], batch_size=1)
+        self.perplexity.update(units)
+        self.log("val/perplexity", self.perplexity, batch_size=1)
+        self.teacher_perplexity.update(teacher_units)
+        self.log("val/teacher_perplexity", self.teacher_perplexity, batch_size=1)
+        self.log("val/units_per_second", self._units_per_second(units), batch_size=1)
+        self.log("val/teacher_units_per_second", self._units_per_second(teacher_units), batch_size=1)
+        for name, waveform in batch["augmented"].items():
+            distance = _distance(self.distances, name)
+            distance.update(self.units(self._predict(waveform)[0]), units)
+            self.log(f"val/ued_{name}", distance, batch_size=1)
+            teacher_distance = _distance(self.teacher_distances, name)
+            teacher_distance.update(self.teacher.encode(waveform), teacher_units)
+            self.log(f"val/teacher_ued_{name}", teacher_distance, batch_size=1)
+
+    def _predict(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities (1, T, size + 1) and frames (1,) of a waveform (N,)."""
+        features, frames = self.features([waveform])
+        return self.quantizer.log_probs(features, frames), frames
+
+    def _units_per_second(self, units: Tensor) -> float:
+        num_runs = len(runs(units.cpu().numpy())[0])
+        return num_runs / len(units) * self.encoder.frame_rate
 
     def units(self, log_probs: Tensor) -> Tensor:
-        """Units (T,) of one row of log-probabilities (1, T, size + 1)."""
+        """Return the units (T,) of one row of log-probabilities (1, T, size + 1)."""
         return self.quantizer.decode(log_probs)[0]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_(self.quantizer.parameters(), self.gradient_clip)
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         return adamw_with_warmup(
             self.quantizer,
             self.learning_rate,
@@ -222,7 +259,16 @@ class AugmentationInvariantQuantizer(L.LightningModule):
             weight_decay=self.weight_decay,
         )
 
-    def _rows(self, waveforms: Tensor, samples: Tensor) -> list[Tensor]:
-        """The rows of a padded batch (B, N), each at its own length, and long enough for a frame."""
-        least = max(self.encoder.min_samples, self.teacher.min_samples)
-        return [F.pad(row[:count], (0, max(0, least - count))) for row, count in zip(waveforms, samples.tolist())]
+    def _unpad(self, waveforms: Tensor, samples: Tensor) -> list[Tensor]:
+        """Return the rows of a padded batch (B, N) at their own lengths, and long enough for a frame."""
+        shortest = max(self.encoder.min_samples, self.teacher.min_samples)
+        rows = []
+        for row, count in zip(waveforms, samples.tolist(), strict=True):
+            rows.append(F.pad(row[:count], (0, max(0, shortest - count))))
+        return rows
+
+
+def _distance(distances: nn.ModuleDict, name: str) -> UnitEditDistance:
+    distance = distances[name]
+    assert isinstance(distance, UnitEditDistance)
+    return distance

@@ -1,4 +1,4 @@
-"""The optimizers the LightningModules here use; every schedule is a pure function of the step."""
+"""Optimizers of the LightningModules; every learning rate is a pure function of the step."""
 
 import math
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
 
@@ -17,43 +18,45 @@ def adamw_with_warmup(
     final_learning_rate: float = 0.0,
     betas: tuple[float, float] = (0.9, 0.95),
     weight_decay: float = 0.1,
-) -> dict[str, Any]:
-    """AdamW, linear warm-up, then cosine decay over ``total_steps``, in Lightning's dict form.
+) -> OptimizerLRScheduler:
+    """Return AdamW with linear warm-up, then cosine decay over ``total_steps``, in Lightning's dictionary form.
 
     A run resumed with more steps decays over the new total.
 
     Args:
-        module: Its parameters that ask for gradients are trained.
-        learning_rate: Peak, reached after the warm-up.
-        warmup_steps: From zero to the peak.
-        total_steps: Warm-up included.
-        final_learning_rate: Reached at the end; equal to ``learning_rate`` for a constant one.
-        betas: Of the running means.
-        weight_decay: Of matrices; norms and biases are not decayed.
+        module: Module whose parameters that require gradients are trained.
+        learning_rate: Peak learning rate, reached after the warm-up.
+        warmup_steps: Steps from zero to the peak.
+        total_steps: All steps, warm-up included.
+        final_learning_rate: Learning rate at the end; equal to ``learning_rate`` for a constant one.
+        betas: Decay rates of the running averages of the gradient and of its square.
+        weight_decay: Weight decay of matrices; norms and biases have none.
     """
     final = final_learning_rate / learning_rate
 
     def scale(step: int) -> float:
         if step < warmup_steps:
             return (step + 1) / warmup_steps
-        done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
+        progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
 
-    trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=learning_rate, betas=betas, fused=True
-    )
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.ndim > 1]
+    vectors = [parameter for parameter in trained if parameter.ndim <= 1]
+    groups: list[dict[str, Any]] = []
+    if matrices:
+        groups.append({"params": matrices, "weight_decay": weight_decay})
+    if vectors:
+        groups.append({"params": vectors, "weight_decay": 0.0})
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 @dataclass(frozen=True)
 class GANOptimizer:
-    """AdamW with an exponentially decaying learning rate, as HiFi-GAN trains generator and discriminators (Kong et al. 2020).
+    """AdamW with an exponentially decaying learning rate, as HiFi-GAN trains generator and discriminators (Kong et al.
+    2020).
 
     Both networks have an optimizer of their own with these settings.
 
@@ -79,11 +82,11 @@ class GANOptimizer:
         return self.learning_rate * warmup * self.learning_rate_decay ** (step // self.decay_every_steps)
 
     def adamw(self, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:
-        """Return AdamW with HiFi-GAN's weight decay of 0.01; the training module sets its learning rate at every step."""
+        """Return AdamW with HiFi-GAN's weight decay of 0.01; training sets its learning rate at every step."""
         return torch.optim.AdamW(parameters, lr=self.learning_rate, betas=self.betas, weight_decay=0.01)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set the rate of all groups; for manual optimization, where no scheduler is stepped."""
+    """Set the learning rate of all parameter groups; for manual optimization, where no scheduler is stepped."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate

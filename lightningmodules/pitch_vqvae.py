@@ -1,6 +1,9 @@
 """Training of a pitch VQ-VAE."""
 
+from dataclasses import dataclass
+
 import lightning as L
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,19 +16,37 @@ from zoo.speech.pitch_vqvae import PitchVQVAE
 Batch = dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Reconstruction:
+    """F0 tracks that were encoded to units and decoded.
+
+    Args:
+        losses: Losses by name, and their weighted sum as ``loss``.
+        tracks: Reconstructed tracks, (B, 2, T).
+        units: Units, (B, T / frames per unit).
+        replaced: Number of codes that were replaced by a latent of the batch.
+    """
+
+    losses: dict[str, Tensor]
+    tracks: Tensor
+    units: Tensor
+    replaced: int
+
+
 class PitchAutoencoder(L.LightningModule):
     """Reconstruction of F0 tracks through a codebook: mean squared error and commitment loss (Polyak et al. 2021).
 
-    The codes are running means, moved in the forward pass; a code that falls out of use is put on a latent of the batch.
-    Logged are how many codes were re-seeded, the perplexity and number of those in use, and the errors of the decoded F0.
+    The codes are running means of the latents, updated in the forward pass; a code that is no longer used is replaced
+    by a latent of the batch. Logs the losses, how many codes were replaced, the perplexity and number of codes in use,
+    and the errors of the decoded F0.
 
     Args:
-        network: Trained.
-        learning_rate: Of AdamW.
-        final_learning_rate: At the end of a cosine; constant if None.
-        warmup_steps: Over which the learning rate grows to its value.
-        commitment_weight: Of that loss.
-        weight_decay: Of matrices.
+        network: Network to train.
+        learning_rate: Peak learning rate, reached after the warm-up.
+        final_learning_rate: End of the cosine decay; constant if None.
+        warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
+        commitment_weight: Weight of the commitment loss.
+        weight_decay: Weight decay of matrices.
 
     Raises:
         ValueError: Where the network has no decoder.
@@ -43,54 +64,59 @@ class PitchAutoencoder(L.LightningModule):
         super().__init__()
         if network.decoder is None:
             raise ValueError("a pitch VQ-VAE without a decoder cannot be trained")
-        self.network, self.learning_rate, self.warmup_steps = network.train(), learning_rate, warmup_steps
+        self.network = network.train()
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
         self.final_learning_rate = learning_rate if final_learning_rate is None else final_learning_rate
-        self.commitment_weight, self.weight_decay = commitment_weight, weight_decay
+        self.commitment_weight = commitment_weight
+        self.weight_decay = weight_decay
         size = network.codebook.size
-        self.train_perplexity, self.perplexity = UnitPerplexity(size), UnitPerplexity(size)
-        self.frame_error, self.log_error, self.mean_log_error = F0FrameError(), LogF0Error(), LogF0Error()
+        self.train_perplexity = UnitPerplexity(size)
+        self.perplexity = UnitPerplexity(size)
+        self.frame_error = F0FrameError()
+        self.log_error = LogF0Error()
+        self.mean_log_error = LogF0Error()
 
-    def losses(self, tracks: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, int]:
-        """Losses by name, their weighted sum as ``loss``; reconstructed tracks (B, 2, T), units (B, T'), re-seeded codes.
-
-        Args:
-            tracks: (B, 2, T), T a multiple of the network's factor.
-        """
-        made, quantized = self.network(tracks)
+    def losses(self, tracks: Tensor) -> Reconstruction:
+        """Encode and reconstruct tracks (B, 2, T), where T is a multiple of the network's frames per unit."""
+        tracks_of_codes, quantized = self.network(tracks)
         losses = {
-            "reconstruction": F.mse_loss(made / self.network.scale, tracks / self.network.scale),
+            "reconstruction": F.mse_loss(tracks_of_codes / self.network.scale, tracks / self.network.scale),
             "commitment": quantized.commitment,
         }
         losses["loss"] = losses["reconstruction"] + self.commitment_weight * losses["commitment"]
-        return losses, made, quantized.units, quantized.replaced
+        return Reconstruction(losses, tracks_of_codes, quantized.units, quantized.replaced)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        losses, _, units, replaced = self.losses(batch["tracks"])
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items() if name != "loss"})
-        self.log("train/loss", losses["loss"].detach(), prog_bar=True)
+        reconstruction = self.losses(batch["tracks"])
+        loss = reconstruction.losses["loss"]
+        for name, value in reconstruction.losses.items():
+            self.log(f"train/{name}", value.detach(), prog_bar=name == "loss")
         self.train_perplexity.reset()
-        self.train_perplexity.update(units)
+        self.train_perplexity.update(reconstruction.units)
         self.log_dict(
             {
                 "train/perplexity": self.train_perplexity.compute(),
                 "train/codes_used": float(self.train_perplexity.used),
-                "train/codes_reseeded": float(replaced),
+                "train/codes_reseeded": float(reconstruction.replaced),
             }
         )
-        return losses["loss"]
+        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         tracks, mean = batch["tracks"], batch["mean_hz"]
-        losses, made, units, _ = self.losses(tracks)
-        self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=len(tracks))
-        found, truth = track_from_output(made, mean), track_from_output(tracks, mean)
-        self.perplexity.update(units)
-        self.frame_error.update(found.frequency, found.voiced, truth.frequency, truth.voiced)
-        # Pitch is judged wherever there is one, so that a poor voicing decision hides nothing.
-        self.log_error.update(found.frequency, truth.voiced, truth.frequency, truth.voiced)
-        average = (truth.frequency * truth.voiced).sum(-1, keepdim=True) / truth.voiced.sum(-1, keepdim=True).clamp(
-            min=1
-        )
+        reconstruction = self.losses(tracks)
+        losses = {f"val/{name}": value for name, value in reconstruction.losses.items()}
+        self.log_dict(losses, batch_size=len(tracks))
+        decoded = track_from_output(reconstruction.tracks, mean)
+        truth = track_from_output(tracks, mean)
+        self.perplexity.update(reconstruction.units)
+        self.frame_error.update(decoded.frequency, decoded.voiced, truth.frequency, truth.voiced)
+        # F0 is compared wherever the truth is voiced, so that a poor voicing decision hides no error.
+        self.log_error.update(decoded.frequency, truth.voiced, truth.frequency, truth.voiced)
+        # The baseline is the mean F0 of each utterance, (B, 1).
+        num_voiced = truth.voiced.sum(-1, keepdim=True).clamp(min=1)
+        average = (truth.frequency * truth.voiced).sum(-1, keepdim=True) / num_voiced
         self.mean_log_error.update(average.expand_as(truth.frequency), truth.voiced, truth.frequency, truth.voiced)
         self.log_dict(
             {
@@ -105,7 +131,7 @@ class PitchAutoencoder(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         self.log("val/codes_used", float(self.perplexity.used))
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         return adamw_with_warmup(
             self.network,
             self.learning_rate,

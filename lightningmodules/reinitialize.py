@@ -1,4 +1,4 @@
-"""Other initial weights for a network that is there."""
+"""New initial weights for an existing network."""
 
 from torch import nn
 
@@ -6,16 +6,18 @@ from zoo.seeds import seeded
 
 
 def redraw(network: nn.Module, seed: int) -> None:
-    """Draw the initial weights of every layer again, in place; what begins at zero stays there.
+    """Draw the initial weights of every layer again, in place; weights that are all zero stay so.
 
     Args:
-        network: Of layers with ``reset_parameters``, as PyTorch's are; anything else in it keeps its values.
-        seed: Of the draw; the state of torch's generator is left as it was.
+        network: Network whose layers have ``reset_parameters``, as PyTorch's do; anything else in it keeps its values.
+        seed: Seed of the draw; the state of torch's generator is restored afterwards.
     """
-    with seeded(seed, next((weight.device for weight in network.parameters()), "cpu")):
+    device = next((weight.device for weight in network.parameters()), "cpu")
+    with seeded(seed, device):
         for layer in network.modules():
-            if callable(getattr(layer, "reset_parameters", None)):
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
                 zeros = [weight for weight in layer.parameters(recurse=False) if not weight.any()]
-                layer.reset_parameters()
+                reset()
                 for weight in zeros:
                     nn.init.zeros_(weight)

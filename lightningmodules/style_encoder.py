@@ -2,10 +2,12 @@
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
+from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.speech.style_encoders import StyleEncoder
 from zoo.speech.style_units import StyleClassifier
@@ -14,19 +16,21 @@ Batch = dict[str, Tensor]
 
 
 class StyleFinetuning(L.LightningModule):
-    """An encoder and a classifier that tell the style of each second of speech (Nguyen et al. 2024).
+    """Training of an encoder and a classifier of the style of each second of speech (Nguyen et al. 2024).
 
     Args:
-        encoder: Finetuned, or trained from the start.
-        head: Its first outputs are the styles of the data, in their order.
-        learning_rate: Peak of AdamW.
-        final_learning_rate: At the end of a cosine.
-        warmup_steps: Over which the learning rate grows to its value.
-        freeze_front_end: Whether the encoder's convolutions over the waveform keep their weights.
-        balance_styles: Whether each style weighs as much in the loss, however much speech there is of it.
-        label_smoothing: Share of the probability that is asked of the other styles.
-        weight_decay: Of matrices.
+        encoder: Encoder to finetune, or to train from random weights.
+        head: Classifier, whose first outputs are the styles of the data, in their order.
+        learning_rate: Peak learning rate, reached after the warm-up.
+        final_learning_rate: End of the cosine decay.
+        warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
+        freeze_front_end: Whether the encoder's convolutions over the waveform are frozen.
+        balance_styles: Whether all styles have the same weight in the loss, however much speech there is of each.
+        label_smoothing: Label smoothing of the cross entropy.
+        weight_decay: Weight decay of matrices.
     """
+
+    style_weights: Tensor
 
     def __init__(
         self,
@@ -41,34 +45,45 @@ class StyleFinetuning(L.LightningModule):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__()
-        self.encoder, self.head = encoder.train(), head.train()
-        if freeze_front_end and encoder.front_end() is not None:
-            encoder.front_end().requires_grad_(False)
-        self.learning_rate, self.final_learning_rate, self.warmup_steps = (
-            learning_rate,
-            final_learning_rate,
-            warmup_steps,
-        )
-        self.balance_styles, self.label_smoothing, self.weight_decay = balance_styles, label_smoothing, weight_decay
+        self.encoder = encoder.train()
+        self.head = head.train()
+        front_end = encoder.front_end()
+        if freeze_front_end and front_end is not None:
+            front_end.requires_grad_(False)
+        self.learning_rate = learning_rate
+        self.final_learning_rate = final_learning_rate
+        self.warmup_steps = warmup_steps
+        self.balance_styles = balance_styles
+        self.label_smoothing = label_smoothing
+        self.weight_decay = weight_decay
         self.frames_per_unit = round(encoder.frame_rate)
         self.register_buffer("style_weights", torch.ones(head.size))
-        accuracies = {"second_accuracy": "micro", "accuracy": "micro", "balanced_accuracy": "macro"}
         self.accuracies = torch.nn.ModuleDict(
-            {name: MulticlassAccuracy(head.size, average=average) for name, average in accuracies.items()}
+            {
+                "second_accuracy": MulticlassAccuracy(head.size, average="micro"),
+                "accuracy": MulticlassAccuracy(head.size, average="micro"),
+                "balanced_accuracy": MulticlassAccuracy(head.size, average="macro"),
+            }
         )
 
     def setup(self, stage: str) -> None:
-        data = self.trainer.datamodule
+        """Weight the styles by the inverse of how much speech there is of each.
+
+        Raises:
+            ValueError: Where the corpus has more styles than the head.
+        """
+        data = data_module_of(self.trainer)
         if len(data.styles) > self.head.size:
             raise ValueError(
-                f"the corpus has {len(data.styles)} styles, but the head has num_styles {self.head.size}: raise it to at least {len(data.styles)}"
+                f"the corpus has {len(data.styles)} styles, but the head has num_styles {self.head.size}: "
+                f"raise it to at least {len(data.styles)}"
             )
         if self.balance_styles:
             seconds = data.style_seconds
             self.style_weights[: len(seconds)] = seconds.mean() / seconds
 
     def loss(self, logits: Tensor, styles: Tensor) -> Tensor:
-        """Cross entropy of the logits of each second (B, S, num_styles), with styles (B,)."""
+        """Return the cross entropy of the logits of each second, (B, S, num_styles), with styles (B,)."""
         return F.cross_entropy(
             logits.flatten(0, 1),
             styles.repeat_interleave(logits.shape[1]),
@@ -77,7 +92,7 @@ class StyleFinetuning(L.LightningModule):
         )
 
     def logits(self, waveforms: Tensor) -> Tensor:
-        """(B, N) to (B, S, num_styles)."""
+        """Map waveforms (B, N) to the logits of each second, (B, S, num_styles)."""
         return self.head(self.encoder(waveforms), self.frames_per_unit).float()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -88,16 +103,18 @@ class StyleFinetuning(L.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits, styles = self.logits(batch["waveform"]), batch["style"]
+        logits = self.logits(batch["waveform"])
+        styles = batch["style"]
         self.log("val/loss", self.loss(logits, styles), batch_size=len(styles))
         for name, metric in self.accuracies.items():
+            assert isinstance(metric, MulticlassAccuracy)
             if name == "second_accuracy":
                 metric.update(logits.flatten(0, 1), styles.repeat_interleave(logits.shape[1]))
             else:
                 metric.update(logits.mean(1), styles)
             self.log(f"val/{name}", metric, batch_size=len(styles))
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         trained = torch.nn.ModuleList([self.encoder, self.head])
         return adamw_with_warmup(
             trained,

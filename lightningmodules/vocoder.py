@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import reduce
 from typing import Any
 
 import lightning as L
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchmetrics import Metric
 
+from lightningmodules.attached import data_module_of
+from lightningmodules.micro_batches import Batch, duration_scale, split_batch
 from lightningmodules.optimizers import GANOptimizer, set_learning_rate
 from lightningmodules.vocoder_losses import VocoderLosses
 from zoo.metrics.mel_distance import MelDistance
@@ -19,44 +22,60 @@ from zoo.speech.f0 import F0Extractor
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
-from zoo.vocoder.harmonic_source import F0Contour, frames_of_f0
+from zoo.vocoder.harmonic_source import F0Contour, f0_of_frames
+from zoo.vocoder.istft import ISTFTGenerator
 from zoo.vocoder.losses import (
     adversarial_loss,
     discriminator_loss,
     duration_loss,
     feature_loss,
-    inner_runs,
     mel_loss,
     pitch_losses,
 )
 from zoo.vocoder.mel import LogMel
 from zoo.vocoder.vocoder import Vocoder
 
-Batch = dict[str, Any]
+
+class VocoderNetworks(nn.Module):
+    """The networks that a vocoder consists of.
+
+    Args:
+        generator: Units to waveforms.
+        durations: Units to durations; None for a vocoder of raw units only.
+    """
+
+    def __init__(self, generator: Generator, durations: DurationPredictor | None) -> None:
+        super().__init__()
+        self.generator = generator
+        self.durations = durations
 
 
 class UnitVocoder(L.LightningModule):
     """Least-squares GAN with feature matching, mel and duration losses (Kong et al. 2020; Polyak et al. 2021).
 
-    One batch is one step. Lightning counts the generator's steps only, so ``max_steps``, checkpoints, logs and the order
-    of the data go by them.
+    One batch is one step. Lightning counts the generator's steps only, so ``max_steps``, checkpoints, logs and the
+    order of the data go by them.
 
     Args:
-        generator: Trained.
-        durations: Trained on the generator's unit embeddings; None for a vocoder of raw units only.
-        discriminators: Trained against the generator; None for the mel loss alone.
+        generator: Generator to train.
+        durations: Duration predictor, trained on the generator's unit embeddings; None for a vocoder of raw units only.
+        discriminators: Discriminators, trained against the generator; None for the mel loss alone.
         optimizer: Settings of both optimizers. Defaults to ``GANOptimizer()``.
         losses: Weights and settings of the losses. Defaults to ``VocoderLosses()``.
         micro_batches: Equal parts that a batch is processed in, for less memory and the same step.
-        ema_decay: Decay of the exponential moving average of the weights, which validation and the saved vocoder use; None to
-            use the weights themselves.
-        f0: F0 extractor of the speech, which a generator with ``harmonics`` learns to predict, and is conditioned on in training.
+        ema_decay: Decay of the exponential moving average of the weights, which validation and the saved vocoder use;
+            None to use the weights themselves.
+        f0: F0 extractor of the speech, which a generator with ``harmonics`` learns to predict, and is conditioned on
+            in training.
         tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation measures the unit edit distance.
         metrics: Further validation metrics by name: their ``update`` takes generated and real waveforms (B, N).
 
     Raises:
-        ValueError: Where the generator has ``harmonics`` and nothing hears F0, or at another sample rate.
+        ValueError: Where the generator has ``harmonics`` and there is no F0 extractor, or one of another sample rate.
     """
+
+    averaged: AveragedModel | None
+    discriminators: nn.Module | None
 
     def __init__(
         self,
@@ -73,168 +92,212 @@ class UnitVocoder(L.LightningModule):
     ) -> None:
         super().__init__()
         if generator.harmonics and (f0 is None or f0.sample_rate != generator.sample_rate):
+            problem = "is not given" if f0 is None else f"takes {f0.sample_rate} Hz"
             raise ValueError(
-                f"the generator has harmonics {generator.harmonics}, so its pitch must be learned from speech at {generator.sample_rate} Hz, but f0 "
-                f"{'is not given' if f0 is None else f'takes {f0.sample_rate} Hz'}: give zoo.speech.f0_autocorrelation.Autocorrelation, or harmonics 0"
+                f"the generator has harmonics {generator.harmonics}, so its pitch must be learned from speech at "
+                f"{generator.sample_rate} Hz, but f0 {problem}: give zoo.speech.f0_autocorrelation.Autocorrelation, "
+                "or harmonics 0"
             )
         self.f0 = f0 if generator.harmonics else None
-        self.automatic_optimization = False
-        self.trained = nn.ModuleDict({"generator": generator} | ({"durations": durations} if durations else {})).train()
-        self.averaged = AveragedModel(self.trained, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)) if ema_decay else None
+        self.automatic_optimization = False  # two optimizers take turns
+        self.trained = VocoderNetworks(generator, durations).train()
+        self.averaged = None
+        if ema_decay:
+            self.averaged = AveragedModel(self.trained, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
         self.discriminators = discriminators
         self.optimizer = optimizer or GANOptimizer()
         self.losses = losses or VocoderLosses()
-        self.weights = self.losses.weights
         self.micro_batches = micro_batches
-        self.sample_rate, self.steps = generator.sample_rate, 0
-        windows = self.losses.mel_windows
-        self.mels = nn.ModuleList(LogMel(self.sample_rate, min(80, size // 8), size, size // 4) for size in windows)
+        self.sample_rate = generator.sample_rate
+        self.steps = 0  # of the generator
+        self.mels = nn.ModuleList()
+        for size in self.losses.mel_windows:
+            self.mels.append(LogMel(self.sample_rate, min(80, size // 8), size, size // 4))
         self.further_losses = nn.ModuleDict(self.losses.further or {})
         self.mel_distance = MelDistance(self.sample_rate)
         self.unit_edit_distance = UnitEditDistance()
         self.metrics = nn.ModuleDict(metrics or {})
-        self._tokenizer = [tokenizer]  # in a list, so that its weights are not taken for this module's
+        self._tokenizer = [tokenizer]  # in a list, so that its weights are not registered as this module's
+
+    @property
+    def evaluated(self) -> VocoderNetworks:
+        """The networks that validation and the saved vocoder use: the moving average, if there is one."""
+        if self.averaged is None:
+            return self.trained
+        networks = self.averaged.module
+        assert isinstance(networks, VocoderNetworks)
+        return networks
 
     def setup(self, stage: str) -> None:
+        """Compare the generator with the data.
+
+        Raises:
+            ValueError: Where the data has more speakers or styles than the generator, or the precision scales
+                gradients.
+        """
         if self.trainer.precision == "16-mixed":
             raise ValueError(
-                "precision 16-mixed scales gradients, which clipping and two optimizers do not allow for here: take bf16-mixed or 32-true"
+                "precision 16-mixed scales gradients, which clipping and two optimizers do not allow for here: "
+                "take bf16-mixed or 32-true"
             )
-        data, generator = self.trainer.datamodule, self.trained["generator"]
-        for kind, names, count in (
-            ("speakers", getattr(data, "speakers", []), generator.num_speakers),
-            ("styles", getattr(data, "styles", []), generator.num_styles),
-        ):
+        data, generator = data_module_of(self.trainer), self.trained.generator
+        for kind, count in (("speakers", generator.num_speakers), ("styles", generator.num_styles)):
+            names = getattr(data, kind, [])
             if count and len(names) > count:
                 raise ValueError(
-                    f"the tokens have {len(names)} {kind}, but the generator has num_{kind} {count}: raise it to at least {len(names)}"
+                    f"the tokens have {len(names)} {kind}, but the generator has num_{kind} {count}: "
+                    f"raise it to at least {len(names)}"
                 )
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        networks = [self.trained] + ([self.discriminators] if self.discriminators else [])
-        return [self.optimizer.adamw(network.parameters()) for network in networks]
+        optimizers: list[torch.optim.Optimizer] = [self.optimizer.adamw(self.trained.parameters())]
+        if self.discriminators is not None:
+            optimizers.append(self.optimizer.adamw(self.discriminators.parameters()))
+        return optimizers
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        optimizers = self.optimizers(use_pl_optimizer=False)
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        """Train the discriminators, if it is their time, then the generator."""
+        optimizers = _as_list(self.optimizers(use_pl_optimizer=False))
         for optimizer in optimizers:
             set_learning_rate(optimizer, self.optimizer.learning_rate_at(self.steps))
         adversarial = self.discriminators is not None and self.steps >= self.losses.adversarial_from_step
-        parts = _parts(self._with_f0_contour(batch), self.micro_batches)
-        made = (
-            self.speak(parts[0]) if len(parts) == 1 else None
-        )  # one part serves both steps; of several, only one is in memory
+        parts = split_batch(self._with_f0(batch), self.micro_batches)
+        # The generated speech of a single part serves both steps; of several, only one is in memory at a time.
+        generated = self.synthesize(parts[0], self.trained) if len(parts) == 1 else None
         if adversarial:
-            self._train_discriminators(parts, made, optimizers[1])
+            self._train_discriminators(parts, generated, optimizers[1])
         optimizers[0].zero_grad()
         for part in parts:
-            losses = self.compute_losses(part, self.speak(part) if made is None else made, adversarial)
-            loss = losses["loss"] + (_share_of_runs(part, parts) - 1) * self.weights["duration"] * losses.get(
-                "duration", 0.0
-            )
-            self.manual_backward(loss / len(parts))
+            speech = self.synthesize(part, self.trained) if generated is None else generated
+            losses = self.compute_losses(part, speech, adversarial, self.trained)
+            # The mean over parts is that of the batch for all losses but that of durations, a mean over runs.
+            correction = (duration_scale(part, parts) - 1) * self.losses.duration_weight * losses.get("duration", 0.0)
+            self.manual_backward((losses["loss"] + correction) / len(parts))
             self.log_dict({f"train/{name}": value.detach() for name, value in losses.items() if name != "mel"})
             self.log("train/mel", losses["mel"].detach(), prog_bar=True)
         self._clip(self.trained, "generator")
-        counted = self.optimizers()
-        (counted[0] if isinstance(counted, list) else counted).step()
+        # Lightning's wrapper of the generator's optimizer counts the step as a global step.
+        _as_list(self.optimizers())[0].step()
         if self.averaged is not None:
             self.averaged.update_parameters(self.trained)
         self.steps += 1
 
     def _train_discriminators(
-        self, parts: Sequence[Batch], made: Tensor | None, optimizer: torch.optim.Optimizer
+        self, parts: Sequence[Batch], generated: Tensor | None, optimizer: torch.optim.Optimizer
     ) -> None:
+        """Take one step of the discriminators; ``generated`` is the speech (B, N) of the only part, or None."""
+        assert self.discriminators is not None
         self.discriminators.requires_grad_(True)
         optimizer.zero_grad()
         for part in parts:
             with torch.no_grad():
-                spoken = self.speak(part) if made is None else made.detach()
-            loss = discriminator_loss(self.discriminators(part["waveform"]), self.discriminators(spoken))
+                speech = self.synthesize(part, self.trained) if generated is None else generated.detach()
+            loss = discriminator_loss(self.discriminators(part["waveform"]), self.discriminators(speech))
             self.manual_backward(loss / len(parts))
             self.log("train/discriminator", loss.detach())
         self._clip(self.discriminators, "discriminator")
         # Past Lightning's wrapper, which would count this as one more global step.
         self.trainer.strategy.optimizer_step(optimizer, lambda: None)
+        # In the generator's step, their weights need no gradients.
         self.discriminators.requires_grad_(False)
 
     def _clip(self, network: nn.Module, name: str) -> None:
         if self.optimizer.clip_norm is not None:
-            self.log(f"train/{name}_norm", nn.utils.clip_grad_norm_(network.parameters(), self.optimizer.clip_norm))
+            norm = nn.utils.clip_grad_norm_(network.parameters(), self.optimizer.clip_norm)
+            self.log(f"train/{name}_norm", norm)
 
-    def _with_f0_contour(self, batch: Batch) -> Batch:
-        """The batch with the F0 and voicing of its speech, (B, frames of the generator) each, where the generator learns them."""
-        if self.f0 is None:
+    def _with_f0(self, batch: Batch) -> Batch:
+        """Add ``f0`` and ``voiced``, (B, frames of the generator) each, for a generator that learns them."""
+        generator = self.trained.generator
+        if self.f0 is None or not isinstance(generator, ISTFTGenerator):
             return batch
-        frequency, voiced = frames_of_f0(batch["waveform"], self.f0, self.trained["generator"].hop)
+        frequency, voiced = f0_of_frames(batch["waveform"], self.f0, generator.hop)
         return batch | {"f0": frequency, "voiced": voiced}
 
-    def speak(self, batch: Batch, network: nn.Module | None = None) -> Tensor:
-        """Waveforms (B, N) of the segments of a batch: by the melody of its speech where it has that, as in training."""
-        generator = (network or self.trained)["generator"]
+    def synthesize(self, batch: Batch, networks: VocoderNetworks) -> Tensor:
+        """Return waveforms (B, N) of the segments of a batch, with the F0 of its speech where the batch has it."""
+        generator = networks.generator
+        inputs = (batch["units"], batch["speaker"], batch["style"])
         if "f0" not in batch:
-            return generator(batch["units"], batch["speaker"], batch["style"])
-        melody = F0Contour.of(batch["f0"], batch["voiced"], generator.frame_rate)
-        return generator(batch["units"], batch["speaker"], batch["style"], melody=melody)
+            return generator(*inputs)
+        assert isinstance(generator, ISTFTGenerator)
+        contour = F0Contour.of(batch["f0"], batch["voiced"], generator.frame_rate)
+        return generator(*inputs, contour=contour)
 
     def compute_losses(
-        self, batch: Batch, made: Tensor, adversarial: bool, network: nn.Module | None = None
+        self, batch: Batch, generated: Tensor, adversarial: bool, networks: VocoderNetworks
     ) -> dict[str, Tensor]:
-        """Losses by name, and their weighted sum as ``loss``; the same in training and validation.
+        """Return the losses by name, and their weighted sum as ``loss``; the same in training and validation.
 
         Args:
-            batch: As the data module makes them.
-            made: Waveforms (B, N) of its segments.
-            adversarial: Whether the discriminators judge.
-            network: The one in training if None.
+            batch: Batch, as the DataModule makes it, with F0 and voicing for a generator that learns them.
+            generated: Waveforms (B, N) of its segments.
+            adversarial: Whether the losses of the discriminators are among them.
+            networks: Networks that generated the waveforms.
         """
-        network = network or self.trained
-        losses = {"mel": sum(mel_loss(mel(batch["waveform"]), mel(made)) for mel in self.mels) / len(self.mels)}
-        losses |= {name: loss(made, batch) for name, loss in self.further_losses.items()}
-        if "durations" in network:
+        real = batch["waveform"]
+        mel_losses = [mel_loss(mel(real), mel(generated)) for mel in self.mels]
+        losses = {"mel": reduce(torch.add, mel_losses) / len(self.mels)}
+        for name, loss in self.further_losses.items():
+            losses[name] = loss(generated, batch)
+        if networks.durations is not None:
             frames = batch["run_frames"]
-            predicted = network["durations"](network["generator"].phonetic(batch["run_units"]), frames > 0)
-            losses["duration"] = duration_loss(predicted.float(), frames)
+            embedded = networks.generator.phonetic(batch["run_units"])
+            losses["duration"] = duration_loss(networks.durations(embedded, frames > 0).float(), frames)
         if "f0" in batch:
-            told = network["generator"].predicted_pitch(batch["units"], batch["speaker"], batch["style"])
-            losses |= pitch_losses(*told, batch["f0"], batch["voiced"])
+            assert isinstance(networks.generator, ISTFTGenerator)
+            octaves, logits = networks.generator.predict_pitch(batch["units"], batch["speaker"], batch["style"])
+            losses |= pitch_losses(octaves, logits, batch["f0"], batch["voiced"])
         if adversarial:
+            assert self.discriminators is not None
             with torch.no_grad():
-                real = self.discriminators(batch["waveform"])
-            judged = self.discriminators(made)
-            losses |= {"adversarial": adversarial_loss(judged), "features": feature_loss(real, judged)}
-        return losses | {"loss": sum(self.weights[name] * value for name, value in losses.items())}
+                of_real = self.discriminators(real)
+            of_generated = self.discriminators(generated)
+            losses["adversarial"] = adversarial_loss(of_generated)
+            losses["features"] = feature_loss(of_real, of_generated)
+        weights = self.losses.weights
+        weighted = [weights[name] * value for name, value in losses.items()]
+        losses["loss"] = reduce(torch.add, weighted)
+        return losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        network = self.trained if self.averaged is None else self.averaged.module
-        made = self.speak(batch, network)
-        size = len(made)
-        self.log_dict(
-            {
-                f"val/{name}": value
-                for name, value in self.compute_losses(self._with_f0_contour(batch), made, False, network).items()
-            },
-            batch_size=size,
-        )
-        self.mel_distance.update(made, batch["waveform"])
+        """Log losses and metrics, and return ``real`` and ``generated`` waveforms (B, N) for ``SpeechSamples``."""
+        networks = self.evaluated
+        real = batch["waveform"]
+        generated = self.synthesize(batch, networks)  # with the F0 that is predicted, as in inference
+        size = len(generated)
+        losses = self.compute_losses(self._with_f0(batch), generated, False, networks)
+        self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=size)
+        self.mel_distance.update(generated, real)
         self.log("val/mel_distance", self.mel_distance, batch_size=size)
-        if self._tokenizer[0] is not None:
+        tokenizer = self._tokenizer[0]
+        if tokenizer is not None:
             phonetic = next(iter(batch["units"]))
-            for waveform, units in zip(made, batch["units"][phonetic]):
-                self.unit_edit_distance.update(self._tokenizer[0].encode(waveform.float())[phonetic], units)
+            for waveform, units in zip(generated, batch["units"][phonetic], strict=True):
+                self.unit_edit_distance.update(tokenizer.encode(waveform.float())[phonetic], units)
             self.log("val/unit_edit_distance", self.unit_edit_distance, batch_size=size)
-        for metric in self.metrics.values():
-            metric.update(made, batch["waveform"])
-        return {"real": batch["waveform"], "made": made}
+        for metric in self._metrics.values():
+            metric.update(generated, real)
+        return {"real": real, "generated": generated}
+
+    @property
+    def _metrics(self) -> dict[str, Metric]:
+        metrics = {}
+        for name, metric in self.metrics.items():
+            assert isinstance(metric, Metric), f"{name} is no torchmetrics metric"
+            metrics[name] = metric
+        return metrics
 
     def on_validation_start(self) -> None:
-        if isinstance(self._tokenizer[0], nn.Module):
-            with torch.inference_mode(False):  # a loss may learn through the same weights
-                self._tokenizer[0].to(self.device)
+        tokenizer = self._tokenizer[0]
+        if isinstance(tokenizer, nn.Module):
+            # Validation runs in inference mode; weights moved in it could not be used by a loss with a gradient.
+            with torch.inference_mode(False):
+                tokenizer.to(self.device)
 
     def on_validation_epoch_end(self) -> None:
-        for name, metric in self.metrics.items():
-            self.log_dict({f"val/{each}": value for each, value in named_values(name, metric).items()})
+        for name, metric in self._metrics.items():
+            self.log_dict({f"val/{quantity}": value for quantity, value in named_values(name, metric).items()})
             metric.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -251,30 +314,30 @@ class UnitVocoder(L.LightningModule):
         missing: Mapping[str, Sequence[int]] | None = None,
         contract: dict[str, Any] | None = None,
     ) -> Vocoder:
-        """A copy for inference of what is trained, its running mean if there is one; arguments as of ``Vocoder``."""
-        network = deepcopy(self.trained if self.averaged is None else self.averaged.module).cpu()
-        durations = network["durations"] if "durations" in network else None
-        return Vocoder(network["generator"], streams, durations, speakers, styles, missing=missing, contract=contract)
+        """Return a copy of the trained networks, or of their moving average, for inference.
+
+        Args:
+            streams: Streams of the tokenizer.
+            speakers: Names of the speakers in the order of their indices.
+            styles: Names of the styles in the order of their indices.
+            missing: Units by prefix, of which one replaces a stream that is missing as a whole.
+            contract: Contract of the tokens that were trained on.
+
+        Raises:
+            ValueError: Where the streams are not those of the generator.
+        """
+        networks = deepcopy(self.evaluated).cpu()
+        return Vocoder(
+            networks.generator,
+            streams,
+            networks.durations,
+            speakers,
+            styles,
+            missing=missing,
+            contract=contract,
+        )
 
 
-def _share_of_runs(part: Batch, parts: Sequence[Batch]) -> Tensor | float:
-    """How many runs of a part the duration loss is a mean of, beside the mean of all parts: their mean is that of the whole batch."""
-    if len(parts) == 1:
-        return 1.0
-    return (
-        len(parts)
-        * inner_runs(part["run_frames"]).sum()
-        / sum(inner_runs(each["run_frames"]).sum() for each in parts).clamp(min=1)
-    )
-
-
-def _parts(batch: Batch, count: int) -> list[Batch]:
-    """Equal parts of a batch, along the first dimension of everything in it."""
-    size = len(batch["waveform"])
-    if size % count:
-        raise ValueError(f"micro_batches {count} must divide the batch of {size}")
-
-    def part(value: Any, rows: slice) -> Any:
-        return {key: part(each, rows) for key, each in value.items()} if isinstance(value, dict) else value[rows]
-
-    return [batch] if count == 1 else [part(batch, slice(i, i + size // count)) for i in range(0, size, size // count)]
+def _as_list(optimizers: Any) -> list[Any]:
+    """Lightning returns a single optimizer without a list."""
+    return optimizers if isinstance(optimizers, list) else [optimizers]

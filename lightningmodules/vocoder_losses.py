@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 
 @dataclass(frozen=True)
 class VocoderLosses:
-    """Weights and settings of the losses that train a generator, after HiFi-GAN (Kong et al. 2020) where nothing else is said.
+    """Weights and settings of the losses that train a generator, after HiFi-GAN (Kong et al. 2020) where nothing else
+    is said.
 
     Args:
         mel_weight: Weight of the L1 distance of log-mel spectrograms.
-        mel_windows: Window lengths, in samples, of the spectrograms that the mel loss averages over. Short windows resolve
-            loudness changes that 1024 samples smooth over.
+        mel_windows: Window lengths, in samples, of the spectrograms that the mel loss averages over. Short windows
+            resolve loudness changes that 1024 samples smooth over.
         feature_weight: Weight of the distance between discriminator features of real and generated speech.
         duration_weight: Weight of the duration loss.
         f0_weight: Weight of the F0 loss and of the voicing loss, for a generator with ``harmonics``.
         adversarial_from_step: First step of the generator at which the discriminators take part.
-        further: Additional losses by the name they are logged under, such as ``UnitConsistencyLoss``: each has a ``weight`` and
-            maps generated speech (B, N) and the batch to a scalar. Polyak et al. (2021) have none.
+        further: Additional losses by the name they are logged under, such as ``UnitConsistencyLoss``: each has a
+            ``weight`` and maps generated speech (B, N) and the batch to a scalar. Polyak et al. (2021) have none.
     """
 
     mel_weight: float = 45.0
@@ -42,5 +44,6 @@ class VocoderLosses:
             "voicing": self.f0_weight,
         }
         for name, loss in (self.further or {}).items():
-            weights[name] = loss.weight
+            weight: Any = loss.weight  # nn.Module declares attributes to be tensors or modules
+            weights[name] = weight
         return weights

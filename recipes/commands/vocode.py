@@ -1,4 +1,4 @@
-"""Speak units with the vocoder of a run, or with one of the official Spirit LM release.
+"""Synthesize units with the vocoder of a run, or with one of the official Spirit LM release.
 
 examples:
   zoo vocode --run runs/quickstart --units "[Hu12][Hu7][Hu90]" --out out.wav
@@ -17,13 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vocoder", type=Path, help="folder of another vocoder than the run's, trained here or of the official release"
     )
     parser.add_argument(
-        "--units", required=True, help='such as "[St5][Pi3][Hu12][Hu7]"; - reads them from standard input'
+        "--units", required=True, help='such as "[St5][Pi3][Hu12][Hu7]"; - to read them from standard input'
     )
     parser.add_argument(
-        "--raw", action="store_true", help="every phonetic unit lasts one frame; without, durations are predicted"
+        "--raw", action="store_true", help="take every phonetic unit as one frame, instead of predicting durations"
     )
-    parser.add_argument("--speaker", help="name or number of a voice")
-    parser.add_argument("--style", help="name or number of a style of the whole utterance, where the vocoder has such")
+    parser.add_argument("--speaker", help="name or number of a speaker")
+    parser.add_argument(
+        "--style", help="name or number of a style of the whole utterance, where the vocoder has styles"
+    )
     parser.add_argument("--out", type=Path, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
 
 
@@ -44,6 +46,8 @@ def main(args: argparse.Namespace) -> None:
     print(f"{args.out}: {len(waveform) / vocoder.sample_rate:.2f} s of speech")
 
 
-def named_or_numbered(asked: str | None, names: list[str]) -> str | int | None:
-    """A number is an index unless it is a name."""
-    return int(asked) if asked is not None and asked not in names and asked.lstrip("-").isdigit() else asked
+def named_or_numbered(choice: str | None, names: list[str]) -> str | int | None:
+    """Return a name as it is, and a number that is no name as an index."""
+    if choice is None or choice in names or not choice.lstrip("-").isdigit():
+        return choice
+    return int(choice)

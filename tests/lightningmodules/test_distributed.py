@@ -77,7 +77,9 @@ def ran(tmp_path_factory):
 
 def seen(folder, name, ranks=1):
     records = [json.loads((folder / f"{name}-{rank}.json").read_text()) for rank in range(ranks)]
-    return [batch for batches in zip(*(record["batches"] for record in records)) for batch, _ in batches], records
+    return [
+        batch for batches in zip(*(record["batches"] for record in records), strict=True) for batch, _ in batches
+    ], records
 
 
 def weights(folder, name):

@@ -71,10 +71,10 @@ def test_each_predicted_token_is_text_or_speech_but_for_markers():
 def test_the_mean_over_batches_is_by_token():
     metric, losses = ModalityLoss(), [torch.rand(2, 6), torch.rand(3, 4)]
     masks = [torch.rand(each.shape) < 0.4 for each in losses]
-    for each, mask in zip(losses, masks):
+    for each, mask in zip(losses, masks, strict=False):
         metric.update(each, mask)
     assert metric.compute().item() == pytest.approx(
-        torch.cat([e[m] for e, m in zip(losses, masks)]).mean().item(), rel=1e-5
+        torch.cat([e[m] for e, m in zip(losses, masks, strict=False)]).mean().item(), rel=1e-5
     )
 
 
@@ -247,7 +247,7 @@ def test_the_rate_warms_up_and_falls_to_its_end():
         form["optimizer"].step()
         form["lr_scheduler"]["scheduler"].step()
     assert rates[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1]) and rates[-1] == pytest.approx(0.01)
-    assert all(a >= b for a, b in zip(rates[3:], rates[4:]))
+    assert all(a >= b for a, b in zip(rates[3:], rates[4:], strict=False))
 
 
 def test_matrices_decay_and_norms_do_not():

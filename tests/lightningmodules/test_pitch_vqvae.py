@@ -97,13 +97,16 @@ def test_a_resumed_run_ends_with_the_same_weights_and_codes(tracks, tmp_path):
 
 def test_the_commitment_loss_has_its_weight(tracks):
     batch = next(iter(data_loader(tracks)))["tracks"]
-    losses, made, units, _ = module(commitment_weight=0.5).eval().losses(batch)
+    reconstruction = module(commitment_weight=0.5).eval().losses(batch)
+    losses = reconstruction.losses
     scale = torch.tensor([30.0, 1.0])[:, None]
-    assert losses["reconstruction"].item() == pytest.approx(((made - batch) / scale).square().mean().item(), rel=1e-5)
+    assert losses["reconstruction"].item() == pytest.approx(
+        ((reconstruction.tracks - batch) / scale).square().mean().item(), rel=1e-5
+    )
     assert losses["loss"].item() == pytest.approx(
         (losses["reconstruction"] + 0.5 * losses["commitment"]).item(), rel=1e-5
     )
-    assert units.shape == (8, 6)
+    assert reconstruction.units.shape == (8, 6)
 
 
 def data_loader(tracks):

@@ -19,4 +19,4 @@ def test_layers_are_drawn_anew_and_zeros_stay():
     redraw(network, 2)
     assert not torch.equal(first[0], network[0].weight)
     redraw(network, 1)
-    assert all(torch.equal(one, other) for one, other in zip(first, network.parameters()))
+    assert all(torch.equal(one, other) for one, other in zip(first, network.parameters(), strict=True))

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules.vocoder import VocoderDataModule
-from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_picture
+from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_image
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.optimizers import GANOptimizer
 from lightningmodules.vocoder import UnitVocoder
@@ -125,7 +125,7 @@ def test_pitch_is_learned_in_bfloat16_against_discriminators(tokens, tmp_path):
     trained = module("harmonic")
     trainer(tmp_path, 2, precision="bf16-mixed", limit_val_batches=1.0).fit(trained, data(tokens))
     assert trained.steps == 2 and all(p.isfinite().all() for p in trained.trained.parameters())
-    assert trained.trained["generator"].pitch.out.weight.grad.abs().sum() > 0
+    assert trained.trained.generator.pitch.out.weight.grad.abs().sum() > 0
 
 
 def test_a_harmonic_generator_wants_somebody_who_hears_f0():
@@ -211,7 +211,7 @@ def test_a_resumed_run_ends_with_the_same_weights(kind, tokens, tmp_path):
 def test_micro_batches_make_the_same_step(kind, tokens, tmp_path):
     def step(micro_batches: int) -> dict:
         trained = module(kind, micro_batches=micro_batches)
-        trained.trained["durations"].dropout.p = 0.0
+        trained.trained.durations.dropout.p = 0.0
         trainer(tmp_path, 1).fit(trained, data(tokens))
         return {name: p.grad.clone() for name, p in trained.trained.named_parameters() if p.grad is not None}
 
@@ -322,20 +322,22 @@ def test_audio_and_pictures_are_logged_at_the_generator_step(tokens, tmp_path):
     fit.fit(module(), data(tokens))
     logger.finalize("success")
     events = EventAccumulator(str(tmp_path / "logs")).Reload()
-    assert [event.step for event in events.Audio("0/made")] == [2, 4] and events.Audio("0/real")[0].sample_rate == 16000
-    assert events.Images("0/real_above_made")[0].height == 160
+    assert [event.step for event in events.Audio("0/generated")] == [2, 4] and events.Audio("0/real")[
+        0
+    ].sample_rate == 16000
+    assert events.Images("0/real_above_generated")[0].height == 160
     assert [event.step for event in events.Scalars("train/mel")] == [0, 1, 2, 3]
     assert {"train/discriminator", "train/features", "train/adversarial", "train/duration", "val/mel_distance"} <= set(
         events.Tags()["scalars"]
     )
 
 
-def test_a_mel_picture_is_bright_where_it_is_loud():
+def test_a_mel_image_is_bright_where_it_is_loud():
     tone = torch.sin(2 * torch.pi * 500 * torch.arange(16000) / 16000)
-    picture = mel_picture([tone, 0.001 * tone], 16000)
-    assert picture.shape == (3, 160, 62) and picture.min() >= 0 and picture.max() <= 1
-    assert picture[:, :80].mean() > picture[:, 80:].mean()
-    assert picture[:, 40:80].mean() > picture[:, :40].mean()  # 500 Hz lies in the lower half of the upper picture
+    image = mel_image([tone, 0.001 * tone], 16000)
+    assert image.shape == (3, 160, 62) and image.min() >= 0 and image.max() <= 1
+    assert image[:, :80].mean() > image[:, 80:].mean()
+    assert image[:, 40:80].mean() > image[:, :40].mean()  # 500 Hz lies in the lower half of the upper picture
 
 
 def test_seeded_steps_make_dropout_a_function_of_the_step(tokens, tmp_path):

@@ -79,7 +79,7 @@ def test_resynthesize_keeps_the_timing_or_predicts_it(run, capsys):
     "arguments, message",
     [
         (["vocode", "--run", "run", "--units", "[Hu8]", "--out", "o.wav"], r"\[Hu8\]: Hu units are 0 to 7"),
-        (["vocode", "--run", "run", "--units", "", "--out", "o.wav"], "no Hu units to speak"),
+        (["vocode", "--run", "run", "--units", "", "--out", "o.wav"], "no Hu units to synthesize"),
         (["vocode", "--run", "run", "--units", "hello", "--out", "o.wav"], "is not of the form"),
         (
             ["vocode", "--run", "run", "--units", "[Hu1]", "--speaker", "2", "--out", "o.wav"],

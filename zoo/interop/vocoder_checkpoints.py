@@ -1,4 +1,4 @@
-"""Trained vocoders to speak with, or to train further: for a new voice, or a new language."""
+"""Trained vocoders, for synthesis or to train further: for a new voice, or a new language."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +19,10 @@ OFFICIAL = "generator.pt"
 
 
 def open_vocoder(folder: Path) -> Vocoder:
-    """Load a vocoder that was trained here, or one of the official Spirit LM release, whichever the folder holds.
+    """Load a vocoder that was trained here, or one of the official Spirit LM release, whichever the folder has.
 
     Raises:
-        FileNotFoundError: Where it holds neither.
+        FileNotFoundError: Where it has neither.
     """
     if (folder / CONFIG).is_file():
         return Vocoder.load(folder)
@@ -32,101 +32,121 @@ def open_vocoder(folder: Path) -> Vocoder:
 
 
 def generator(folder: Path, tokens: Path, split: str = "train") -> Generator:
-    """The generator of a trained vocoder with the voices of new tokens, to train further.
+    """Return the generator of a trained vocoder with the speakers and styles of new tokens, to train further.
 
-    A voice or style that the vocoder knows by name keeps its embedding; a new one begins at the mean of those known.
+    A speaker or style that the vocoder has by name keeps its embedding; a new one starts from the mean of the known
+    ones.
 
     Args:
-        folder: Of a vocoder trained here, or of the official release.
+        folder: Folder of a vocoder trained here, or of the official release.
         tokens: Folder filled by a tokens stage, with the tokenizer that the vocoder was trained for.
-        split: Of the tokens, whose voices are learned.
+        split: Split of the tokens whose speakers and styles are learned.
 
     Raises:
         ContractError: Where the tokens are of another tokenizer; ``generator_for_other_units`` takes those.
-        ValueError: Where their streams differ, or the vocoder has no voices to choose.
+        ValueError: Where their streams differ, or the vocoder has a single voice and the tokens several speakers.
     """
     vocoder = open_vocoder(folder)
     if (folder / FILE).is_file() and vocoder.contract:
         require_match(folder, tokens)
-    theirs = {stream.prefix: (stream.size, stream.rate) for stream in _streams(tokens)}
+    of_tokens = {stream.prefix: (stream.size, stream.rate) for stream in _streams(tokens)}
     for stream in vocoder.streams:
-        if theirs.get(stream.prefix) != (stream.size, stream.rate):
+        if of_tokens.get(stream.prefix) != (stream.size, stream.rate):
             raise ValueError(
-                f"{folder} speaks {stream.size} {stream.prefix} units at {stream.rate:g} a second, but {tokens} has "
-                f"{theirs.get(stream.prefix, 'none')}: take zoo.interop.vocoder_checkpoints.generator_for_other_units"
+                f"{folder} takes {stream.size} {stream.prefix} units at {stream.rate:g} a second, but {tokens} has "
+                f"{of_tokens.get(stream.prefix, 'none')}: use zoo.interop.vocoder_checkpoints.generator_for_other_units"
             )
-    return _with_voices(vocoder, tokens, split, vocoder.generator.streams)
+    return _adapted(vocoder, tokens, split, vocoder.generator.streams)
 
 
 def generator_for_other_units(folder: Path, tokens: Path, split: str = "train") -> Generator:
-    """As ``generator``, for tokens of another tokenizer: all is kept but the embeddings of the units, which begin anew.
+    """As ``generator``, for tokens of another tokenizer: all weights are kept but the embeddings of the units, which
+    are new.
 
     Args:
-        folder: Of a vocoder trained here, or of the official release.
+        folder: Folder of a vocoder trained here, or of the official release.
         tokens: Folder filled by a tokens stage, with the same kinds of streams.
-        split: Of the tokens, whose voices are learned.
+        split: Split of the tokens whose speakers and styles are learned.
 
     Raises:
         ValueError: Where a stream is missing or of another rate.
     """
     vocoder = open_vocoder(folder)
-    theirs = {stream.prefix: stream for stream in _streams(tokens)}
+    of_tokens = {stream.prefix: stream for stream in _streams(tokens)}
     for stream in vocoder.streams:
-        if stream.prefix not in theirs or abs(theirs[stream.prefix].rate - stream.rate) > 1e-6:
+        if stream.prefix not in of_tokens or abs(of_tokens[stream.prefix].rate - stream.rate) > 1e-6:
             raise ValueError(
-                f"{folder} speaks {stream.prefix} units at {stream.rate:g} a second, but {tokens} has {theirs.get(stream.prefix, 'none')}"
+                f"{folder} takes {stream.prefix} units at {stream.rate:g} a second, but {tokens} has "
+                f"{of_tokens.get(stream.prefix, 'none')}"
             )
-    return _with_voices(vocoder, tokens, split, {prefix: theirs[prefix].size for prefix in vocoder.generator.streams})
+    sizes = {prefix: of_tokens[prefix].size for prefix in vocoder.generator.streams}
+    return _adapted(vocoder, tokens, split, sizes)
 
 
 def durations(folder: Path) -> DurationPredictor:
-    """The duration predictor of a trained vocoder, to train further with its generator.
+    """Return the duration predictor of a trained vocoder, to train further with its generator.
 
     Raises:
         ValueError: Where the vocoder has none.
     """
-    found = open_vocoder(folder).durations
-    if found is None:
+    predictor = open_vocoder(folder).durations
+    if predictor is None:
         raise ValueError(
             f"the vocoder in {folder} has no duration predictor; name a zoo.vocoder.DurationPredictor instead"
         )
-    return found.train()
+    return predictor.train()
 
 
 def _streams(tokens: Path) -> list[Stream]:
     return [Stream(**stream) for stream in read_contract(tokens)["tokenizer"]["streams"]]
 
 
-def _with_voices(vocoder: Vocoder, tokens: Path, split: str, streams: dict[str, int]) -> Generator:
-    """The same network for other tables: those of units that ``streams`` changes in size are drawn anew."""
-    old, table = vocoder.generator, TokenTable(tokens, split)
-    named = {kind: in_order(table.values(kind)) for kind in ("speaker", "style")}
-    if not old.num_speakers and len(named["speaker"]) > 1:
+def _adapted(vocoder: Vocoder, tokens: Path, split: str, streams: dict[str, int]) -> Generator:
+    """Return the vocoder's generator with the speakers, styles and units of the tokens.
+
+    Args:
+        vocoder: Trained vocoder, with weight norm folded in.
+        tokens: Folder filled by a tokens stage.
+        split: Split of the tokens whose speakers and styles are learned.
+        streams: Number of units by prefix; the embeddings of the units are new unless the tokenizer is the vocoder's.
+    """
+    old = vocoder.generator
+    table = TokenTable(tokens, split)
+    speakers = in_order(table.values("speaker"))
+    styles = in_order(table.values("style"))
+    if not old.num_speakers and len(speakers) > 1:
         raise ValueError(
-            f"{tokens} has {len(named['speaker'])} speakers, but this vocoder has one voice that nothing chooses: give it one speaker"
+            f"{tokens} has {len(speakers)} speakers, but this vocoder has a single voice: use tokens of one speaker"
         )
-    counts = {
-        "num_speakers": old.num_speakers and len(named["speaker"]),
-        "num_styles": old.num_styles and len(named["style"]),
+    changes = {
+        "num_speakers": old.num_speakers and len(speakers),
+        "num_styles": old.num_styles and len(styles),
+        "streams": streams,
     }
-    new = type(old).from_config(old.config | counts | {"streams": streams})
-    new.remove_weight_norm()  # a vocoder is loaded with it folded in
+    new = type(old).from_config(old.config | changes)
+    new.remove_weight_norm()  # as in the old one
     state = old.state_dict()
-    for kind, known in (("speaker", vocoder.speakers), ("style", vocoder.styles)):
-        name = f"embed.{kind}.weight"
+    for name, known, wanted in (
+        ("embed.speaker.weight", vocoder.speakers, speakers),
+        ("embed.style.weight", vocoder.styles, styles),
+    ):
         if name in state:
-            state[name] = _rows(state[name], known, named[kind])
-    same_units = streams == old.streams and vocoder.contract.get("tokenizer") in (
-        None,
-        read_contract(tokens)["tokenizer"],
-    )
-    for name in [name for name in state if name.startswith("embed.units.") and not same_units]:
-        state[name] = new.state_dict()[name]
+            state[name] = _embeddings(state[name], known, wanted)
+    same_tokenizer = vocoder.contract.get("tokenizer") in (None, read_contract(tokens)["tokenizer"])
+    if streams != old.streams or not same_tokenizer:
+        initial = new.state_dict()
+        for name in state:
+            if name.startswith("embed.units."):
+                state[name] = initial[name]
     new.load_state_dict(state)
     new.add_weight_norm()
     return new.train()
 
 
-def _rows(table: Tensor, known: Sequence[str], wanted: Sequence[str]) -> Tensor:
+def _embeddings(table: Tensor, known: Sequence[str], wanted: Sequence[str]) -> Tensor:
+    """Return an embedding (D,) for each wanted name: its own row of ``table``, or the mean of the known rows."""
     mean = table[: len(known) or None].mean(0)
-    return torch.stack([table[known.index(name)] if name in known else mean for name in wanted])
+    rows = []
+    for name in wanted:
+        rows.append(table[known.index(name)] if name in known else mean)
+    return torch.stack(rows)

@@ -1,6 +1,6 @@
-"""ResynthesisJudges of waveforms: folded by several periods, and at several scales (Kong et al. 2020, HiFi-GAN)."""
+"""Discriminators of waveforms folded by several periods, and at several scales (Kong et al. 2020, HiFi-GAN)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-SLOPE = 0.1
+SLOPE = 0.1  # of the leaky rectifiers
 
 
 @dataclass(frozen=True)
 class DiscriminatorOutput:
-    """What one discriminator says of a batch.
+    """Output of one discriminator for a batch.
 
     Args:
-        score: Towards 1 for real and 0 for made, (B, M).
-        features: Output of each layer, the score's own among them.
+        score: Near 1 for real and near 0 for generated speech, (B, M).
+        features: Output of each layer, that of the score included.
     """
 
     score: Tensor
@@ -25,66 +25,69 @@ class DiscriminatorOutput:
 
 
 class PeriodDiscriminator(nn.Module):
-    """Looks at every ``period``-th sample with two-dimensional convolutions.
+    """Two-dimensional convolutions over the waveform folded into columns of ``period`` samples.
 
     Args:
-        period: Samples between those that one column holds.
-        channels: Of the first layer; four times as many after each of the next two, and twice as many after the third.
-        max_channels: Bound on the above.
+        period: Samples per row of the folded waveform; a kernel sees every ``period``-th sample.
+        channels: Channels of the first layer; the next two layers have four times as many each, the fourth twice as
+            many.
+        max_channels: Upper bound on the channels of a layer.
     """
 
     def __init__(self, period: int, channels: int, max_channels: int) -> None:
         super().__init__()
         self.period = period
-        widths = [1, *(min(channels * m, max_channels) for m in (1, 4, 16, 32, 32))]
-        self.convs = nn.ModuleList(
-            weight_norm(nn.Conv2d(a, b, (5, 1), (stride, 1), padding=(2, 0)))
-            for a, b, stride in zip(widths, widths[1:], (3, 3, 3, 3, 1))
-        )
+        widths = [1, *(min(channels * factor, max_channels) for factor in (1, 4, 16, 32, 32))]
+        self.convs = nn.ModuleList()
+        for inputs, outputs, stride in zip(widths[:-1], widths[1:], (3, 3, 3, 3, 1), strict=True):
+            self.convs.append(weight_norm(nn.Conv2d(inputs, outputs, (5, 1), (stride, 1), padding=(2, 0))))
         self.last = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
     def forward(self, waveform: Tensor) -> DiscriminatorOutput:
-        waveform = F.pad(waveform.unsqueeze(1), (0, -waveform.shape[-1] % self.period), mode="reflect")
-        return _judge(waveform.unflatten(-1, (-1, self.period)), self.convs, self.last)  # (B, 1, N / period, period)
+        """Score waveforms (B, N)."""
+        padding = -waveform.shape[-1] % self.period
+        waveform = F.pad(waveform.unsqueeze(1), (0, padding), mode="reflect")
+        folded = waveform.unflatten(-1, (-1, self.period))  # (B, 1, N / period, period)
+        return _score(folded, self.convs, self.last)
 
 
 class ScaleDiscriminator(nn.Module):
-    """Looks at consecutive samples with grouped, strided convolutions.
+    """Grouped, strided convolutions over consecutive samples.
 
     Args:
-        channels: Of the first layer; eight times as many at the end.
+        channels: Channels of the first layer; eight times as many at the end.
         norm: Weight norm or spectral norm.
     """
 
-    def __init__(self, channels: int, norm: type | object = weight_norm) -> None:
+    def __init__(self, channels: int, norm: Callable[[nn.Module], nn.Module] = weight_norm) -> None:
         super().__init__()
-        c = channels
-        layers = [
-            (1, c, 15, 1, 1),
-            (c, c, 41, 2, 4),
-            (c, 2 * c, 41, 2, 16),
-            (2 * c, 4 * c, 41, 4, 16),
-            (4 * c, 8 * c, 41, 4, 16),
-            (8 * c, 8 * c, 41, 1, 16),
-            (8 * c, 8 * c, 5, 1, 1),
+        layers = [  # input channels, output channels, kernel size, stride, groups
+            (1, channels, 15, 1, 1),
+            (channels, channels, 41, 2, 4),
+            (channels, 2 * channels, 41, 2, 16),
+            (2 * channels, 4 * channels, 41, 4, 16),
+            (4 * channels, 8 * channels, 41, 4, 16),
+            (8 * channels, 8 * channels, 41, 1, 16),
+            (8 * channels, 8 * channels, 5, 1, 1),
         ]
-        self.convs = nn.ModuleList(
-            norm(nn.Conv1d(a, b, k, stride, padding=k // 2, groups=min(groups, a)))
-            for a, b, k, stride, groups in layers
-        )
-        self.last = norm(nn.Conv1d(8 * c, 1, 3, padding=1))
+        self.convs = nn.ModuleList()
+        for inputs, outputs, kernel, stride, groups in layers:
+            conv = nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=min(groups, inputs))
+            self.convs.append(norm(conv))
+        self.last = norm(nn.Conv1d(8 * channels, 1, 3, padding=1))
 
     def forward(self, waveform: Tensor) -> DiscriminatorOutput:
-        return _judge(waveform.unsqueeze(1), self.convs, self.last)
+        """Score waveforms (B, N)."""
+        return _score(waveform.unsqueeze(1), self.convs, self.last)
 
 
 class MultiPeriodDiscriminator(nn.Module):
-    """Several periods.
+    """A ``PeriodDiscriminator`` for each of several periods.
 
     Args:
-        periods: Primes, so that they see different samples.
-        channels: Of the first layers.
-        max_channels: Of the widest layers.
+        periods: Prime numbers, so that the discriminators see different samples.
+        channels: Channels of the first layers.
+        max_channels: Upper bound on the channels of a layer.
     """
 
     def __init__(
@@ -94,16 +97,19 @@ class MultiPeriodDiscriminator(nn.Module):
         self.judges = nn.ModuleList(PeriodDiscriminator(period, channels, max_channels) for period in periods)
 
     def forward(self, waveform: Tensor) -> list[DiscriminatorOutput]:
-        """Judge waveforms (B, N)."""
-        return [judge(waveform) for judge in self.judges]
+        """Score waveforms (B, N)."""
+        return [discriminator(waveform) for discriminator in self.judges]
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """The waveform itself, then averaged to half the rate, and again; spectral norm on the first.
+    """A ``ScaleDiscriminator`` for the waveform, one for it at half the rate, and so on; spectral norm on the first.
 
     Args:
-        num_scales: How many rates.
-        channels: Of the first layers; a multiple of 16, or a smaller power of two.
+        num_scales: Number of rates.
+        channels: Channels of the first layers; 4, 8 or a multiple of 16.
+
+    Raises:
+        ValueError: Where the groups of the convolutions do not divide the channels.
     """
 
     def __init__(self, num_scales: int = 3, channels: int = 128) -> None:
@@ -112,24 +118,25 @@ class MultiScaleDiscriminator(nn.Module):
             raise ValueError(
                 f"channels must be 4, 8 or a multiple of 16, for the groups of the convolutions, got {channels}"
             )
-        self.judges = nn.ModuleList(
-            ScaleDiscriminator(channels, weight_norm if i else spectral_norm) for i in range(num_scales)
-        )
+        self.judges = nn.ModuleList()
+        for scale in range(num_scales):
+            self.judges.append(ScaleDiscriminator(channels, weight_norm if scale else spectral_norm))
 
     def forward(self, waveform: Tensor) -> list[DiscriminatorOutput]:
-        """Judge waveforms (B, N)."""
-        judgments = []
-        for i, judge in enumerate(self.judges):
-            waveform = F.avg_pool1d(waveform.unsqueeze(1), 4, 2, padding=2).squeeze(1) if i else waveform
-            judgments.append(judge(waveform))
-        return judgments
+        """Score waveforms (B, N)."""
+        outputs = []
+        for scale, discriminator in enumerate(self.judges):
+            if scale:
+                waveform = F.avg_pool1d(waveform.unsqueeze(1), 4, 2, padding=2).squeeze(1)  # half the rate
+            outputs.append(discriminator(waveform))
+        return outputs
 
 
 class Discriminators(nn.Module):
     """Several families of discriminators as one.
 
     Args:
-        families: Such as MultiPeriodDiscriminator and MultiScaleDiscriminator.
+        families: Modules such as ``MultiPeriodDiscriminator`` and ``MultiScaleDiscriminator``.
     """
 
     def __init__(self, families: list[nn.Module]) -> None:
@@ -137,14 +144,18 @@ class Discriminators(nn.Module):
         self.families = nn.ModuleList(families)
 
     def forward(self, waveform: Tensor) -> list[DiscriminatorOutput]:
-        """Judge waveforms (B, N)."""
-        return [judgment for family in self.families for judgment in family(waveform)]
+        """Score waveforms (B, N) with every discriminator of every family."""
+        outputs = []
+        for family in self.families:
+            outputs += family(waveform)
+        return outputs
 
 
-def _judge(x: Tensor, convs: Sequence[nn.Module], last: nn.Module) -> DiscriminatorOutput:
+def _score(x: Tensor, convs: Iterable[nn.Module], last: nn.Module) -> DiscriminatorOutput:
     features = []
     for conv in convs:
         x = F.leaky_relu(conv(x), SLOPE)
         features.append(x)
     x = last(x)
-    return DiscriminatorOutput(torch.flatten(x, 1), [*features, x])
+    features.append(x)
+    return DiscriminatorOutput(torch.flatten(x, 1), features)

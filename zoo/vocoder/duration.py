@@ -1,17 +1,19 @@
-"""Predicts how many frames each deduplicated speech unit lasts."""
+"""Durations: how many frames each deduplicated unit lasts."""
 
 import torch
 from torch import Tensor, nn
 
+from zoo.vocoder.typed_modules import typed
+
 
 class DurationPredictor(nn.Module):
-    """Two convolutions over unit embeddings, as in FastSpeech 2 (Ren et al. 2021) and speech resynthesis.
+    """Two convolutions over unit embeddings, as in FastSpeech 2 (Ren et al. 2021) and Polyak et al. (2021).
 
     Args:
         dim: Width of the unit embeddings.
         hidden_dim: Width of the convolutions.
         kernel_size: Units seen by each convolution; odd, so that the length is kept.
-        dropout: Probability, after each convolution.
+        dropout: Dropout probability after each convolution.
 
     Raises:
         ValueError: If ``kernel_size`` is even.
@@ -33,16 +35,27 @@ class DurationPredictor(nn.Module):
         """Map unit embeddings (B, T, dim) to log(1 + frames), (B, T).
 
         Args:
-            x: Embeddings.
-            mask: True where there is a unit, (B, T); what lies outside has no influence on the rest.
+            x: Unit embeddings.
+            mask: True where there is a unit, (B, T); what lies outside has no influence on the rest. None for
+                everywhere.
         """
-        for conv, norm in zip(self.convs, self.norms):
+        for conv, norm in zip(self.convs, self.norms, strict=True):
             x = x if mask is None else x * mask.unsqueeze(-1)
             x = conv(x.transpose(1, 2)).relu().transpose(1, 2)
             x = self.dropout(norm(x))
         return self.out(x).squeeze(-1)
 
+    @property
+    def reach(self) -> int:
+        """Units to either side that the duration of a unit depends on."""
+        return sum(conv.kernel_size[0] // 2 for conv in typed(self.convs, nn.Conv1d))
+
     @torch.inference_mode()
     def frames(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Whole frames per unit, at least one, halves to the even side: (B, T, dim) -> (B, T) int64."""
+        """Return whole frames per unit, at least 1, halves rounded to even: (B, T, dim) -> (B, T) int64.
+
+        Args:
+            x: Unit embeddings.
+            mask: True where there is a unit, (B, T); None for everywhere.
+        """
         return (self(x, mask).exp() - 1).round().clamp(min=1).long()

@@ -14,14 +14,18 @@ Sizes = TypeVar("Sizes")
 
 
 class UnitEmbedding(nn.Module):
-    """One embedding per stream, then speaker and style, side by side in that order (the order of Spirit LM).
+    """One embedding per stream, then speaker and style, concatenated in that order (the order of Spirit LM).
 
     Args:
         streams: Number of units by prefix, in the order of their channels.
         dim: Width of each embedding.
-        num_speakers: 0 for a voice that nothing chooses.
-        num_styles: Of the style of a whole utterance, not the style stream; 0 for none.
+        num_speakers: Number of speakers; 0 for a single voice.
+        num_styles: Number of styles of a whole utterance, which are not the style stream; 0 for none.
     """
+
+    units: nn.ModuleDict
+    speaker: nn.Embedding | None
+    style: nn.Embedding | None
 
     def __init__(self, streams: dict[str, int], dim: int, num_speakers: int, num_styles: int) -> None:
         super().__init__()
@@ -33,25 +37,31 @@ class UnitEmbedding(nn.Module):
     def forward(self, units: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None) -> Tensor:
         """Map units (B, T) of each stream, speakers (B,) and styles (B,) to (B, width, T)."""
         parts = [table(units[prefix]) for prefix, table in self.units.items()]  # (B, T, dim) each
+        length = parts[0].shape[1]
         for table, index in ((self.speaker, speaker), (self.style, style)):
             if table is not None:
-                parts.append(table(index).unsqueeze(1).expand(-1, parts[0].shape[1], -1))
+                parts.append(table(index).unsqueeze(1).expand(-1, length, -1))
         return torch.cat(parts, dim=-1).transpose(1, 2)
 
 
 class Generator(nn.Module):
-    """A network from unit-rate streams to a waveform of ``samples_per_unit`` samples each.
+    """A network from streams at the unit rate to a waveform with ``samples_per_unit`` samples for each unit.
 
     Args:
-        streams: Number of units by prefix; the first is the phonetic one, which durations are predicted from.
-        unit_rate: Units per second; every stream comes repeated to this rate.
+        streams: Number of units by prefix; the first is the phonetic one, from which durations are predicted.
+        unit_rate: Units per second; the units of every stream are repeated to this rate.
         embedding_dim: Width of each embedding.
-        num_speakers: 0 for a voice that nothing chooses.
-        num_styles: 0 unless an utterance has a style besides its streams.
-        sample_rate: Of the waveform, in Hz; a whole multiple of ``unit_rate``.
+        num_speakers: Number of speakers; 0 for a single voice.
+        num_styles: Number of styles of a whole utterance, beside the streams; 0 for none.
+        sample_rate: Sample rate of the waveform in Hz; a multiple of ``unit_rate``.
+
+    Attributes:
+        config: Arguments by name, flat, as ``vocoder.json`` stores them.
+        context_units: Units to either side of a unit that its samples depend on.
+        harmonics: Tones of the harmonic source; 0 where there is none.
 
     Raises:
-        ValueError: Where a unit would not last a whole number of samples.
+        ValueError: Where there are no streams, or a unit would not last a whole number of samples.
     """
 
     config: dict[str, Any]
@@ -74,8 +84,12 @@ class Generator(nn.Module):
                 f"streams {dict(streams)} at unit_rate {unit_rate} for a sample_rate of {sample_rate}: "
                 f"want at least one stream and whole samples per unit, not {samples:.3f}"
             )
-        self.streams, self.unit_rate, self.sample_rate = dict(streams), unit_rate, sample_rate
-        self.num_speakers, self.num_styles, self.samples_per_unit = num_speakers, num_styles, round(samples)
+        self.streams = dict(streams)
+        self.unit_rate = unit_rate
+        self.sample_rate = sample_rate
+        self.num_speakers = num_speakers
+        self.num_styles = num_styles
+        self.samples_per_unit = round(samples)
         self.embed = UnitEmbedding(self.streams, embedding_dim, num_speakers, num_styles)
 
     @classmethod
@@ -84,30 +98,47 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def phonetic(self, units: Tensor) -> Tensor:
-        """Embeddings of the first stream, for the duration predictor: (B, T) -> (B, T, embedding_dim)."""
+        """Embed units of the first stream, for the duration predictor: (B, T) -> (B, T, embedding_dim)."""
         return next(iter(self.embed.units.values()))(units)
 
-    def melody(
+    def predict_contour(
         self,
         units: dict[str, Tensor],
         speaker: Tensor | None = None,
         style: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> F0Contour | None:
-        """What must be known of all units before a part of them is spoken; None where that is nothing. Arguments as of a call."""
+        """Predict what must be known of all units before a chunk of them is synthesized; None where that is nothing.
+
+        Args:
+            units: Units (B, T) of each stream by prefix, at the unit rate.
+            speaker: Speaker indices (B,), where there are several.
+            style: Style indices (B,), where there are several.
+            mask: True where there are units, (B, T); None for everywhere.
+        """
         return None
 
-    def part(
+    def synthesize_chunk(
         self,
         units: dict[str, Tensor],
         speaker: Tensor | None,
         style: Tensor | None,
-        melody: F0Contour | None,
+        contour: F0Contour | None,
         start: int,
         end: int,
     ) -> Tensor:
-        """Speak units ``start`` to ``end`` of (B, T) as they sound with nothing around them, but in the melody of all."""
-        return self({prefix: each[:, start:end] for prefix, each in units.items()}, speaker, style)
+        """Synthesize units ``start`` to ``end`` as if there were no others, but with the F0 contour of all.
+
+        Args:
+            units: Units (B, T) of each stream by prefix, at the unit rate.
+            speaker: Speaker indices (B,), where there are several.
+            style: Style indices (B,), where there are several.
+            contour: Result of ``predict_contour`` for all units.
+            start: First unit.
+            end: Unit after the last.
+        """
+        chunk = {prefix: stream[:, start:end] for prefix, stream in units.items()}
+        return self(chunk, speaker, style)
 
     def remove_weight_norm(self) -> None:
         """Fold weight norm into the weights: same output, less work; for inference."""
@@ -116,12 +147,17 @@ class Generator(nn.Module):
                 remove_parametrizations(module, "weight")
 
     def add_weight_norm(self) -> None:
-        """Put back what ``remove_weight_norm`` took away: same output; to train further. Nothing for a network made without it."""
+        """Undo ``remove_weight_norm``, to train further: same output. Nothing for a network without weight norm."""
 
 
 def split_config(sizes: type[Sizes], config: Mapping[str, Any]) -> tuple[Sizes, dict[str, Any]]:
-    """Split a flat configuration into the sizes of the network, a dataclass, and the other arguments of the generator."""
-    names = {field.name for field in fields(sizes)}
+    """Split a flat configuration into the sizes of the network and the other arguments of the generator.
+
+    Args:
+        sizes: A dataclass.
+        config: Arguments by name; those that are fields of ``sizes`` are its own.
+    """
+    names = {field.name for field in fields(sizes)}  # pyrefly: ignore[bad-argument-type]  # a dataclass
     of_network = {name: value for name, value in config.items() if name in names}
     others = {name: value for name, value in config.items() if name not in names}
     return sizes(**of_network), others

@@ -1,4 +1,4 @@
-"""The plainest vocoder there is: an average spectrum for each unit, and phases by Griffin-Lim. What a trained one must beat."""
+"""A baseline that trained vocoders are compared with: a mean spectrum for each unit, and phases by Griffin-Lim."""
 
 import torch
 from torch import Tensor, nn
@@ -8,20 +8,25 @@ FLOOR = 1e-5
 
 
 class UnitMelTable(nn.Module):
-    """Mean log-mel spectrum of each phonetic unit, spoken by Griffin and Lim's algorithm (1984).
+    """Mean log-mel spectrum of each phonetic unit, inverted by Griffin and Lim's algorithm (1984).
 
     Args:
-        num_units: Units are 0 to ``num_units`` - 1.
+        num_units: Number of units; units are 0 to ``num_units`` - 1.
         unit_rate: Units per second; a unit lasts a whole number of frames.
-        sample_rate: Of the waveforms, in Hz.
-        frames_per_unit: Spectra made of each unit, all alike.
-        num_mels: Bands.
+        sample_rate: Sample rate of the waveforms, in Hz.
+        frames_per_unit: Frames of each unit, all with the same spectrum.
+        num_mels: Number of mel bands.
         fft_size: Samples per transform.
-        iterations: Of the search for phases.
+        iterations: Iterations of the algorithm.
 
     Raises:
-        ValueError: Where a unit is no whole number of frames.
+        ValueError: Where a unit does not last a whole number of frames.
     """
+
+    bands: Tensor
+    window: Tensor
+    total: Tensor
+    count: Tensor
 
     def __init__(
         self,
@@ -39,8 +44,11 @@ class UnitMelTable(nn.Module):
             raise ValueError(
                 f"{frames_per_unit} frames do not divide the {sample_rate / unit_rate:g} samples of a unit"
             )
-        self.sample_rate, self.frames_per_unit, self.iterations = sample_rate, frames_per_unit, iterations
-        self.fft_size, self.hop = fft_size, round(hop)
+        self.sample_rate = sample_rate
+        self.frames_per_unit = frames_per_unit
+        self.iterations = iterations
+        self.fft_size = fft_size
+        self.hop = round(hop)
         bands = melscale_fbanks(
             fft_size // 2 + 1, 0.0, sample_rate / 2, num_mels, sample_rate, norm="slaney", mel_scale="slaney"
         )
@@ -51,23 +59,25 @@ class UnitMelTable(nn.Module):
 
     @torch.no_grad()
     def add(self, units: Tensor, waveform: Tensor) -> None:
-        """Take the spectra of an utterance into the averages.
+        """Add the spectra of an utterance to the means.
 
         Args:
-            units: (T,).
-            waveform: (T * samples of a unit,), at least one transform long.
+            units: Raw units, (T,).
+            waveform: Their speech, (T * samples per unit,); at least one transform long.
         """
-        at = self._frame_units(units)
+        frame_units = self._frame_units(units)
         spectrum = torch.stft(waveform, self.fft_size, self.hop, window=self.window, return_complex=True).abs()
-        mel = (self.bands @ spectrum).clamp(min=FLOOR).log().T[: len(at)]  # (frames, M)
-        self.total.index_add_(0, at[: len(mel)], mel.double())
-        self.count.index_add_(0, at[: len(mel)], torch.ones(len(mel), dtype=torch.float64, device=mel.device))
+        mel = (self.bands @ spectrum).clamp(min=FLOOR).log().T[: len(frame_units)]  # (frames, M)
+        frame_units = frame_units[: len(mel)]
+        self.total.index_add_(0, frame_units, mel.double())
+        self.count.index_add_(0, frame_units, torch.ones(len(mel), dtype=torch.float64, device=mel.device))
 
     @torch.no_grad()
     def forward(self, units: Tensor) -> Tensor:
-        """Speak raw units: (T,) -> (T * samples of a unit,). A unit that was never heard sounds like the mean of all."""
+        """Synthesize raw units: (T,) -> (T * samples per unit,). A unit without spectra gets the mean of all."""
         mean = self.total.sum(0) / self.count.sum().clamp(min=1)
-        table = torch.where(self.count[:, None] > 0, self.total / self.count[:, None].clamp(min=1), mean).float()
+        count = self.count[:, None]
+        table = torch.where(count > 0, self.total / count.clamp(min=1), mean).float()  # (units, M)
         mel = table[self._frame_units(units)].exp().T  # (M, frames)
         magnitude = (torch.linalg.pinv(self.bands) @ mel).clamp(min=0)
         return griffinlim(
@@ -84,5 +94,7 @@ class UnitMelTable(nn.Module):
         )
 
     def _frame_units(self, units: Tensor) -> Tensor:
-        """The unit of each spectrum, the one at the very end included: (T,) -> (T * frames_per_unit + 1,)."""
+        """Return the unit of each frame, the one centered on the very end included: (T,) -> (T * frames_per_unit +
+        1,).
+        """
         return torch.cat([units.repeat_interleave(self.frames_per_unit), units[-1:]])

@@ -1,4 +1,4 @@
-"""Where a voice has its pitch from: what units tell of F0, and harmonics whose phase goes on from frame to frame."""
+"""The pitch of generated speech: F0 predicted from units, and harmonics with a continuous phase."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.speech.f0 import F0Extractor
+from zoo.vocoder.typed_modules import typed
 
-CENTRE_HZ, OCTAVES = 150.0, 2.5  # F0 is told from 26 to 850 Hz
-PIECE_FRAMES = 128  # worked through at once: what one step leaves is still in the cache at the next
+CENTER_HZ = 150.0  # the middle of the range of voices
+OCTAVES = 2.5  # largest distance of a predicted F0 from it: from 26 to 850 Hz
+CHUNK_FRAMES = 128  # processed at once, so that the result of one step is still in the cache at the next
 
 
 @dataclass(frozen=True)
 class F0Contour:
-    """F0 of frames at a steady rate, and how far it has turned by then.
+    """F0 of frames at a constant rate, and the phase of the fundamental.
 
     Args:
-        frequency: Hz, (B, F); where nothing is voiced, too.
-        voiced: 1 or 0, (B, F).
-        phase: Of the fundamental in the middle of each frame, in cycles from 0 to 1, (B, F) float64.
+        frequency: F0 in Hz, (B, F); defined in unvoiced frames, too.
+        voiced: Degree of voicing from 0 to 1, (B, F).
+        phase: Phase of the fundamental in the middle of each frame, in cycles from 0 to 1, (B, F) float64.
     """
 
     frequency: Tensor
@@ -28,116 +30,152 @@ class F0Contour:
 
     @classmethod
     def of(cls, frequency: Tensor, voiced: Tensor, frame_rate: float) -> "F0Contour":
-        """Let the phase follow: it is 0 in the middle of the first frame, and F0 a straight line between the middles of frames."""
+        """Accumulate the phase of an F0 contour.
+
+        The phase is 0 in the middle of the first frame. F0 is interpolated linearly between the middles of frames, so
+        that the phase advances from one frame to the next by the mean of their frequencies, times the time between
+        them.
+
+        Args:
+            frequency: F0 in Hz, (B, F).
+            voiced: Degree of voicing from 0 to 1, (B, F).
+            frame_rate: Frames per second.
+        """
+        # In double precision: after a minute at 200 Hz, single precision has a phase error of a thousandth of a cycle.
         exact = frequency.double()
-        turned = F.pad((exact[:, 1:] + exact[:, :-1]) / (2 * frame_rate), (1, 0)).cumsum(
-            1
-        )  # of single precision, a minute would hear the error
-        return cls(frequency.float(), voiced.float(), turned % 1)
+        advance = (exact[:, 1:] + exact[:, :-1]) / (2 * frame_rate)  # cycles, (B, F - 1)
+        cycles = F.pad(advance, (1, 0)).cumsum(1)
+        return cls(frequency.float(), voiced.float(), cycles % 1)
 
     def part(self, start: int, end: int) -> "F0Contour":
-        """Frames ``start`` to ``end``, their phase what it is among all."""
-        return F0Contour(*(each[:, start:end] for each in (self.frequency, self.voiced, self.phase)))
+        """Return frames ``start`` to ``end`` with the phase that they have in the whole contour."""
+        return F0Contour(self.frequency[:, start:end], self.voiced[:, start:end], self.phase[:, start:end])
 
     def features(self) -> Tensor:
-        """What a network is told, (B, F, 2): octaves above the middle of voices where voiced, and voicing."""
-        return torch.stack([torch.log2(self.frequency / CENTRE_HZ) * self.voiced, self.voiced], -1)
+        """Return the input of a network, (B, F, 2): octaves above ``CENTER_HZ`` where voiced, and voicing."""
+        return torch.stack([torch.log2(self.frequency / CENTER_HZ) * self.voiced, self.voiced], -1)
 
 
 class PitchHead(nn.Module):
-    """Two convolutions over embedded units that tell F0 and voicing of each of their frames.
+    """Two convolutions over embedded units that predict F0 and voicing of each of their frames.
 
     Args:
-        width: Of what stands for a unit.
-        frames_per_unit: That are told.
+        width: Width of the embedding of a unit.
+        frames_per_unit: Frames that are predicted for each unit.
         hidden: Width of the convolutions.
-        kernel_size: Units seen by each; odd.
+        kernel_size: Units seen by each convolution; odd.
     """
+
+    out: nn.Linear
 
     def __init__(self, width: int, frames_per_unit: int, hidden: int = 128, kernel_size: int = 5) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
-            nn.Conv1d(each, hidden, kernel_size, padding=kernel_size // 2) for each in (width, hidden)
+            nn.Conv1d(inputs, hidden, kernel_size, padding=kernel_size // 2) for inputs in (width, hidden)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in self.convs)
         self.out = nn.Linear(hidden, 2 * frames_per_unit)
-        self.reach = len(self.convs) * (kernel_size // 2)
+        self.reach = len(self.convs) * (kernel_size // 2)  # units to either side that a frame depends on
 
     def forward(self, x: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, width, T) to octaves above the middle of voices and logits of being voiced, (B, T * frames_per_unit) each.
+        """Return octaves above ``CENTER_HZ`` and logits of being voiced, (B, T * frames_per_unit) each.
 
         Args:
-            x: Embedded units, in the precision to work in.
+            x: Embedded units (B, width, T), in the precision to compute in.
             keep: 1 where there is a unit, else 0, (B, T, 1).
         """
-        x = x.transpose(1, 2)
-        for conv, norm in zip(self.convs, self.norms):
-            x = F.conv1d(
-                (x * keep).transpose(1, 2), conv.weight.to(x), conv.bias.to(x), padding=conv.padding
-            ).transpose(1, 2)
+        x = x.transpose(1, 2)  # (B, T, width)
+        convs = typed(self.convs, nn.Conv1d)
+        norms = typed(self.norms, nn.LayerNorm)
+        for conv, norm in zip(convs, norms, strict=True):
+            weight, bias = conv.weight.to(x), _bias(conv).to(x)
+            x = F.conv1d((x * keep).transpose(1, 2), weight, bias, padding=conv.padding[0]).transpose(1, 2)
             x = F.layer_norm(F.gelu(x), norm.normalized_shape, norm.weight.to(x), norm.bias.to(x))
         octaves, logits = F.linear(x, self.out.weight.to(x), self.out.bias.to(x)).chunk(2, dim=-1)
+        # tanh bounds the octaves smoothly; near 0 it is the identity.
         return OCTAVES * torch.tanh(octaves / OCTAVES).flatten(1), logits.flatten(1)
 
 
 class HarmonicSource(nn.Module):
-    """Spectra of tones at the multiples of F0, all equally loud: of a tone, the largest bin has a size of about 1.
+    """Spectra of equally loud tones at the multiples of F0, scaled so that the largest bin of a tone is about 1.
 
-    Within a frame F0 stands still. A frame depends on its own F0 and phase alone, so a part of the frames is what it is among all.
+    F0 is constant within a frame. A frame depends on its own F0 and phase alone, so that frames computed apart are
+    those computed together.
 
     Args:
-        harmonics: The most tones; those above half the sample rate are left out.
+        harmonics: Largest number of tones; those above half the sample rate are left out.
         fft_size: Samples of a frame.
-        sample_rate: Hz.
+        sample_rate: Sample rate in Hz.
     """
+
+    window: Tensor
+    seconds: Tensor
 
     def __init__(self, harmonics: int, fft_size: int, sample_rate: int) -> None:
         super().__init__()
-        self.harmonics, self.sample_rate = harmonics, sample_rate
+        self.harmonics = harmonics
+        self.sample_rate = sample_rate
+        # A Hann window sums to fft_size / 2, and half of a cosine is at positive frequencies: hence 4 / fft_size.
         self.register_buffer("window", torch.hann_window(fft_size) * 4 / fft_size, persistent=False)
+        # Time from the middle of the frame, where its phase is that of the contour.
         self.register_buffer("seconds", (torch.arange(fft_size) - fft_size // 2) / sample_rate, persistent=False)
 
     @torch.no_grad()
-    def forward(self, melody: F0Contour) -> Tensor:
-        """Spectra (B, F, fft_size / 2 + 1), complex; 0 where not voiced."""
-        rows = zip(
-            *(each.flatten().split(PIECE_FRAMES) for each in (melody.frequency, melody.voiced, melody.phase.float()))
-        )
-        return torch.cat([self._frames(*(each.unsqueeze(-1) for each in row)) for row in rows]).unflatten(
-            0, melody.frequency.shape
-        )
+    def forward(self, contour: F0Contour) -> Tensor:
+        """Return complex spectra (B, F, fft_size / 2 + 1); 0 in unvoiced frames."""
+        frequency = contour.frequency.flatten().split(CHUNK_FRAMES)
+        voiced = contour.voiced.flatten().split(CHUNK_FRAMES)
+        phase = contour.phase.float().flatten().split(CHUNK_FRAMES)
+        spectra = []
+        for chunk in zip(frequency, voiced, phase, strict=True):
+            spectra.append(self._spectra(*(values.unsqueeze(-1) for values in chunk)))
+        return torch.cat(spectra).unflatten(0, contour.frequency.shape)
 
-    def _frames(self, frequency: Tensor, voiced: Tensor, phase: Tensor) -> Tensor:
-        """Spectra (F, fft_size / 2 + 1) of frames, (F, 1) each."""
-        tones = (self.sample_rate / 2 / frequency).floor().clamp(max=self.harmonics)
-        return torch.fft.rfft(sum_of_cosines(frequency * self.seconds + phase, tones).mul_(self.window * voiced))
+    def _spectra(self, frequency: Tensor, voiced: Tensor, phase: Tensor) -> Tensor:
+        """Return the spectra (F, fft_size / 2 + 1) of frames whose F0, voicing and phase are (F, 1) each."""
+        num_tones = (self.sample_rate / 2 / frequency).floor().clamp(max=self.harmonics)
+        cycles = frequency * self.seconds + phase  # of the fundamental at each sample, (F, fft_size)
+        return torch.fft.rfft(sum_of_cosines(cycles, num_tones).mul_(self.window * voiced))
 
 
 def sum_of_cosines(cycles: Tensor, count: Tensor) -> Tensor:
-    """cos(a) + cos(2a) + ... + cos(count * a) for angles in cycles, by Dirichlet's formula: the same work for any count.
+    """Return cos(a) + cos(2a) + ... + cos(count * a), by the closed form of the Dirichlet kernel.
+
+    The sum is (sin((count + 1/2) a) / sin(a / 2) - 1) / 2, whose cost does not depend on the count.
 
     Args:
-        cycles: Angles, (..., N).
-        count: Whole numbers, (..., 1).
+        cycles: Angles a in cycles, (..., N).
+        count: Number of cosines, a whole number, (..., 1).
     """
-    half = (cycles - cycles.round()).mul_(torch.pi)  # half the angle
-    half = torch.where(
-        half.abs() < 1e-5, 1e-5, half
-    )  # 0 / 0 where all tones meet; the limit is as near as single precision tells
+    half = (cycles - cycles.round()).mul_(torch.pi)  # a / 2 in radians, from -pi / 2 to pi / 2
+    # At a = 0 the form is 0 / 0; a small angle instead gives the limit to single precision.
+    half = torch.where(half.abs() < 1e-5, 1e-5, half)
     return torch.sin(half * (2 * count + 1)).div_(half.sin_().mul_(2)).sub_(0.5)
 
 
 @torch.no_grad()
-def frames_of_f0(waveforms: Tensor, f0: F0Extractor, hop: int) -> tuple[Tensor, Tensor]:
-    """F0 in Hz and voicing in the middle of every ``hop`` samples of speech (B, N): (B, N // hop) each; the middle of voices where nothing is voiced."""
-    step = hop * f0.frame_rate / f0.sample_rate  # of its frames from one of ours to the next
-    every = int(step) if step >= 1 and step == int(step) else 1
+def f0_of_frames(waveforms: Tensor, f0: F0Extractor, hop: int) -> tuple[Tensor, Tensor]:
+    """Return F0 in Hz and voicing in the middle of every ``hop`` samples, (B, N // hop) each.
+
+    Unvoiced frames without an F0 get ``CENTER_HZ``.
+
+    Args:
+        waveforms: Speech (B, N), at the sample rate of the extractor.
+        f0: Extracts F0 at its own frame rate.
+        hop: Samples per frame of the result.
+    """
+    step = hop * f0.frame_rate / f0.sample_rate  # frames of the extractor per frame of the result
+    every = int(step) if step >= 1 and step == int(step) else 1  # frames that are not needed are not extracted
+    # The first frame of the extractor is at its first sample, which is the middle of the first frame of the result.
     tracks = f0.batch(waveforms[:, hop // 2 :].float(), every)
-    index = (
-        (torch.arange(waveforms.shape[1] // hop, device=waveforms.device) * step / every)
-        .round()
-        .long()
-        .clamp(max=len(tracks[0].voiced) - 1)
-    )
+    num_frames = waveforms.shape[1] // hop
+    nearest = (torch.arange(num_frames, device=waveforms.device) * step / every).round().long()
+    index = nearest.clamp(max=len(tracks[0].voiced) - 1)
     frequency = torch.stack([track.frequency for track in tracks])[:, index]
-    return frequency.masked_fill(frequency <= 0, CENTRE_HZ), torch.stack([track.voiced for track in tracks])[:, index]
+    voiced = torch.stack([track.voiced for track in tracks])[:, index]
+    return frequency.masked_fill(frequency <= 0, CENTER_HZ), voiced
+
+
+def _bias(conv: nn.Conv1d) -> Tensor:
+    assert conv.bias is not None, "convolutions here have a bias"
+    return conv.bias

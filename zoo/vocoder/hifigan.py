@@ -13,47 +13,55 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from zoo.vocoder.generator import Generator, split_config
+from zoo.vocoder.typed_modules import typed
 
-SLOPE, LAST_SLOPE = 0.1, 0.01
+SLOPE = 0.1  # of the leaky rectifiers
+LAST_SLOPE = 0.01  # of the one before the last convolution
 
 
 class Convolution(nn.Conv1d):
-    """A convolution over time of (B, C, T), or of (B, C, 1, T) with the channels of a moment side by side in memory."""
+    """A convolution over time of (B, C, T), or of (B, C, 1, T) with the channels of a moment adjacent in memory."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 3:
-            return super().forward(x)
-        return F.conv2d(
-            x, self.weight.unsqueeze(2), self.bias, padding=(0, self.padding[0]), dilation=(1, self.dilation[0])
-        )
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() == 3:
+            return super().forward(input)
+        padding = _first(self.padding)
+        weight = self.weight.unsqueeze(2)  # (outputs, inputs, 1, kernel size)
+        return F.conv2d(input, weight, self.bias, padding=(0, padding), dilation=(1, self.dilation[0]))
 
 
 class TransposedConvolution(nn.ConvTranspose1d):
-    """The same, transposed."""
+    """A transposed convolution over time of (B, C, T), or of (B, C, 1, T), as ``Convolution`` takes them."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 3:
-            return super().forward(x)
-        return F.conv_transpose2d(
-            x, self.weight.unsqueeze(2), self.bias, stride=(1, self.stride[0]), padding=(0, self.padding[0])
-        )
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if input.dim() == 3:
+            return super().forward(input, output_size)
+        padding = _first(self.padding)
+        weight = self.weight.unsqueeze(2)  # (inputs, outputs, 1, kernel size)
+        return F.conv_transpose2d(input, weight, self.bias, stride=(1, self.stride[0]), padding=(0, padding))
 
 
 class ResidualBlock(nn.Module):
-    """Dilated convolutions, each followed by a plain one, each pair around a shortcut (HiFi-GAN's first kind)."""
+    """Dilated convolutions, each followed by a plain one, each pair around a shortcut (HiFi-GAN's first kind).
+
+    Args:
+        channels: Channels of all convolutions.
+        kernel_size: Odd kernel size of all convolutions.
+        dilations: Dilation of each dilated convolution.
+    """
 
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
         super().__init__()
-        self.dilated = nn.ModuleList(_conv(channels, channels, kernel_size, d) for d in dilations)
+        self.dilated = nn.ModuleList(_conv(channels, channels, kernel_size, dilation) for dilation in dilations)
         self.plain = nn.ModuleList(_conv(channels, channels, kernel_size, 1) for _ in dilations)
-        self.reach = sum(kernel_size // 2 * (d + 1) for d in dilations)
+        # Samples to either side that the output depends on.
+        self.reach = sum(kernel_size // 2 * (dilation + 1) for dilation in dilations)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        for dilated, plain in zip(self.dilated, self.plain):
+        for dilated, plain in zip(self.dilated, self.plain, strict=True):
             y = _masked(dilated(F.leaky_relu(x, SLOPE)), mask)
-            x = _masked(plain(F.leaky_relu(y, SLOPE, inplace=True)), mask).add_(
-                x
-            )  # in place: half of the time goes into moving memory
+            y = _masked(plain(F.leaky_relu(y, SLOPE, inplace=True)), mask)
+            x = y.add_(x)  # in place: half of the time is spent on moving memory
         return x
 
 
@@ -64,7 +72,8 @@ class HiFiGANSizes:
     Args:
         channels: Channels before the first upsampling; halved by each.
         upsample_rates: Factor of each upsampling; their product is the samples per unit.
-        upsample_kernel_sizes: Kernel size of each upsampling; its rate plus an even number, so that lengths multiply exactly.
+        upsample_kernel_sizes: Kernel size of each upsampling; its rate plus an even number, so that lengths multiply
+            exactly.
         resblock_kernel_sizes: Odd kernel sizes of the residual blocks after every upsampling.
         resblock_dilations: Dilations of each residual block, one or more.
 
@@ -108,17 +117,20 @@ class HiFiGANGenerator(Generator):
     """Unit HiFi-GAN (Polyak et al. 2021): embeddings, transposed convolutions, averaged residual blocks.
 
     Args:
-        streams: Number of units by prefix; the first is the phonetic one, which durations are predicted from.
-        unit_rate: Units per second; every stream comes repeated to this rate.
-        num_speakers: 0 for a voice that nothing chooses.
-        num_styles: 0 unless an utterance has a style besides its streams.
+        streams: Number of units by prefix; the first is the phonetic one, from which durations are predicted.
+        unit_rate: Units per second; the units of every stream are repeated to this rate.
+        num_speakers: Number of speakers; 0 for a single voice.
+        num_styles: Number of styles of a whole utterance, beside the streams; 0 for none.
         embedding_dim: Width of each embedding.
         backbone: Sizes of the network. Defaults to ``HiFiGANSizes()``.
-        sample_rate: Of the waveform, in Hz.
+        sample_rate: Sample rate of the waveform in Hz.
 
     Raises:
         ValueError: Where the sizes do not fit each other.
     """
+
+    ups: nn.ModuleList
+    blocks: nn.ModuleList
 
     def __init__(
         self,
@@ -145,17 +157,13 @@ class HiFiGANGenerator(Generator):
         self._check_rates()
         widths = backbone.widths
         self.pre = _conv(self.embed.width, widths[0], 7, 1)
-        self.ups = nn.ModuleList(
-            _drawn(TransposedConvolution(wide, narrow, kernel, rate, padding=(kernel - rate) // 2))
-            for wide, narrow, rate, kernel in zip(widths, widths[1:], self.rates, backbone.upsample_kernel_sizes)
-        )
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(
-                ResidualBlock(width, kernel, dilations)
-                for kernel, dilations in zip(backbone.resblock_kernel_sizes, backbone.resblock_dilations, strict=True)
-            )
-            for width in widths[1:]
-        )
+        self.ups = nn.ModuleList()
+        for index, (rate, kernel) in enumerate(zip(self.rates, backbone.upsample_kernel_sizes, strict=True)):
+            # With this padding T frames become exactly T * rate.
+            padding = (kernel - rate) // 2
+            up = TransposedConvolution(widths[index], widths[index + 1], kernel, rate, padding=padding)
+            self.ups.append(_initialized(up))
+        self.blocks = nn.ModuleList(_residual_blocks(width, backbone) for width in widths[1:])
         self.post = _conv(widths[-1], 1, 7, 1)
         self.context_units = self._context()
 
@@ -178,11 +186,17 @@ class HiFiGANGenerator(Generator):
             )
 
     def _context(self) -> int:
-        """Units to either side that have a say in the samples of a unit."""
-        reach = self.post.kernel_size[0] // 2
-        for up, blocks, rate in zip(reversed(self.ups), reversed(self.blocks), reversed(self.rates)):
-            reach = (reach + max(block.reach for block in blocks) + (up.kernel_size[0] + rate) // 2 - 1) // rate
-        return reach + self.pre.kernel_size[0] // 2
+        """Return the units to either side that the samples of a unit depend on.
+
+        From the output backwards: what a sample depends on, in samples of the layer, grows by the reach of each layer
+        and shrinks by the factor of each upsampling.
+        """
+        reach = _kernel(self.post) // 2
+        for up, blocks, rate in zip(reversed(self.ups), reversed(self.blocks), reversed(self.rates), strict=True):
+            assert isinstance(blocks, nn.ModuleList)
+            of_blocks = max(block.reach for block in typed(blocks, ResidualBlock))
+            reach = (reach + of_blocks + (_kernel(up) + rate) // 2 - 1) // rate
+        return reach + _kernel(self.pre) // 2
 
     def forward(
         self,
@@ -194,33 +208,54 @@ class HiFiGANGenerator(Generator):
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit) in (-1, 1).
 
         Args:
-            units: By prefix, all at the unit rate.
-            speaker: Index, (B,); where there is a choice.
-            style: Index, (B,); where there is a choice.
-            mask: True where there are units, (B, T); rows come out as if each were alone. None: everywhere.
+            units: Units by prefix, all at the unit rate.
+            speaker: Speaker indices (B,), where there are several.
+            style: Style indices (B,), where there are several.
+            mask: True where there are units, (B, T); each row is synthesized as if it were alone. None for everywhere.
         """
         x = self.embed(units, speaker, style)
-        mask = None if mask is None else mask.unsqueeze(1).float()  # (B, 1, T)
-        if (
-            x.device.type == "cpu"
-        ):  # whose convolutions of few channels are several times as fast with these side by side
+        if mask is not None:
+            mask = mask.unsqueeze(1).float()  # (B, 1, T)
+        if x.device.type == "cpu":
+            # With channels adjacent in memory, convolutions of few channels are several times as fast on a CPU.
             x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # (B, C, 1, T)
             mask = None if mask is None else mask.unsqueeze(2)
         x = _masked(self.pre(_masked(x, mask)), mask)
-        for up, blocks, rate in zip(self.ups, self.blocks, self.rates):
-            mask = None if mask is None else mask.repeat_interleave(rate, dim=-1)
+        for up, blocks, rate in zip(self.ups, self.blocks, self.rates, strict=True):
+            assert isinstance(blocks, nn.ModuleList)
+            if mask is not None:
+                mask = mask.repeat_interleave(rate, dim=-1)
             x = _masked(up(F.leaky_relu(x, SLOPE, inplace=True)), mask)
-            x = reduce(torch.add, (block(x, mask) for block in blocks)) / len(blocks)  # (B, C, [1,] T * rates so far)
+            outputs = (block(x, mask) for block in blocks)
+            x = reduce(torch.add, outputs) / len(blocks)  # (B, C, [1,] T * rates so far)
         return self.post(F.leaky_relu(x, LAST_SLOPE, inplace=True)).tanh().flatten(1)
 
 
+def _residual_blocks(width: int, backbone: HiFiGANSizes) -> nn.ModuleList:
+    blocks = nn.ModuleList()
+    for kernel, dilations in zip(backbone.resblock_kernel_sizes, backbone.resblock_dilations, strict=True):
+        blocks.append(ResidualBlock(width, kernel, dilations))
+    return blocks
+
+
 def _conv(inputs: int, outputs: int, kernel_size: int, dilation: int) -> nn.Module:
-    return _drawn(Convolution(inputs, outputs, kernel_size, dilation=dilation, padding=dilation * (kernel_size // 2)))
+    padding = dilation * (kernel_size // 2)
+    return _initialized(Convolution(inputs, outputs, kernel_size, dilation=dilation, padding=padding))
 
 
-def _drawn(conv: nn.Module) -> nn.Module:
+def _initialized(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Module:
     nn.init.normal_(conv.weight, 0.0, 0.01)
     return weight_norm(conv)
+
+
+def _kernel(conv: nn.Module) -> int:
+    assert isinstance(conv, (nn.Conv1d, nn.ConvTranspose1d))
+    return conv.kernel_size[0]
+
+
+def _first(padding: str | tuple[int, ...]) -> int:
+    assert not isinstance(padding, str), "convolutions here have a padding in samples"
+    return padding[0]
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""A voice that speaks while its units are still coming."""
+"""Synthesis of speech while its units are still being generated."""
 
 import numpy as np
 import torch
@@ -9,14 +9,14 @@ from zoo.vocoder.vocoder import Vocoder
 
 
 class IncrementalVocoder:
-    """Speaks tokens as they come; joined, the pieces are what the vocoder makes of all of them at once.
+    """Synthesizes tokens as they arrive; concatenated, the chunks are what the vocoder makes of all tokens at once.
 
-    A sample is spoken once nothing that may follow can change it: the duration of a unit depends on its neighbors, and a
-    sample on as many frames as the generator can see.
+    A sample is returned as soon as no later token can change it: the duration of a unit depends on its neighbors, and
+    a sample on the frames within the generator's context.
 
     Args:
-        vocoder: With a duration predictor.
-        speaker: Name or index; the default one if None.
+        vocoder: Vocoder with a duration predictor.
+        speaker: Name or index of the speaker; the default one if None.
 
     Raises:
         ValueError: Without a duration predictor.
@@ -24,57 +24,64 @@ class IncrementalVocoder:
 
     def __init__(self, vocoder: Vocoder, speaker: str | int | None = None) -> None:
         if vocoder.durations is None:
-            raise ValueError("this vocoder has no duration predictor, so it cannot speak the units of a language model")
-        self.vocoder, self.speaker = vocoder, speaker
+            raise ValueError(
+                "this vocoder has no duration predictor, so it cannot synthesize the units of a language model"
+            )
+        self.vocoder = vocoder
+        self.speaker = speaker
+        self.duration_reach = vocoder.durations.reach
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, with other speech."""
+        """Start with other speech."""
         self.tokens: Tokens | None = None
-        self.spoken = 0
+        self.num_returned = 0  # frames whose samples have been returned
 
     @torch.inference_mode()
     def __call__(self, tokens: Tokens, ends: bool = False) -> Tensor:
-        """Take the next tokens and return what can be spoken by now, (N,), possibly nothing.
+        """Take the next tokens and return the samples that they complete, (N,), possibly none.
 
         Args:
-            tokens: Those that are new; none is allowed.
+            tokens: New tokens; may be empty.
             ends: Whether they are the last.
         """
-        self.tokens = (
-            tokens
-            if self.tokens is None
-            else Tokens(
-                tokens.streams,
-                *(
-                    np.concatenate(both)
-                    for both in ((self.tokens.stream, tokens.stream), (self.tokens.unit, tokens.unit))
-                ),
-            )
-        )
-        first = self.vocoder.streams[0].prefix
-        certain = len(self.tokens.of(first)) - (0 if ends else self._later_units())
-        if certain <= 0 or not all(len(self.tokens.of(s.prefix)) for s in self.vocoder.streams if not ends):
+        if self.tokens is not None:
+            tokens = _concatenate(self.tokens, tokens)
+        self.tokens = tokens
+        phonetic = tokens.of(self.vocoder.streams[0].prefix)
+        # The durations of the last units may still change.
+        num_certain = len(phonetic)
+        if not ends:
+            num_certain -= self.duration_reach
+        # Before a stream has its first unit, it is not known what holds at the phonetic units so far.
+        has_all_streams = ends or all(len(tokens.of(stream.prefix)) for stream in self.vocoder.streams)
+        if num_certain <= 0 or not has_all_streams:
             return torch.zeros(0, device=self.vocoder.device)
-        return self._speak(certain, ends)
+        return self._synthesize(tokens, num_certain, ends)
 
-    def _later_units(self) -> int:
-        """Units after one that its duration depends on."""
-        return sum(conv.kernel_size[0] // 2 for conv in self.vocoder.durations.convs)
-
-    def _speak(self, certain: int, ends: bool) -> Tensor:
-        frames = self.vocoder.frames(self.tokens)
-        phonetic = torch.from_numpy(self.tokens.of(self.vocoder.streams[0].prefix)).to(self.vocoder.device)
-        reach, samples = self.vocoder.generator.context_units, self.vocoder.generator.samples_per_unit
-        known = int(self.vocoder.predicted(phonetic)[:certain].sum())
-        until = known if ends else known - reach
-        if until <= self.spoken:
+    def _synthesize(self, tokens: Tokens, num_certain: int, ends: bool) -> Tensor:
+        """Return the new samples that depend only on the first ``num_certain`` phonetic units."""
+        generator = self.vocoder.generator
+        context = generator.context_units
+        samples = generator.samples_per_unit
+        frames = self.vocoder.frames(tokens)
+        phonetic = torch.from_numpy(tokens.of(self.vocoder.streams[0].prefix)).to(self.vocoder.device)
+        num_known = int(self.vocoder.predicted(phonetic)[:num_certain].sum())  # frames whose units are certain
+        until = num_known if ends else num_known - context
+        if until <= self.num_returned:
             return torch.zeros(0, device=self.vocoder.device)
-        start = max(0, self.spoken - reach)
-        units = {prefix: row[:known].unsqueeze(0) for prefix, row in frames.items()}
-        chosen = self.vocoder._choices([self.speaker], [None])
-        melody = self.vocoder.generator.melody(units, *chosen)
-        waveform = self.vocoder.generator.part(units, *chosen, melody, start, min(until + reach, known))[0]
-        piece = waveform[(self.spoken - start) * samples : (until - start) * samples].clone()
-        self.spoken = until
-        return piece
+        units = {prefix: row[:num_known].unsqueeze(0) for prefix, row in frames.items()}  # (1, T)
+        speaker, style = self.vocoder.choose([self.speaker], [None])
+        contour = generator.predict_contour(units, speaker, style)
+        start = max(0, self.num_returned - context)
+        end = min(until + context, num_known)
+        waveform = generator.synthesize_chunk(units, speaker, style, contour, start, end)[0]
+        chunk = waveform[(self.num_returned - start) * samples : (until - start) * samples].clone()
+        self.num_returned = until
+        return chunk
+
+
+def _concatenate(earlier: Tokens, later: Tokens) -> Tokens:
+    stream = np.concatenate([earlier.stream, later.stream])
+    unit = np.concatenate([earlier.unit, later.unit])
+    return Tokens(later.streams, stream, unit)

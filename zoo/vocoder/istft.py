@@ -1,7 +1,8 @@
-"""Units to waveform by an inverse short-time Fourier transform: far cheaper than upsampling sample by sample."""
+"""Units to a waveform by an inverse short-time Fourier transform: far cheaper than upsampling to single samples."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -9,17 +10,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.vocoder.generator import Generator, split_config
-from zoo.vocoder.harmonic_source import CENTRE_HZ, F0Contour, HarmonicSource, PitchHead
+from zoo.vocoder.harmonic_source import CENTER_HZ, F0Contour, HarmonicSource, PitchHead
+
+MAX_LOG_MAGNITUDE = 5.0  # bounds the exponential of a magnitude
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then two linear layers, around a shortcut (Liu et al. 2022)."""
+    """Depthwise convolution over time, then two linear layers, around a shortcut (Liu et al. 2022).
+
+    Args:
+        channels: Width of the block.
+        hidden: Width between the linear layers.
+        kernel_size: Odd kernel size of the depthwise convolution.
+        scale: Initial factor on the output before it is added to the input.
+    """
 
     def __init__(self, channels: int, hidden: int, kernel_size: int, scale: float) -> None:
         super().__init__()
         self.depthwise = nn.Conv1d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
         self.norm = nn.LayerNorm(channels)
-        self.expand, self.contract = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+        self.expand = nn.Linear(channels, hidden)
+        self.contract = nn.Linear(hidden, channels)
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,27 +57,32 @@ class ConvNeXtSizes:
 
 
 class ISTFTGenerator(Generator):
-    """ConvNeXt blocks at the unit rate and one head that gives the spectra of all frames of a unit (after Vocos, Siuzdak 2023).
+    """ConvNeXt blocks at the unit rate and a head that predicts the spectra of all frames of a unit (after Vocos,
+    Siuzdak 2023).
 
-    A network at the unit rate cannot carry the phase of a voice. With ``harmonics``, a small head tells F0 and voicing, tones of
-    that pitch are made, and the network tells what to make of them at each frequency, besides the spectra of its own (a source and
-    a filter, as in Wang et al. 2019, here in the frequency domain).
+    A network at the unit rate cannot carry the phase of a voice. With ``harmonics``, a small head predicts F0 and
+    voicing, from which a source of tones at the multiples of F0 is made; the network predicts the magnitude of the
+    source at each frequency, and adds spectra of its own (source and filter, as in Wang et al. 2019, here in the
+    frequency domain).
 
     Args:
-        streams: Number of units by prefix; the first is the phonetic one, which durations are predicted from.
-        unit_rate: Units per second; every stream comes repeated to this rate.
-        num_speakers: 0 for a voice that nothing chooses.
-        num_styles: 0 unless an utterance has a style besides its streams.
+        streams: Number of units by prefix; the first is the phonetic one, from which durations are predicted.
+        unit_rate: Units per second; the units of every stream are repeated to this rate.
+        num_speakers: Number of speakers; 0 for a single voice.
+        num_styles: Number of styles of a whole utterance, beside the streams; 0 for none.
         embedding_dim: Width of each embedding.
         backbone: Sizes of the ConvNeXt blocks. Defaults to ``ConvNeXtSizes()``.
         frames_per_unit: Spectra per unit; they divide its samples.
-        overlap: Frames that share a sample: the transform is ``overlap`` hops long.
-        sample_rate: Of the waveform, in Hz.
-        harmonics: The most tones in the source; those above half the sample rate are left out. 0 for no source.
+        overlap: Frames that overlap at a sample: the transform is ``overlap`` hops long. Even.
+        sample_rate: Sample rate of the waveform in Hz.
+        harmonics: Largest number of tones in the source; those above half the sample rate are left out. 0 for no
+            source.
 
     Raises:
         ValueError: Where the sizes do not fit each other.
     """
+
+    window: Tensor
 
     def __init__(
         self,
@@ -95,24 +111,30 @@ class ISTFTGenerator(Generator):
             "sample_rate": sample_rate,
             "harmonics": harmonics,
         }
-        channels, kernel_size, num_blocks = backbone.channels, backbone.kernel_size, backbone.num_blocks
+        channels = backbone.channels
+        kernel_size = backbone.kernel_size
         if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2 or kernel_size % 2 == 0:
             raise ValueError(
-                f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an even number of "
-                f"samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd kernel_size"
+                f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an "
+                f"even number of samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd "
+                "kernel_size"
             )
-        self.frames_per_unit, self.hop = frames_per_unit, self.samples_per_unit // frames_per_unit
-        self.fft_size, self.frame_rate = overlap * self.hop, sample_rate / self.hop
+        self.frames_per_unit = frames_per_unit
+        self.hop = self.samples_per_unit // frames_per_unit
+        self.fft_size = overlap * self.hop
+        self.frame_rate = sample_rate / self.hop
         self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
         self.first_norm = nn.LayerNorm(channels)
+        scale = 1 / backbone.num_blocks
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, backbone.hidden, kernel_size, 1 / num_blocks) for _ in range(num_blocks)
+            ConvNeXtBlock(channels, backbone.hidden, kernel_size, scale) for _ in range(backbone.num_blocks)
         )
         self.last_norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
-        self._start_in_phase()
+        self._initialize_phases()
         self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
-        self.context_units = (num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
+        # All convolutions, and the neighboring frames that overlap.
+        self.context_units = (backbone.num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
         if harmonics:
             self._add_source(harmonics, channels, kernel_size)
 
@@ -128,15 +150,21 @@ class ISTFTGenerator(Generator):
         self.from_pitch = nn.Linear(2 * self.frames_per_unit, channels)
         self.filter = nn.Linear(channels, self.frames_per_unit * (self.fft_size // 2 + 1))
         nn.init.constant_(self.filter.bias, -1.0)
+        # The head sees units beyond those of the first convolution, which takes its predictions in.
         self.context_units += max(0, self.pitch.reach - kernel_size // 2)
 
     @torch.no_grad()
-    def _start_in_phase(self) -> None:
-        """Let each bin go on from frame to frame as a tone of its frequency, and quietly: frames that cancel each other teach little."""
-        bins, frames = torch.arange(self.fft_size // 2 + 1), torch.arange(self.frames_per_unit)
-        size, phase = self.head.bias.view(self.frames_per_unit, 2, -1).unbind(1)
-        size.fill_(-3.0)
+    def _initialize_phases(self) -> None:
+        """Start with quiet frames in which each bin continues from frame to frame as a tone of its frequency.
+
+        With random phases overlapping frames cancel each other, and the gradient carries little information.
+        """
+        bins = torch.arange(self.fft_size // 2 + 1)
+        frames = torch.arange(self.frames_per_unit)
+        magnitude, phase = self.head.bias.view(self.frames_per_unit, 2, -1).unbind(1)  # (frames, bins) each
+        magnitude.fill_(-3.0)
         start = 2 * torch.pi * torch.rand(len(bins))
+        # Bin k turns k / fft_size of a cycle a sample, hence hop * k / fft_size of a cycle a frame.
         phase.copy_(start + 2 * torch.pi * self.hop / self.fft_size * torch.outer(frames, bins))
         self.head.weight.view(self.frames_per_unit, 2, len(bins), -1)[:, 1].mul_(0.1)
 
@@ -146,37 +174,43 @@ class ISTFTGenerator(Generator):
         speaker: Tensor | None = None,
         style: Tensor | None = None,
         mask: Tensor | None = None,
-        melody: F0Contour | None = None,
+        contour: F0Contour | None = None,
     ) -> Tensor:
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit).
 
         Args:
-            units: By prefix, all at the unit rate.
-            speaker: Index, (B,); where there is a choice.
-            style: Index, (B,); where there is a choice.
-            mask: True where there are units, (B, T); rows come out as if each were alone. None: everywhere.
-            melody: Of every frame, where there is a source; what the units tell if None.
+            units: Units by prefix, all at the unit rate.
+            speaker: Speaker indices (B,), where there are several.
+            style: Style indices (B,), where there are several.
+            mask: True where there are units, (B, T); each row is synthesized as if it were alone. None for everywhere.
+            contour: F0 contour (B, T * frames_per_unit) of the source; predicted from the units if None.
         """
         embedded = self.embed(units, speaker, style)  # (B, width, T)
-        keep = _keep(embedded, mask)
-        x = self.first_norm(self.first(embedded * keep.transpose(1, 2)).transpose(1, 2)) * keep
+        keep = _keep(embedded, mask)  # (B, T, 1)
+        x = self.first_norm(self.first(embedded * keep.transpose(1, 2)).transpose(1, 2)) * keep  # (B, T, C)
         if self.harmonics:
-            melody = self.melody(units, speaker, style, mask) if melody is None else melody
-            x = (
-                x + self.from_pitch(melody.features().unflatten(1, (-1, self.frames_per_unit)).flatten(2).to(x.dtype))
-            ) * keep
+            contour = self.predict_contour(units, speaker, style, mask) if contour is None else contour
+            assert contour is not None, "a generator with harmonics predicts a contour"
+            # The features of all frames of a unit, concatenated: (B, T, 2 * frames_per_unit).
+            features = contour.features().unflatten(1, (-1, self.frames_per_unit)).flatten(2)
+            x = (x + self.from_pitch(features.to(x.dtype))) * keep
         for block in self.blocks:
             x = block(x) * keep
-        x = self.last_norm(x)
-        size, phase = self.head(x).float().unflatten(-1, (self.frames_per_unit, 2, -1)).unbind(-2)
-        spectra = torch.polar(size.clamp(max=5.0).exp(), phase)  # (B, T, frames, fft_size / 2 + 1)
-        if self.harmonics:
-            size = self.filter(x).float().unflatten(-1, (self.frames_per_unit, -1))
-            spectra = spectra + size.clamp(max=5.0).exp() * self.source(melody).unflatten(1, (-1, self.frames_per_unit))
-        spectra = spectra * keep.unsqueeze(2)
-        return self._overlap_add(spectra.flatten(1, 2), keep.float().repeat_interleave(self.frames_per_unit, dim=1))
+        spectra = self._spectra(self.last_norm(x), contour) * keep.unsqueeze(2)
+        keep_frames = keep.float().repeat_interleave(self.frames_per_unit, dim=1)
+        return self._overlap_add(spectra.flatten(1, 2), keep_frames)
 
-    def predicted_pitch(
+    def _spectra(self, x: Tensor, contour: F0Contour | None) -> Tensor:
+        """Return complex spectra (B, T, frames_per_unit, fft_size / 2 + 1) of the features (B, T, C) of units."""
+        magnitude, phase = self.head(x).float().unflatten(-1, (self.frames_per_unit, 2, -1)).unbind(-2)
+        spectra = torch.polar(magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), phase)
+        if self.harmonics:
+            filters = self.filter(x).float().unflatten(-1, (self.frames_per_unit, -1))
+            source = self.source(contour).unflatten(1, (-1, self.frames_per_unit))
+            spectra = spectra + filters.clamp(max=MAX_LOG_MAGNITUDE).exp() * source
+        return spectra
+
+    def predict_pitch(
         self,
         units: dict[str, Tensor],
         speaker: Tensor | None = None,
@@ -184,12 +218,20 @@ class ISTFTGenerator(Generator):
         mask: Tensor | None = None,
         precision: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
-        """Octaves above ``CENTRE_HZ`` and logits of being voiced, (B, T * frames_per_unit) each; arguments as of a call."""
+        """Return octaves above ``CENTER_HZ`` and logits of being voiced, (B, T * frames_per_unit) each.
+
+        Args:
+            units: Units (B, T) by prefix, all at the unit rate.
+            speaker: Speaker indices (B,), where there are several.
+            style: Style indices (B,), where there are several.
+            mask: True where there are units, (B, T); None for everywhere.
+            precision: Precision to compute in.
+        """
         embedded = self.embed(units, speaker, style).to(precision)
         return self.pitch(embedded, _keep(embedded, mask))
 
     @torch.no_grad()
-    def melody(
+    def predict_contour(
         self,
         units: dict[str, Tensor],
         speaker: Tensor | None = None,
@@ -198,44 +240,59 @@ class ISTFTGenerator(Generator):
     ) -> F0Contour | None:
         if not self.harmonics:
             return None
-        # The phase sums up what is told: in single precision, it would tell which other units were worked on at the same time.
-        octaves, logits = self.predicted_pitch(units, speaker, style, mask, torch.float64)
-        return F0Contour.of(CENTRE_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
+        # The phase is a sum over all frames before: in single precision, rounding errors that depend on which units are
+        # processed together would add up to an audible difference between a stream and a call.
+        octaves, logits = self.predict_pitch(units, speaker, style, mask, torch.float64)
+        return F0Contour.of(CENTER_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
 
-    def part(
+    def synthesize_chunk(
         self,
         units: dict[str, Tensor],
         speaker: Tensor | None,
         style: Tensor | None,
-        melody: F0Contour | None,
+        contour: F0Contour | None,
         start: int,
         end: int,
     ) -> Tensor:
-        window = {prefix: each[:, start:end] for prefix, each in units.items()}
-        return self(
-            window,
-            speaker,
-            style,
-            melody=melody and melody.part(start * self.frames_per_unit, end * self.frames_per_unit),
-        )
+        chunk = {prefix: stream[:, start:end] for prefix, stream in units.items()}
+        if contour is not None:
+            contour = contour.part(start * self.frames_per_unit, end * self.frames_per_unit)
+        return self(chunk, speaker, style, contour=contour)
 
     def _overlap_add(self, spectra: Tensor, keep: Tensor) -> Tensor:
-        """Map spectra (B, F, fft_size / 2 + 1) to samples (B, F * hop); frames with ``keep`` 0, (B, F, 1), count for nothing."""
+        """Return the samples (B, F * hop) of overlapping frames.
+
+        Each frame is windowed; the sum of the windowed frames is divided by the sum of the squared windows.
+
+        Args:
+            spectra: Complex spectra (B, F, fft_size / 2 + 1); 0 for frames that are not kept.
+            keep: 1 for frames that are kept, else 0, (B, F, 1): the others add nothing to the sum of windows.
+        """
         frames = torch.fft.irfft(spectra, self.fft_size) * self.window  # (B, F, fft_size)
-        weights = self.window.square() * keep
-        samples, envelope = (_fold(x, self.hop) for x in (frames, weights))
+        weights = self.window.square() * keep  # (B, F, fft_size)
+        samples = _add_frames(frames, self.hop)
+        envelope = _add_frames(weights, self.hop)
+        # The first frame is centered on the first hop: what its window covers before that is cut off, as at the end.
         margin = (self.fft_size - self.hop) // 2
         inside = slice(margin, margin + spectra.shape[1] * self.hop)
         return samples[:, inside] / envelope[:, inside].clamp(min=1e-6)
 
 
 def _keep(x: Tensor, mask: Tensor | None) -> Tensor:
-    """1 where there are units, else 0: (B, T, 1) for x (B, C, T)."""
-    return x.new_ones(x.shape[0], x.shape[2], 1) if mask is None else mask.unsqueeze(-1).to(x.dtype)
+    """Return 1 where there are units, else 0: (B, T, 1) for x (B, C, T)."""
+    if mask is None:
+        return x.new_ones(x.shape[0], x.shape[2], 1)
+    return mask.unsqueeze(-1).to(x.dtype)
 
 
-def _fold(frames: Tensor, hop: int) -> Tensor:
-    """Add frames (B, F, N) that start ``hop`` samples apart: (B, (F - 1) * hop + N)."""
+def _add_frames(frames: Tensor, hop: int) -> Tensor:
+    """Add frames (B, F, N) that start ``hop`` samples apart: (B, (F - 1) * hop + N).
+
+    A frame is cut into N / hop blocks of ``hop`` samples. Block i of frame f lands in block f + i of the result, so
+    that the i-th blocks of all frames, shifted by i, are added at once.
+    """
     batch, count, length = frames.shape
-    pieces = frames.reshape(batch, count, length // hop, hop)
-    return sum(F.pad(pieces[:, :, i], (0, 0, i, length // hop - 1 - i)) for i in range(length // hop)).flatten(1)
+    num_blocks = length // hop
+    blocks = frames.reshape(batch, count, num_blocks, hop)
+    shifted = [F.pad(blocks[:, :, i], (0, 0, i, num_blocks - 1 - i)) for i in range(num_blocks)]
+    return reduce(torch.add, shifted).flatten(1)

@@ -1,40 +1,51 @@
 """Losses of the unit vocoder, named as they are logged."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.vocoder.discriminators import DiscriminatorOutput
-from zoo.vocoder.harmonic_source import CENTRE_HZ
+from zoo.vocoder.harmonic_source import CENTER_HZ
 
 
-def discriminator_loss(real: Sequence[DiscriminatorOutput], made: Sequence[DiscriminatorOutput]) -> Tensor:
-    """Least squares towards 1 for real and 0 for made speech, summed over discriminators (Mao et al. 2017)."""
-    return sum((1 - r.score).square().mean() + m.score.square().mean() for r, m in zip(real, made))
+def discriminator_loss(real: Sequence[DiscriminatorOutput], generated: Sequence[DiscriminatorOutput]) -> Tensor:
+    """Least squares towards 1 for real and 0 for generated speech, summed over discriminators (Mao et al. 2017)."""
+    losses = []
+    for of_real, of_generated in zip(real, generated, strict=True):
+        losses.append((1 - of_real.score).square().mean() + of_generated.score.square().mean())
+    return reduce(torch.add, losses)
 
 
-def adversarial_loss(made: Sequence[DiscriminatorOutput]) -> Tensor:
-    """Least squares towards 1 for made speech, summed over discriminators."""
-    return sum((1 - m.score).square().mean() for m in made)
+def adversarial_loss(generated: Sequence[DiscriminatorOutput]) -> Tensor:
+    """Least squares towards 1 for generated speech, summed over discriminators (Mao et al. 2017)."""
+    losses = [(1 - output.score).square().mean() for output in generated]
+    return reduce(torch.add, losses)
 
 
-def feature_loss(real: Sequence[DiscriminatorOutput], made: Sequence[DiscriminatorOutput]) -> Tensor:
+def feature_loss(real: Sequence[DiscriminatorOutput], generated: Sequence[DiscriminatorOutput]) -> Tensor:
     """Mean absolute difference of the discriminators' features, summed over layers (Kumar et al. 2019)."""
-    return sum(F.l1_loss(b, a.detach()) for r, m in zip(real, made) for a, b in zip(r.features, m.features))
+    losses = []
+    for of_real, of_generated in zip(real, generated, strict=True):
+        for real_layer, generated_layer in zip(of_real.features, of_generated.features, strict=True):
+            losses.append(F.l1_loss(generated_layer, real_layer.detach()))
+    return reduce(torch.add, losses)
 
 
-def mel_loss(real: Tensor, made: Tensor) -> Tensor:
+def mel_loss(real: Tensor, generated: Tensor) -> Tensor:
     """Mean absolute difference of log-mel spectrograms (B, M, F)."""
-    return F.l1_loss(made, real)
+    return F.l1_loss(generated, real)
 
 
 def duration_loss(predicted: Tensor, frames: Tensor) -> Tensor:
-    """Mean squared error of log(1 + frames), without the first and the last run of each row, whose length is cut by chance.
+    """Mean squared error of log(1 + frames) of the inner runs of each row.
+
+    The first and the last run of a row are left out: the segment cuts them at an arbitrary place.
 
     Args:
-        predicted: log(1 + frames), (B, R).
+        predicted: Predicted log(1 + frames), (B, R).
         frames: Frames of each run, (B, R); 0 where a row has ended.
     """
     inner = inner_runs(frames)
@@ -43,22 +54,26 @@ def duration_loss(predicted: Tensor, frames: Tensor) -> Tensor:
 
 
 def pitch_losses(octaves: Tensor, logits: Tensor, frequency: Tensor, voiced: Tensor) -> dict[str, Tensor]:
-    """``f0``, octaves off where voiced, and ``voicing``, a cross entropy, as means over all frames: those of equal parts of a batch are its own.
+    """Return the losses of predicted F0 and voicing by the names they are logged under.
+
+    ``f0`` is the absolute error in octaves where voiced, ``voicing`` a binary cross entropy. Both are means over all
+    frames, voiced or not, so that the mean over equal parts of a batch is that of the batch.
 
     Args:
-        octaves: Told, above the middle of voices, (B, F).
-        logits: Of being voiced, (B, F).
-        frequency: Hz, (B, F).
-        voiced: (B, F).
+        octaves: Predicted octaves above ``CENTER_HZ``, (B, F).
+        logits: Predicted logits of being voiced, (B, F).
+        frequency: F0 of the speech in Hz, (B, F).
+        voiced: Whether the speech is voiced, (B, F).
     """
-    off = (octaves.float() - torch.log2(frequency / CENTRE_HZ)).abs()
+    errors = (octaves.float() - torch.log2(frequency / CENTER_HZ)).abs()
     return {
-        "f0": torch.where(voiced, off, 0.0).mean(),
+        "f0": torch.where(voiced, errors, 0.0).mean(),
         "voicing": F.binary_cross_entropy_with_logits(logits.float(), voiced.float()),
     }
 
 
 def inner_runs(frames: Tensor) -> Tensor:
-    """True for the runs between the first and the last of each row: (B, R) -> (B, R)."""
+    """Return True for the runs between the first and the last of each row: (B, R) -> (B, R)."""
     positions = torch.arange(frames.shape[1], device=frames.device)
-    return (positions > 0) & (positions < (frames > 0).sum(dim=1, keepdim=True) - 1)
+    last = (frames > 0).sum(dim=1, keepdim=True) - 1  # (B, 1)
+    return (positions > 0) & (positions < last)

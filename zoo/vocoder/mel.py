@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as HiFi-GAN takes them: one function for the loss, the metric and the pictures."""
+"""Log-mel spectrograms as in HiFi-GAN, for the loss, the metric and the images."""
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,15 @@ class LogMel(nn.Module):
     """Natural log of a mel spectrogram of magnitudes, floored at 1e-5 (Kong et al. 2020, HiFi-GAN).
 
     Args:
-        sample_rate: Of the waveforms, in Hz.
-        num_mels: Bands on the Slaney mel scale, each of unit area.
+        sample_rate: Sample rate of the waveforms, in Hz.
+        num_mels: Number of bands on the Slaney mel scale, each of unit area.
         fft_size: Samples per window (Hann) and per transform.
         hop: Samples between frames.
         max_frequency: Upper edge of the highest band in Hz; half the sample rate if None.
     """
+
+    bands: Tensor
+    window: Tensor
 
     def __init__(
         self,
@@ -26,7 +29,8 @@ class LogMel(nn.Module):
         max_frequency: float | None = None,
     ) -> None:
         super().__init__()
-        self.fft_size, self.hop = fft_size, hop
+        self.fft_size = fft_size
+        self.hop = hop
         bands = melscale_fbanks(
             fft_size // 2 + 1,
             0.0,
@@ -43,18 +47,16 @@ class LogMel(nn.Module):
         """Map (B, N) samples to (B, num_mels, N // hop).
 
         Raises:
-            ValueError: Where the waveform is too short to be mirrored at its ends.
+            ValueError: Where the waveform is too short to be reflected at its ends.
         """
         margin = (self.fft_size - self.hop) // 2
         if waveform.shape[-1] <= margin:
-            raise ValueError(
-                f"{waveform.shape[-1]} samples are too few for a mel spectrogram; it takes more than {margin}"
-            )
-        with torch.autocast(waveform.device.type, enabled=False):  # half precision would show in the logarithm
+            raise ValueError(f"{waveform.shape[-1]} samples are too few for a mel spectrogram: want more than {margin}")
+        with torch.autocast(waveform.device.type, enabled=False):  # the logarithm would amplify half precision's errors
             padded = F.pad(waveform.float().unsqueeze(1), (margin, margin), mode="reflect").squeeze(1)
             spectrum = torch.stft(
                 padded, self.fft_size, self.hop, window=self.window, center=False, return_complex=True
             )
             power = spectrum.real.square() + spectrum.imag.square()
-            magnitude = (power + 1e-9).sqrt()  # the root has no gradient at 0
+            magnitude = (power + 1e-9).sqrt()  # the square root has no finite gradient at 0
             return (self.bands @ magnitude).clamp(min=1e-5).log()

@@ -1,4 +1,4 @@
-"""A loss of what a speech tokenizer hears in made speech: whether it is the units that the speech was made of."""
+"""A loss on the units that a speech tokenizer gives generated speech."""
 
 from typing import Any
 
@@ -6,42 +6,54 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 
 
 class UnitConsistencyLoss(nn.Module):
-    """Cross entropy of the phonetic units that a tokenizer hears, against those that the speech was made of.
+    """Cross entropy of a tokenizer's phonetic units of generated speech with the units it was generated from.
 
-    The tokenizer is frozen; its encoder and quantizer pass the gradient on. Blanks of a CTC quantizer are left out of account.
+    The tokenizer is frozen; the gradient flows through its encoder and quantizer. Blanks of a CTC quantizer are
+    ignored.
 
     Args:
-        tokenizer: The one whose units the vocoder speaks.
-        weight: Of the loss, beside 45 for the mel loss.
+        tokenizer: Tokenizer whose units the vocoder synthesizes.
+        weight: Weight of the loss, beside 45 for the mel loss.
+
+    Raises:
+        ValueError: Where the first stream of the tokenizer is not made by ``PhoneticUnits``.
     """
 
     def __init__(self, tokenizer: UnitTokenizer, weight: float = 3.0) -> None:
         super().__init__()
         self.weight = weight
         extractor = next(iter(tokenizer.extractors.values()))
-        self._parts = [
-            extractor.encoder,
-            extractor.quantizer,
-        ]  # in a list: not to be trained, nor saved with the vocoder
-        for part in self._parts:
-            part.requires_grad_(False)
+        if not isinstance(extractor, PhoneticUnits):
+            raise ValueError(
+                f"the first stream of the tokenizer is of {type(extractor).__name__}: want zoo.speech.phonetic_units."
+                "PhoneticUnits, through whose encoder and quantizer a gradient can flow"
+            )
+        # In a list, so that their weights are neither trained nor saved with the vocoder.
+        self._frozen = [(extractor.encoder.requires_grad_(False), extractor.quantizer.requires_grad_(False))]
 
-    def forward(self, made: Tensor, batch: dict[str, Any]) -> Tensor:
-        """Nats a unit.
+    def forward(self, generated: Tensor, batch: dict[str, Any]) -> Tensor:
+        """Return the cross entropy in nats per unit.
 
         Args:
-            made: Speech (B, N).
-            batch: Has ``units`` by prefix (B, T), the phonetic ones first.
+            generated: Generated speech (B, N).
+            batch: Has ``units`` (B, T) by prefix, the phonetic ones first.
         """
         units = next(iter(batch["units"].values()))
-        with torch.inference_mode(False):  # weights that a validation had moved could not be learned through
-            encoder, quantizer = (part.to(made.device) for part in self._parts)
-        with torch.autocast(made.device.type, enabled=False):
-            features = torch.stack(encoder.batch(list(made.float())))  # (B, T, dim)
-            log_probs = quantizer.log_probs(features)[..., : quantizer.size].log_softmax(-1)
+        device = generated.device
+        encoder, quantizer = self._frozen[0]
+        # Weights that were moved in inference mode, as in validation, would not let a gradient pass.
+        with torch.inference_mode(False):
+            encoder = encoder.to(device)
+            quantizer = quantizer.to(device)
+        with torch.autocast(device.type, enabled=False):
+            features = torch.stack(encoder.batch(list(generated.float())))  # (B, T, dim)
+            log_probs = quantizer.log_probs(features)[..., : quantizer.size].log_softmax(-1)  # (B, T, units)
         frames = min(log_probs.shape[1], units.shape[1])  # an encoder may have no frame for the very end
-        return F.nll_loss(log_probs[:, :frames].flatten(0, 1), units[:, :frames].flatten(), ignore_index=quantizer.size)
+        predictions = log_probs[:, :frames].flatten(0, 1)
+        targets = units[:, :frames].flatten()
+        return F.nll_loss(predictions, targets, ignore_index=quantizer.size)

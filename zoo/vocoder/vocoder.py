@@ -1,4 +1,4 @@
-"""A trained vocoder: units in, voice out."""
+"""A trained vocoder: from units to a waveform."""
 
 import json
 import random
@@ -11,19 +11,21 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.rnn import pad_sequence
 
 from zoo.files import atomic_file, write_text
-from zoo.suggestions import listed, suggest
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
 from zoo.vocoder.hifigan import HiFiGANGenerator
 from zoo.vocoder.istft import ISTFTGenerator
-from zoo.vocoder.unit_inputs import at_rate, beside, check_lengths, filled
+from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate, check_lengths, fill_missing
+from zoo.vocoder.voices import Choices
 
 GENERATORS: dict[str, type[Generator]] = {"HiFiGANGenerator": HiFiGANGenerator, "ISTFTGenerator": ISTFTGenerator}
-CONFIG, WEIGHTS = "vocoder.json", "model.safetensors"
+CONFIG = "vocoder.json"
+WEIGHTS = "model.safetensors"
 
 Units = str | Tokens | Mapping[str, Any]
 
@@ -31,24 +33,28 @@ Units = str | Tokens | Mapping[str, Any]
 class Vocoder(nn.Module):
     """Generator, duration predictor, and the names of what they were trained on; for inference, in evaluation mode.
 
-    Units are given as ``"[Hu12][Hu7]"``, as tokens, or as sequences of integers by prefix. Tokens are one of each
-    phonetic unit, whose durations are to be predicted; pitch and style hold until the next. Sequences hold one of each
-    stream per phonetic unit where durations are predicted, otherwise the raw units of each stream at its own rate.
+    Units are given as ``"[Hu12][Hu7]"``, as tokens, or as sequences of integers by prefix. Tokens have each phonetic
+    unit once, and its duration is predicted; a pitch or style unit is in effect until the next. Sequences have one
+    unit of each stream per phonetic unit where durations are predicted, otherwise the raw units of each stream at its
+    own rate.
 
     Args:
-        generator: Taken over.
-        streams: The tokenizer's; those of the generator are used.
-        durations: Without one, only raw units can be spoken.
+        generator: Generator; put into evaluation mode.
+        streams: Streams of the tokenizer, among them those of the generator.
+        durations: Duration predictor; without one, only raw units can be synthesized.
         speakers: Names of the generator's first speakers.
-        styles: Names of its first styles of a whole utterance.
-        default_speaker: Index used where none is asked for.
-        default_style: Likewise.
-        missing: Units, by prefix, of which one stands in for a stream that has none at all.
-        contract: Of the tokens it was trained on; saved beside the weights.
+        styles: Names of the generator's first styles of a whole utterance.
+        default_speaker: Index of the speaker that is used where none is given.
+        default_style: Index of the style that is used where none is given.
+        missing: Units by prefix, of which one replaces a stream that is missing as a whole.
+        contract: Contract of the tokens that it was trained on; saved beside the weights.
 
     Raises:
         ValueError: Where the streams are not those of the generator.
     """
+
+    generator: Generator
+    durations: DurationPredictor | None
 
     def __init__(
         self,
@@ -63,26 +69,20 @@ class Vocoder(nn.Module):
         contract: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        by_prefix = {stream.prefix: stream for stream in streams}
-        for prefix, size in generator.streams.items():
-            if prefix not in by_prefix or by_prefix[prefix].size != size:
-                raise ValueError(
-                    f"the generator has {size} {prefix} units, the tokenizer {by_prefix.get(prefix) or 'no such stream'}"
-                )
-        self.streams = tuple(by_prefix[prefix] for prefix in generator.streams)
-        if abs(self.streams[0].rate - generator.unit_rate) > 1e-6:
-            raise ValueError(
-                f"the generator takes {generator.unit_rate:g} units a second, but {self.streams[0].prefix} has {self.streams[0].rate:g}"
-            )
-        self.generator, self.durations = generator, durations
-        self.speakers, self.styles = list(speakers), list(styles)
-        self.default_speaker, self.default_style = default_speaker, default_style
+        self.streams = _streams_of(generator, streams)
+        self.generator = generator
+        self.durations = durations
+        self.speakers = list(speakers)
+        self.styles = list(styles)
+        self.default_speaker = default_speaker
+        self.default_style = default_style
         self.missing = {prefix: list(units) for prefix, units in (missing or {}).items()}
         self.contract = contract or {}
         self.eval()
 
     @property
     def sample_rate(self) -> int:
+        """Sample rate of the waveforms, in Hz."""
         return self.generator.sample_rate
 
     @property
@@ -98,14 +98,14 @@ class Vocoder(nn.Module):
         predict_durations: bool = True,
         rng: random.Random | None = None,
     ) -> Tensor:
-        """Speak: the waveform (N,) at ``sample_rate``.
+        """Synthesize a waveform (N,) at ``sample_rate``.
 
         Args:
             units: A string, tokens, or sequences by prefix.
-            speaker: Name or index; ``default_speaker`` if None.
+            speaker: Name or index of the speaker; ``default_speaker`` if None.
             style: Name or index of the style of the whole utterance; ``default_style`` if None.
-            predict_durations: False for raw units, one a frame.
-            rng: Chooses among several stand-ins for a missing stream; the first is taken if None.
+            predict_durations: False for raw units, one per frame.
+            rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
             ValueError: Unknown unit, speaker or style; no units; lengths that do not fit.
@@ -121,26 +121,41 @@ class Vocoder(nn.Module):
         predict_durations: bool = True,
         rng: random.Random | None = None,
     ) -> list[Tensor]:
-        """Speak several at once, each as if it were alone: waveforms (N,) of their own lengths."""
-        for name, given in (("speakers", speakers), ("styles", styles)):
-            if given is not None and len(given) != len(units):
-                raise ValueError(f"{len(given)} {name} for {len(units)} utterances: give one for each, or None for all")
+        """Synthesize several utterances at once, each as if it were alone.
+
+        Args:
+            units: Units of each utterance.
+            speakers: Speaker of each utterance; ``default_speaker`` for all if None.
+            styles: Style of each utterance; ``default_style`` for all if None.
+            predict_durations: False for raw units, one per frame.
+            rng: Chooses among the units that may replace a missing stream; the first is taken if None.
+
+        Returns:
+            Waveforms (N,) of their own lengths.
+
+        Raises:
+            ValueError: As for a call; or the numbers of units, speakers and styles differ.
+        """
+        for name, choices in (("speakers", speakers), ("styles", styles)):
+            if choices is not None and len(choices) != len(units):
+                raise ValueError(
+                    f"{len(choices)} {name} for {len(units)} utterances: give one for each, or None for all"
+                )
         if not units:
             return []
-        rows = [self.frames(each, predict_durations, rng) for each in units]
-        speaker, style = self._choices(speakers or [None] * len(rows), styles or [None] * len(rows))
+        rows = [self.frames(utterance, predict_durations, rng) for utterance in units]
+        speaker, style = self.choose(speakers or [None] * len(rows), styles or [None] * len(rows))
         lengths = [len(next(iter(row.values()))) for row in rows]
-        padded = {
-            prefix: nn.utils.rnn.pad_sequence([row[prefix] for row in rows], batch_first=True)
-            for prefix in self.generator.streams
-        }
+        padded = {}
+        for prefix in self.generator.streams:
+            padded[prefix] = pad_sequence([row[prefix] for row in rows], batch_first=True)  # (B, T)
         mask = None
         if min(lengths) < max(lengths):
-            mask = torch.arange(max(lengths), device=self.device) < torch.tensor(lengths, device=self.device).unsqueeze(
-                1
-            )
+            ends = torch.tensor(lengths, device=self.device).unsqueeze(1)
+            mask = torch.arange(max(lengths), device=self.device) < ends  # (B, T)
         waveforms = self.generator(padded, speaker, style, mask)  # (B, N)
-        return [row[: length * self.generator.samples_per_unit].clone() for row, length in zip(waveforms, lengths)]
+        samples = self.generator.samples_per_unit
+        return [waveform[: length * samples].clone() for waveform, length in zip(waveforms, lengths, strict=True)]
 
     def stream(
         self,
@@ -151,99 +166,122 @@ class Vocoder(nn.Module):
         chunk_units: int = 50,
         rng: random.Random | None = None,
     ) -> Iterator[Tensor]:
-        """Speak piece by piece; joined, the pieces are what a call returns.
+        """Synthesize in chunks; concatenated, they are what a call returns.
 
-        Each piece is made with as much of its neighbors as the generator can see, so memory does not grow with length
-        (a generator with harmonics first looks for the melody of all units, which takes little).
+        Each chunk is computed with as many neighboring units as its samples depend on, so memory does not grow with
+        length. (A generator with harmonics first predicts the F0 contour of all units, which takes little.)
 
         Args:
-            units: As for a call, as are the others.
-            speaker: Name or index.
-            style: Name or index.
-            predict_durations: False for raw units, one a frame.
-            chunk_units: Units at the unit rate in each piece.
-            rng: Chooses among stand-ins for a missing stream.
+            units: A string, tokens, or sequences by prefix.
+            speaker: Name or index of the speaker; ``default_speaker`` if None.
+            style: Name or index of the style of the whole utterance; ``default_style`` if None.
+            predict_durations: False for raw units, one per frame.
+            chunk_units: Units at the unit rate in each chunk.
+            rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
             ValueError: At once, as for a call.
         """
         if chunk_units < 1:
             raise ValueError(f"chunk_units must be at least 1, got {chunk_units}")
-        return self._pieces(self.frames(units, predict_durations, rng), *self._choices([speaker], [style]), chunk_units)
+        frames = self.frames(units, predict_durations, rng)
+        speakers, styles = self.choose([speaker], [style])
+        return self._chunks(frames, speakers, styles, chunk_units)
 
     @torch.inference_mode()
-    def _pieces(
+    def _chunks(
         self, frames: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, chunk_units: int
     ) -> Iterator[Tensor]:
-        total, reach, samples = (
-            len(next(iter(frames.values()))),
-            self.generator.context_units,
-            self.generator.samples_per_unit,
-        )
-        units = {prefix: row.unsqueeze(0) for prefix, row in frames.items()}
-        melody = self.generator.melody(units, speaker, style)
+        total = len(next(iter(frames.values())))
+        context = self.generator.context_units
+        samples = self.generator.samples_per_unit
+        units = {prefix: row.unsqueeze(0) for prefix, row in frames.items()}  # (1, T)
+        contour = self.generator.predict_contour(units, speaker, style)
         for start in range(0, total, chunk_units):
-            end, first = min(start + chunk_units, total), max(0, start - reach)
-            waveform = self.generator.part(units, speaker, style, melody, first, min(end + reach, total))[0]
+            end = min(start + chunk_units, total)
+            # Synthesize units ``first`` to ``last``, and keep the samples of ``start`` to ``end``.
+            first = max(0, start - context)
+            last = min(end + context, total)
+            waveform = self.generator.synthesize_chunk(units, speaker, style, contour, first, last)[0]
             yield waveform[(start - first) * samples : (end - first) * samples].clone()
 
     @torch.inference_mode()
     def frames(
         self, units: Units, predict_durations: bool = True, rng: random.Random | None = None
     ) -> dict[str, Tensor]:
-        """Units of every stream at the unit rate, (T,) by prefix: what the generator speaks.
+        """Return the units of every stream at the unit rate, (T,) by prefix: the input of the generator.
+
+        Args:
+            units: A string, tokens, or sequences by prefix.
+            predict_durations: False for raw units, one per frame.
+            rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
             ValueError: Unknown unit; no units; lengths that do not fit; no duration predictor.
         """
         tokens = parse(units, self.streams) if isinstance(units, str) else units
         raw = not isinstance(tokens, Tokens) and not predict_durations
-        rows = filled(
-            beside(tokens, self.streams) if isinstance(tokens, Tokens) else tokens, self.streams, self.missing, raw, rng
-        )
+        sequences = align_to_phonetic(tokens, self.streams) if isinstance(tokens, Tokens) else tokens
+        rows = fill_missing(sequences, self.streams, self.missing, raw, rng)
         check_lengths(rows, self.streams, raw)
         first = self.streams[0]
         if raw:
-            rows = {
-                s.prefix: at_rate(rows[s.prefix], s.rate, first.rate, len(rows[first.prefix])) for s in self.streams
-            }
-        placed = {prefix: torch.from_numpy(row).to(self.device) for prefix, row in rows.items()}
+            length = len(rows[first.prefix])
+            for stream in self.streams:
+                rows[stream.prefix] = at_rate(rows[stream.prefix], stream.rate, first.rate, length)
+        on_device = {prefix: torch.from_numpy(row).to(self.device) for prefix, row in rows.items()}
         if not predict_durations:
-            return placed
-        repeats = self.predicted(placed[first.prefix])
-        return {prefix: row.repeat_interleave(repeats) for prefix, row in placed.items()}
+            return on_device
+        repeats = self.predicted(on_device[first.prefix])
+        return {prefix: row.repeat_interleave(repeats) for prefix, row in on_device.items()}
 
     @torch.inference_mode()
     def predicted(self, units: Tensor) -> Tensor:
-        """Predicted frames of each phonetic unit: (N,) -> (N,) int64, at least 1."""
+        """Return the predicted frames of each phonetic unit: (N,) -> (N,) int64, at least 1.
+
+        Raises:
+            ValueError: Where there is no duration predictor.
+        """
         if self.durations is None:
             raise ValueError(
-                "this vocoder has no duration predictor: give it raw units, one a frame, and predict_durations=False"
+                "this vocoder has no duration predictor: give it raw units, one per frame, and predict_durations=False"
             )
         return self.durations.frames(self.generator.phonetic(units.unsqueeze(0)))[0]
 
-    def _choices(
+    def choose(
         self, speakers: Sequence[str | int | None], styles: Sequence[str | int | None]
     ) -> tuple[Tensor | None, Tensor | None]:
-        of = self.generator
-        speaker = [_index("speaker", s, self.speakers, of.num_speakers, self.default_speaker) for s in speakers]
-        style = [_index("style", s, self.styles, of.num_styles, self.default_style) for s in styles]
+        """Return the indices of speakers and styles, (B,) each; None where the generator has none to choose from.
+
+        Args:
+            speakers: Name or index of each speaker; None for the default one.
+            styles: Name or index of each style; None for the default one.
+
+        Raises:
+            ValueError: Where a speaker or style is unknown.
+        """
+        generator = self.generator
+        known_speakers = Choices("speaker", self.speakers, generator.num_speakers, self.default_speaker)
+        known_styles = Choices("style", self.styles, generator.num_styles, self.default_style)
+        speaker_indices = [known_speakers.index(speaker) for speaker in speakers]
+        style_indices = [known_styles.index(style) for style in styles]
         return (
-            torch.tensor(speaker, device=self.device) if of.num_speakers else None,
-            torch.tensor(style, device=self.device) if of.num_styles else None,
+            torch.tensor(speaker_indices, device=self.device) if generator.num_speakers else None,
+            torch.tensor(style_indices, device=self.device) if generator.num_styles else None,
         )
 
     def save(self, folder: Path) -> None:
         """Write ``vocoder.json``, ``model.safetensors`` and ``contract.json``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         with atomic_file(folder / WEIGHTS) as temporary:
-            save_file({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, temporary)
+            save_file(weights, temporary)
         config = {
             "generator": {"class": type(self.generator).__name__, **self.generator.config},
             "weight_norm": any(is_parametrized(module) for module in self.generator.modules()),
             "durations": self.durations.config if self.durations else None,
-            "streams": [asdict(s) for s in self.streams],
+            "streams": [asdict(stream) for stream in self.streams],
             "speakers": self.speakers,
             "styles": self.styles,
             "default_speaker": self.default_speaker,
@@ -254,12 +292,12 @@ class Vocoder(nn.Module):
         write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path | str, fold_weight_norm: bool = True) -> "Vocoder":
+    def load(cls, folder: Path, fold_weight_norm: bool = True) -> "Vocoder":
         """Read what ``save`` wrote.
 
         Args:
-            folder: Filled by ``save``.
-            fold_weight_norm: False to go on training.
+            folder: Folder filled by ``save``.
+            fold_weight_norm: False to train further.
 
         Raises:
             FileNotFoundError: Where there is no vocoder.
@@ -275,17 +313,16 @@ class Vocoder(nn.Module):
         generator = GENERATORS[name].from_config(config["generator"])
         if not config["weight_norm"]:
             generator.remove_weight_norm()
-        durations = DurationPredictor(**config["durations"]) if config["durations"] else None
         vocoder = cls(
             generator,
-            [Stream(**s) for s in config["streams"]],
-            durations,
-            config["speakers"],
-            config["styles"],
-            config["default_speaker"],
-            config["default_style"],
-            config["missing"],
-            read_contract(folder) if (folder / FILE).is_file() else None,
+            streams=[Stream(**stream) for stream in config["streams"]],
+            durations=DurationPredictor(**config["durations"]) if config["durations"] else None,
+            speakers=config["speakers"],
+            styles=config["styles"],
+            default_speaker=config["default_speaker"],
+            default_style=config["default_style"],
+            missing=config["missing"],
+            contract=read_contract(folder) if (folder / FILE).is_file() else None,
         )
         vocoder.load_state_dict(load_file(folder / WEIGHTS))
         if fold_weight_norm:
@@ -293,16 +330,18 @@ class Vocoder(nn.Module):
         return vocoder
 
 
-def _index(kind: str, asked: str | int | None, names: Sequence[str], count: int, default: int) -> int:
-    if asked is None:
-        return default
-    if count == 0:
-        raise ValueError(f"{kind} {asked!r}: this vocoder has no {kind} to choose")
-    if isinstance(asked, str):
-        if asked in names:
-            return names.index(asked)
-        choices = listed(list(names)) if names else "no names, only numbers"
-        raise ValueError(f"no {kind} {asked!r}; {suggest(asked, names, f'this vocoder has {choices}')}")
-    if not 0 <= asked < count:
-        raise ValueError(f"{kind} {asked} is out of range: this vocoder has 0 to {count - 1}")
-    return int(asked)
+def _streams_of(generator: Generator, streams: Sequence[Stream]) -> tuple[Stream, ...]:
+    """Return the generator's streams among those of a tokenizer, in the generator's order."""
+    by_prefix = {stream.prefix: stream for stream in streams}
+    for prefix, size in generator.streams.items():
+        if prefix not in by_prefix or by_prefix[prefix].size != size:
+            raise ValueError(
+                f"the generator has {size} {prefix} units, the tokenizer {by_prefix.get(prefix) or 'no such stream'}"
+            )
+    chosen = tuple(by_prefix[prefix] for prefix in generator.streams)
+    phonetic = chosen[0]
+    if abs(phonetic.rate - generator.unit_rate) > 1e-6:
+        raise ValueError(
+            f"the generator takes {generator.unit_rate:g} units a second, but {phonetic.prefix} has {phonetic.rate:g}"
+        )
+    return chosen

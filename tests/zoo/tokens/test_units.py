@@ -4,7 +4,7 @@ import pytest
 from zoo.interop.spiritlm.strings import KEYS, string_to_units, units_to_string
 from zoo.interop.spiritlm.strings import STREAMS as SPIRIT
 from zoo.tokens.units import Stream, merge, parse, runs, unmerge
-from zoo.vocoder.unit_inputs import beside
+from zoo.vocoder.unit_inputs import align_to_phonetic
 
 SUBSETS = [SPIRIT[:1], SPIRIT[:2], SPIRIT[::2], SPIRIT]
 
@@ -133,7 +133,7 @@ def test_a_string_is_read_as_the_official_code_reads_it(seed):
     draw = np.random.default_rng(seed)
     tokens = parse(str(merge(raw(SPIRIT, draw, seconds=1 + draw.uniform(0, 20)), SPIRIT)), SPIRIT)
     official = string_to_units(str(tokens))
-    held = beside(tokens, SPIRIT)
+    held = align_to_phonetic(tokens, SPIRIT)
     assert {KEYS[prefix]: " ".join(map(str, row)) for prefix, row in held.items()} == official
     assert " ".join(map(str, tokens.of("Hu"))) == official["hubert"]
 

@@ -8,7 +8,7 @@ from zoo.vocoder import (
     ConvNeXtSizes,
     ISTFTGenerator,
 )
-from zoo.vocoder.harmonic_source import CENTRE_HZ, F0Contour, HarmonicSource, PitchHead, frames_of_f0, sum_of_cosines
+from zoo.vocoder.harmonic_source import CENTER_HZ, F0Contour, HarmonicSource, PitchHead, f0_of_frames, sum_of_cosines
 from zoo.vocoder.losses import pitch_losses
 
 GENERATOR = ISTFTGenerator(
@@ -103,7 +103,7 @@ class Ruler(F0Extractor):
 
 @pytest.mark.parametrize("hop, away", [(160, 0.0), (320, 0.0), (40, 2.5), (200, 2.5)])
 def test_f0_is_taken_in_the_middle_of_each_frame(hop, away):
-    frequency, voiced = frames_of_f0(torch.zeros(2, 3200), Ruler(), hop)
+    frequency, voiced = f0_of_frames(torch.zeros(2, 3200), Ruler(), hop)
     assert frequency.shape == voiced.shape == (2, 3200 // hop)
     started = hop // 2 / 16  # the ruler begins in the middle of the first frame, ms
     middles = (torch.arange(3200 // hop) + 0.5) * hop / 16
@@ -111,13 +111,13 @@ def test_f0_is_taken_in_the_middle_of_each_frame(hop, away):
 
 
 def test_speech_without_a_voice_has_a_usable_f0():
-    frequency, voiced = frames_of_f0(torch.zeros(1, 1600), Autocorrelation(), 160)
-    assert not voiced.any() and (frequency == CENTRE_HZ).all()
+    frequency, voiced = f0_of_frames(torch.zeros(1, 1600), Autocorrelation(), 160)
+    assert not voiced.any() and (frequency == CENTER_HZ).all()
 
 
 def test_losses_are_of_octaves_and_of_voicing():
     frequency, voiced = (
-        torch.tensor([[CENTRE_HZ, 2 * CENTRE_HZ, 40.0, 80.0]]),
+        torch.tensor([[CENTER_HZ, 2 * CENTER_HZ, 40.0, 80.0]]),
         torch.tensor([[True, True, False, False]]),
     )
     losses = pitch_losses(torch.zeros(1, 4), torch.tensor([[9.0, 9.0, -9.0, 9.0]]), frequency, voiced)
@@ -144,7 +144,7 @@ def test_what_is_told_is_what_is_spoken():
     generator.pitch.out.bias.data = torch.tensor([0.5] * 4 + [3.0] * 4)  # half an octave up, voiced
     torch.nn.init.constant_(generator.filter.bias, 2.0)
     track = Autocorrelation()(generator({"Hu": torch.arange(30)[None] % 4})[0].detach())
-    told = CENTRE_HZ * 2 ** (2.5 * np.tanh(0.2))
+    told = CENTER_HZ * 2 ** (2.5 * np.tanh(0.2))
     assert track.voiced[10:-10].all() and torch.allclose(
         track.frequency[10:-10], torch.tensor(told, dtype=torch.float32), rtol=5e-3
     )

@@ -23,7 +23,7 @@ def test_every_discriminator_judges_any_length(discriminators):
 def test_losses_are_least_squares(discriminators):
     real, made = discriminators(torch.randn(2, 2560)), discriminators(torch.randn(2, 2560))
     assert discriminator_loss(real, made).item() == pytest.approx(
-        sum(((r.score - 1) ** 2).mean() + (m.score**2).mean() for r, m in zip(real, made)).item()
+        sum(((r.score - 1) ** 2).mean() + (m.score**2).mean() for r, m in zip(real, made, strict=True)).item()
     )
     assert adversarial_loss(made).item() == pytest.approx(sum(((m.score - 1) ** 2).mean() for m in made).item())
     assert feature_loss(real, real).item() == 0 and feature_loss(real, made).item() > 0

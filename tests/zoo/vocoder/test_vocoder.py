@@ -16,7 +16,7 @@ from zoo.vocoder import (
     ISTFTGenerator,
     Vocoder,
 )
-from zoo.vocoder.unit_inputs import at_rate, beside
+from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate
 
 STREAMS = (Stream("Hu", 20, 25.0), Stream("Pi", 8, 12.5), Stream("St", 4, 1.0, dedup=False))
 SIZES = {stream.prefix: stream.size for stream in STREAMS}
@@ -80,7 +80,9 @@ def test_streaming_equals_a_call(kind):
 def test_a_batch_equals_calls(kind):
     vocoder = make(kind=kind)
     several = ["[St1][Pi2][Hu3][Hu4]", "[St1][Pi2][Hu5]", "[Pi1][Hu3][Hu4][Pi7][Hu6][Hu9]"]
-    for waveform, units, speaker in zip(vocoder.batch(several, ["ann", 3, None]), several, ["ann", 3, None]):
+    for waveform, units, speaker in zip(
+        vocoder.batch(several, ["ann", 3, None]), several, ["ann", 3, None], strict=True
+    ):
         assert torch.allclose(waveform, vocoder(units, speaker), atol=1e-5)
 
 
@@ -137,7 +139,7 @@ def test_raw_units_are_repeated_to_the_phonetic_rate():
 def test_tokens_are_those_of_the_raw_units():
     raw = {"Hu": np.array([1, 1, 2, 3, 3, 3]), "Pi": np.array([4, 5, 5]), "St": np.array([2])}
     tokens = merge(raw, STREAMS)
-    aligned = beside(tokens, STREAMS)
+    aligned = align_to_phonetic(tokens, STREAMS)
     assert (
         aligned["Hu"].tolist() == [1, 2, 3]
         and aligned["Pi"].tolist() == [4, 5, 5]
@@ -147,7 +149,7 @@ def test_tokens_are_those_of_the_raw_units():
 
 
 def test_a_stream_before_its_first_unit_takes_that_unit():
-    assert beside(parse("[Hu1][Pi4][Hu2][Pi5][Hu3]", STREAMS), STREAMS)["Pi"].tolist() == [4, 4, 5]
+    assert align_to_phonetic(parse("[Hu1][Pi4][Hu2][Pi5][Hu3]", STREAMS), STREAMS)["Pi"].tolist() == [4, 4, 5]
 
 
 def test_a_missing_stream_has_a_stand_in_or_is_an_error():
@@ -178,7 +180,7 @@ def test_a_missing_stream_has_a_stand_in_or_is_an_error():
         (
             {"Hu": [1] * 9, "Pi": [1] * 2, "St": [1]},
             {"predict_durations": False},
-            "2 Pi units at 12.5 a second do not go with 9 Hu",
+            "2 Pi units at 12.5 a second do not fit 9 Hu",
         ),
         ("[St1][Pi1][Hu1]", {"speaker": "bop"}, "did you mean 'bob'"),
         ("[St1][Pi1][Hu1]", {"speaker": "zoe"}, "this vocoder has ann, bob"),

@@ -1,0 +1,15 @@
+"""What a trainer has that its type does not state."""
+
+from typing import Any
+
+import lightning as L
+
+
+def data_module_of(trainer: L.Trainer) -> Any:
+    """Return the DataModule that is trained on."""
+    return trainer.datamodule  # pyrefly: ignore[missing-attribute]  # set by Lightning as training starts
+
+
+def add_callbacks(trainer: L.Trainer, *callbacks: L.Callback) -> None:
+    """Append callbacks to those of a trainer."""
+    trainer.callbacks.extend(callbacks)  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
