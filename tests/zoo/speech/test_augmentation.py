@@ -102,9 +102,11 @@ def test_noise_has_the_requested_snr_and_slope(snr):
 
 def test_synthetic_room_has_the_requested_decay_and_direct_ratio():
     response = SyntheticRooms(0.5, 0.5, 3.0, 3.0).sample(16000, seeded_generator())
-    level = lambda start: (
-        10 * torch.log10(response[int(start * 16000) : int((start + 0.05) * 16000)].square().mean()).item()
-    )
+
+    def level(start):
+        section = response[int(start * 16000) : int((start + 0.05) * 16000)]
+        return 10 * torch.log10(section.square().mean()).item()
+
     assert response[0] == 1.0 and level(0.05) - level(0.3) == pytest.approx(60 / 0.5 * 0.25, abs=3)
     assert -10 * torch.log10(response[1:].square().sum()).item() == pytest.approx(3.0, abs=0.7)
 

@@ -116,10 +116,10 @@ def test_batch_equals_single_waveforms(kind, extractors):
             0.1 * torch.sin(2 * torch.pi * 310 * seconds) * (seconds > 0.2),
         ]
     )
-    for track, waveform in zip(extractors[kind].batch(waveforms), waveforms):
+    for track, waveform in zip(extractors[kind].batch(waveforms), waveforms, strict=True):
         alone = extractors[kind](waveform)
         assert torch.equal(track.voiced, alone.voiced) and torch.allclose(track.frequency, alone.frequency, rtol=1e-4)
-    for track, waveform in zip(extractors[kind].batch(waveforms, frame_step=2), waveforms):
+    for track, waveform in zip(extractors[kind].batch(waveforms, frame_step=2), waveforms, strict=True):
         alone = extractors[kind](waveform)
         assert track.voiced.shape == (51,) and (track.voiced == alone.voiced[::2]).float().mean() > 0.9
         both = track.voiced & alone.voiced[::2]

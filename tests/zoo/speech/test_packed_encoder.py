@@ -126,7 +126,7 @@ def test_bfloat16_is_equal_in_a_batch_and_close_to_float32(kind):
         together = in_bfloat16.batch(waveforms)
         assert all(
             torch.equal(in_bfloat16(waveform), row) and row.dtype == torch.float32
-            for waveform, row in zip(waveforms, together)
+            for waveform, row in zip(waveforms, together, strict=True)
         )
         error = torch.cat(together) - torch.cat(in_float32.batch(waveforms))
         assert 0 < error.square().mean().sqrt() < 0.02 * torch.cat(together).std()
@@ -166,10 +166,12 @@ def test_networks_with_an_adapter_are_run_by_transformers():
     network = Wav2Vec2Model(config).eval()
     assert not has_packed_form(network) and has_packed_form(small_network())
     encoder, waveforms = HubertEncoder(network, None), noises([4000, 9000])
-    for row, waveform in zip(encoder.batch(waveforms), waveforms):
+    for row, waveform in zip(encoder.batch(waveforms), waveforms, strict=True):
         assert torch.equal(row, network(waveform[None]).last_hidden_state[0])
 
 
 def test_filterbank_batch_equals_single_utterances_bit_by_bit():
     encoder, waveforms = FilterbankEncoder(), noises(random_lengths(20, 1280, 40000))
-    assert all(torch.equal(encoder(waveform), row) for waveform, row in zip(waveforms, encoder.batch(waveforms)))
+    assert all(
+        torch.equal(encoder(waveform), row) for waveform, row in zip(waveforms, encoder.batch(waveforms), strict=True)
+    )
