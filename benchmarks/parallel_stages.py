@@ -1,9 +1,10 @@
-"""How much faster the language models of the comparison are trained two at a time, a core each, than one after another on both.
+"""Measure the speedup of training the comparison's language models two at a time, each on one core.
 
     python benchmarks/parallel_stages.py [--steps 60] [--models 4] [--rounds 3]
 
-The recipe is compare/base_vs_expressive, cut down to Base's units and models, of little speech. Both ways take turns, each with the same command
-and another ``jobs``; the time is that of the whole command, of which some seconds are the start of Python.
+The recipe is compare/base_vs_expressive, reduced to the units and models of Base and to little speech. The runs with
+``jobs=1`` and ``jobs=2`` alternate; the time is that of the whole command, which includes some seconds of Python's
+start-up.
 """
 
 import argparse
@@ -35,40 +36,37 @@ def recipe(models: int, steps: int) -> dict:
     return kept | {"stages": stages, "tokenizers": {"Base": content["tokenizers"]["Base"]}}
 
 
-def seconds(*command: str) -> float:
-    started = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "recipes.commands.cli", "run", *command],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return time.monotonic() - started
+def time_command(*arguments: str) -> float:
+    """Duration of ``zoo run`` in seconds."""
+    start = time.monotonic()
+    command = [sys.executable, "-m", "spiritlm_zoo", "run", *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--models", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=60, help="training steps of each model")
+    parser.add_argument("--models", type=int, default=4, help="number of models")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of the measurement")
     arguments = parser.parse_args()
+    seconds: dict[int, list[float]] = {1: [], 2: []}  # by number of jobs
     with tempfile.TemporaryDirectory() as folder:
-        file, out = Path(folder, "models.yaml"), Path(folder, "run")
+        file = Path(folder, "models.yaml")
+        out = Path(folder, "run")
         OmegaConf.save(recipe(arguments.models, arguments.steps), file)
         for stage in UNITS:
-            seconds(str(file), f"out={out}", "--stage", stage)
-        taken = {1: [], 2: []}
+            time_command(str(file), f"out={out}", "--stage", stage)
         for _ in range(arguments.rounds):
-            for jobs, found in taken.items():
-                found.append(seconds(str(file), f"out={out}", f"jobs={jobs}"))
+            for jobs, durations in seconds.items():
+                durations.append(time_command(str(file), f"out={out}", f"jobs={jobs}"))
                 for model in out.glob("base_[0-9]*"):
                     shutil.rmtree(model)
-    ratios = np.divide(taken[1], taken[2])
-    print(
-        f"{arguments.models} models of {arguments.steps} steps, {os.cpu_count()} cores, medians of {arguments.rounds} rounds"
-    )
-    for jobs, found in taken.items():
-        print(f"jobs={jobs}  {np.median(found):6.1f} s")
+    ratios = np.divide(seconds[1], seconds[2])
+    models = f"{arguments.models} models of {arguments.steps} steps"
+    print(f"{models}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds")
+    for jobs, durations in seconds.items():
+        print(f"jobs={jobs}  {np.median(durations):6.1f} s")
     print(f"ratio   {np.median(ratios):6.2f}x ({ratios.min():.2f} to {ratios.max():.2f})")
 
 

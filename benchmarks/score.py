@@ -3,11 +3,11 @@
     python benchmarks/score.py [--items 40] [--rounds 5] [--run runs/quickstart] [--device cuda]
 
 With ``--run``, first the model of a run and its own cloze in all four directions. Then a 4-way cloze as long as
-StoryCloze, of random tokens: a prompt of four sentences (60 text tokens, or 240 speech tokens, some 13 seconds) and four
-endings (12, or 55), in each of the four directions. Methods alternate, and a ratio is the median over rounds, with the
-lowest and the highest: of wall-clock time, and of CPU time, which is more reliable on a busy machine. The last methods
-have weights in bfloat16, as ``zoo evaluate --precision bf16-true`` has; the number of items in which another ending wins
-is printed.
+StoryCloze, of random tokens: a prompt of four sentences (60 text tokens, or 240 speech tokens, some 13 seconds) and
+four endings (12, or 55), in each of the four directions. Methods alternate, and a ratio is the median over rounds, with
+the lowest and the highest: of wall-clock time, and of CPU time, which is more reliable on a busy machine. The last
+methods have weights in bfloat16, as ``zoo evaluate --precision bf16-true`` has; the number of items in which another
+ending wins is printed.
 
 On a GPU a network of the size of Llama with 1B parameters is scored as well, and nothing in float32 is rounded to TF32.
 """
