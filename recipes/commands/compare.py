@@ -15,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FOLDER",
         help="tokenizers, the baseline first; a repeated name is another seed of the same tokenizer",
     )
-    parser.add_argument("--corpus", type=Path, required=True, help="folder filled by a corpus stage")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        required=True,
+        help="folder of recorded speech, as a recipe's corpus= takes it, or folder filled by a corpus stage",
+    )
     parser.add_argument("--split", default="dev", help="split of the corpus (default: dev)")
     parser.add_argument("--limit", type=int, help="largest number of utterances (default: all)")
     parser.add_argument(
@@ -37,14 +42,11 @@ def main(args: argparse.Namespace) -> None:
             f"{' '.join(args.tokenizers)}: want NAME=FOLDER, such as Base=runs/a/tokenizer/tokenizer; repeat a name "
             "for another seed of the same tokenizer"
         )
-    if not (args.corpus / "corpus.json").is_file():
-        raise FileNotFoundError(
-            f"--corpus {args.corpus}: no corpus.json there; name the folder that a corpus stage filled"
-        )
     from recipes.stages.comparison import measure_tokenizers
     from recipes.stages.comparison_report import write_comparison
     from zoo.speech.augmentation import Augmentation, ColoredNoise, Noise, PitchShift, TimeStretch
 
+    corpus = _prepared(args.corpus, args.out / "corpus")
     units = args.out / "units"
     units.mkdir(parents=True, exist_ok=True)
     augmentations: dict[str, Augmentation] = {
@@ -52,7 +54,23 @@ def main(args: argparse.Namespace) -> None:
         "pitch shift": PitchShift(),
         "time stretch": TimeStretch(),
     }
-    lines = measure_tokenizers(units, args.corpus, folders, augmentations, (args.split,), args.limit, args.seed)
-    lines |= write_comparison(units, args.out, args.corpus, " and ".join(folders), {"units": units})
+    lines = measure_tokenizers(units, corpus, folders, augmentations, (args.split,), args.limit, args.seed)
+    lines |= write_comparison(units, args.out, corpus, " and ".join(folders), {"units": units})
     for name, line in lines.items():
         print(f"{name}: {line}")
+
+
+def _prepared(corpus: Path, out: Path) -> Path:
+    """Return the folder of a prepared corpus: ``corpus`` itself, or ``out``, which gets the manifests of its speech."""
+    from recipes.stages.corpus import prepare_corpus
+    from zoo.corpora import open_corpus
+
+    if (corpus / "corpus.json").is_file():
+        return corpus
+    if not corpus.exists():
+        raise FileNotFoundError(
+            f"--corpus {corpus}: there is no such folder, and no corpus.json there; "
+            "name a folder of recorded speech, or one that a corpus stage filled"
+        )
+    prepare_corpus(out, open_corpus(corpus))
+    return out
