@@ -19,8 +19,8 @@ ROOT = HERE / "bundled" if (HERE / "bundled").is_dir() else HERE.parent
 class OwnPackages:
     """A finder of ``sys.meta_path`` that resolves the four names to this project's packages.
 
-    Modules inside the packages are found as usual. It has no base class because importing ``importlib.abc`` would take a
-    third of the time that `zoo --help` takes.
+    Modules inside the packages are found as usual. It has no base class because importing ``importlib.abc`` would take
+    a third of the time that `zoo --help` takes.
     """
 
     def find_spec(

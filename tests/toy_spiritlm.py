@@ -1,6 +1,7 @@
 """Official-format phonetic checkpoints of any size and option, with random weights, and what they should give, worked out slowly."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def write_quantizer(
     step, draw = upstream_dim - (vocab_size + 1), torch.Generator().manual_seed(seed)
     widths = [dim, dim - math.floor(step / 4), dim - math.floor(step / 2), vocab_size + 1]
     weights = {}
-    for i, (before, after) in enumerate(zip(widths, widths[1:])):
+    for i, (before, after) in enumerate(pairwise(widths)):
         weights[f"{2 * i}.weight"] = 2 * before**-0.5 * torch.randn(after, before, generator=draw)
         weights[f"{2 * i}.bias"] = 0.1 * torch.randn(after, generator=draw)
     weights["4.bias"][-1] += 1.0  # so that there are blanks

@@ -87,7 +87,7 @@ def train(
     """Count to max_steps, from where it stopped."""
     CALLS.append("train")
     logging.getLogger("zoo.fake").info("training starts")
-    warnings.warn("a library is worried")
+    warnings.warn("a library is worried", stacklevel=2)
     NETWORKS.append(network)
     count = out / "count"
     if "train" in FAULTS:

@@ -19,7 +19,7 @@ from zoo.language.speech_text_model import load_language_model
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 from zoo.tokens.units import parse
 
-MODELS = dict(zip(("base", "expressive"), NAMES))
+MODELS = dict(zip(("base", "expressive"), NAMES, strict=True))
 WAV_STRIDE = 8
 
 
@@ -64,7 +64,7 @@ def ranges(ids: list[int]) -> list[list[int]]:
 def assert_outputs(outputs: list, case: dict[str, Any]) -> None:
     want = case.get("outputs", case.get("out"))
     assert [output.kind for output in outputs] == [one["type"] for one in want]
-    for output, one in zip(outputs, want):
+    for output, one in zip(outputs, want, strict=True):
         if output.kind == "TEXT":
             assert output.content == one["content"]
         else:

@@ -38,7 +38,7 @@ def test_words_get_the_frames_of_their_letters():
     path = "--aa-n--n-aa----b-eeen-"
     found = aligner.align(heard(path), ["Anna", "BEN"])
     assert [word for word, _, _ in found] == ["Anna", "BEN"]
-    for (_, start, end), (first, last) in zip(found, ((2, 12), (16, 22))):
+    for (_, start, end), (first, last) in zip(found, ((2, 12), (16, 22)), strict=True):
         assert (start, end) == pytest.approx((first * 0.02, last * 0.02), abs=1e-3)
 
 
