@@ -9,42 +9,42 @@ from recipes.engine.renamed import renamed_argument, renamed_path, renamed_targe
 from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
 
-OLD_TARGETS = """
-recipes.stages.adaptation.check_fit
-recipes.stages.compare.measure_language_models
-recipes.stages.compare.measure_resynthesis
-recipes.stages.compare.measure_tokenizers
-recipes.stages.compare_report.write_comparison
-recipes.stages.compare_unseen.measure_unseen_speakers
-recipes.stages.texts.tokenise_texts
-recipes.stages.tokens.tokenise_corpus
-recipes.stages.variants.train_variants
-zoo.alignment.Aligned
-zoo.alignment.mms_aligner
-zoo.corpora.SpeakersLeftOut
-zoo.corpora.corpus_or
-zoo.corpora.demo.DemoCorpus
-zoo.corpora.texts.TextFiles
-zoo.language.networks.pretrained
-zoo.language.networks.trained
-zoo.language.pieces.pieces_of
-zoo.metrics.f0_of_speech.F0Errors
-zoo.speech.augmentation.ColouredNoise
-zoo.speech.f0.Centred
-zoo.speech.hubert.hubert
-zoo.speech.phonetic.PhoneticUnits.load
-zoo.speech.style.StyleClassifier
-zoo.speech.style.StyleUnits.load
-zoo.tokens.engines.LocalProcesses
-zoo.tokens.tokenizers.Base
-zoo.tokens.tokenizers.Expressive
-zoo.tokens.tokenizers.UnitTokenizer
-zoo.tokens.tokenizers.load_tokenizer
-zoo.vocoder.HeardUnits
-zoo.vocoder.UnitGenerator
-zoo.vocoder.pretrained.durations
-zoo.vocoder.pretrained.generator
-""".split()
+OLD_TARGETS = [
+    "recipes.stages.adaptation.check_fit",
+    "recipes.stages.compare.measure_language_models",
+    "recipes.stages.compare.measure_resynthesis",
+    "recipes.stages.compare.measure_tokenizers",
+    "recipes.stages.compare_report.write_comparison",
+    "recipes.stages.compare_unseen.measure_unseen_speakers",
+    "recipes.stages.texts.tokenise_texts",
+    "recipes.stages.tokens.tokenise_corpus",
+    "recipes.stages.variants.train_variants",
+    "zoo.alignment.Aligned",
+    "zoo.alignment.mms_aligner",
+    "zoo.corpora.SpeakersLeftOut",
+    "zoo.corpora.corpus_or",
+    "zoo.corpora.demo.DemoCorpus",
+    "zoo.corpora.texts.TextFiles",
+    "zoo.language.networks.pretrained",
+    "zoo.language.networks.trained",
+    "zoo.language.pieces.pieces_of",
+    "zoo.metrics.f0_of_speech.F0Errors",
+    "zoo.speech.augmentation.ColouredNoise",
+    "zoo.speech.f0.Centred",
+    "zoo.speech.hubert.hubert",
+    "zoo.speech.phonetic.PhoneticUnits.load",
+    "zoo.speech.style.StyleClassifier",
+    "zoo.speech.style.StyleUnits.load",
+    "zoo.tokens.engines.LocalProcesses",
+    "zoo.tokens.tokenizers.Base",
+    "zoo.tokens.tokenizers.Expressive",
+    "zoo.tokens.tokenizers.UnitTokenizer",
+    "zoo.tokens.tokenizers.load_tokenizer",
+    "zoo.vocoder.HeardUnits",
+    "zoo.vocoder.UnitGenerator",
+    "zoo.vocoder.pretrained.durations",
+    "zoo.vocoder.pretrained.generator",
+]
 
 
 @pytest.mark.parametrize("target", OLD_TARGETS)
