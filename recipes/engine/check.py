@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from recipes.engine.dependencies import stages_read
 from recipes.engine.errors import RecipeError, shown
 from recipes.engine.nodes import TARGET, content_of, is_node, items_of, leaves
+from recipes.engine.permissions import folder_problems, name_problems, writing_problems
 from recipes.engine.renamed import renamed_argument
 from recipes.engine.resolve import BROKEN, resolve
 from recipes.engine.signatures import Argument, made_by, signature
@@ -25,6 +26,7 @@ def check(recipe: "Recipe") -> list[str]:
         One line per problem, each once, in the order of the recipe.
     """
     problems: list[str] = []
+    out: Any = None
     nodes: dict[str, Any] = {}
     for like in [None, *recipe.runs.values()]:
         if like is not None and like.key is None:
@@ -33,10 +35,16 @@ def check(recipe: "Recipe") -> list[str]:
         resolved, unresolved = resolve(config)
         problems += unresolved
         _NodeCheck(recipe.targets, problems).visit(content_of(config), resolved, "")
+        problems += writing_problems(content_of(config), resolved, recipe.targets)
+        if like is None:
+            out = resolved.get("out")
+            problems += name_problems(resolved)
         problems += _problems_of_settings(resolved)
         for run in recipe.runs.values():
             if run.key is None and like is None or run is like:
                 nodes[run.name] = resolved["stages"][run.stage]
+    folders = {name: node.get("out") for name, node in nodes.items()}
+    problems += folder_problems(out, folders)
     problems += _problems_of_stages(recipe.runs, {name: nodes[name] for name in recipe.runs})
     return list(dict.fromkeys(problems))
 
@@ -79,6 +87,10 @@ class _NodeCheck:
         except RecipeError as error:
             self.problems.append(f"{at}.{TARGET}: {error}")
             return
+        if made_by(function) in (None, type(None)) and not at.startswith("stages."):
+            self.problems.append(
+                f"{at}.{TARGET}={target}: makes nothing; name a class, or a function that returns a value"
+            )
         known = signature(function)
         package = target.split(".")[0]
         for key, value in node.items():

@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf, errors
 
-from recipes.engine.errors import one_line, shown
+from recipes.engine.bounds import check_text
+from recipes.engine.errors import RecipeError, one_line, shown
 from recipes.engine.nodes import TARGET, content_of
 from recipes.engine.renamed import renamed_path
 from zoo.suggestions import suggest
@@ -23,8 +24,11 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
             continue
         text = os.path.expanduser(text) if text.startswith("~/") else text
         try:
+            check_text(text, key)
             value = content_of(OmegaConf.from_dotlist([f"value={text}"]))["value"]
             _set(content, key.split("."), value)
+        except RecipeError as error:
+            problems.append(str(error))
         except (yaml.YAMLError, errors.OmegaConfBaseException) as error:
             problems.append(f"{key}={text}: the value is not valid YAML: {one_line(error)[:120]}")
         except KeyError as error:

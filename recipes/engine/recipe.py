@@ -21,12 +21,18 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, errors
 
 from recipes.engine import bundled
+from recipes.engine.bounds import REFERENCE, check_text, reference_problems, size_problems
 from recipes.engine.check import check
 from recipes.engine.errors import RecipeError
-from recipes.engine.nodes import TARGET, content_of, is_node, with_defaults
+from recipes.engine.nodes import TARGET, content_of, is_node, leaves, with_defaults
 from recipes.engine.overrides import assign, override
+from recipes.engine.public_parts import PROJECT
 from recipes.engine.stage_runs import StageRun, stage_runs, view
-from recipes.engine.targets import PROJECT, Targets
+from recipes.engine.targets import Targets
+from zoo.suggestions import suggest
+
+# Names at the top of most recipes, offered for misspelled ones.
+SETTINGS = ("corpus", "source", "network", "data", "model", "trainer", "vocoder", "accelerator", "precision")
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,9 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     content = _over_base(_read(path, file), path.stem, file)
     _set_defaults(content, path.stem)
     problems = override(content, overrides)
-    problems += _problems_of_nodes(content)
-    if not isinstance(content.get("stages"), dict):
+    bounds = reference_problems(content) + size_problems(content)
+    problems += _problems_of_nodes(content) + bounds
+    if bounds or not isinstance(content.get("stages"), dict):
         raise RecipeError(*[f"{file}: {problem}" for problem in problems])
     for name, stage in content["stages"].items():
         if isinstance(stage, dict):
@@ -128,11 +135,14 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     problems += problems_of_runs + check(recipe)
     if problems:
         raise RecipeError(*dict.fromkeys(f"{file}: {problem}" for problem in problems))
+    for warning in _unused_keys(content):
+        print(f"warning: {file}: {warning}", file=sys.stderr)
     return recipe
 
 
 def _read(path: Path, file: str) -> dict[str, Any]:
     try:
+        check_text(path.read_text(encoding="utf-8"), file)
         config = OmegaConf.load(path)
     except (yaml.YAMLError, errors.OmegaConfBaseException, UnicodeDecodeError) as error:
         raise RecipeError(f"{file}: not valid YAML: " + " ".join(str(error).split())) from error
@@ -182,3 +192,14 @@ def _problems_of_nodes(content: dict[str, Any]) -> list[str]:
         if not is_node(stage):
             problems.append(f"stages.{name}: want a node with {TARGET}, got {stage!r}")
     return problems
+
+
+def _unused_keys(content: dict[str, Any]) -> list[str]:
+    """Say which values at the top of a recipe nothing refers to: misspelled, or left behind."""
+    texts = [text for _, text in leaves(content) if isinstance(text, str)]
+    references = [reference for text in texts for reference in REFERENCE.findall(text)]
+    used = {reference.strip(" .").partition(".")[0].partition("[")[0] for reference in references}
+    used |= {"name", "seed", "out", "jobs", "stages"}
+    unused = [str(key) for key in content if str(key) not in used]
+    others = [str(key) for key in content if str(key) in used]
+    return [f"{key}: nothing in the recipe refers to it; {suggest(key, [*others, *SETTINGS])}" for key in unused]

@@ -1,8 +1,8 @@
-"""Dotted names to callables, in the packages that a recipe may name.
+"""Dotted names to callables: which classes and functions a recipe may name.
 
-A recipe from a stranger must not run arbitrary code. Classes and functions of this project may be named; of the
-libraries below, public classes and their class methods, and few functions. ``--trust`` adds packages, modules or single
-names.
+A recipe from a stranger must neither run code of its own nor write where it was not told to. It may name the parts
+listed in ``public_parts``: those of this project one by one, of the libraries the classes of some modules. ``--trust``
+adds packages, modules or single names.
 """
 
 import inspect
@@ -14,62 +14,18 @@ from types import ModuleType
 from typing import Any
 
 from recipes.engine.errors import RecipeError
+from recipes.engine.public_parts import (
+    LIBRARIES,
+    LIBRARY_CLASSES,
+    LIBRARY_FUNCTIONS,
+    LIBRARY_METHODS,
+    PROJECT,
+    is_public_part,
+    public_names,
+)
 from recipes.engine.renamed import renamed_target
 from zoo.suggestions import nearest_name, suggest
 
-PROJECT = ("zoo", "datamodules", "lightningmodules", "recipes")
-LIBRARIES = (
-    "lightning",
-    "torch",
-    "torchaudio",
-    "torchmetrics",
-    "transformers",
-    "peft",
-    "lhotse",
-    "tokenizers",
-    "pathlib",
-)
-LIBRARY_FUNCTIONS = (
-    "peft.mapping_func.get_peft_model",
-    "transformers.optimization",
-    "torchmetrics.functional",
-    "torchaudio.functional",
-)
-REFUSED = (
-    "recipes.engine",
-    "recipes.commands",
-    "torch.hub",
-    "torch.package",
-    "torch.jit",
-    "torch.serialization",
-    "torch.multiprocessing",
-    "torch.testing",
-    "torch.fx",
-    "torch.onnx",
-    "torch.utils.cpp_extension",
-    "torch.utils.benchmark",
-    "torch.utils.collect_env",
-    "torch.utils.bottleneck",
-    "torch.utils.model_zoo",
-    "torch.distributed.elastic",
-    "torch.distributed.launcher",
-    "torch.distributed.run",
-    "torch.distributed.launch",
-    "torch.distributed.rpc",
-    "lightning.fabric.cli",
-    "lightning.pytorch.cli",
-    "lightning.fabric.strategies.launchers",
-    "lightning.pytorch.strategies.launchers",
-    "lightning.fabric.utilities.cloud_io",
-    "transformers.dynamic_module_utils",
-    "transformers.testing_utils",
-    "transformers.cli",
-    "transformers.commands",
-    "lhotse.bin",
-    "lhotse.tools",
-    "lhotse.caching",
-)
-REFUSED_METHODS = ("load_from_checkpoint",)
 REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision")
 
 
@@ -77,7 +33,7 @@ class Targets:
     """Finds the callables that a recipe names.
 
     Args:
-        trust: Dotted names allowed beside the project's and the libraries', with everything below them.
+        trust: Dotted names allowed beside the public parts, with everything below them.
     """
 
     def __init__(self, trust: Sequence[str] = ()) -> None:
@@ -93,7 +49,7 @@ class Targets:
         if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")) or "." not in path:
             raise RecipeError(f"want a dotted name such as zoo.module.Class, got {path!r}")
         if path not in self.located:
-            self._permit(path, path)
+            self._permit_package(path)
             found, owner = _find_or_rename(path)
             self._admit(path, found, owner)
             self.located[path] = found
@@ -102,27 +58,14 @@ class Targets:
     def trusts(self, name: str) -> bool:
         return _within(name, self.trust)
 
-    def _permit(self, path: str, name: str) -> None:
-        """Refuse ``path`` if what it leads to, ``name``, is outside what recipes may use."""
-        if self.trusts(path) or self.trusts(name):
+    def _permit_package(self, path: str) -> None:
+        """Refuse a name outside of the packages that recipes may use, before anything of it is imported."""
+        top = path.split(".")[0]
+        if self.trusts(path) or top in PROJECT + LIBRARIES:
             return
-        top = name.split(".")[0]
-        if top not in PROJECT + LIBRARIES:
-            if path != name:
-                raise RecipeError(
-                    f"{path} is {name}, which is outside the packages recipes may use; "
-                    f"if you trust this recipe: --trust {path}"
-                )
-            nearest = nearest_name(top, PROJECT + LIBRARIES)
-            remedy = f"did you mean {nearest!r}? Or," if nearest else f"those are {', '.join(PROJECT + LIBRARIES)};"
-            raise RecipeError(
-                f"{path} is outside the packages recipes may use; {remedy} if you trust it: --trust {top}"
-            )
-        private = top in LIBRARIES and any(part.startswith("_") for part in path.split("."))
-        if private or _within(name, REFUSED) or name.split(".")[-1] in REFUSED_METHODS:
-            raise RecipeError(
-                f"{path} can run arbitrary code and is refused in recipes; if you trust this recipe: --trust {path}"
-            )
+        nearest = nearest_name(top, PROJECT + LIBRARIES)
+        remedy = f"did you mean {nearest!r}? Or," if nearest else f"those are {', '.join(PROJECT + LIBRARIES)};"
+        raise RecipeError(f"{path} is outside the packages recipes may use; {remedy} if you trust it: --trust {top}")
 
     def _admit(self, path: str, found: Any, owner: Any) -> None:
         """Refuse what is no callable, or whose own home recipes may not use."""
@@ -139,15 +82,39 @@ class Targets:
                 raise RecipeError(
                     f"{path} is a method of objects: name the class {named_class} or one of its class methods"
                 )
-        home = f"{found.__module__}.{found.__qualname__}"
-        self._permit(path, home)
-        is_function = not (inspect.isclass(found) or is_class_method)
-        is_of_library = is_function and home.split(".")[0] in LIBRARIES and not _within(home, LIBRARY_FUNCTIONS)
-        if is_of_library and not (self.trusts(path) or self.trusts(home)):
+        home = home_name(found)
+        if self.trusts(path) or self.trusts(home):
+            return
+        if home.split(".")[0] in PROJECT:
+            if not is_public_part(home):
+                remedy = suggest(path.split(".")[-1], public_names())
+                raise RecipeError(
+                    f"{path} is no part that recipes may name; {remedy} If you trust this recipe: --trust {path}"
+                )
+        elif not _is_library_part(path, home, found):
             raise RecipeError(
-                f"{path} is a library's function; recipes may name libraries' classes only "
-                f"(if you trust this recipe: --trust {path})"
+                f"{path} is {home}, which recipes may not name: it could run code or write files; "
+                f"if you trust this recipe: --trust {path}"
             )
+
+
+def home_name(found: Callable) -> str:
+    """Module and qualified name of a callable; a class method is at home in the class that it is taken from."""
+    owner = getattr(found, "__self__", None)
+    if inspect.isclass(owner):
+        return f"{owner.__module__}.{owner.__qualname__}.{found.__name__}"
+    return f"{found.__module__}.{found.__qualname__}"
+
+
+def _is_library_part(path: str, home: str, found: Callable) -> bool:
+    """Whether a callable of a library is of a kind that recipes may name."""
+    if any(part.startswith("_") for part in path.split(".")):
+        return False
+    if inspect.isclass(found):
+        return _within(home, LIBRARY_CLASSES)
+    if inspect.isclass(getattr(found, "__self__", None)):
+        return _within(home, LIBRARY_CLASSES) and found.__name__ in LIBRARY_METHODS
+    return _within(home, LIBRARY_FUNCTIONS)
 
 
 def _within(name: str, prefixes: Sequence[str]) -> bool:

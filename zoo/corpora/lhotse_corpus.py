@@ -16,6 +16,7 @@ from lhotse import CutSet, SupervisionSegment
 from lhotse.cut import Cut
 from lhotse.cut.data import DataCut
 
+from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
 from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out, unreadable_reason
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
 from zoo.suggestions import suggest
@@ -52,11 +53,13 @@ class LhotseCorpus:
         language: BCP-47, of supervisions without a language.
         dev_share: Share of the utterances, about, that are held out if there is no dev split: whole speakers if there
             are enough of them.
+        allow_remote: Whether audio may be read over http, https and s3; otherwise only files are.
     """
 
     path: Path
     language: str = "en"
     dev_share: float = 0.05
+    allow_remote: bool = False
 
     @property
     def synthetic(self) -> bool:
@@ -82,7 +85,7 @@ class LhotseCorpus:
         parts: dict[str, CutOpener] = {}
         for name, files in files_of_part.items():
             parts[name] = partial(_open, files, name)
-        return _by_split(parts, self.language, self.dev_share, str(self.path))
+        return _by_split(parts, self.language, self.dev_share, str(self.path), self.allow_remote)
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ class LhotseRecipe:
             raise FileNotFoundError(f"{self.path}: no such corpus for Lhotse's recipe {self.name!r}")
         prepare = self._function()
         options = dict(self.options or {})
+        if "output_dir" in options:
+            raise ValueError(f"options.output_dir={options['output_dir']}: the manifests go into the stage's folder")
         if "output_dir" in inspect.signature(prepare).parameters:
             (folder / "lhotse").mkdir(parents=True, exist_ok=True)
             options.setdefault("output_dir", folder / "lhotse")
@@ -173,8 +178,8 @@ def manifest_kind(path: Path) -> str | None:
 def _open(files: dict[str, Path], name: str) -> Iterable[Cut]:
     """Open the manifests of one part of a corpus, by kind."""
     if "cuts" in files:
-        return CutSet.from_jsonl_lazy(files["cuts"])
-    return _join({kind: lhotse.load_manifest_lazy(path) for kind, path in files.items()}, name)
+        return CutSet.from_jsonl_lazy(files["cuts"].absolute())  # a relative name could begin with "pipe:"
+    return _join({kind: lhotse.load_manifest_lazy(path.absolute()) for kind, path in files.items()}, name)
 
 
 def _join(kinds: dict[str, Any], name: str) -> Iterable[Cut]:
@@ -196,7 +201,9 @@ def _nested(result: dict, name: str) -> Iterator[tuple[str, dict]]:
             yield from _nested(value, f"{name}-{key}".strip("-"))
 
 
-def _by_split(parts: dict[str, CutOpener], language: str, dev_share: float, name: str) -> dict[str, Items]:
+def _by_split(
+    parts: dict[str, CutOpener], language: str, dev_share: float, name: str, allow_remote: bool = False
+) -> dict[str, Items]:
     """Group the parts of a corpus by the splits that their names tell, and hold out a dev split if there is none."""
     parts_of_split: dict[str, list[CutOpener]] = {}
     for part, open_cuts in parts.items():
@@ -206,7 +213,7 @@ def _by_split(parts: dict[str, CutOpener], language: str, dev_share: float, name
     splits = {}
     for split in SPLITS:
         if split in parts_of_split:
-            splits[split] = Items(partial(_items, parts_of_split[split], language))
+            splits[split] = Items(partial(_items, parts_of_split[split], language, allow_remote))
     if "dev" in splits:
         return splits
     train = splits["train"]
@@ -232,11 +239,17 @@ def _key(item: Cut | BadItem) -> UtteranceKey:
     return UtteranceKey(item.id, item.supervisions[0].speaker or UNKNOWN_SPEAKER)
 
 
-def _items(parts: list[CutOpener], language: str) -> Iterator[Cut | BadItem]:
-    """Yield the utterances of parts, checked and with a language."""
+def _items(parts: list[CutOpener], language: str, allow_remote: bool) -> Iterator[Cut | BadItem]:
+    """Yield the utterances of parts, checked and with a language; nothing of a cut is opened before its sources are."""
     for open_cuts in parts:
-        for cut in _utterances(open_cuts()):
-            yield _checked(_with_label(cut, language))
+        for cut in open_cuts():
+            try:
+                check_sources(cut, allow_remote)
+            except UnsafeSourceError as error:
+                yield BadItem(cut.id, cut.id, str(error))
+                continue
+            for utterance in _utterances([cut]):
+                yield _checked(_with_label(utterance, language))
 
 
 def _utterances(cuts: Iterable[Cut]) -> Iterator[Cut]:

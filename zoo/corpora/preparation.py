@@ -105,7 +105,7 @@ def read_cuts(folder: Path, split: str) -> CutSet:
         splits = [name for name in SPLITS if (Path(folder) / f"{name}.jsonl.gz").is_file()]
         remedy = f"it has {', '.join(splits)}" if splits else "run the corpus stage first"
         raise FileNotFoundError(f"{path}: no split {split!r} of a prepared corpus; {remedy}")
-    return CutSet.from_jsonl_lazy(path)
+    return CutSet.from_jsonl_lazy(path.absolute())
 
 
 def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:

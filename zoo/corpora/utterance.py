@@ -11,6 +11,7 @@ from lhotse.supervision import AlignmentItem
 from torch import Tensor
 
 from zoo import audio
+from zoo.corpora.audio_sources import UnsafeSourceError, load_samples
 
 UNKNOWN_SPEAKER = "unknown"
 # (word or phoneme, start, end) in seconds from the start of the utterance.
@@ -111,7 +112,9 @@ def load_waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
         audio.AudioError: The audio is missing, unreadable, empty or holds NaN or infinity.
     """
     try:
-        samples = cut.load_audio()
+        samples = load_samples(cut)
+    except UnsafeSourceError as error:
+        raise audio.AudioError(str(error)) from error
     except Exception as error:  # Lhotse's many backends have no common error.
         message = str(error).strip()
         reason = message.splitlines()[0] if message else type(error).__name__

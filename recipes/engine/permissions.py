@@ -1,0 +1,104 @@
+"""Where a recipe may write: each stage into its own folder below ``out``, and nothing else anywhere."""
+
+import re
+from collections.abc import Mapping
+from os.path import normpath
+from pathlib import PurePath
+from typing import Any
+
+from recipes.engine.errors import RecipeError, shown
+from recipes.engine.nodes import TARGET, items_of
+from recipes.engine.public_parts import LIBRARIES, WRITTEN_FOLDERS, is_stage
+from recipes.engine.targets import Targets, home_name
+
+PLAIN_NAME = re.compile(r"\w[\w.+ -]*")
+
+
+def name_problems(resolved: dict[str, Any]) -> list[str]:
+    """One line for a name of the recipe or of a stage, or a folder of the run, that leads elsewhere."""
+    problems = []
+    name = resolved.get("name")
+    if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name):
+        problems.append(f"name={shown(name)}: want a plain name, without slashes: it names a folder below runs/")
+    out = resolved.get("out")
+    if not is_run_folder(out):
+        problems.append(f"out={shown(out)}: want the folder of this run, such as runs/mine")
+    for stage in resolved["stages"]:
+        if not isinstance(stage, str) or not PLAIN_NAME.fullmatch(stage):
+            problems.append(f"stages.{stage}: want a plain name, without slashes: it names the stage's folder")
+    return problems
+
+
+def is_run_folder(out: Any) -> bool:
+    """Whether a value of ``out`` is a folder, and not the root of the disk."""
+    return isinstance(out, str) and bool(out.strip()) and PurePath(normpath(out)) != PurePath(normpath(out)).parent
+
+
+def folder_problems(out: Any, folders: Mapping[str, Any]) -> list[str]:
+    """One line for each stage whose folder is not below that of the run.
+
+    Args:
+        out: Folder of the run.
+        folders: Those of all runs of stages by name.
+    """
+    problems = []
+    for stage, folder in folders.items():
+        if not isinstance(folder, str) or not folder.strip():
+            problems.append(f"stages.{stage}.out={shown(folder)}: want a folder below {out}")
+        elif is_run_folder(out) and not _is_below(folder, out):
+            problems.append(f"stages.{stage}.out={folder}: lies outside of the run's folder {out}")
+    return problems
+
+
+def writing_problems(raw: dict[str, Any], resolved: dict[str, Any], targets: Targets) -> list[str]:
+    """One line for each node that would write outside of the run's folder.
+
+    Args:
+        raw: Content as written, references kept: what is shared is checked where it is written.
+        resolved: The same with references followed.
+        targets: Finds the callables, and says which the user trusts.
+    """
+    if not is_run_folder(resolved.get("out")):
+        return []  # reported by the check of names
+    return _node_problems(raw, resolved, (), resolved["out"], targets)
+
+
+def _node_problems(raw: Any, resolved: Any, at: tuple[str, ...], out: str, targets: Targets) -> list[str]:
+    """Stages named anywhere but below ``stages``, others named there, and folders to write to outside of the run's."""
+    problems = []
+    for key, value in items_of(raw):
+        problems += _node_problems(value, resolved[key], (*at, str(key)), out, targets)
+    if isinstance(raw, dict) and isinstance(raw.get(TARGET), str):
+        problems += _target_problems(resolved, at, out, targets)
+    return problems
+
+
+def _target_problems(node: dict[str, Any], at: tuple[str, ...], out: str, targets: Targets) -> list[str]:
+    target = node[TARGET]
+    try:
+        home = home_name(targets.locate(target))
+    except RecipeError:
+        return []  # reported by the check of the node itself
+    if targets.trusts(target) or targets.trusts(home):
+        return []
+    place = ".".join(at)
+    is_stage_place = len(at) == 2 and at[0] == "stages"
+    if is_stage(home) and not is_stage_place:
+        return [f"{place}.{TARGET}={target}: is a stage, which writes a folder: name it directly below `stages`"]
+    if is_stage_place and not is_stage(home):
+        return [f"{place}.{TARGET}={target}: is no stage; a stage is a function of recipes.stages"]
+    written: tuple[str, ...] = ()
+    if is_stage(home):
+        written = ("run",)  # its own folder is checked beside those of the other stages
+    elif home.split(".")[0] in LIBRARIES:
+        written = WRITTEN_FOLDERS
+    return [
+        f"{place}.{key}={node[key]}: would write outside of the run's folder {out}; if you trust it: --trust {target}"
+        for key in written
+        if isinstance(node.get(key), str) and not _is_below(node[key], out)
+    ]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it, links apart."""
+    return PurePath(normpath(path)).is_relative_to(normpath(folder))

@@ -1,0 +1,285 @@
+"""The parts that a recipe may name as ``_target_`` without being trusted: classes and builders made to be named.
+
+None of them writes a file, deletes one or runs a program when it is called; only stages write, each into its own
+folder. A new part is added here when it is made to be named in recipes.
+"""
+
+PROJECT = ("zoo", "datamodules", "lightningmodules", "recipes")
+LIBRARIES = ("lightning", "torch", "torchaudio", "torchmetrics", "transformers", "peft", "pathlib")
+
+STAGES = {
+    "recipes.stages.adaptation": ("check_tokenizer", "compare_languages"),
+    "recipes.stages.comparison": ("measure_tokenizers", "measure_resynthesis", "measure_language_models"),
+    "recipes.stages.comparison_report": ("write_comparison",),
+    "recipes.stages.corpus": ("prepare_corpus",),
+    "recipes.stages.evaluation": ("evaluate_cloze", "evaluate_pairs"),
+    "recipes.stages.prosody": ("extract_f0", "train_pitch", "train_style", "cluster_style"),
+    "recipes.stages.report": ("write_report",),
+    "recipes.stages.samples": ("make_samples",),
+    "recipes.stages.texts": ("tokenize_texts",),
+    "recipes.stages.tokenizer": ("train_base_tokenizer", "assemble_tokenizer", "build_vocabulary"),
+    "recipes.stages.tokenizer_variants": ("train_tokenizer_variants",),
+    "recipes.stages.tokens": ("tokenize_corpus",),
+    "recipes.stages.training": ("train_language_model", "train_vocoder"),
+    "recipes.stages.units": ("pretrain_hubert", "train_ctc_quantizer", "evaluate_units"),
+    "recipes.stages.unseen_speakers": ("measure_unseen_speakers",),
+    "recipes.stages.vocoder_report": ("report_vocoders",),
+}
+
+PARTS = {
+    "datamodules.f0": ("F0DataModule",),
+    "datamodules.language_model": (
+        "MixtureDataModule",
+        "TextDataModule",
+        "SpeechDataModule",
+        "InterleavedDataModule",
+    ),
+    "datamodules.style": ("StyleDataModule",),
+    "datamodules.token_streams": (
+        "TextStream",
+        "SpeechStream",
+        "WordTranscriptionStream",
+        "SpeechThenTextStream",
+        "TextThenSpeechStream",
+        "InterleavedStream",
+    ),
+    "datamodules.vocoder": (
+        "HeldOutUtterances",
+        "VocoderDataModule",
+    ),
+    "datamodules.waveforms": (
+        "DurationBuckets",
+        "WaveformDataModule",
+        "AugmentedDataModule",
+    ),
+    "lightningmodules.callbacks": ("SpeechSamples",),
+    "lightningmodules.ctc_quantizer": (
+        "QuantizerLosses",
+        "AugmentationInvariantQuantizer",
+    ),
+    "lightningmodules.hubert": (
+        "MaskedPrediction",
+        "HubertPretraining",
+    ),
+    "lightningmodules.language_model": ("SpeechTextLM",),
+    "lightningmodules.optimizers": ("GANOptimizer",),
+    "lightningmodules.pitch_vqvae": ("PitchAutoencoder",),
+    "lightningmodules.style_encoder": ("StyleFinetuning",),
+    "lightningmodules.vocoder": ("UnitVocoder",),
+    "lightningmodules.vocoder_losses": ("VocoderLosses",),
+    "recipes.stages.tokenizer_variants": (
+        "PhoneticTraining",
+        "PitchTraining",
+        "StyleTraining",
+    ),
+    "zoo.comparison.language_models": (
+        "LanguageModelVariant",
+        "EvaluationSuites",
+    ),
+    "zoo.corpora.demo_corpus": ("DemoCorpus",),
+    "zoo.corpora.folder_corpus": ("FolderCorpus",),
+    "zoo.corpora.format_detection": (
+        "open_corpus",
+        "open_corpus_or_demo",
+    ),
+    "zoo.corpora.lhotse_corpus": (
+        "LhotseCorpus",
+        "LhotseRecipe",
+    ),
+    "zoo.corpora.speaker_folds": ("SpeakerFold",),
+    "zoo.corpora.table_corpus": ("TableCorpus",),
+    "zoo.corpora.text_sources": (
+        "TextFiles",
+        "HuggingFaceTexts",
+    ),
+    "zoo.evaluation.adaptation": ("LanguageData",),
+    "zoo.forced_alignment": (
+        "Aligned",
+        "mms_aligner",
+    ),
+    "zoo.hardware": ("precision",),
+    "zoo.interop.vocoder_checkpoints": (
+        "generator",
+        "generator_for_other_units",
+        "durations",
+    ),
+    "zoo.language.adapters": (
+        "lora",
+        "new_rows_only",
+    ),
+    "zoo.language.embedding_initializers": (
+        "NormalRows",
+        "MatchedRows",
+    ),
+    "zoo.language.losses": ("NextTokenLoss",),
+    "zoo.language.networks": (
+        "llama",
+        "from_checkpoint",
+        "from_run",
+        "random_like",
+        "quantized",
+        "checkpointed",
+        "compiled",
+    ),
+    "zoo.language.new_text_tokens": ("new_text_tokens",),
+    "zoo.language.positions": (
+        "RowPositions",
+        "DocumentPositions",
+    ),
+    "zoo.language.sharding": ("from_checkpoint_once",),
+    "zoo.metrics.f0": (
+        "F0FrameError",
+        "LogF0Error",
+    ),
+    "zoo.metrics.f0_from_waveforms": ("F0Errors",),
+    "zoo.metrics.likelihood": ("ModalityLoss",),
+    "zoo.metrics.mel_distance": ("MelDistance",),
+    "zoo.metrics.phone_information": ("PhoneInformation",),
+    "zoo.metrics.speech_quality": (
+        "PESQ",
+        "STOI",
+        "InstalledQuality",
+    ),
+    "zoo.metrics.unit_edit_distance": ("UnitEditDistance",),
+    "zoo.metrics.unit_perplexity": ("UnitPerplexity",),
+    "zoo.speech.augmentation": (
+        "Unchanged",
+        "TimeStretch",
+        "PitchShift",
+        "ColoredNoise",
+        "SyntheticRooms",
+        "AudioFiles",
+        "Noise",
+        "Reverberation",
+        "OneOf",
+        "Chain",
+    ),
+    "zoo.speech.ctc_quantizer": (
+        "CTCQuantizer",
+        "ContextCTCQuantizer",
+    ),
+    "zoo.speech.encoders": (
+        "FilterbankEncoder",
+        "HubertEncoder",
+    ),
+    "zoo.speech.f0": ("CenteredF0",),
+    "zoo.speech.f0_autocorrelation": (
+        "Autocorrelation",
+        "NormalizedAutocorrelation",
+    ),
+    "zoo.speech.f0_fcpe": ("FCPE",),
+    "zoo.speech.hubert_pretraining": ("hubert",),
+    "zoo.speech.kmeans": ("KMeans",),
+    "zoo.speech.phonetic_units": (
+        "PhoneticUnits",
+        "PhoneticUnits.load",
+    ),
+    "zoo.speech.pitch_networks": (
+        "PitchEncoder",
+        "PitchDecoder",
+        "ResidualOptions",
+    ),
+    "zoo.speech.pitch_units": (
+        "PitchUnits",
+        "PitchUnits.load",
+    ),
+    "zoo.speech.pitch_vqvae": ("PitchVQVAE",),
+    "zoo.speech.style_encoders": (
+        "TransformerStyleEncoder",
+        "TransformerStyleEncoder.from_pretrained",
+        "TransformerStyleEncoder.untrained",
+        "ProsodyStyleEncoder",
+        "TransformerStyleEncoder.load",
+        "ProsodyStyleEncoder.load",
+    ),
+    "zoo.speech.style_units": (
+        "StyleClassifier",
+        "StyleClusters",
+        "StyleUnits",
+        "StyleUnits.load",
+    ),
+    "zoo.speech.vector_quantizer": ("EMACodebook",),
+    "zoo.speech.vtln": ("VTLNFilterbankEncoder",),
+    "zoo.tokenizers.engines": (
+        "LocalProcesses",
+        "OneDevice",
+    ),
+    "zoo.tokenizers.ray_engine": ("RayEngine",),
+    "zoo.tokenizers.speech_tokenizer": (
+        "UnitTokenizer",
+        "Base",
+        "Expressive",
+        "load_tokenizer",
+    ),
+    "zoo.tokens.interleave": (
+        "UniformSpans",
+        "PoissonSpans",
+        "BinomialSpans",
+        "TimedSpans",
+    ),
+    "zoo.tokens.sentencepiece_tokenizer": ("SentencePieceText.load",),
+    "zoo.tokens.text_tokenizer": ("TextTokenizer.load",),
+    "zoo.tokens.vocabulary": ("Vocabulary.load",),
+    "zoo.vocoder.discriminators": (
+        "Discriminators",
+        "MultiPeriodDiscriminator",
+        "MultiScaleDiscriminator",
+    ),
+    "zoo.vocoder.duration": ("DurationPredictor",),
+    "zoo.vocoder.hifigan": (
+        "HiFiGANSizes",
+        "HiFiGANGenerator",
+    ),
+    "zoo.vocoder.istft": (
+        "ConvNeXtSizes",
+        "ISTFTGenerator",
+    ),
+    "zoo.vocoder.unit_consistency": ("UnitConsistencyLoss",),
+    "zoo.vocoder.vocoder": ("Vocoder.load",),
+}
+
+# Classes anywhere below these modules of the libraries; of their methods only those that read a checkpoint.
+LIBRARY_CLASSES = (
+    "lightning.pytorch.callbacks",
+    "lightning.pytorch.loggers",
+    "lightning.pytorch.plugins.precision",
+    "lightning.pytorch.profilers",
+    "lightning.pytorch.strategies",
+    "lightning.pytorch.trainer.trainer.Trainer",
+    "pathlib.Path",
+    "peft.tuners",
+    "torch.nn",
+    "torch.optim",
+    "torchaudio.transforms",
+    "torchmetrics",
+    "transformers.models",
+)
+LIBRARY_METHODS = ("from_pretrained", "from_config")
+LIBRARY_FUNCTIONS = ("peft.mapping_func.get_peft_model", "transformers.optimization")
+
+# Arguments of the libraries' trainers, callbacks and loggers that name a folder to write to.
+WRITTEN_FOLDERS = ("default_root_dir", "dirpath", "log_dir", "root_dir", "save_dir")
+
+
+def is_stage(home: str) -> bool:
+    """Whether a dotted name is a stage: the only parts that write, and only named directly below ``stages``."""
+    module, _, name = home.rpartition(".")
+    return name in STAGES.get(module, ())
+
+
+def is_public_part(home: str) -> bool:
+    """Whether a part of this project may be named in any recipe.
+
+    Args:
+        home: Module where it is written, and qualified name, such as ``zoo.tokens.vocabulary.Vocabulary.load``.
+    """
+    if is_stage(home):
+        return True
+    keys = home.split(".")
+    return any(".".join(keys[depth:]) in PARTS.get(".".join(keys[:depth]), ()) for depth in range(1, len(keys)))
+
+
+def public_names() -> list[str]:
+    """Names of all public parts, without their modules."""
+    listed = [*STAGES.values(), *PARTS.values()]
+    return sorted({name for names in listed for name in names})
