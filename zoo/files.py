@@ -1,10 +1,12 @@
 """Files and folders that are written completely or not at all."""
 
+import json
 import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -51,3 +53,30 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_file(path) as temporary:
         temporary.write_text(text)
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        ValueError: The file holds no JSON; the message is one line and names it.
+    """
+    return parse_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_json(text: str | bytes, name: str) -> Any:
+    """Return what JSON text stands for.
+
+    Args:
+        text: One JSON value.
+        name: The file, and perhaps the line, for the message.
+
+    Raises:
+        ValueError: The text is no JSON, or nested so deeply that it cannot be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{name}: JSON nested too deeply to be read; write the file again from its original") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: not valid JSON ({error}); write the file again from its original") from error

@@ -77,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except RecursionError:
+        _print_errors("error: the input is nested too deeply to be read; write it again from its original")
+        sys.exit(1)
     except (ValueError, OSError) as error:
         lines = getattr(error, "lines", None) or [" ".join(str(error).split())]
         _print_errors(*(f"error: {line}" for line in lines))

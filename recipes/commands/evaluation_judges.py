@@ -1,7 +1,6 @@
 """Judges of generated text and speech, as named by the options of ``zoo evaluate``."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from zoo.evaluation.judges.recognizers import PretrainedRecognizer
 from zoo.evaluation.judges.toxicity import WordList
 from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT
 from zoo.evaluation.tasks import EvaluationSettings
+from zoo.files import read_json
 from zoo.speech.style_units import CONFIG as STYLE
 from zoo.speech.style_units import StyleUnits
 
@@ -93,4 +93,4 @@ class EvaluationJudges:
 
 
 def _load_words_classifier(path: Path) -> WordsClassifier:
-    return WordsClassifier(json.loads(path.read_text(encoding="utf-8")))
+    return WordsClassifier(read_json(path))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recipes.engine.errors import RecipeError
 from recipes.engine.fingerprint import Fingerprint
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 
 RECORD = "stage.json"
 # What the engine itself writes beside a stage's results.
@@ -57,7 +57,7 @@ def read(folder: Path) -> Record | None:
         RecipeError: The folder holds something else.
     """
     try:
-        content = json.loads((folder / RECORD).read_text())
+        content = read_json(folder / RECORD)
         content.pop("hash")
         fingerprint = Fingerprint(**content.pop("fingerprint"))
         return Record(is_done=content.pop("state") == "done", fingerprint=fingerprint, **content)

@@ -17,7 +17,7 @@ from zoo.evaluation.adaptation import (
     summary_line,
 )
 from zoo.evaluation.tokenizer_check import coverage_warnings, measure_coverage
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
@@ -110,7 +110,7 @@ def compare_languages(
         "split": split,
         "new": new.name,
         "old": old.name,
-        "tokenizer_check": json.loads((tokenizer_check / CHECK).read_text()),
+        "tokenizer_check": read_json(tokenizer_check / CHECK),
         "models": {BEFORE: before, **adapted},
     }
     write_text(out / "report.json", json.dumps(report, indent=2) + "\n")

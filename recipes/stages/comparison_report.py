@@ -10,7 +10,7 @@ from recipes.stages.stage_records import finished_stages
 from zoo.comparison.html_report import render
 from zoo.comparison.report import ReportInfo, claim_lines, gather_report, scalars
 from zoo.comparison.resynthesis_examples import EXAMPLES
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 
 
 def write_comparison(
@@ -31,8 +31,8 @@ def write_comparison(
         measured: Folders filled by the stages that measure, by what they measure.
         notes: What a reader has to know, by subject; nothing if None.
     """
-    stages = {name: json.loads((folder / MEASURES).read_text()) for name, folder in measured.items()}
-    synthetic = json.loads((corpus / "corpus.json").read_text())["synthetic"]
+    stages = {name: read_json(folder / MEASURES) for name, folder in measured.items()}
+    synthetic = read_json(corpus / "corpus.json")["synthetic"]
     seconds = {record["stage"]: record["seconds"] for record in finished_stages(measured.values())}
     report = gather_report(ReportInfo(title, synthetic, notes or {}, seconds), stages)
     page = _page(report, measured)
@@ -53,5 +53,5 @@ def _page(report: dict, measured: dict[str, Path]) -> str:
     """Render the page with the examples of the first stage that wrote any."""
     for folder in measured.values():
         if (folder / EXAMPLES).is_file():
-            return render(report, json.loads((folder / EXAMPLES).read_text()), folder)
+            return render(report, read_json(folder / EXAMPLES), folder)
     return render(report)

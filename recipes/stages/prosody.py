@@ -20,7 +20,7 @@ from zoo.corpora.preparation import first_hours, read_cuts
 from zoo.corpora.source import SPLITS
 from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.evaluation.pitch_and_style import cluster_report, pitch_report, style_report
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.f0_store import F0Store, write_f0
 from zoo.speech.pitch_units import F0_EXTRACTORS, PitchUnits
@@ -84,7 +84,7 @@ def train_pitch(
         trainer: Number of steps and the device.
         checkpoint_every: Steps between checkpoints, from which an interrupted run resumes.
     """
-    config = json.loads((data.tracks / EXTRACTOR).read_text())
+    config = read_json(data.tracks / EXTRACTOR)
     fit(out, model, data, trainer, checkpoint_every)
     extractor = F0_EXTRACTORS[config["class"]](**config["arguments"])
     pitch = PitchUnits(extractor, model.network.cpu(), data.normalize)

@@ -7,7 +7,7 @@ from typing import Any
 
 from recipes.stages.stage_records import finished_stages
 from zoo.evaluation.suites.text_and_speech import DIRECTIONS
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 from zoo.reports import markdown_table, speech_kind
 
 VOCODER = {"mel_distance": "mel distance", "unit_edit_distance": "unit edit distance"}
@@ -68,7 +68,7 @@ def _costs(stages: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return read_json(path)
 
 
 def report_markdown(report: Mapping[str, Any], samples: Path | None = None) -> str:

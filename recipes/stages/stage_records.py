@@ -1,9 +1,10 @@
 """What the engine recorded of other stages: how long they took, and their memory."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from zoo.files import read_json
 
 RECORD = "stage.json"
 
@@ -11,7 +12,7 @@ RECORD = "stage.json"
 def seconds_of(folder: Path) -> float | None:
     """Return the seconds of the stage that wrote a folder, such as ``model``; None if it was no stage of a recipe."""
     record = folder.parent / RECORD
-    return json.loads(record.read_text())["seconds"] if record.is_file() else None
+    return read_json(record)["seconds"] if record.is_file() else None
 
 
 def finished_stages(folders: Iterable[Path]) -> list[dict[str, Any]]:
@@ -23,7 +24,7 @@ def finished_stages(folders: Iterable[Path]) -> list[dict[str, Any]]:
     finished = []
     for run in sorted({folder.parent for folder in folders}):
         for path in sorted(run.glob(f"*/{RECORD}")):
-            record = json.loads(path.read_text())
+            record = read_json(path)
             if record["state"] == "done":
                 finished.append(record)
     return sorted(finished, key=lambda record: record["started"])

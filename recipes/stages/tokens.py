@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.source import SPLITS
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 from zoo.tokenizers.engines import Engine, LocalProcesses
 from zoo.tokenizers.jobs import TokenizationJob, TokenizationSettings, split_into_jobs
 from zoo.tokenizers.shards import ShardWriter, remove_progress
@@ -74,7 +74,7 @@ def _tokenize_split(out: Path, corpus: Path, split: str, settings: TokenizationS
     """Run the jobs that are not done yet, with a progress bar in hours of audio."""
     manifest = (corpus / f"{split}.jsonl.gz").read_bytes()
     writer = ShardWriter(out, split, checksum([settings.key, manifest]))
-    hours = json.loads((corpus / "corpus.json").read_text())["splits"][split]["hours"]
+    hours = read_json(corpus / "corpus.json")["splits"][split]["hours"]
     seconds = 0.0
     start = time.monotonic()
     with tqdm(desc=f"tokens {split}", total=hours, bar_format=BAR, mininterval=1.0, disable=None) as bar:

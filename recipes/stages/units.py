@@ -13,7 +13,7 @@ from lightningmodules.hubert import HubertPretraining
 from recipes.stages.held_out_speech import read_speech
 from recipes.stages.training import fit
 from zoo.evaluation.unit_robustness import MEAN, measure_unit_robustness, robustness_markdown, robustness_report
-from zoo.files import atomic_folder, write_text
+from zoo.files import atomic_folder, read_json, write_text
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
@@ -104,7 +104,7 @@ def evaluate_units(
         )
     speech = read_speech(corpus, split, rates.pop(), "robustness")
     robustness = measure_unit_robustness(extractors, islice(speech, limit), augmentations, seed)
-    synthetic = json.loads((corpus / "corpus.json").read_text())["synthetic"]
+    synthetic = read_json(corpus / "corpus.json")["synthetic"]
     report = {"synthetic_speech": synthetic, "split": split, "units": robustness_report(robustness)}
     write_text(out / "units.json", json.dumps(report, indent=2) + "\n")
     write_text(out / "units.md", robustness_markdown(robustness, synthetic))

@@ -1,6 +1,5 @@
 """Language models of equal budget, several for each tokenizer variant, evaluated on the same held-out data."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from zoo.evaluation.judges.classifiers import StyleJudge, WordsClassifier
 from zoo.evaluation.suites.contrast_suite import load_contrasts
 from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT, SentimentItem, load_sentiment_suite
 from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
+from zoo.files import read_json
 from zoo.language.speech_text_model import load_language_model
 from zoo.processes import map_in_processes
 from zoo.speech.style_units import StyleUnits
@@ -106,7 +106,7 @@ def load_evaluation_data(
         shots, tested = load_sentiment_suite(suites.sentiment, tokenizer, vocabulary, limit)
     judges: dict[str, SentimentJudge] = {}
     if suites.sentiment_words:
-        words = json.loads(suites.sentiment_words.read_text(encoding="utf-8"))
+        words = read_json(suites.sentiment_words)
         judges["T"] = make_text_judge(vocabulary, WordsClassifier(words))
     if judge and variant.vocoder:
         style = StyleJudge(StyleUnits.load(judge), EMOTION_TO_SENTIMENT)

@@ -1,7 +1,6 @@
 """Random access to the utterances of a prepared corpus by index, without the corpus in memory."""
 
 import gzip
-import json
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from lhotse.cut import Cut
 from lhotse.serialization import deserialize_item
 
 from zoo.corpora.preparation import read_cuts
+from zoo.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CutTable:
         durations = []
         for line in file:
             starts.append(starts[-1] + len(line))
-            durations.append(json.loads(line)["duration"])
+            durations.append(parse_json(line, str(self.path))["duration"])
         return _Lines(file, np.array(starts), np.array(durations, dtype=np.float32))
 
     @property
@@ -78,4 +78,4 @@ class CutTable:
         end = int(lines.starts[index + 1])
         # pread, since forked loader processes share the position in the file.
         line = os.pread(lines.file.fileno(), end - start, start)
-        return deserialize_item(json.loads(line))
+        return deserialize_item(parse_json(line, str(self.path)))

@@ -12,6 +12,7 @@ from zoo.corpora.demo_stories import find_grammar
 from zoo.corpora.demo_suites import ClozeItem, Suites
 from zoo.corpora.source import Items
 from zoo.corpora.table_corpus import TableCorpus
+from zoo.files import read_json
 
 MARKER = "demo.json"
 
@@ -171,7 +172,7 @@ def _is_complete(marker: Path, description: dict[str, Any]) -> bool:
     """
     if not marker.is_file():
         return False
-    existing = json.loads(marker.read_text())
+    existing = read_json(marker)
     if existing != description:
         raise ValueError(
             f"{marker}: made with {existing.get('arguments')}, now asked for {description['arguments']}; "

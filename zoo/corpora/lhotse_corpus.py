@@ -2,6 +2,7 @@
 
 import gzip
 import inspect
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -164,7 +165,7 @@ def manifest_kind(path: Path) -> str | None:
     try:
         with open_file(path, "rt", encoding="utf-8") as file:
             first = json.loads(next((line for line in file if line.strip()), "null"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         return None
     if not isinstance(first, dict):
         return None
@@ -177,9 +178,28 @@ def manifest_kind(path: Path) -> str | None:
 
 def _open(files: dict[str, Path], name: str) -> Iterable[Cut]:
     """Open the manifests of one part of a corpus, by kind."""
-    if "cuts" in files:
-        return CutSet.from_jsonl_lazy(files["cuts"].absolute())  # a relative name could begin with "pipe:"
-    return _join({kind: lhotse.load_manifest_lazy(path.absolute()) for kind, path in files.items()}, name)
+    # Absolute, since Lhotse takes a name that begins with "pipe:" for a command.
+    paths = {kind: path.absolute() for kind, path in files.items()}
+    if "cuts" in paths:
+        return _read_lazily(CutSet.from_jsonl_lazy(paths["cuts"]), str(files["cuts"]))
+    manifests_by_kind = {kind: lhotse.load_manifest_lazy(path) for kind, path in paths.items()}
+    return _read_lazily(_join(manifests_by_kind, name), ", ".join(str(path) for path in files.values()))
+
+
+def _read_lazily(cuts: Iterable[Cut], place: str) -> Iterator[Cut]:
+    """Yield cuts as they are read; whatever a line provokes in Lhotse is a ValueError that names the place."""
+    iterator = iter(cuts)
+    for number in itertools.count(1):
+        try:
+            cut = next(iterator)
+        except StopIteration:
+            return
+        except Exception as error:  # broken JSON, JSON nested too deeply, fields that are missing or of another type
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(
+                f"{place}: cut {number} cannot be read ({type(error).__name__}: {reason[:200]})"
+            ) from error
+        yield cut
 
 
 def _join(kinds: dict[str, Any], name: str) -> Iterable[Cut]:
@@ -247,6 +267,9 @@ def _items(parts: list[CutOpener], language: str, allow_remote: bool) -> Iterato
                 check_sources(cut, allow_remote)
             except UnsafeSourceError as error:
                 yield BadItem(cut.id, cut.id, str(error))
+                continue
+            if not cut.has_recording:
+                yield BadItem(cut.id, cut.id, "no recording")
                 continue
             for utterance in _utterances([cut]):
                 yield _checked(_with_label(utterance, language))

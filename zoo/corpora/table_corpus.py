@@ -13,6 +13,7 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out, file_cut
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, Interval
+from zoo.files import parse_json
 from zoo.suggestions import suggest
 
 REQUIRED = ("audio", "text")
@@ -156,7 +157,7 @@ def parse_intervals(value: Any, column: str) -> tuple[Interval, ...] | None:
     if isinstance(value, str):
         # Spreadsheets quote a cell that holds quotes.
         unquoted = value[1:-1].replace('""', '"') if value.startswith('"') else value
-        value = json.loads(unquoted)
+        value = parse_json(unquoted, column)
     try:
         return tuple((str(word), float(start), float(end)) for word, start, end in value)
     except (TypeError, ValueError) as error:
@@ -171,6 +172,8 @@ def _json_rows(file: Iterable[str], path: Path) -> Iterator[TableRow]:
             columns = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}:{line}: broken JSON ({error.msg} at column {error.colno})") from error
+        except RecursionError as error:
+            raise ValueError(f"{path}:{line}: broken JSON (nested too deeply)") from error
         if not isinstance(columns, dict):
             raise ValueError(f"{path}:{line}: want one JSON object a line, got {text.strip()[:60]}")
         yield TableRow(line, columns)

@@ -60,7 +60,7 @@ class TextFiles:
                 continue
             try:
                 document = json.loads(line)[self.field]
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
+            except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
                 raise ValueError(
                     f"{path}, line {number}: want a JSON object with a field {self.field!r}, got {line.strip()[:60]!r}"
                 ) from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.scoring.token_trees import Candidate
-from zoo.files import atomic_file, write_text
+from zoo.files import atomic_file, parse_json, read_json, write_text
 
 BLOCK = 2048
 # Increase it when evaluations compute something else, so that older results are not reused.
@@ -38,8 +38,8 @@ def fingerprint(path: Path) -> str:
 def suite_fingerprint(table: Path) -> str:
     """Return a hash of a table and of the names and sizes of the recordings that it names."""
     digest = hashlib.sha256(table.read_bytes())
-    for line in table.read_text(encoding="utf-8").splitlines():
-        for audio in _audio_paths(json.loads(line)):
+    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1):
+        for audio in _audio_paths(parse_json(line, f"{table}:{number}")):
             path = table.parent / audio
             size = path.stat().st_size if path.is_file() else -1
             digest.update(f"{audio}\0{size}\0".encode())
@@ -80,7 +80,7 @@ class ResultCache:
         """The finished result; None if there is none with this key."""
         if not self.path.is_file():
             return None
-        content = json.loads(self.path.read_text(encoding="utf-8"))
+        content = read_json(self.path)
         return content["result"] if content.get("key") == self.key else None
 
     def get_or_compute(self, name: str, compute: Callable[[], Any]) -> Any:

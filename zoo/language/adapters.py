@@ -10,7 +10,7 @@ from peft import LoraConfig, PeftModel, TaskType, TrainableTokensConfig, get_pef
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 from zoo.language.networks import from_checkpoint, from_run
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
@@ -144,7 +144,7 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
     _require_adapter(folder)
     rope_theta = None
     if (folder / BASE).is_file():
-        description = json.loads((folder / BASE).read_text())
+        description = read_json(folder / BASE)
         base = base or description["source"]
         rope_theta = description["rope_theta"]
     vocabulary = Vocabulary.load(folder)

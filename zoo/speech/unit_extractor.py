@@ -1,6 +1,5 @@
 """Interface of what turns a waveform into one stream of units."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -12,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from zoo.files import read_json
 from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
 
@@ -102,7 +102,7 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
         raise FileNotFoundError(
             f"no {path.name} in {path.parent}: run the stage that makes the {kind} units first, or name another folder"
         )
-    return json.loads(path.read_text())
+    return read_json(path)
 
 
 def find_class(name: str, known: Mapping[str, type[Part]], kind: str, place: Path) -> type[Part]:

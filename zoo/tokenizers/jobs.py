@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 from lhotse.cut import Cut
 
+from zoo.files import read_json
 from zoo.speech.encoders import SpeechEncoder
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokenizers.tally import Tally
@@ -110,7 +111,7 @@ class TokenizationSettings:
     @cached_property
     def key(self) -> str:
         """Hash of everything that the rows depend on beside the corpus."""
-        contracts = [json.loads((folder / "contract.json").read_text()) for folder in (self.tokenizer, self.vocabulary)]
+        contracts = [read_json(folder / "contract.json") for folder in (self.tokenizer, self.vocabulary)]
         return checksum([*contracts, list(self.speeds), self.precision])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zoo.files import atomic_file, write_text
+from zoo.files import atomic_file, read_json, write_text
 from zoo.tokenizers.jobs import TALLY, JobResult
 from zoo.tokenizers.tally import Tally
 from zoo.tokens import store
@@ -126,7 +126,7 @@ class ShardWriter:
 
     def _read_progress(self) -> _Progress | None:
         try:
-            content = json.loads(self._progress_path.read_text())
+            content = read_json(self._progress_path)
         except FileNotFoundError:
             return None
         return _Progress(content["key"], content["num_jobs"], content["num_shards"], Tally(**content["tally"]))

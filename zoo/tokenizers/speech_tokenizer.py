@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.files import atomic_folder
+from zoo.files import atomic_folder, read_json
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleUnits
@@ -240,7 +240,7 @@ def load_tokenizer(folder: Path | str) -> UnitTokenizer:
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: run the tokenizer stage first, or name another folder")
-    config = json.loads(path.read_text())
+    config = read_json(path)
     if config["class"] not in TOKENIZERS:
         raise ValueError(f"{path}: unknown tokenizer {config['class']!r}; known are {', '.join(TOKENIZERS)}")
     extractors = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 
 FILE = "contract.json"
 
@@ -62,7 +62,7 @@ def read_contract(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: the stage that fills this folder has not finished")
-    return json.loads(path.read_text())
+    return read_json(path)
 
 
 def require_match(first: Path, second: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from zoo.files import write_text
+from zoo.files import read_json, write_text
 from zoo.tokens.sentencepiece_tokenizer import SentencePieceText
 from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream, Tokens
@@ -108,7 +108,7 @@ class Vocabulary:
         path = Path(folder) / "vocabulary.json"
         if not path.is_file():
             raise FileNotFoundError(f"no vocabulary.json in {folder}: run the stage that makes the vocabulary first")
-        config = json.loads(path.read_text())
+        config = read_json(path)
         text = TEXT_TOKENIZERS[config.get("text", "TextTokenizer")].load(folder)
         streams = [Stream(**stream) for stream in config["streams"]]
         return cls(text, streams, config["multiple"])

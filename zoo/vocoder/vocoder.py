@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.files import atomic_file, write_text
+from zoo.files import atomic_file, read_json, write_text
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
@@ -306,7 +306,7 @@ class Vocoder(nn.Module):
         folder = Path(folder)
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(f"no {CONFIG} in {folder}: run the vocoder stage first")
-        config = json.loads((folder / CONFIG).read_text())
+        config = read_json(folder / CONFIG)
         name = config["generator"].pop("class")
         if name not in GENERATORS:
             raise ValueError(f"{folder / CONFIG}: unknown generator {name!r}; known are {', '.join(GENERATORS)}")

@@ -65,7 +65,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path}:{number}: expected one JSON object per line: {error}") from error
     return rows
 

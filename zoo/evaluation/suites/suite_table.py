@@ -74,7 +74,7 @@ def read_table(path: Path, limit: int | None = None) -> list[tuple[str, dict[str
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()[:limit], 1):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}:{number}: expected one JSON object per line: {error}") from error
         if not isinstance(row, dict):
             raise ValueError(f"{path}:{number}: expected one JSON object per line, got {line[:60]}")
