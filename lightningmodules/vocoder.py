@@ -15,6 +15,7 @@ from lightningmodules.attached import data_module_of
 from lightningmodules.micro_batches import Batch, duration_scale, split_batch
 from lightningmodules.optimizers import GANOptimizer, set_learning_rate
 from lightningmodules.vocoder_losses import VocoderLosses
+from lightningmodules.vocoder_networks import VocoderNetworks, check_names
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named_values
 from zoo.metrics.unit_edit_distance import UnitEditDistance
@@ -22,32 +23,11 @@ from zoo.speech.f0 import F0Extractor
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
-from zoo.vocoder.harmonic_source import F0Contour, f0_of_frames
+from zoo.vocoder.harmonic_source import f0_of_frames
 from zoo.vocoder.istft import ISTFTGenerator
-from zoo.vocoder.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    duration_loss,
-    feature_loss,
-    mel_loss,
-    pitch_losses,
-)
+from zoo.vocoder.losses import adversarial_loss, discriminator_loss, feature_loss, mel_loss
 from zoo.vocoder.mel import LogMel
 from zoo.vocoder.vocoder import Vocoder
-
-
-class VocoderNetworks(nn.Module):
-    """The networks that a vocoder consists of.
-
-    Args:
-        generator: Units to waveforms.
-        durations: Units to durations; None for a vocoder of raw units only.
-    """
-
-    def __init__(self, generator: Generator, durations: DurationPredictor | None) -> None:
-        super().__init__()
-        self.generator = generator
-        self.durations = durations
 
 
 class UnitVocoder(L.LightningModule):
@@ -140,14 +120,7 @@ class UnitVocoder(L.LightningModule):
                 "precision 16-mixed scales gradients, which clipping and two optimizers do not allow for here: "
                 "take bf16-mixed or 32-true"
             )
-        data, generator = data_module_of(self.trainer), self.trained.generator
-        for kind, count in (("speakers", generator.num_speakers), ("styles", generator.num_styles)):
-            names = getattr(data, kind, [])
-            if count and len(names) > count:
-                raise ValueError(
-                    f"the tokens have {len(names)} {kind}, but the generator has num_{kind} {count}: "
-                    f"raise it to at least {len(names)}"
-                )
+        check_names(data_module_of(self.trainer), self.trained.generator)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         optimizers: list[torch.optim.Optimizer] = [self.optimizer.adamw(self.trained.parameters())]
@@ -163,12 +136,12 @@ class UnitVocoder(L.LightningModule):
         adversarial = self.discriminators is not None and self.steps >= self.losses.adversarial_from_step
         parts = split_batch(self._with_f0(batch), self.micro_batches)
         # The generated speech of a single part serves both steps; of several, only one is in memory at a time.
-        generated = self.synthesize(parts[0], self.trained) if len(parts) == 1 else None
+        generated = self.trained.synthesize(parts[0]) if len(parts) == 1 else None
         if adversarial:
             self._train_discriminators(parts, generated, optimizers[1])
         optimizers[0].zero_grad()
         for part in parts:
-            speech = self.synthesize(part, self.trained) if generated is None else generated
+            speech = self.trained.synthesize(part) if generated is None else generated
             losses = self.compute_losses(part, speech, adversarial, self.trained)
             # The mean over parts is that of the batch for all losses but that of durations, a mean over runs.
             correction = (duration_scale(part, parts) - 1) * self.losses.duration_weight * losses.get("duration", 0.0)
@@ -191,7 +164,7 @@ class UnitVocoder(L.LightningModule):
         optimizer.zero_grad()
         for part in parts:
             with torch.no_grad():
-                speech = self.synthesize(part, self.trained) if generated is None else generated.detach()
+                speech = self.trained.synthesize(part) if generated is None else generated.detach()
             loss = discriminator_loss(self.discriminators(part["waveform"]), self.discriminators(speech))
             self.manual_backward(loss / len(parts))
             self.log("train/discriminator", loss.detach())
@@ -214,16 +187,6 @@ class UnitVocoder(L.LightningModule):
         frequency, voiced = f0_of_frames(batch["waveform"], self.f0, generator.hop)
         return batch | {"f0": frequency, "voiced": voiced}
 
-    def synthesize(self, batch: Batch, networks: VocoderNetworks) -> Tensor:
-        """Return waveforms (B, N) of the segments of a batch, with the F0 of its speech where the batch has it."""
-        generator = networks.generator
-        inputs = (batch["units"], batch["speaker"], batch["style"])
-        if "f0" not in batch:
-            return generator(*inputs)
-        assert isinstance(generator, ISTFTGenerator)
-        contour = F0Contour.of(batch["f0"], batch["voiced"], generator.frame_rate)
-        return generator(*inputs, contour=contour)
-
     def compute_losses(
         self, batch: Batch, generated: Tensor, adversarial: bool, networks: VocoderNetworks
     ) -> dict[str, Tensor]:
@@ -240,14 +203,7 @@ class UnitVocoder(L.LightningModule):
         losses = {"mel": reduce(torch.add, mel_losses) / len(self.mels)}
         for name, loss in self.further_losses.items():
             losses[name] = loss(generated, batch)
-        if networks.durations is not None:
-            frames = batch["run_frames"]
-            embedded = networks.generator.phonetic(batch["run_units"])
-            losses["duration"] = duration_loss(networks.durations(embedded, frames > 0).float(), frames)
-        if "f0" in batch:
-            assert isinstance(networks.generator, ISTFTGenerator)
-            octaves, logits = networks.generator.predict_pitch(batch["units"], batch["speaker"], batch["style"])
-            losses |= pitch_losses(octaves, logits, batch["f0"], batch["voiced"])
+        losses |= networks.prediction_losses(batch)
         if adversarial:
             assert self.discriminators is not None
             with torch.no_grad():
@@ -264,7 +220,7 @@ class UnitVocoder(L.LightningModule):
         """Log losses and metrics, and return ``real`` and ``generated`` waveforms (B, N) for ``SpeechSamples``."""
         networks = self.evaluated
         real = batch["waveform"]
-        generated = self.synthesize(batch, networks)  # with the F0 that is predicted, as in inference
+        generated = networks.synthesize(batch)  # with the F0 that is predicted, as in inference
         size = len(generated)
         losses = self.compute_losses(self._with_f0(batch), generated, False, networks)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=size)

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from zoo.tokens.units import Stream, Tokens
 
@@ -143,3 +145,24 @@ def check_lengths(rows: Mapping[str, np.ndarray], streams: Sequence[Stream], raw
                 f"{length} {stream.prefix} units for {num_phonetic} {first.prefix} units: to predict durations give "
                 "one for each; pass raw units at their own rates with predict_durations=False"
             )
+
+
+def pad_units(rows: Sequence[Mapping[str, Tensor]]) -> tuple[dict[str, Tensor], Tensor | None]:
+    """Batch the units of several utterances.
+
+    Args:
+        rows: Units (T,) of every stream by prefix, for each utterance.
+
+    Returns:
+        Units (B, T) by prefix, padded with 0; and a mask (B, T) that is True where there are units, None where it is
+        True everywhere.
+    """
+    padded = {}
+    for prefix in rows[0]:
+        padded[prefix] = pad_sequence([row[prefix] for row in rows], batch_first=True)
+    lengths = [len(next(iter(row.values()))) for row in rows]
+    if min(lengths) == max(lengths):
+        return padded, None
+    device = next(iter(padded.values())).device
+    ends = torch.tensor(lengths, device=device).unsqueeze(1)
+    return padded, torch.arange(max(lengths), device=device) < ends

@@ -11,19 +11,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
-from torch.nn.utils.rnn import pad_sequence
 
 from zoo.files import atomic_file, read_json, write_text
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.generator import Generator
-from zoo.vocoder.hifigan import HiFiGANGenerator
-from zoo.vocoder.istft import ISTFTGenerator
-from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate, check_lengths, fill_missing
+from zoo.vocoder.generators import build_generator, generator_streams, synthesize_in_chunks
+from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate, check_lengths, fill_missing, pad_units
 from zoo.vocoder.voices import Choices
 
-GENERATORS: dict[str, type[Generator]] = {"HiFiGANGenerator": HiFiGANGenerator, "ISTFTGenerator": ISTFTGenerator}
 CONFIG = "vocoder.json"
 WEIGHTS = "model.safetensors"
 
@@ -69,7 +66,7 @@ class Vocoder(nn.Module):
         contract: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.streams = _streams_of(generator, streams)
+        self.streams = generator_streams(generator, streams)
         self.generator = generator
         self.durations = durations
         self.speakers = list(speakers)
@@ -138,21 +135,13 @@ class Vocoder(nn.Module):
         """
         for name, choices in (("speakers", speakers), ("styles", styles)):
             if choices is not None and len(choices) != len(units):
-                raise ValueError(
-                    f"{len(choices)} {name} for {len(units)} utterances: give one for each, or None for all"
-                )
+                raise ValueError(f"{len(choices)} {name} for {len(units)} utterances: give one for each, or None")
         if not units:
             return []
         rows = [self.frames(utterance, predict_durations, rng) for utterance in units]
         speaker, style = self.choose(speakers or [None] * len(rows), styles or [None] * len(rows))
         lengths = [len(next(iter(row.values()))) for row in rows]
-        padded = {}
-        for prefix in self.generator.streams:
-            padded[prefix] = pad_sequence([row[prefix] for row in rows], batch_first=True)  # (B, T)
-        mask = None
-        if min(lengths) < max(lengths):
-            ends = torch.tensor(lengths, device=self.device).unsqueeze(1)
-            mask = torch.arange(max(lengths), device=self.device) < ends  # (B, T)
+        padded, mask = pad_units(rows)
         waveforms = self.generator(padded, speaker, style, mask)  # (B, N)
         samples = self.generator.samples_per_unit
         return [waveform[: length * samples].clone() for waveform, length in zip(waveforms, lengths, strict=True)]
@@ -186,24 +175,7 @@ class Vocoder(nn.Module):
             raise ValueError(f"chunk_units must be at least 1, got {chunk_units}")
         frames = self.frames(units, predict_durations, rng)
         speakers, styles = self.choose([speaker], [style])
-        return self._chunks(frames, speakers, styles, chunk_units)
-
-    @torch.inference_mode()
-    def _chunks(
-        self, frames: dict[str, Tensor], speaker: Tensor | None, style: Tensor | None, chunk_units: int
-    ) -> Iterator[Tensor]:
-        total = len(next(iter(frames.values())))
-        context = self.generator.context_units
-        samples = self.generator.samples_per_unit
-        units = {prefix: row.unsqueeze(0) for prefix, row in frames.items()}  # (1, T)
-        contour = self.generator.predict_contour(units, speaker, style)
-        for start in range(0, total, chunk_units):
-            end = min(start + chunk_units, total)
-            # Synthesize units ``first`` to ``last``, and keep the samples of ``start`` to ``end``.
-            first = max(0, start - context)
-            last = min(end + context, total)
-            waveform = self.generator.synthesize_chunk(units, speaker, style, contour, first, last)[0]
-            yield waveform[(start - first) * samples : (end - first) * samples].clone()
+        return synthesize_in_chunks(self.generator, frames, speakers, styles, chunk_units)
 
     @torch.inference_mode()
     def frames(
@@ -307,10 +279,7 @@ class Vocoder(nn.Module):
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(f"no {CONFIG} in {folder}: run the vocoder stage first")
         config = read_json(folder / CONFIG)
-        name = config["generator"].pop("class")
-        if name not in GENERATORS:
-            raise ValueError(f"{folder / CONFIG}: unknown generator {name!r}; known are {', '.join(GENERATORS)}")
-        generator = GENERATORS[name].from_config(config["generator"])
+        generator = build_generator(config["generator"], folder / CONFIG)
         if not config["weight_norm"]:
             generator.remove_weight_norm()
         vocoder = cls(
@@ -328,20 +297,3 @@ class Vocoder(nn.Module):
         if fold_weight_norm:
             generator.remove_weight_norm()
         return vocoder
-
-
-def _streams_of(generator: Generator, streams: Sequence[Stream]) -> tuple[Stream, ...]:
-    """Return the generator's streams among those of a tokenizer, in the generator's order."""
-    by_prefix = {stream.prefix: stream for stream in streams}
-    for prefix, size in generator.streams.items():
-        if prefix not in by_prefix or by_prefix[prefix].size != size:
-            raise ValueError(
-                f"the generator has {size} {prefix} units, the tokenizer {by_prefix.get(prefix) or 'no such stream'}"
-            )
-    chosen = tuple(by_prefix[prefix] for prefix in generator.streams)
-    phonetic = chosen[0]
-    if abs(phonetic.rate - generator.unit_rate) > 1e-6:
-        raise ValueError(
-            f"the generator takes {generator.unit_rate:g} units a second, but {phonetic.prefix} has {phonetic.rate:g}"
-        )
-    return chosen
