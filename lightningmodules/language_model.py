@@ -5,7 +5,9 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from peft import PeftModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.language.losses import NextTokenLoss, TokenLosses
@@ -35,7 +37,7 @@ class SpeechTextLM(L.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: PreTrainedModel | PeftModel,
         vocabulary: Vocabulary,
         learning_rate: float,
         warmup_steps: int = 100,
@@ -59,7 +61,7 @@ class SpeechTextLM(L.LightningModule):
         self.strict_loading = False  # frozen weights are not in the checkpoint
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> PreTrainedModel | PeftModel:
         return self.next_token.network
 
     def configure_model(self) -> None:

@@ -1,17 +1,16 @@
 """Adapters of a frozen network: trained in place of all weights, saved, loaded by name, activated and merged."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from peft import LoraConfig, PeftModel, TaskType, TrainableTokensConfig, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.files import read_json, write_text
-from zoo.language.networks import from_checkpoint, from_run
+from zoo.language.networks import from_checkpoint, from_run, text_config
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -61,7 +60,7 @@ def lora(
         LoraConfig(
             task_type=TaskType.CAUSAL_LM,
             r=rank,
-            lora_alpha=alpha,
+            lora_alpha=alpha,  # pyrefly: ignore[bad-argument-type]  # PEFT declares int and takes any number
             target_modules=list(targets),
             lora_dropout=dropout,
             use_dora=use_dora,
@@ -110,7 +109,10 @@ def save_adapter(
     """
     name = network.active_adapter
     network.save_pretrained(
-        folder, selected_adapters=[name], save_embedding_layers=False, state_dict=None if state is None else dict(state)
+        str(folder),
+        selected_adapters=[name],
+        save_embedding_layers=False,
+        state_dict=None if state is None else dict(state),
     )
     if name != "default":  # PEFT writes an adapter of another name to a subfolder
         for path in (folder / name).iterdir():
@@ -200,7 +202,7 @@ def activate_adapter(network: PeftModel, name: str) -> None:
 
 
 @contextmanager
-def without_adapter(network: PreTrainedModel | PeftModel) -> Iterator[None]:
+def without_adapter(network: PreTrainedModel | PeftModel) -> Generator[None, None, None]:
     """Disable all adapters of a network for the duration of a context, so that its outputs are those of its base."""
     if not isinstance(network, PeftModel):
         yield
@@ -273,10 +275,12 @@ def _embedding_names(network: PreTrainedModel) -> list[str]:
             f"the head of {type(network).__name__} has a bias, beside which single rows cannot be trained: "
             "use LoRA without new_rows"
         )
-    modules = [embedding] if embedding.weight is head.weight else [embedding, head]
+    modules = [embedding]
+    if head is not None and head.weight is not embedding.weight:
+        modules.append(head)
     return [name.split(".")[-1] for name, module in network.named_modules() if module in modules]
 
 
-def _rope_theta(network: torch.nn.Module) -> float | None:
-    rope = getattr(network.config.get_text_config(), "rope_parameters", None) or {}
+def _rope_theta(network: PeftModel) -> float | None:
+    rope = getattr(text_config(network), "rope_parameters", None) or {}
     return rope.get("full_attention", rope).get("rope_theta")

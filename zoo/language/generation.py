@@ -1,6 +1,6 @@
 """Continue prompts of text and speech, in any order, with a language model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +127,7 @@ def generate(
     if sampling.max_speech_seconds:
         speech_limit = SpeechSeconds(vocabulary, prompt_length, sampling.max_speech_seconds, duration)
     with evaluating(network), seeded(sampling.seed, network.device):
-        output = network.generate(
+        output = network.generate(  # pyrefly: ignore[not-callable]  # declared by a mixin of the causal models
             input_ids=ids.to(network.device),
             attention_mask=mask.to(network.device),
             max_new_tokens=num_new_tokens(network, prompt_length, sampling),
@@ -155,7 +155,7 @@ def _decoding(sampling: Sampling) -> dict[str, Any]:
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Generator[None, None, None]:
     """Put a network into evaluation mode for the duration of a context, and back into its own mode afterwards."""
     training = network.training
     network.eval()

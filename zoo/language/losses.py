@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import PreTrainedModel
 
+from zoo.language.networks import text_config
 from zoo.language.positions import Positions, RowPositions
 
 # Factors between hidden states and logits in other architectures, which this loss does not apply.
@@ -40,11 +43,18 @@ class NextTokenLoss(nn.Module):
         ValueError: The network scales its logits in a way that this loss does not know, or ``chunk_tokens`` is below 1.
     """
 
-    def __init__(self, network: nn.Module, positions: Positions = RowPositions(), chunk_tokens: int = 1024) -> None:
+    network: PreTrainedModel | PeftModel
+
+    def __init__(
+        self,
+        network: PreTrainedModel | PeftModel,
+        positions: Positions = RowPositions(),
+        chunk_tokens: int = 1024,
+    ) -> None:
         super().__init__()
         if chunk_tokens < 1:
             raise ValueError(f"chunk_tokens must be at least 1, got {chunk_tokens}")
-        config = network.config.get_text_config()
+        config = text_config(network)
         for name in UNKNOWN_SCALES:
             if getattr(config, name, None) not in (None, 1, 1.0):
                 raise ValueError(
@@ -57,6 +67,13 @@ class NextTokenLoss(nn.Module):
         self.scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
         self.softcap = getattr(config, "final_logit_softcapping", None)
 
+    @property
+    def head(self) -> nn.Module:
+        """The layer that turns hidden states into logits."""
+        head = self.network.get_output_embeddings()
+        assert head is not None, f"{type(self.network).__name__} is no causal language model"
+        return head
+
     def forward(self, ids: Tensor) -> TokenLosses:
         """Return the losses of ids (B, T)."""
         # No cache: it would cost memory, and keep transformers from seeing where documents start.
@@ -65,7 +82,7 @@ class NextTokenLoss(nn.Module):
         hidden = output.last_hidden_state[:, :-1].flatten(0, 1)  # (B * (T - 1), D)
         targets = ids[:, 1:].flatten()
         if torch.is_grad_enabled():
-            weights = [weight for weight in self.network.get_output_embeddings().parameters() if weight.requires_grad]
+            weights = [weight for weight in self.head.parameters() if weight.requires_grad]
             mean, losses = _ChunkedCrossEntropy.apply(self, hidden, targets, *weights)
         else:
             chunk_losses = []
@@ -81,7 +98,7 @@ class NextTokenLoss(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits (N, V) of hidden states (N, D), in float32."""
-        logits = self.network.get_output_embeddings()(hidden).float()
+        logits = self.head(hidden).float()
         if self.scale != 1.0:
             logits = logits * self.scale
         if self.softcap is not None:
@@ -121,6 +138,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return all_losses.mean(), all_losses
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *output_gradients: Tensor) -> tuple[Tensor | None, ...]:
+        gradient = output_gradients[0]  # of the mean; the losses of single tokens have none
         hidden_gradient, *weight_gradients = ctx.saved_tensors
         return None, hidden_gradient * gradient, None, *(weight * gradient for weight in weight_gradients)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from peft import PeftModel
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -71,7 +72,7 @@ def llama(
         bos_token_id=vocabulary.bos,
         eos_token_id=vocabulary.eos,
         pad_token_id=None,
-        attn_implementation="sdpa",
+        attn_implementation="sdpa",  # pyrefly: ignore[unexpected-keyword]  # declared in no configuration's signature
     )
     if seed is None:
         return LlamaForCausalLM(config)
@@ -192,7 +193,7 @@ def from_run(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
     return _set_special_tokens(network, vocabulary)
 
 
-def checkpointed(network: nn.Module) -> nn.Module:
+def checkpointed(network: PreTrainedModel | PeftModel) -> PreTrainedModel | PeftModel:
     """Return the network with activation checkpointing by layer: less memory, a third more computation."""
     network.gradient_checkpointing_enable({"use_reentrant": False})
     return network
@@ -229,6 +230,13 @@ def layers(network: nn.Module) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
+def text_config(network: nn.Module) -> PretrainedConfig:
+    """Return the configuration of the text decoder of a transformers network, with or without adapters."""
+    config = network.config
+    assert isinstance(config, PretrainedConfig), type(config)
+    return config.get_text_config()
+
+
 @torch.no_grad()
 def extend_embeddings(
     network: PreTrainedModel, vocabulary: Vocabulary, initializer: EmbeddingInitializer, seed: int
@@ -244,7 +252,7 @@ def extend_embeddings(
     Raises:
         ValueError: The network has fewer rows than the vocabulary has text tokens.
     """
-    num_rows = network.get_input_embeddings().weight.shape[0]
+    num_rows = network.get_input_embeddings().get_parameter("weight").shape[0]
     num_text = vocabulary.num_text
     if num_rows < num_text:
         raise ValueError(
@@ -253,10 +261,11 @@ def extend_embeddings(
         )
     network.resize_token_embeddings(vocabulary.num_rows, mean_resizing=False)
     generator = torch.Generator("cpu").manual_seed(seed)
-    initializer_range = network.config.get_text_config().initializer_range
-    weights = [network.get_input_embeddings().weight]
-    if network.get_output_embeddings().weight is not weights[0]:
-        weights.append(network.get_output_embeddings().weight)
+    initializer_range = text_config(network).initializer_range
+    weights = [network.get_input_embeddings().get_parameter("weight")]
+    head = network.get_output_embeddings()
+    if head is not None and head.weight is not weights[0]:
+        weights.append(head.get_parameter("weight"))
     for weight in weights:
         if weight.device.type != "meta":
             text_rows = weight[:num_text].float().cpu()
@@ -270,12 +279,14 @@ def _set_special_tokens(network: PreTrainedModel, vocabulary: Vocabulary) -> Pre
 
     In Llama 2 and others the padding id is a token of its own, and an embedding never trains the row of its padding id.
     """
-    network.get_input_embeddings().padding_idx = None
-    for settings in (network.config.get_text_config(), network.generation_config):
+    embedding = network.get_input_embeddings()
+    if isinstance(embedding, nn.Embedding):
+        embedding.padding_idx = None
+    special_tokens = {"bos_token_id": vocabulary.bos, "eos_token_id": vocabulary.eos, "pad_token_id": None}
+    for settings in (text_config(network), network.generation_config):
         if settings is not None:
-            settings.bos_token_id = vocabulary.bos
-            settings.eos_token_id = vocabulary.eos
-            settings.pad_token_id = None
+            for name, token_id in special_tokens.items():
+                setattr(settings, name, token_id)
     return network
 
 

@@ -117,4 +117,9 @@ def whole_state(module: nn.Module) -> dict[str, Tensor] | None:
     all_names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     tied_names = all_names - {name for name, _ in module.named_parameters()}
     state = get_model_state_dict(module, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    return {name: weight for name, weight in state.items() if name not in tied_names}
+    weights = {}
+    for name, weight in state.items():
+        if name not in tied_names:
+            assert isinstance(weight, Tensor), f"{name} is a {type(weight).__name__}"
+            weights[name] = weight
+    return weights

@@ -101,9 +101,10 @@ class SpeechTextModel(nn.Module):
         require_match(tokenizer_folder, model_folder)
         network, vocabulary = load_language_model(model_folder)
         if adapter is not None:
+            # A PeftModel has the attributes and methods of its base, and is used in its place from here on.
             network = add_adapter(network, model_folder, Path(adapter), "adapter")
         return cls(
-            network,
+            network,  # pyrefly: ignore[bad-argument-type]
             vocabulary,
             load_tokenizer(tokenizer_folder),
             Vocoder.load(vocoder_folder) if has_vocoder else None,
@@ -207,5 +208,5 @@ def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
     """
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):
-        return load_adapted(folder), vocabulary
+        return load_adapted(folder), vocabulary  # pyrefly: ignore[bad-return]  # used like its base from here on
     return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval(), vocabulary

@@ -63,7 +63,7 @@ def stream_ids(
     for _ in range(limit):
         with torch.inference_mode():
             output = network(input_ids=input_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            scores = processors(ids, output.logits[:, -1].float())
+            scores = processors(ids, output.logits[:, -1].float())  # pyrefly: ignore[bad-argument-type]  # LongTensor
             if sampling.temperature:
                 input_ids = torch.multinomial(scores.softmax(-1), 1, generator=generator)
             else:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -40,7 +42,7 @@ def test_what_is_allowed_is_the_modality_and_the_end(vocabulary, to):
     want = {"text": text, "speech": speech, "any": set(range(len(vocabulary)))}[to] - {vocabulary.bos} | {
         vocabulary.eos
     }
-    for row, score in zip(left, scores):
+    for row, score in zip(left, scores, strict=True):
         assert set(row.isfinite().nonzero().flatten().tolist()) == want
         assert torch.equal(row[row.isfinite()], score[row.isfinite()])
 
@@ -93,7 +95,7 @@ def test_only_the_modality_asked_for_comes(network, to, temperature):
     for seed in range(3):
         for answer in generate(network, VOCABULARY, PROMPTS, to, Sampling(12, temperature, 1.0, seed)):
             assert to == "any" or set(kinds(answer.segments)) <= {to}
-            assert all(a != b for a, b in zip(kinds(answer.segments), kinds(answer.segments)[1:]))
+            assert all(a != b for a, b in pairwise(kinds(answer.segments)))
             assert all(
                 isinstance(piece, str) or (piece.unit.min() >= 0 and piece.unit.max() < STREAMS[0].size)
                 for piece in answer.segments
@@ -119,13 +121,13 @@ def test_greedy_takes_the_likeliest_allowed_token_each_time(network):
 
 
 def test_draws_are_a_function_of_the_seed_and_leave_the_chance_of_others_alone(network):
-    say = lambda seed: str(
-        generate(network, VOCABULARY, PROMPTS[:1], "speech", Sampling(20, 1.0, 1.0, seed))[0].segments
-    )
+    def sample(seed):
+        return str(generate(network, VOCABULARY, PROMPTS[:1], "speech", Sampling(20, 1.0, 1.0, seed))[0].segments)
+
     torch.manual_seed(5)
     want = torch.rand(3)
     torch.manual_seed(5)
-    assert say(0) == say(0) and len({say(seed) for seed in range(4)}) == 4
+    assert sample(0) == sample(0) and len({sample(seed) for seed in range(4)}) == 4
     assert torch.equal(torch.rand(3), want)
 
 

@@ -86,7 +86,7 @@ def test_speech_stops_at_so_many_seconds_row_by_row(network, vocoder, seconds):
     for duration in (minimum_seconds, predicted_seconds(vocoder)):
         limited = Sampling(60, 1.0, 1.0, 3, max_speech_seconds=seconds)
         answers = generate(network, VOCABULARY, PROMPTS, "speech", limited, duration)
-        for prompt, answer in zip(PROMPTS, answers):
+        for answer in answers:
             (speech,) = answer.segments
             before = Tokens(speech.streams, speech.stream[:-1], speech.unit[:-1])
             assert answer.ended or duration(speech) >= seconds > (
