@@ -122,6 +122,7 @@ NAMES = {
 # Arguments, of whatever class or function has the new one.
 ARGUMENTS = {
     "also_rows": "text_rows",
+    "evenness": "variance_normalization",
     "fit": "tokenizer_check",
     "further_losses": "further",
     "listen": "num_examples",
@@ -132,6 +133,7 @@ ARGUMENTS = {
     "part": "fold",
     "parts": "num_folds",
     "rows": "initializer",
+    "smoothing_seconds": "delta_seconds",
     "switch_price": "switch_penalty",
     "unseen": "unseen_split",
     "whole": "from_start",

@@ -1,7 +1,7 @@
 """Augmentations that keep the words of an utterance: tempo, pitch, noise, reverberation.
 
-Each takes a waveform (num_samples,) at 16 kHz and a random generator, from which it draws its strength anew for every
-call. The kinds are those of Gat et al. 2023 (arXiv 2209.15483); the ranges of their strength are arguments.
+An augmentation takes a waveform (num_samples,) at 16 kHz and a random generator, and draws a new strength for every
+call. The kinds of augmentation follow Gat et al. 2023 (arXiv 2209.15483); the ranges of strength are arguments.
 """
 
 import math
@@ -35,7 +35,7 @@ class Augmentation(ABC):
 
 
 class Unchanged(Augmentation):
-    """Returns the waveform as it is, so that a random choice can leave a share of the utterances alone."""
+    """Returns the waveform as it is, so that ``OneOf`` can leave a share of the utterances unchanged."""
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         return waveform
@@ -73,7 +73,8 @@ class PitchShift(Augmentation):
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         semitones = _uniform(-self.max_semitones, self.max_semitones, generator)
-        # Resampling from `rate` shifts the pitch by rate / 16000 and shortens by as much; stretching undoes the latter.
+        # Resampling from `rate` to 16 kHz multiplies the pitch by rate / 16000 and divides the length by the same
+        # factor; the time stretch before it compensates for the length.
         rate = round(audio.SAMPLE_RATE * 2 ** (semitones / 12) / RESAMPLING_STEP_HZ) * RESAMPLING_STEP_HZ
         shifted = F.resample(time_stretch(waveform, audio.SAMPLE_RATE / rate), rate, audio.SAMPLE_RATE)
         return fit_length(shifted, len(waveform))
@@ -84,10 +85,10 @@ class SoundSource(ABC):
 
     @abstractmethod
     def sample(self, num_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw one sound (M,).
+        """Draw one sound (M,) at 16 kHz.
 
         Args:
-            num_samples: Length that the caller needs; M may differ from it.
+            num_samples: Length that the caller needs, in samples; M may differ from it.
             generator: Source of all random numbers.
         """
 
@@ -241,7 +242,7 @@ class OneOf(Augmentation):
     def __init__(self, augmentations: Sequence[Augmentation]) -> None:
         self.augmentations = tuple(augmentations)
         if not self.augmentations:
-            raise ValueError("augmentations: none; name at least one")
+            raise ValueError("augmentations is empty; name at least one")
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         augmentation = self.augmentations[_integer(len(self.augmentations), generator)]
@@ -252,7 +253,7 @@ class Chain(Augmentation):
     """Applies several augmentations, one after another.
 
     Args:
-        augmentations: In the order in which they are applied, such as a room before the noise in it.
+        augmentations: The augmentations in the order in which they are applied, such as reverberation before noise.
     """
 
     def __init__(self, augmentations: Sequence[Augmentation]) -> None:
@@ -268,12 +269,14 @@ def _check_range(name: str, low: float, high: float, above: float = -math.inf) -
     """Raise ValueError unless ``above < low <= high``."""
     if not above < low <= high:
         bound = "" if above == -math.inf else f" above {above:g}"
-        raise ValueError(f"min_{name} {low:g} and max_{name} {high:g}: want them in this order{bound}")
+        raise ValueError(f"min_{name} {low:g} and max_{name} {high:g}: want min_{name} <= max_{name}{bound}")
 
 
 def _uniform(low: float, high: float, generator: torch.Generator) -> float:
+    """Draw a number from the uniform distribution between ``low`` and ``high``."""
     return low + (high - low) * torch.rand((), generator=generator).item()
 
 
 def _integer(count: int, generator: torch.Generator) -> int:
+    """Draw an integer from 0 to ``count - 1``, each with the same probability."""
     return int(torch.randint(count, (), generator=generator))

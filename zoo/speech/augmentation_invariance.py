@@ -1,9 +1,8 @@
-"""Losses for quantizers whose units do not change under augmentation, and do not collapse to a few units either.
+"""Losses that make the units of a quantizer invariant to augmentation and keep it from collapsing to a few units.
 
-All of them take log-probabilities (B, T, size + 1) of the units and of the CTC blank, and the number of frames of each
-row (B,). The blank is ignored: the units are renormalized without it. Augmented speech is assumed to have its units at
-the same places as clean speech up to a uniform stretch of time, so frame t of T corresponds to clean frame t * T_clean
-/ T.
+All losses take log-probabilities (B, T, size + 1) of the units and of the CTC blank, and the number of frames of each
+row (B,). The blank is ignored: the units are renormalized without it. Augmented speech is assumed to have the units of
+clean speech at the same times up to a uniform stretch, so frame t of T corresponds to clean frame t * T_clean / T.
 """
 
 import math
@@ -14,16 +13,17 @@ from torch.nn import functional as F
 
 from zoo.speech.ctc_quantizer import unit_log_probs
 
-IGNORED = -1  # target of frames that do not count
+IGNORED = -1  # target of padding frames and of blanks, which do not enter the loss
 
 
 def aligned_loss(log_probs: Tensor, frames: Tensor, units: list[Tensor]) -> Tensor:
-    """Return the cross entropy of the unit of each frame, in nats per frame.
+    """Return the mean cross entropy of augmented frames against the clean speech's units, in nats per frame.
 
     Args:
         log_probs: Log-probabilities of the augmented speech, (B, T, size + 1).
         frames: Number of frames in each row, (B,).
-        units: Units of the clean speech, (N,) per row; units of ``size`` and above, such as blanks, are ignored.
+        units: Units of the clean speech, one tensor (N,) per row; values of ``size`` and above, such as blanks, are
+            ignored.
     """
     scores = unit_log_probs(log_probs)
     targets = torch.full(scores.shape[:2], IGNORED, device=scores.device)
@@ -38,14 +38,15 @@ def consistency_loss(
 ) -> Tensor:
     """Return the cross entropy against the sharpened prediction for clean speech, in nats per frame.
 
-    The first term of IMSAT (Hu et al. 2017, arXiv 1702.08720), with targets sharpened as in UDA (Xie et al. 2020).
+    This is the first term of IMSAT (Hu et al. 2017, arXiv 1702.08720), with targets sharpened as in UDA (Xie et al.
+    2020).
 
     Args:
         log_probs: Log-probabilities of the augmented speech, (B, T, size + 1).
         frames: Number of frames in each row of ``log_probs``, (B,).
         clean: Log-probabilities of the clean speech by the same network, (B, T', size + 1); no gradient flows to them.
         clean_frames: Number of frames in each row of ``clean``, (B,).
-        temperature: Temperature of the targets; below 1 it sharpens them.
+        temperature: Divisor of the clean log-probabilities before they become targets; below 1 sharpens them.
     """
     scores = unit_log_probs(log_probs)
     targets = (unit_log_probs(clean.detach()) / temperature).softmax(-1)
@@ -57,14 +58,14 @@ def consistency_loss(
 
 
 def imbalance(log_probs: Tensor, frames: Tensor) -> Tensor:
-    """Return how far the entropy of each utterance's mean unit probabilities is below its maximum, in nats.
+    """Return the maximum entropy minus the entropy of each utterance's mean unit probabilities, in nats.
 
-    The second term of IMSAT, which keeps the consistency loss from collapsing to few units. It is computed within
-    utterances: over a whole batch, units that distinguish utterances or speakers instead of sounds would be balanced,
-    too.
+    The result is the mean over utterances. It is the second term of IMSAT and keeps the consistency loss from
+    collapsing to few units. The entropy is computed within each utterance, because over a whole batch it would also be
+    high for units that distinguish utterances or speakers instead of sounds.
 
     Args:
-        log_probs: (B, T, size + 1).
+        log_probs: Log-probabilities of the units and the blank, (B, T, size + 1).
         frames: Number of frames in each row, (B,).
     """
     is_frame = torch.arange(log_probs.shape[1], device=log_probs.device) < frames[:, None]

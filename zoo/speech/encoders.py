@@ -37,41 +37,44 @@ class SpeechEncoder(nn.Module, ABC):
         """Return the features of one waveform: (num_samples,) -> (T, dim)."""
 
     def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """Return the features (T, dim) of several waveforms, bit by bit those of ``forward`` for each alone."""
+        """Return the features (T, dim) of several waveforms, bit-identical to calling ``forward`` on each alone."""
         return [self(waveform) for waveform in waveforms]
 
     def adapt(self, waveforms: Iterable[Tensor]) -> None:
         """Adapt the encoder to a corpus of waveforms (num_samples,); most encoders need no adaptation."""
 
     def use_bfloat16(self) -> None:
-        """Compute matrix products in bfloat16 from now on; features stay float32. No effect without large matrices."""
+        """Compute matrix products in bfloat16 from now on; features stay float32.
+
+        Encoders without large matrices ignore the call.
+        """
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return the constructor arguments, but for the folder of the weights, as JSON can express them."""
+        """Return the constructor arguments, except the folder of the weights, as JSON-serializable values."""
 
     def save_weights(self, folder: Path) -> None:
-        """Write what ``config`` does not contain; nothing if there are no weights."""
+        """Write the weights, which ``config`` does not contain, to a new folder; do nothing if there are none."""
 
 
 class FilterbankEncoder(SpeechEncoder):
-    """Mel-frequency cepstral coefficients and their deltas, normalized per utterance.
+    """Mel-frequency cepstral coefficients (MFCCs) and their deltas, normalized per utterance.
 
-    Without weights, for small offline runs. Each coefficient has its mean over the utterance subtracted and is divided
-    by a power of its standard deviation. The default is halfway between plain cepstra, where loudness dominates, and
-    unit variance, where the noise of the high coefficients does.
+    The encoder has no weights and suits small offline runs. Over each utterance, the mean of every coefficient is
+    subtracted, and its variance is normalized partly: full normalization amplifies the noise of the high coefficients,
+    and without any, loudness dominates.
 
     Args:
         frame_rate: Frames per second, a divisor of 100.
         num_mels: Number of mel filters between 20 Hz and half the sample rate.
         num_cepstra: Number of cepstral coefficients, including the first (loudness); at most ``num_mels``.
-        smoothing_seconds: Time on either side of a frame over which deltas are computed.
-        delta_weight: Standard deviation of the deltas relative to that of the coefficients.
-        evenness: Between 0 and 1. At 1 all coefficients have the same standard deviation in every utterance, at 0 their
-            proportions are unchanged.
+        delta_seconds: Half-width of the regression window of the deltas, in seconds.
+        delta_weight: Factor on the normalized deltas, relative to the normalized coefficients.
+        variance_normalization: Exponent of the variance normalization, 0 to 1. At 1, every coefficient has unit
+            variance in each utterance; at 0, all coefficients are divided by the largest of their standard deviations.
 
     Raises:
-        ValueError: If ``frame_rate``, ``num_cepstra`` or ``evenness`` is out of range.
+        ValueError: If ``frame_rate``, ``num_cepstra`` or ``variance_normalization`` is out of range.
     """
 
     def __init__(
@@ -79,27 +82,27 @@ class FilterbankEncoder(SpeechEncoder):
         frame_rate: int = 25,
         num_mels: int = 40,
         num_cepstra: int = 13,
-        smoothing_seconds: float = 0.04,
+        delta_seconds: float = 0.04,
         delta_weight: float = 0.3,
-        evenness: float = 0.5,
+        variance_normalization: float = 0.5,
     ) -> None:
         super().__init__()
-        if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= evenness <= 1:
+        if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= variance_normalization <= 1:
             raise ValueError(
-                "frame_rate must divide 100, num_cepstra be at most num_mels and evenness be 0 to 1, "
-                f"got {frame_rate=}, {num_cepstra=}, {num_mels=}, {evenness=}"
+                "frame_rate must divide 100, num_cepstra must be at most num_mels and variance_normalization must be "
+                f"0 to 1, got {frame_rate=}, {num_cepstra=}, {num_mels=}, {variance_normalization=}"
             )
         self.frame_rate = frame_rate
         self.num_mels = num_mels
         self.num_cepstra = num_cepstra
-        self.smoothing_seconds = smoothing_seconds
+        self.delta_seconds = delta_seconds
         self.delta_weight = delta_weight
-        self.evenness = evenness
+        self.variance_normalization = variance_normalization
         self.dim = 2 * num_cepstra
         self.min_samples = 1280
-        self.pool = 100 // frame_rate  # analysis windows, 10 ms apart, that are averaged into a frame
+        self.pool = 100 // frame_rate  # number of analysis windows, 10 ms apart, that are averaged into a frame
         self.first_frame_seconds = (self.pool - 1) / 200  # analysis windows are centered on multiples of 10 ms
-        self.delta_window = 2 * max(1, round(100 * smoothing_seconds)) + 1
+        self.delta_window = 2 * max(1, round(100 * delta_seconds)) + 1
         self.cepstra = torchaudio.transforms.MFCC(
             self.sample_rate,
             num_cepstra,
@@ -120,30 +123,32 @@ class FilterbankEncoder(SpeechEncoder):
         return torch.cat([normalized_cepstra, self.delta_weight * normalized_deltas], dim=-1)
 
     def _pool_and_normalize(self, x: Tensor, num_frames: int) -> Tensor:
-        """(..., C, windows at 100 Hz) -> (..., T, C)."""
+        """Average windows into frames and normalize them: (..., C, windows at 100 Hz) -> (..., T, C)."""
         x = x.unflatten(-1, (num_frames, self.pool)).mean(-1).transpose(-1, -2)
         deviation = x.std(-2, correction=0, keepdim=True) + 1e-3
         largest = deviation.amax(-1, keepdim=True)
-        return (x - x.mean(-2, keepdim=True)) / (deviation**self.evenness * largest ** (1 - self.evenness))
+        # A weighted geometric mean of each coefficient's own deviation and the largest deviation of all.
+        exponent = self.variance_normalization
+        return (x - x.mean(-2, keepdim=True)) / (deviation**exponent * largest ** (1 - exponent))
 
     def config(self) -> dict[str, Any]:
         return {
             "frame_rate": self.frame_rate,
             "num_mels": self.num_mels,
             "num_cepstra": self.num_cepstra,
-            "smoothing_seconds": self.smoothing_seconds,
+            "delta_seconds": self.delta_seconds,
             "delta_weight": self.delta_weight,
-            "evenness": self.evenness,
+            "variance_normalization": self.variance_normalization,
         }
 
 
 class HubertEncoder(SpeechEncoder):
-    """One layer of a transformers HuBERT, wav2vec 2.0 or WavLM, frozen.
+    """Output of one layer of a frozen HuBERT, wav2vec 2.0 or WavLM of transformers.
 
     Args:
-        source: Name or folder of a checkpoint, or the network itself, which is then truncated after the layer.
-        layer: Number of transformer layers to keep; their output is the features. None keeps all of them.
-        normalize: Normalize each waveform to zero mean and unit variance; None follows the checkpoint.
+        source: Name or folder of a checkpoint, or the network itself, which is then truncated after ``layer``.
+        layer: Number of transformer layers to keep; the features are the output of the last one. None keeps all layers.
+        normalize: Whether to normalize each waveform to zero mean and unit variance; None follows the checkpoint.
 
     Raises:
         ValueError: If the checkpoint has fewer layers than ``layer``.
@@ -160,21 +165,20 @@ class HubertEncoder(SpeechEncoder):
             config = AutoConfig.from_pretrained(source)
             name = source
         if layer is not None and not 1 <= layer <= config.num_hidden_layers:
-            raise ValueError(f"layer {layer} of {name}: it has layers 1 to {config.num_hidden_layers}")
+            raise ValueError(f"layer is {layer}, but {name} has layers 1 to {config.num_hidden_layers}")
         config.num_hidden_layers = layer or config.num_hidden_layers
         config.apply_spec_augment = False
         network = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source, config=config)
         encoder = network.get_submodule("encoder")
         encoder.layers = nn.ModuleList(list(encoder.get_submodule("layers").children())[:layer])
         if layer is not None and getattr(config, "do_stable_layer_norm", False):
-            encoder.layer_norm = (
-                nn.Identity()
-            )  # the final norm belongs after the last layer of the complete network only
+            # The final norm belongs only after the last layer of the complete network.
+            encoder.layer_norm = nn.Identity()
         self.network = network.eval().requires_grad_(False)
         self.layer = layer
         self.dim = config.hidden_size
         self.is_bfloat16 = False
-        self.normalize = _wants_normalized(name, config.feat_extract_norm) if normalize is None else normalize
+        self.normalize = _expects_normalized(name, config.feat_extract_norm) if normalize is None else normalize
         self.min_samples, hop = receptive_field(config.conv_kernel, config.conv_stride)
         self.frame_rate = self.sample_rate / hop
         self.first_frame_seconds = self.min_samples / 2 / self.sample_rate
@@ -183,7 +187,9 @@ class HubertEncoder(SpeechEncoder):
         return self.batch([waveform])[0]
 
     def batch(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """Return the features (T, dim) of several waveforms, as ``SpeechEncoder``; see ``zoo.speech.packed_encoder``.
+        """Return the features (T, dim) of several waveforms, each as if it were encoded alone.
+
+        ``zoo.speech.packed_encoder`` explains how.
 
         Raises:
             ValueError: If a waveform is shorter than ``min_samples``.
@@ -201,7 +207,10 @@ class HubertEncoder(SpeechEncoder):
         return [row.float() for row in rows]
 
     def use_bfloat16(self) -> None:
-        """As ``SpeechEncoder``. The weights are rounded as well, so this encoder should not be saved afterwards."""
+        """Compute matrix products in bfloat16 from now on; features stay float32.
+
+        The weights are rounded to bfloat16 as well, so this encoder should not be saved afterwards.
+        """
         self.is_bfloat16 = True
         for module in self.network.modules():
             is_convolution = isinstance(module, nn.Conv1d)
@@ -220,7 +229,7 @@ class HubertEncoder(SpeechEncoder):
 
 
 def _normalize(waveform: Tensor) -> Tensor:
-    """Normalize to zero mean and unit variance, as wav2vec 2.0's feature extractor does: (num_samples,) to the same."""
+    """Normalize a waveform (num_samples,) to zero mean and unit variance, like the feature extractor of wav2vec 2.0."""
     return (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
 
 
@@ -234,14 +243,15 @@ def _without_autocast(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor],
     return in_float32
 
 
-def _wants_normalized(source: str, feat_extract_norm: str) -> bool:
-    """Return whether a checkpoint expects normalized waveforms.
+def _expects_normalized(source: str, feat_extract_norm: str) -> bool:
+    """Return whether a checkpoint expects waveforms of zero mean and unit variance.
 
-    Without a feature extractor beside the weights, networks with layer norm do and those with group norm do not.
+    The feature extractor saved with the checkpoint decides. If there is none, networks whose convolutions have layer
+    norm expect normalized waveforms, and networks with group norm do not.
 
     Args:
         source: Name or folder of the checkpoint; empty for a network that was not loaded from one.
-        feat_extract_norm: Norm of the convolutions, ``group`` or ``layer``.
+        feat_extract_norm: Kind of norm in the convolutional feature extractor, ``group`` or ``layer``.
     """
     if not source:
         return feat_extract_norm == "layer"

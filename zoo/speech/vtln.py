@@ -15,29 +15,32 @@ from zoo.speech.kmeans import fit_kmeans
 WEIGHTS = "references.safetensors"
 WARPS = (0.84, 0.88, 0.92, 0.97, 1.01, 1.06, 1.11, 1.17, 1.22, 1.28)
 ADAPTATION_ROUNDS = 4
-KMEANS_PASSES = 6  # passes over the corpus in each round
+KMEANS_PASSES = 6  # passes over all frames in each adaptation round
 KMEANS_BATCH_FRAMES = 4096
 
 
 class VTLNFilterbankEncoder(FilterbankEncoder):
-    """Cepstra whose frequency axis is warped, utterance by utterance, to that of a common speaker (Lee and Rose 1996).
+    """Cepstra with vocal tract length normalization: each utterance is warped to a common speaker (Lee and Rose 1996).
 
-    A short vocal tract shifts all formants up. Without normalization, the same words of a man and of a woman share
-    fewer units than different words of the same man. Each utterance takes the warp whose features are nearest to a set
-    of reference vectors. ``adapt`` learns the references without labels, in alternation with the warps of the
-    utterances.
+    A short vocal tract shifts all formants up, so that the same words of a man and of a woman share fewer units than
+    different words of the same man. The encoder computes the features of an utterance at several warps of the frequency
+    axis and returns those with the smallest mean squared distance to a set of reference vectors. ``adapt`` learns the
+    references without labels, in alternation with the warps of the utterances.
 
     Args:
         frame_rate: Frames per second, a divisor of 100.
         num_mels: Number of mel filters between 20 Hz and half the sample rate divided by the largest warp.
         num_cepstra: Number of cepstral coefficients, including the first (loudness); at most ``num_mels``.
-        smoothing_seconds: Time on either side of a frame over which deltas are computed.
-        delta_weight: Standard deviation of the deltas relative to that of the coefficients.
-        evenness: Between 0 and 1. At 1 all coefficients have the same standard deviation in every utterance, at 0 their
-            proportions are unchanged.
-        warps: Candidate factors on frequency; above 1 for voices with higher formants.
+        delta_seconds: Half-width of the regression window of the deltas, in seconds.
+        delta_weight: Factor on the normalized deltas, relative to the normalized coefficients.
+        variance_normalization: Exponent of the variance normalization, 0 to 1; see ``FilterbankEncoder``.
+        warps: Candidate ratios of the formants of a voice to those of the common speaker; above 1 for a voice with
+            higher formants (a shorter vocal tract).
         num_references: Number of reference vectors that describe the common speaker.
         source: Folder written by ``save_weights``; None for an encoder that is not adapted yet.
+
+    Raises:
+        ValueError: If ``frame_rate``, ``num_cepstra`` or ``variance_normalization`` is out of range.
     """
 
     banks: Tensor
@@ -48,14 +51,21 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
         frame_rate: int = 25,
         num_mels: int = 40,
         num_cepstra: int = 13,
-        smoothing_seconds: float = 0.1,
+        delta_seconds: float = 0.1,
         delta_weight: float = 1.0,
-        evenness: float = 0.75,
+        variance_normalization: float = 0.75,
         warps: Sequence[float] = WARPS,
         num_references: int = 32,
         source: str | None = None,
     ) -> None:
-        super().__init__(frame_rate, num_mels, num_cepstra, smoothing_seconds, delta_weight, evenness)
+        super().__init__(
+            frame_rate=frame_rate,
+            num_mels=num_mels,
+            num_cepstra=num_cepstra,
+            delta_seconds=delta_seconds,
+            delta_weight=delta_weight,
+            variance_normalization=variance_normalization,
+        )
         self.warps = list(warps)
         banks = torch.stack([self._mel_filters(warp) for warp in self.warps])  # (W, bins, M)
         self.register_buffer("banks", banks, persistent=False)
@@ -64,21 +74,31 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
             self.references.copy_(load_file(Path(source) / WEIGHTS)["references"])
 
     def _mel_filters(self, warp: float) -> Tensor:
-        """Return mel filters (bins, M) that read the spectrum at ``warp`` times each frequency."""
+        """Return mel filters (bins, M) for a voice whose formants lie ``warp`` times higher than the common speaker's.
+
+        The filters are those of the common speaker, stretched along the frequency axis by ``warp``.
+        """
         last_bin = self.cepstra.MelSpectrogram.n_fft // 2
         max_frequency = self.sample_rate / 2 / max(self.warps)
-        plain = torchaudio.functional.melscale_fbanks(
+        filters = torchaudio.functional.melscale_fbanks(
             last_bin + 1, 20.0, max_frequency, self.num_mels, self.sample_rate
         )
-        # Bin f of the spectrum belongs to frequency f / warp of the common speaker: interpolate the filters there.
-        position = (torch.arange(last_bin + 1) / warp).clamp(max=last_bin)
-        below = position.long().clamp(max=last_bin - 1)
-        return torch.lerp(plain[below], plain[below + 1], (position - below).unsqueeze(1))
+        # A formant of this voice in bin k is in bin k / warp for the common speaker. That bin is rarely an integer:
+        # interpolate the common speaker's filters between its two neighbors.
+        common_bin = (torch.arange(last_bin + 1) / warp).clamp(max=last_bin)
+        bin_below = common_bin.long().clamp(max=last_bin - 1)
+        return torch.lerp(filters[bin_below], filters[bin_below + 1], (common_bin - bin_below).unsqueeze(1))
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """Return the features at the best warp: (num_samples,) -> (T, dim).
+
+        Raises:
+            ValueError: If the encoder has not been adapted to a corpus.
+        """
         if self.references.isnan().any():
             raise ValueError(
-                "a VTLNFilterbankEncoder must be adapted to a corpus before it is used: the tokenizer stage does that"
+                "a VTLNFilterbankEncoder must be adapted to a corpus before it is used: run the tokenizer stage, or call "
+                "adapt()"
             )
         features = self._warped_features(waveform)
         return features[self._best_warp(features)]
@@ -86,21 +106,26 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
     def adapt(self, waveforms: Iterable[Tensor]) -> None:
         """Learn the references from waveforms (num_samples,).
 
-        All utterances start unwarped. Each round fits the references by k-means to the features at the current warps,
-        then chooses the best warp of each utterance for these references.
+        All utterances start at the warp nearest to 1. Each round fits the references by k-means to the features at the
+        current warps, then chooses the best warp of each utterance for these references. Waveforms shorter than
+        ``min_samples`` are skipped.
+
+        Raises:
+            ValueError: If the waveforms have fewer frames than there are references.
         """
-        features = []  # (W, T, dim) of each utterance
+        features = []  # one tensor (W, T, dim) per utterance
         for waveform in waveforms:
             if len(waveform) >= self.min_samples:
                 features.append(self._warped_features(waveform))
         distances_from_1 = [abs(warp - 1) for warp in self.warps]
-        unwarped = distances_from_1.index(min(distances_from_1))
-        chosen = [unwarped] * len(features)
-        for seed in range(ADAPTATION_ROUNDS):
-            frames = torch.cat([by_warp[index] for by_warp, index in zip(features, chosen, strict=True)])
-            fit = fit_kmeans(_shuffled_batches(frames, seed), len(self.references), seed)
+        warp_nearest_1 = distances_from_1.index(min(distances_from_1))
+        best_warps = [warp_nearest_1] * len(features)  # index into `warps` of each utterance
+        for adaptation_round in range(ADAPTATION_ROUNDS):
+            frames = torch.cat([by_warp[warp] for by_warp, warp in zip(features, best_warps, strict=True)])
+            batches = _shuffled_batches(frames, seed=adaptation_round)
+            fit = fit_kmeans(batches, len(self.references), seed=adaptation_round)
             self.references.copy_(fit.quantizer.centroids)
-            chosen = [self._best_warp(by_warp) for by_warp in features]
+            best_warps = [self._best_warp(by_warp) for by_warp in features]
 
     def _warped_features(self, waveform: Tensor) -> Tensor:
         """Return the features at each warp: (num_samples,) -> (W, T, dim)."""
@@ -109,7 +134,13 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
         return self._features(self.cepstra.dct_mat.T @ mels, len(waveform))
 
     def _best_warp(self, features: Tensor) -> int:
-        """Return the index of the warp at which the features (W, T, dim) are nearest to the references on average."""
+        """Return the index of the warp that fits the references best.
+
+        This is the warp with the smallest mean over frames of the squared distance to the nearest reference.
+
+        Args:
+            features: Features of one utterance at each warp, (W, T, dim).
+        """
         distances = torch.cdist(features, self.references).amin(2).square().mean(1)  # (W,)
         return int(distances.argmin())
 
@@ -122,7 +153,7 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
 
 
 def _shuffled_batches(frames: Tensor, seed: int) -> Iterator[Tensor]:
-    """Yield batches of frames (N, dim) in several passes, each in a random order of its own."""
+    """Yield the frames (N, dim) in batches, in ``KMEANS_PASSES`` passes; each pass draws a new random order."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(KMEANS_PASSES):
         order = torch.randperm(len(frames), generator=generator)

@@ -68,7 +68,7 @@ def test_network_and_folder_give_equal_features_and_no_layer_keeps_all(tmp_path,
         ) and of_network.normalize == of_folder.normalize == (norm == "layer")
         of_network.save_weights(tmp_path / "cut")
         assert torch.equal(HubertEncoder(str(tmp_path / "cut"), **of_network.config())(waveform), of_folder(waveform))
-        with pytest.raises(ValueError, match="layer 3 of .*: it has layers 1 to 2"):
+        with pytest.raises(ValueError, match="layer is 3, but .* has layers 1 to 2"):
             HubertEncoder(network, 3)
 
 
@@ -101,7 +101,7 @@ def test_min_samples_give_one_frame_and_fewer_are_an_error(tmp_path):
 @pytest.mark.parametrize("layer", [0, 4])
 def test_missing_layer_is_an_error(tmp_path, layer):
     save_checkpoint(tmp_path, "hubert", False, "group")
-    with pytest.raises(ValueError, match=f"layer {layer} of .*: it has layers 1 to 3"):
+    with pytest.raises(ValueError, match=f"layer is {layer}, but .* has layers 1 to 3"):
         HubertEncoder(str(tmp_path), layer)
 
 

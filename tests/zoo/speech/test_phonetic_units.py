@@ -84,7 +84,7 @@ def test_checksum_changes_with_everything_that_changes_the_units():
         checksum(),
         checksum(shift=1e-3),
         checksum(penalty=9.0),
-        checksum(FilterbankEncoder(smoothing_seconds=0.08)),
+        checksum(FilterbankEncoder(delta_seconds=0.08)),
         checksum(FilterbankEncoder(num_mels=30)),
         checksum(kind="ctc"),
         checksum(kind="ctc", shift=1e-3),

@@ -58,7 +58,7 @@ def test_high_voices_get_larger_warps_than_low_ones(speech, adapted):
 
 
 def test_normalization_makes_voices_share_more_units(speech, adapted):
-    plain = FilterbankEncoder(smoothing_seconds=0.1, delta_weight=1.0, evenness=0.75)
+    plain = FilterbankEncoder(delta_seconds=0.1, delta_weight=1.0, variance_normalization=0.75)
     assert distance(adapted, speech) < 0.9 * distance(plain, speech)
 
 
@@ -74,7 +74,7 @@ def test_stretched_spectrum_gets_a_larger_warp(speech, adapted):
 def test_single_warp_of_1_equals_the_plain_encoder(speech):
     unwarped = VTLNFilterbankEncoder(warps=(1.0,), num_references=4)
     unwarped.adapt(speech["m3"])
-    plain = FilterbankEncoder(smoothing_seconds=0.1, delta_weight=1.0, evenness=0.75)
+    plain = FilterbankEncoder(delta_seconds=0.1, delta_weight=1.0, variance_normalization=0.75)
     assert torch.allclose(unwarped(speech["m3"][0]), plain(speech["m3"][0]), atol=1e-3)
 
 
