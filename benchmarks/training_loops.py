@@ -17,7 +17,7 @@ from lightningmodules import SpeechTextLM
 from lightningmodules.callbacks import SeededSteps, TokenLedger
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.language.networks import llama
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import write_tokens
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream

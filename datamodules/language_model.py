@@ -6,7 +6,8 @@ import lightning as L
 from torch.utils.data import DataLoader
 
 from datamodules.batch_numbers import ENDLESS, trainer_of
-from datamodules.packing import Mixture, PackedStream
+from datamodules.mixture import Mixture
+from datamodules.packing import PackedStream
 from datamodules.token_streams import InterleavedStream, SpeechStream, TextStream, TokenStream
 from zoo.tokens.interleave import SpanSampler, UniformSpans
 from zoo.tokens.vocabulary import Vocabulary

@@ -1,17 +1,11 @@
-"""Rows of token ids: documents packed one after another, and rows drawn from several streams by weight."""
+"""Pack documents of token ids one after another into training rows of equal length."""
 
-from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import IterableDataset
 
-from datamodules.batch_numbers import batches_of_worker
 from zoo.tokens.documents import Form
 
-PERIOD = 1000  # rows over which each stream of a mixture has exactly its share
 BLOCK = 1 << 12  # neighboring utterances that stay in one group
 GROUP = 1 << 20  # utterances whose order is in memory at once; a whole number of blocks
 
@@ -95,77 +89,3 @@ class PackedStream:
             remaining -= len(ids)
             document += 1
         return np.concatenate(parts)
-
-
-class Mixture(IterableDataset):
-    """Batches of rows from several streams; batch ``n`` is a pure function of (seed, n).
-
-    Of every thousand rows each stream has exactly its share, in an order that is drawn for each thousand.
-
-    Args:
-        streams: Streams of rows by name.
-        weights: Share of each stream in the tokens, by the same names; they need not sum to 1.
-        batch_size: Rows per batch, B.
-        batches: Numbers of the batches to serve; the end may never be reached.
-        seed: Seed of the order of the streams.
-
-    Raises:
-        ValueError: Where the names differ, or the weights are negative or all zero.
-    """
-
-    def __init__(
-        self,
-        streams: Mapping[str, PackedStream],
-        weights: Mapping[str, float],
-        batch_size: int,
-        batches: range,
-        seed: int,
-    ) -> None:
-        if streams.keys() != weights.keys():
-            raise ValueError(f"streams {sorted(streams)} and weights {sorted(weights)} must have the same names")
-        share = np.array([weights[name] for name in streams])
-        if (share < 0).any() or share.sum() <= 0:
-            raise ValueError(f"weights must not be negative nor all zero, got {dict(weights)}")
-        self.names = list(streams)
-        self.streams = list(streams.values())
-        self.batch_size = batch_size
-        self.batches = batches
-        self.seed = seed
-        # Rounding the ends of the shares, not the shares, makes the counts sum to a period.
-        ends = np.round(np.cumsum(share / share.sum()) * PERIOD).astype(int)
-        self.counts = np.diff(ends, prepend=0)  # rows of each stream in a period, (streams,)
-        self._pattern = lru_cache(maxsize=4)(self._draw_pattern)
-
-    def _draw_pattern(self, period: int) -> np.ndarray:
-        """Return the stream of each row of a period, (PERIOD,)."""
-        streams = np.repeat(np.arange(len(self.streams)), self.counts)
-        return np.random.default_rng([self.seed, period, PERIOD]).permutation(streams)
-
-    def locate(self, number: int) -> tuple[int, int]:
-        """Return the stream that row ``number`` of the mixture is from, and its number in that stream."""
-        period, place = divmod(number, PERIOD)
-        pattern = self._pattern(period)
-        stream = int(pattern[place])
-        rows_before = int((pattern[:place] == stream).sum())
-        return stream, period * int(self.counts[stream]) + rows_before
-
-    def epochs(self, rows: int) -> dict[str, float]:
-        """Return how many times each stream has been read after ``rows`` rows of the mixture, by name."""
-        period, place = divmod(rows, PERIOD)
-        counts = period * self.counts + np.bincount(self._pattern(period)[:place], minlength=len(self.streams))
-        epochs = {}
-        for name, stream, count in zip(self.names, self.streams, counts, strict=True):
-            epochs[name] = float(count / stream.rows_per_epoch)
-        return epochs
-
-    def batch(self, number: int) -> Tensor:
-        """Return the token ids (B, T) of batch ``number``."""
-        rows = []
-        for row_of_mixture in range(number * self.batch_size, (number + 1) * self.batch_size):
-            stream, row = self.locate(row_of_mixture)
-            rows.append(self.streams[stream].row(row))
-        return torch.from_numpy(np.stack(rows).astype(np.int64))
-
-    def __iter__(self) -> Iterator[Tensor]:
-        for number in batches_of_worker(self.batches):
-            yield self.batch(number)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lightningmodules.optimizers import adamw_with_warmup
+from zoo.language.document_positions import Positions, RowPositions
 from zoo.language.losses import NextTokenLoss, TokenLosses
-from zoo.language.positions import Positions, RowPositions
 from zoo.language.sharding import shard
 from zoo.metrics.likelihood import ModalityLoss
 from zoo.tokens.vocabulary import Vocabulary

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from zoo.audio import write
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import write_tokens
 from zoo.tokens.units import Stream
 

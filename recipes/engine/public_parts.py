@@ -122,7 +122,7 @@ PARTS = {
         "compiled",
     ),
     "zoo.language.new_text_tokens": ("new_text_tokens",),
-    "zoo.language.positions": (
+    "zoo.language.document_positions": (
         "RowPositions",
         "DocumentPositions",
     ),

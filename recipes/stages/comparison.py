@@ -33,7 +33,7 @@ from zoo.speech.f0 import F0Extractor
 from zoo.speech.style_units import StyleUnits
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.vocoder.vocoder import Vocoder
 

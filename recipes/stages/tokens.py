@@ -13,7 +13,7 @@ from zoo.corpora.source import SPLITS
 from zoo.files import read_json, write_text
 from zoo.tokenizers.engines import Engine, LocalProcesses
 from zoo.tokenizers.jobs import TokenizationJob, TokenizationSettings, split_into_jobs
-from zoo.tokenizers.shards import ShardWriter, remove_progress
+from zoo.tokenizers.resumable_shards import ShardWriter, remove_progress
 from zoo.tokenizers.tally import Tally, write_skipped
 from zoo.tokenizers.tokenization import BATCH_SECONDS
 from zoo.tokens.contract import checksum, read_contract, require_match, write_contract

@@ -10,8 +10,8 @@ from recipes.stages.training import train_language_model
 from tests.toy_corpus import StopAfter
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
 from zoo.language.adapters import lora
+from zoo.language.document_positions import DocumentPositions
 from zoo.language.networks import checkpointed, compiled, llama
-from zoo.language.positions import DocumentPositions
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.contract import write_contract
 from zoo.tokens.interleave import UniformSpans

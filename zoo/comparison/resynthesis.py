@@ -21,7 +21,7 @@ from zoo.evaluation.resynthesis import (
 )
 from zoo.evaluation.statistics import ItemScores
 from zoo.speech.f0 import F0Extractor
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.units import merge
 from zoo.vocoder.vocoder import Vocoder
 

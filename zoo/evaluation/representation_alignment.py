@@ -15,7 +15,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from zoo.evaluation.statistics import Estimate, difference, mean
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 

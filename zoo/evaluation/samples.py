@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.audio import read, write
 from zoo.language.generation import Sampling
 from zoo.language.speech_text_model import SpeechTextModel
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.vocoder.vocoder import Vocoder
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from zoo.language.document_positions import Positions, RowPositions
 from zoo.language.networks import text_config
-from zoo.language.positions import Positions, RowPositions
 
 # Factors between hidden states and logits in other architectures, which this loss does not apply.
 UNKNOWN_SCALES = ("lm_head_multiplier",)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.files import write_text
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.tokens.rows import TextRow
+from zoo.tokens.schema import TextRow
 from zoo.tokens.vocabulary import Vocabulary
 
 

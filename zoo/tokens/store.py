@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from zoo.files import atomic_file
-from zoo.tokens.rows import FLAT, LISTS, TextRow, TokenRow, schema
+from zoo.tokens.schema import FLAT, LISTS, TextRow, TokenRow, schema
 from zoo.tokens.units import Stream
 
 ROWS_PER_SHARD = 20_000

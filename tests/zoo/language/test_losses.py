@@ -14,9 +14,9 @@ from transformers import (
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.language.adapters import lora, new_rows_only
+from zoo.language.document_positions import DocumentPositions, RowPositions
 from zoo.language.losses import NextTokenLoss
 from zoo.language.networks import checkpointed, compiled, layers
-from zoo.language.positions import DocumentPositions, RowPositions
 
 VOCABULARY = words_vocabulary()
 IDS = torch.randint(len(VOCABULARY), (3, 17), generator=torch.Generator().manual_seed(0))

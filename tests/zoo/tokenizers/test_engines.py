@@ -23,7 +23,7 @@ from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers import jobs as jobs_module
 from zoo.tokenizers.engines import LocalProcesses, OneDevice
 from zoo.tokenizers.jobs import TokenizationSettings, split_into_jobs
-from zoo.tokenizers.shards import FOLDER, ShardWriter
+from zoo.tokenizers.resumable_shards import FOLDER, ShardWriter
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.tokens import store
 from zoo.tokens.contract import write_contract
@@ -184,7 +184,7 @@ def test_parts_made_with_other_settings_are_thrown_away(run, want, tmp_path):
 
 def test_a_shard_that_was_written_but_not_noted_is_written_again(run, want, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "zoo.tokenizers.shards.write_text",
+        "zoo.tokenizers.resumable_shards.write_text",
         lambda path, text: killed() if 'num_shards": 1' in text else path.write_text(text),
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.toy_tokens import STREAMS, sentences, spoken
 from zoo.tokens import store
-from zoo.tokens.rows import LISTS
+from zoo.tokens.schema import LISTS
 from zoo.tokens.store import TokenTable, write_tokens
 from zoo.tokens.units import Stream
 

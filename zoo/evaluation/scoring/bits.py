@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.statistics import Estimate, ratio
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -4,7 +4,7 @@ import random
 
 from zoo.evaluation.suites.contrast_suite import Contrast
 from zoo.evaluation.suites.text_and_speech import TextAndSpeech
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 
 

@@ -15,7 +15,7 @@ from zoo.evaluation.scoring.bits import (
     measure_bits,
 )
 from zoo.evaluation.scoring.token_trees import Candidate
-from zoo.tokens.rows import TokenRow
+from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable, write_tokens
 
 VOCABULARY = words_vocabulary()
