@@ -30,7 +30,7 @@ def recipe(models: int, steps: int) -> dict:
     overrides = ["demo.hours=0.2", "unit_hours=0.1", f"trainer.max_steps={steps}", f"seeds={list(range(models))}"]
     content = OmegaConf.to_container(load("compare/base_vs_expressive", overrides).config)
     stages = {}
-    for name in (*UNITS, "base"):
+    for name in (*UNITS, "base_lm"):
         stages[name] = {key: value for key, value in content["stages"][name].items() if key != "out"}
     kept = {key: value for key, value in content.items() if key.split("_")[0] not in UNUSED}
     return kept | {"stages": stages, "tokenizers": {"Base": content["tokenizers"]["Base"]}}
