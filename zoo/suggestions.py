@@ -1,4 +1,4 @@
-"""Suggestions for a name that is not known, in the words of an error message."""
+"""Hints for error messages about a name that is not known."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,19 +6,19 @@ from collections.abc import Iterable
 MAX_LISTED = 12
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like ``name``, or None where none is alike."""
+def nearest_name(name: object, known: Iterable[object]) -> str | None:
+    """Return the known name that is most similar to ``name``; None if none is similar."""
     matches = difflib.get_close_matches(str(name), [str(candidate) for candidate in known], 1)
     return matches[0] if matches else None
 
 
-def suggest(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """Say which of the known names was meant, or what there is to choose from.
+def suggest(name: object, known: Iterable[object], otherwise: str | None = None) -> str:
+    """Return a hint for an error message: the most similar of the known names, or the names to choose from.
 
     Args:
-        name: The name that is not known.
-        known: The names that are.
-        otherwise: What to say where none of them is alike; a list of the first twelve if None.
+        name: Name that is not known; of any type, as keys of YAML are.
+        known: Known names.
+        otherwise: Text to return if no known name is similar. Defaults to a list of the first twelve names.
     """
     names = [str(candidate) for candidate in known]
     nearest = nearest_name(name, names)
@@ -30,6 +30,6 @@ def suggest(name: str, known: Iterable[str], otherwise: str | None = None) -> st
 
 
 def listed(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are, as text."""
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     return ", ".join(names[:MAX_LISTED]) + more

@@ -51,8 +51,8 @@ def main(args: argparse.Namespace) -> None:
     from recipes.engine import bundled
 
     recipes = " ".join(bundled.names())
-    preamble = {"bash": BASH_FUNCTION.format(recipes=recipes), "zsh": ZSH_FUNCTION.format(recipes=recipes)}
-    print(shtab.complete(build_parser(), args.shell, preamble=preamble))
+    function = {"bash": BASH_FUNCTION, "zsh": ZSH_FUNCTION}[args.shell]
+    print(shtab.complete(build_parser(), args.shell, preamble=function.format(recipes=recipes)))
 
 
 def build_parser() -> argparse.ArgumentParser:

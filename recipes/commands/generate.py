@@ -103,7 +103,7 @@ def main(args: argparse.Namespace) -> None:
     output = _stream if args.stream else _generate
     waveform = output(model, prompt, args, sampling)
     if args.out and not to_stdout:
-        if waveform is None:
+        if waveform is None or model.vocoder is None:
             raise ValueError(f"{args.out} is not written: the model generated no speech")
         sample_rate = model.vocoder.sample_rate
         audio.write(args.out, waveform, sample_rate)

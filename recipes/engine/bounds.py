@@ -36,7 +36,7 @@ def check_text(text: str, file: str) -> None:
     depth = 0
     count = 0
     open_anchors: list[tuple[str | None, int]] = []
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}  # values below each anchor
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
             count += sizes.get(event.anchor, 1)
@@ -80,7 +80,7 @@ def reference_problems(content: Any, at: str = "") -> list[str]:
     return problems
 
 
-def size_problems(content: dict[str, Any]) -> list[str]:
+def size_problems(content: dict[Any, Any]) -> list[str]:
     """One line where following the references of a recipe would give more values or text than the bounds allow."""
     sizes = _Sizes(content)
     for name, value in content.items():
@@ -92,7 +92,7 @@ def size_problems(content: dict[str, Any]) -> list[str]:
 class _Sizes:
     """Characters and values that a value stands for; each place of the recipe is counted once and remembered."""
 
-    def __init__(self, content: dict[str, Any]) -> None:
+    def __init__(self, content: dict[Any, Any]) -> None:
         self.content = content
         self.known: dict[str, int] = {}
         self.waiting: set[str] = set()

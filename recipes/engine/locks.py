@@ -1,6 +1,6 @@
 """One run at a time in a folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from recipes.engine.errors import RecipeError
 
 
 @contextmanager
-def locked(folders: Sequence[Path]) -> Iterator[None]:
+def locked(folders: Sequence[Path]) -> Generator[None, None, None]:
     """Hold a lock beside each folder; it ends with the process, however that ends, and its children do not inherit it.
 
     Raises:
@@ -23,7 +23,7 @@ def locked(folders: Sequence[Path]) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Generator[None, None, None]:
     path = folder.with_name(f".{folder.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     return problems
 
 
-def assign(content: dict[str, Any], changes: Mapping[str, Any]) -> list[str]:
+def assign(content: dict[str, Any], changes: Mapping[Any, Any]) -> list[str]:
     """Put values at dotted paths of a recipe's content in place; return what is wrong with them, a line each."""
     problems = []
     for key, value in changes.items():

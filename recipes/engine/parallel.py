@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -147,7 +147,7 @@ def _alive(running: Sequence[Running]) -> list[BaseProcess]:
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
+def _stopped_by_sigterm() -> Generator[None, None, None]:
     """Make SIGTERM, by which clusters and ``timeout`` stop a run, an interrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield

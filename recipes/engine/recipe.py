@@ -194,7 +194,7 @@ def _problems_of_nodes(content: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _unused_keys(content: dict[str, Any]) -> list[str]:
+def _unused_keys(content: dict[Any, Any]) -> list[str]:
     """Say which values at the top of a recipe nothing refers to: misspelled, or left behind."""
     texts = [text for _, text in leaves(content) if isinstance(text, str)]
     references = [reference for text in texts for reference in REFERENCE.findall(text)]

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -144,7 +144,7 @@ def _call(recipe: Recipe, stage: str) -> object:
 
 
 @contextmanager
-def _clock(record: Record, folder: Path) -> Iterator[None]:
+def _clock(record: Record, folder: Path) -> Generator[None, None, None]:
     """Keep time and peak memory in the record, on disk every few seconds so that a kill loses little."""
     seconds_before = record.seconds
     peak_before = record.peak_memory_gib

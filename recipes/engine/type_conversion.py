@@ -214,7 +214,7 @@ def _scalar(kind: type, value: Any) -> Any:
     return _need(not _is_plain(value), kind, value, remedy)
 
 
-def _dataclass(kind: type, value: dict[str, Any]) -> Any:
+def _dataclass(kind: type, value: dict[Any, Any]) -> Any:
     arguments = signature(kind).arguments
     for key in value:
         if key not in arguments:

@@ -25,17 +25,17 @@ from zoo.processes import shows_bars
 from zoo.tokens.contract import read_contract, require_match
 from zoo.tokens.units import Stream
 
-NUM_SUBSTITUTES = 3  # commonest style units, one of which replaces a missing style stream
+NUM_SUBSTITUTES = 3  # most frequent style units, one of which replaces a missing style stream
 
 
 def leave_process_group() -> None:
     """End the threads of the process group before Python exits.
 
-    A thread of gloo that releases a tensor during the shutdown of Python aborts the process.
+    Otherwise a thread of gloo may release a tensor while Python shuts down, which aborts the process.
     """
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
-        gc.collect()  # joins the threads of every group that nothing refers to any more
+        gc.collect()  # joins the threads of groups without references
         # DTensor's caches keep references to some groups: wait for their pending work to finish.
         time.sleep(0.2)
 
@@ -43,23 +43,23 @@ def leave_process_group() -> None:
 def fit(
     out: Path, model: L.LightningModule, data: L.LightningDataModule, trainer: L.Trainer, checkpoint_every: int
 ) -> dict[str, float]:
-    """Train from the last checkpoint, or from the start where there is none, and return the last metrics.
+    """Train a model, from its last checkpoint if there is one, and return the metrics at the end by name.
 
     Args:
         out: Folder that gets ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
         model: LightningModule to train.
         data: DataModule to train and validate on.
-        trainer: Trainer, with the length of training and the device.
-        checkpoint_every: Optimizer steps between checkpoints.
+        trainer: Trainer, with the length of training and the devices.
+        checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run resumes.
     """
-    last = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
+    checkpoint = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
-    add_callbacks(trainer, SeededSteps(), last)
+    add_callbacks(trainer, SeededSteps(), checkpoint)
     if trainer.progress_bar_callback and not shows_bars():
         trainer.progress_bar_callback.disable()
     atexit.register(leave_process_group)
-    trainer.fit(model, data, ckpt_path=last.existing, weights_only=True)
-    last.save(trainer)
+    trainer.fit(model, data, ckpt_path=checkpoint.existing, weights_only=True)
+    checkpoint.save(trainer)
     trainer.validate(model, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if trainer.is_global_zero:
@@ -77,19 +77,21 @@ def train_language_model(
 ) -> dict[str, str]:
     """Train a language model on tokens and save it with its vocabulary and contract.
 
-    The model is saved whole, or as its adapter where only that was trained.
+    A network with adapters is saved as its adapter, any other as a whole.
 
     Args:
         out: Folder that gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json``, ``ledger.json`` and TensorBoard
             ``logs/``.
         model: LightningModule to train.
-        data: Rows of token ids: text, speech, interleaved, or a mixture.
+        data: DataModule of rows of token ids: text, speech, interleaved, or a mixture.
         trainer: Trainer, with the length of training and the devices.
-        vocabulary: Folder that the model's vocabulary was loaded from; every stream of the data is compared with it.
+        vocabulary: Folder that the model's vocabulary was loaded from, with the contract that the tokens of each
+            stream must match.
         checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run resumes.
 
     Raises:
-        ValueError: Where only the first process has read the weights, and the strategy does not distribute them.
+        ValueError: Only the first process has read the weights and the strategy does not distribute them, or a stream
+            was tokenized under another contract.
     """
     if any(weight.is_meta for weight in model.parameters()) and not isinstance(trainer.strategy, ModelParallelStrategy):
         raise ValueError(
@@ -102,7 +104,7 @@ def train_language_model(
     ledger = TokenLedger()
     add_callbacks(trainer, ledger)
     metrics = fit(out, model, data, trainer, checkpoint_every)
-    state = whole_state(model.next_token)  # on all processes, which gather the shards
+    state = whole_state(model.next_token)  # called in all processes, which gather the shards
     if trainer.is_global_zero:
         write_text(out / "ledger.json", json.dumps(ledger.account(trainer), indent=2) + "\n")
         weights = None
@@ -123,30 +125,30 @@ def train_language_model(
 def train_vocoder(
     out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, checkpoint_every: int = 100
 ) -> dict[str, str]:
-    """Train a vocoder on tokens and the audio that they were made of, and save it with its contract.
+    """Train a vocoder on tokens and the audio that they encode, and save it with its contract.
 
     Args:
         out: Folder that gets ``vocoder/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/`` with
             audio.
         model: LightningModule to train.
-        data: Segments of speech with their units.
-        trainer: Trainer, with the length of training and the device.
-        checkpoint_every: Steps between checkpoints, from which an interrupted run resumes.
+        data: DataModule of segments of speech with their units.
+        trainer: Trainer, with the length of training and the devices.
+        checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run resumes.
 
     Raises:
-        ValueError: Where the generator does not fit the streams of the tokens.
+        ValueError: The generator does not fit the streams of the tokens.
     """
     contract = {"tokenizer": read_contract(data.rows.folder)["tokenizer"]}
     streams = [Stream(**stream) for stream in contract["tokenizer"]["streams"]]
-    model.vocoder(streams)  # a generator that does not fit is an error before the training, not after it
+    model.vocoder(streams)  # raises before the training, rather than after it, if the generator does not fit
     add_callbacks(trainer, SpeechSamples())
     metrics = fit(out, model, data, trainer, checkpoint_every)
     if trainer.is_global_zero:
         # As in Spirit LM, one of three style units replaces a missing style stream; a missing pitch stream is an error.
-        missing = None
+        substitutes = None
         if "St" in data.rows.rates:
-            missing = {"St": data.rows.commonest("St", NUM_SUBSTITUTES)}
-        vocoder = model.vocoder(streams, data.speakers, data.styles, missing, contract)
+            substitutes = {"St": data.rows.commonest("St", NUM_SUBSTITUTES)}
+        vocoder = model.vocoder(streams, data.speakers, data.styles, substitutes, contract)
         vocoder.save(out / "vocoder")
     return {
         "vocoder": f"held-out mel distance {metrics['val/mel_distance']:.2f}",

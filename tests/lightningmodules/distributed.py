@@ -94,7 +94,9 @@ def train(
 
 
 def two_processes(folder: Path, tokens: Path) -> None:
-    sharded = lambda: ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+    def sharded() -> ModelParallelStrategy:
+        return ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+
     train(folder / "ddp", tokens, 4, 2, DDPStrategy())
     train(folder / "fsdp", tokens, 2, 2, sharded(), name="first")
     train(folder / "fsdp", tokens, 4, 2, sharded(), name="second")

@@ -105,11 +105,12 @@ def test_the_loss_is_of_hidden_frames_and_by_its_weight_of_the_others(teacher):
     logits, labels = torch.randn(2, 9, UNITS), torch.randint(UNITS, (2, 9))
     hidden = torch.zeros(2, 9, dtype=torch.bool)
     hidden[:, 2:5] = True
-    of = lambda frames: F.cross_entropy(logits[frames], labels[frames])
-    torch.testing.assert_close(module(teacher).loss(logits, labels, hidden), of(hidden))
+    hidden_loss = F.cross_entropy(logits[hidden], labels[hidden])
+    seen_loss = F.cross_entropy(logits[~hidden], labels[~hidden])
+    torch.testing.assert_close(module(teacher).loss(logits, labels, hidden), hidden_loss)
     torch.testing.assert_close(
         module(teacher, objective=replace(OBJECTIVE, seen_weight=0.5)).loss(logits, labels, hidden),
-        of(hidden) + 0.5 * of(~hidden),
+        hidden_loss + 0.5 * seen_loss,
     )
 
 

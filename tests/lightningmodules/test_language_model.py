@@ -115,7 +115,7 @@ def tokens(tmp_path_factory):
 def train(tokens, tmp_path):
     """Trains for 12 steps by the very function of the stages; the state of the network and the last metrics."""
 
-    def run(name, kill=KillAfter(0), workers=0, accumulate=1, dropout=0.0, every=3, steps=12):
+    def run(name, kill=None, workers=0, accumulate=1, dropout=0.0, every=3, steps=12):
         model = module()
         model.network.config.attention_dropout = dropout
         for layer in model.network.model.layers:
@@ -135,7 +135,7 @@ def train(tokens, tmp_path):
             val_check_interval=4 * accumulate,
             check_val_every_n_epoch=None,
             log_every_n_steps=1,
-            callbacks=[kill],
+            callbacks=[kill or KillAfter(0)],
         )
         metrics = fit(tmp_path / name, model, data, trainer, checkpoint_every=every)
         return {key: value.clone() for key, value in model.network.state_dict().items()}, metrics

@@ -70,18 +70,18 @@ def module(kind: str = "unit", adversarial: bool = True, num_speakers: int = 2, 
 
 
 def trainer(path, steps: int, **options) -> L.Trainer:
-    defaults = dict(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        default_root_dir=path,
-        max_steps=steps,
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
-        callbacks=[SeededSteps(7)],
-    )
+    defaults = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "default_root_dir": path,
+        "max_steps": steps,
+        "num_sanity_val_steps": 0,
+        "limit_val_batches": 0,
+        "callbacks": [SeededSteps(7)],
+    }
     return L.Trainer(**(defaults | options))
 
 

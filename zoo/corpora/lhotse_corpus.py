@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lhotse
-import soundfile
-from lhotse import CutSet, SupervisionSegment
+from lhotse import CutSet
 from lhotse.cut import Cut
-from lhotse.cut.data import DataCut
 
 from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
-from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out, unreadable_reason
-from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
+from zoo.corpora.lhotse_cuts import check_duration, split_utterances, with_language
+from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out
+from zoo.corpora.utterance import UNKNOWN_SPEAKER
 from zoo.suggestions import suggest
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -35,8 +34,6 @@ SPLIT_WORDS = {
     "eval": "test",
 }
 KINDS = ("recordings", "supervisions", "cuts")
-# A supervision covers its cut if both ends are together no farther apart than this.
-COVER_SECONDS = 0.02
 # Opens the cuts of one part of a corpus.
 CutOpener = Callable[[], Iterable[Cut]]
 
@@ -208,7 +205,7 @@ def _join(kinds: dict[str, Any], name: str) -> Iterable[Cut]:
         return kinds["cuts"]
     if kinds.get("recordings") is None or kinds.get("supervisions") is None:
         raise ValueError(f"{name}: {', '.join(kinds)} alone; want recordings and supervisions, or cuts")
-    return _utterances(CutSet.from_manifests(recordings=kinds["recordings"], supervisions=kinds["supervisions"]))
+    return split_utterances(CutSet.from_manifests(recordings=kinds["recordings"], supervisions=kinds["supervisions"]))
 
 
 def _nested(result: dict, name: str) -> Iterator[tuple[str, dict]]:
@@ -271,62 +268,5 @@ def _items(parts: list[CutOpener], language: str, allow_remote: bool) -> Iterato
             if not cut.has_recording:
                 yield BadItem(cut.id, cut.id, "no recording")
                 continue
-            for utterance in _utterances([cut]):
-                yield _checked(_with_label(utterance, language))
-
-
-def _utterances(cuts: Iterable[Cut]) -> Iterator[Cut]:
-    """Yield cuts with at most one supervision: each cut itself if its supervision covers it, else one for each."""
-    for cut in cuts:
-        if not cut.supervisions:
-            yield cut
-        elif len(cut.supervisions) == 1 and _is_covered(cut):
-            yield _with_supervision_id(cut)
-        else:
-            for utterance in cut.trim_to_supervisions(keep_overlapping=False):
-                yield utterance.with_id(utterance.supervisions[0].id)
-
-
-def _is_covered(cut: Cut) -> bool:
-    segment = cut.supervisions[0]
-    return abs(segment.start) + abs(segment.duration - cut.duration) <= COVER_SECONDS
-
-
-def _with_supervision_id(cut: Cut) -> Cut:
-    """Return a cut under the id of its supervision if its own id was only derived from its recording's."""
-    segment = cut.supervisions[0]
-    if cut.id == segment.id or not cut.id.startswith(f"{_data_cut(cut).recording_id}-"):
-        return cut
-    return cut.with_id(segment.id)
-
-
-def _with_label(cut: Cut, language: str) -> Cut:
-    """Give a cut a supervision if it has none, and its supervision a language if it has none."""
-    if not cut.supervisions:
-        data_cut = _data_cut(cut)
-        label = SupervisionSegment(cut.id, data_cut.recording_id, 0.0, cut.duration, data_cut.channel)
-        data_cut.supervisions = [label]
-    cut.supervisions[0].language = cut.supervisions[0].language or language
-    return cut
-
-
-def _data_cut(cut: Cut) -> DataCut:
-    """Narrow the type of a cut to those over a recording, which the manifests read here hold."""
-    return cast(DataCut, cut)
-
-
-def _checked(cut: Cut) -> Cut | BadItem:
-    """Compare a cut with the header of the file behind it; recordings that are in no file are not checked."""
-    if not cut.has_recording:
-        return BadItem(cut.id, cut.id, "no recording")
-    recording = getattr(cut, "recording", None)
-    for source in recording.sources if recording is not None else []:
-        if source.type != "file":
-            continue
-        try:
-            seconds = soundfile.info(source.source).duration
-        except (OSError, RuntimeError) as error:
-            return BadItem(cut.id, audio_name(cut), unreadable_reason(Path(source.source), error))
-        if cut.end > seconds + COVER_SECONDS:
-            return BadItem(cut.id, audio_name(cut), f"ends at {cut.end:g} s, the file has {seconds:g} s")
-    return cut
+            for utterance in split_utterances([cut]):
+                yield check_duration(with_language(utterance, language))

@@ -3,7 +3,7 @@
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -206,7 +206,7 @@ def _require_usable(summary: SplitSummary, split: str, skipped: Path, max_bad_sh
 
 
 @contextmanager
-def _gzip_writer(path: Path) -> Iterator[TextIO]:
+def _gzip_writer(path: Path) -> Generator[TextIO, None, None]:
     """Open a gzipped file for writing, which appears complete or not at all."""
     # Without name and time in the header, equal corpora make equal files.
     with files.atomic_file(path) as temporary, temporary.open("wb") as raw:

@@ -185,10 +185,10 @@ def _tsv_rows(file: Iterable[str]) -> Iterator[TableRow]:
         yield TableRow(line, {key: value if value or key in REQUIRED else None for key, value in row.items()})
 
 
-def _check_columns(columns: dict[str, Any], place: str) -> None:
+def _check_columns(columns: dict[Any, Any], place: str) -> None:
     for name in columns:
         if name not in COLUMNS:
-            hint = suggest(str(name), COLUMNS, f"the columns are {', '.join(COLUMNS)}")
+            hint = suggest(name, COLUMNS, f"the columns are {', '.join(COLUMNS)}")
             raise ValueError(f"{place}: unknown column {name!r}; {hint}")
     for name in REQUIRED:
         if columns.get(name) is None or (name == "audio" and not columns[name]):

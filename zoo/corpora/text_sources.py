@@ -111,7 +111,7 @@ class HuggingFaceTexts:
 
     def __iter__(self) -> Iterator[str]:
         # Imported here since it is slow, and an extra.
-        from datasets import load_dataset  # pyrefly: ignore[missing-import]
+        from datasets import load_dataset
 
         rows = load_dataset(
             self.path,

@@ -24,7 +24,7 @@ def evaluate_text(
         ValueError: If the harness is not installed.
     """
     try:
-        import lm_eval  # pyrefly: ignore[missing-import]  # an optional dependency
+        import lm_eval
     except ImportError:
         raise ValueError("text suites need lm-evaluation-harness: pip install 'spiritlm-zoo[harness]'") from None
     output = lm_eval.simple_evaluate(

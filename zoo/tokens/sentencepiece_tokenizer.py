@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import SupportsInt
 
 import sentencepiece
 
@@ -82,7 +83,7 @@ class SentencePieceText:
         """
         return [self.bos, *self.pieces.encode(text)]
 
-    def decode_string(self, ids: Iterable[int]) -> str:
+    def decode_string(self, ids: Iterable[SupportsInt]) -> str:
         """Return the prompt of ids; begin, end and unknown pieces are left out."""
         return self.pieces.decode([int(piece) for piece in ids if int(piece) not in self.special])
 

@@ -1,4 +1,4 @@
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def test_batch_and_single_units_are_equal():
     quantizer.layers[-1].bias.data[-1] += 0.5  # many blanks
     argmax = quantizer.log_probs(batch).argmax(-1)
     assert 0.2 < (argmax == quantizer.size).float().mean() < 0.95
-    for row, together in zip(batch, quantizer(batch)):
+    for row, together in zip(batch, quantizer(batch), strict=True):
         assert quantizer(row).tolist() == together.tolist()
 
 
@@ -100,7 +100,7 @@ def test_log_probs_do_not_depend_on_padding():
     quantizer, lengths = context_quantizer(), torch.tensor([9, 20, 1])
     batch = features(3, 20, 5)  # whatever stands beyond the end
     scores = quantizer.log_probs(batch, lengths)
-    for row, length, actual in zip(batch, lengths, scores):
+    for row, length, actual in zip(batch, lengths, scores, strict=True):
         torch.testing.assert_close(actual[:length], quantizer.log_probs(row[None, :length])[0], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(quantizer.log_probs(batch)[0, 8], scores[0, 8], atol=1e-3)
 
@@ -150,7 +150,7 @@ def test_switch_penalty_gives_the_most_likely_penalized_sequence(penalty):
     without_blank = scores[0, :, :3].log_softmax(-1)
 
     def cost(units):
-        changes = sum(a != b for a, b in zip(units, units[1:]))
+        changes = sum(unit != following for unit, following in pairwise(units))
         return penalty * changes - sum(without_blank[t, unit].item() for t, unit in enumerate(units))
 
     assert quantizer.decode(scores)[0].tolist() == list(min(product(range(3), repeat=5), key=cost))

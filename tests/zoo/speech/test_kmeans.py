@@ -1,4 +1,4 @@
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_well_separated_clusters_are_recovered():
     num_recovered = 0
     for seed in range(20):
         fit = fit_kmeans(frames.split(200), 8, seed)
-        pairs = set(zip(fit.quantizer(frames).tolist(), labels.tolist()))
+        pairs = set(zip(fit.quantizer(frames).tolist(), labels.tolist(), strict=True))
         if len(pairs) == 8 == len({unit for unit, _ in pairs}):
             num_recovered += 1
             assert all((fit.quantizer.centroids[unit] - centers[label]).norm() < 0.5 for unit, label in pairs)
@@ -84,9 +84,8 @@ def test_path_has_the_minimum_cost(penalty, seed):
     distances = torch.cdist(frames, quantizer.centroids).square()
 
     def cost(path):
-        return sum(distances[t, u].item() for t, u in enumerate(path)) + 0.8 * penalty * sum(
-            a != b for a, b in zip(path, path[1:])
-        )
+        changes = sum(unit != following for unit, following in pairwise(path))
+        return sum(distances[t, unit].item() for t, unit in enumerate(path)) + 0.8 * penalty * changes
 
     assert cost(quantizer(frames).tolist()) == pytest.approx(min(map(cost, product(range(3), repeat=6))), rel=1e-5)
 

@@ -94,7 +94,7 @@ def test_batch_equals_single_utterances_bit_by_bit(kind, form, rate):
         for size in (32, 7):
             together = [row for start in range(0, 32, size) for row in encoder.batch(waveforms[start : start + size])]
             assert all(torch.equal(a, b) for a, b in zip(separate, together, strict=True))
-            assert all(torch.equal(quantizer(a), quantizer(b)) for a, b in zip(separate, together))
+            assert all(torch.equal(quantizer(a), quantizer(b)) for a, b in zip(separate, together, strict=True))
 
 
 def test_units_equal_those_of_transformers():
@@ -105,9 +105,9 @@ def test_units_equal_those_of_transformers():
         quantizer = KMeans(50, 32)
         quantizer.centroids.copy_(torch.cat(expected)[::20][:50])
         units = [quantizer(row) for row in encoder.batch(waveforms)]
-        assert (
-            all(torch.equal(a, quantizer(b)) for a, b in zip(units, expected)) and len(torch.cat(units).unique()) > 30
-        )
+        for actual, features in zip(units, expected, strict=True):
+            assert torch.equal(actual, quantizer(features))
+        assert len(torch.cat(units).unique()) > 30
 
 
 def test_features_do_not_depend_on_other_utterances():

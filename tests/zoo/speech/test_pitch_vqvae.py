@@ -30,7 +30,7 @@ def network(options: dict, size: int = 7, **decoder) -> PitchVQVAE:
 
 
 def residual(x, blocks, dilations, scale):
-    for block, dilation in zip(blocks, dilations):
+    for block, dilation in zip(blocks, dilations, strict=True):
         y = F.conv1d(x.clamp(min=0), block.dilated.weight, block.dilated.bias, padding=dilation, dilation=dilation)
         x = x + scale * F.conv1d(y.clamp(min=0), block.out.weight, block.out.bias)
     return x
@@ -56,7 +56,7 @@ def test_encoder_and_decoder_equal_the_published_arithmetic(options, reverse):
     tracks = torch.randn(2, settings["channels"], 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         x = tracks
-        for down, stack in zip(vqvae.encoder.downs, vqvae.encoder.stacks):
+        for down, stack in zip(vqvae.encoder.downs, vqvae.encoder.stacks, strict=True):
             x = residual(
                 F.conv1d(x, down.weight, down.bias, stride=stride, padding=stride // 2), stack, dilations, scale
             )
@@ -65,7 +65,7 @@ def test_encoder_and_decoder_equal_the_published_arithmetic(options, reverse):
         x = F.conv1d(
             vqvae.codebook.codes[units].transpose(1, 2), vqvae.decoder.pre.weight, vqvae.decoder.pre.bias, padding=1
         )
-        for stack, up in zip(vqvae.decoder.stacks, vqvae.decoder.ups):
+        for stack, up in zip(vqvae.decoder.stacks, vqvae.decoder.ups, strict=True):
             x = residual(x, stack, dilations[::-1] if reverse else dilations, scale)
             x = F.conv_transpose1d(x, up.weight, up.bias, stride=stride, padding=stride // 2)
         reconstructed = F.conv1d(x, vqvae.decoder.out.weight, vqvae.decoder.out.bias, padding=1)

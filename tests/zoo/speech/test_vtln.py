@@ -1,5 +1,7 @@
 """Synthetic voices with short and long vocal tracts saying the same words."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -48,8 +50,11 @@ def units(encoder, speech):
 def distance(encoder, speech):
     """Between the units of high and low voices that say the same, as a share of their length."""
     actual = units(encoder, speech)
-    pairs = [(a, b) for high in HIGH for low in LOW for a, b in zip(actual[high], actual[low])]
-    return np.mean([edit_distance(a, b) / max(len(a), len(b)) for a, b in pairs])
+    distances = []
+    for high, low in product(HIGH, LOW):
+        for a, b in zip(actual[high], actual[low], strict=True):
+            distances.append(edit_distance(a, b) / max(len(a), len(b)))
+    return np.mean(distances)
 
 
 def test_high_voices_get_larger_warps_than_low_ones(speech, adapted):
