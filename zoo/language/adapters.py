@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.files import read_json, write_text
-from zoo.language.networks import from_checkpoint, from_run, text_config
+from zoo.language.embedding_rows import text_config
+from zoo.language.networks import from_checkpoint, from_run
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from zoo.language.document_positions import Positions, RowPositions
-from zoo.language.networks import text_config
+from zoo.language.embedding_rows import text_config
 
 # Factors between hidden states and logits in other architectures, which this loss does not apply.
 UNKNOWN_SCALES = ("lm_head_multiplier",)
