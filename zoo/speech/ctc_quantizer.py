@@ -1,4 +1,4 @@
-"""Quantizers trained by CTC to give the same units under augmentation (Gat et al. 2023, arXiv 2209.15483)."""
+"""Quantizers that CTC trains to give clean and augmented speech the same units (Gat et al. 2023, arXiv 2209.15483)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,14 +12,14 @@ from zoo.speech.kmeans import min_cost_path
 
 
 class CTCQuantizer(nn.Module):
-    """Linear layers over encoder features, frame by frame, that score the units and the CTC blank.
+    """Linear layers that map each frame of encoder features to scores of the units and the CTC blank.
 
     Args:
-        widths: Width of the features, of each hidden layer, and of the output, which has one score per unit and a last
-            one for the blank. Spirit LM has 768, 702, 635, 501 (``spiritlm_widths``).
-        switch_penalty: Penalty of a change of unit, in nats. The units are then the most likely sequence after
-            penalties, as in ``KMeans``, and blanks are ignored. 0 takes the most likely unit of each frame, as Spirit
-            LM does.
+        widths: Widths of the features, of each hidden layer and of the output, in this order. The output has one score
+            per unit and, last, one for the blank. Spirit LM has 768, 702, 635, 501 (``spiritlm_widths``).
+        switch_penalty: Penalty of a change of unit, in nats. Above 0, the units are the most likely sequence after
+            penalties, as in ``KMeans``, and blanks are ignored. At 0, each frame gets its most likely unit, as in
+            Spirit LM.
 
     Raises:
         ValueError: If a width is not positive, the output has no unit beside the blank, or the penalty is negative.
@@ -52,15 +52,15 @@ class CTCQuantizer(nn.Module):
 
     @property
     def stream_size(self) -> int:
-        """Number of values that ``forward`` may return: an utterance without any unit stays at the blank."""
+        """Number of values that ``forward`` may return: the units, and the blank for utterances of blanks only."""
         return self.widths[-1]
 
     def log_probs(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the log-probabilities of the units and of the blank: (B, T, dim) -> (B, T, size + 1).
 
         Args:
-            features: (B, T, dim).
-            lengths: Number of frames in each row, (B,), for subclasses that look at more than one frame; all T if None.
+            features: Encoder features, (B, T, dim).
+            lengths: Number of frames in each row, (B,); all T if None. Only subclasses with context use it.
         """
         return self.layers(features).log_softmax(-1)
 
@@ -86,12 +86,13 @@ class CTCQuantizer(nn.Module):
 class ContextCTCQuantizer(CTCQuantizer):
     """A ``CTCQuantizer`` with context, for features of single frames such as filter banks.
 
-    Residual convolutions over time come before the linear layers. A frame sees ``num_blocks * (kernel_frames // 2)``
-    frames on either side, and mean and standard deviation over the utterance, which carry speaker, room and noise.
+    Residual convolutions over time precede the linear layers. The output at a frame depends on ``num_blocks *
+    (kernel_frames // 2)`` frames on either side, and on means and standard deviations over the utterance, which carry
+    information about speaker, room and noise.
 
     Args:
         dim: Width of the features.
-        widths: Width of each hidden layer and of the output, as for ``CTCQuantizer``.
+        widths: Widths of each hidden layer and of the output, whose last score is that of the blank.
         context_dim: Channels of the convolutions.
         num_blocks: Number of convolutions.
         kernel_frames: Kernel size of each convolution, odd.
@@ -99,7 +100,8 @@ class ContextCTCQuantizer(CTCQuantizer):
         switch_penalty: Penalty of a change of unit, in nats, as for ``CTCQuantizer``.
 
     Raises:
-        ValueError: If ``kernel_frames`` is even, or as for ``CTCQuantizer``.
+        ValueError: If ``kernel_frames`` is even, a width is not positive, the output has no unit beside the blank, or
+            the penalty is negative.
     """
 
     def __init__(
@@ -165,10 +167,10 @@ class ContextBlock(nn.Module):
         self.linear = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, T, dim) -> (B, T, dim).
+        """Add context to each frame: (B, T, dim) -> (B, T, dim).
 
         Args:
-            x: (B, T, dim).
+            x: Frames of a batch of utterances, (B, T, dim).
             mask: True for the frames of each utterance, (B, T, 1); None if there is no padding. Padding frames are
                 zeros to the convolution and are left out of the statistics, so that a row does not depend on its
                 padding.
@@ -184,18 +186,18 @@ class ContextBlock(nn.Module):
 
 
 def unit_log_probs(log_probs: Tensor) -> Tensor:
-    """Return the log-probabilities of the units given that the frame is no blank: (..., size + 1) -> (..., size)."""
+    """Return log-probabilities of the units, renormalized without the blank: (..., size + 1) -> (..., size)."""
     return log_probs[..., :-1].float().log_softmax(-1)
 
 
 def replace_blanks(units: Tensor, blank: int) -> Tensor:
     """Replace each blank by the last unit before it.
 
-    Leading blanks take the last unit of their row, as if rows were circular, which is how Spirit LM has it. Rows of
-    blanks only stay as they are.
+    As in Spirit LM, blanks at the start of a row take the last unit of the row, as if rows were circular. A row that
+    has only blanks is not changed.
 
     Args:
-        units: (..., T) int64.
+        units: Units and blanks, (..., T) int64.
         blank: Index of the blank.
     """
     frame = torch.arange(units.shape[-1], device=units.device).expand_as(units)
@@ -206,11 +208,12 @@ def replace_blanks(units: Tensor, blank: int) -> Tensor:
 
 
 def spiritlm_widths(dim: int, upstream_dim: int, num_units: int) -> list[int]:
-    """Return the widths of Spirit LM's quantizer, which goes from the features to the output in three steps.
+    """Return the widths of Spirit LM's quantizer, which narrows from the features to the output in three layers.
 
     Args:
         dim: Width of the features.
-        upstream_dim: Width from which the steps are computed; equal to ``dim`` in the official checkpoint.
+        upstream_dim: Width from which the differences between layers are computed; equal to ``dim`` in the official
+            checkpoint.
         num_units: Number of units without the blank.
     """
     difference = upstream_dim - (num_units + 1)  # negative if the output is wider than the features

@@ -89,8 +89,8 @@ class FilterbankEncoder(SpeechEncoder):
         super().__init__()
         if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= variance_normalization <= 1:
             raise ValueError(
-                "frame_rate must divide 100, num_cepstra must be at most num_mels and variance_normalization must be "
-                f"0 to 1, got {frame_rate=}, {num_cepstra=}, {num_mels=}, {variance_normalization=}"
+                "frame_rate must divide 100, num_cepstra be at most num_mels and variance_normalization be 0 to 1, "
+                f"got {frame_rate=}, {num_cepstra=}, {num_mels=}, {variance_normalization=}"
             )
         self.frame_rate = frame_rate
         self.num_mels = num_mels

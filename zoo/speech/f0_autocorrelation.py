@@ -1,4 +1,4 @@
-"""F0 by autocorrelation and dynamic programming (Boersma 1993), as in Praat: no weights, fast on a CPU."""
+"""F0 by autocorrelation and dynamic programming (Boersma 1993), as in Praat; needs no weights and is fast on a CPU."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -15,12 +15,12 @@ CHUNK_FRAMES = 256  # frames processed at once, so that intermediate results sta
 
 @dataclass(frozen=True)
 class PitchCandidates:
-    """What each of T frames may be: K voiced candidates, or unvoiced.
+    """Candidates for the F0 of T frames: K voiced ones and the unvoiced one, with their scores.
 
     Args:
         frequency: Frequency of the voiced candidates in Hz, (T, K).
         strength: Score of the voiced candidates, (T, K), highest first; -inf where a frame has fewer than K.
-        unvoiced: Score of the frame being unvoiced, (T,).
+        unvoiced: Score of the unvoiced candidate, (T,).
     """
 
     frequency: Tensor
@@ -29,23 +29,23 @@ class PitchCandidates:
 
 
 class Autocorrelation(F0Extractor):
-    """Peaks of the normalized autocorrelation, and the best path through them by dynamic programming (Boersma 1993).
+    """F0 extractor that finds the best path through the peaks of the normalized autocorrelation (Boersma 1993).
 
     Args:
         f0_min: Lowest F0 in Hz; the analysis window spans three of its periods.
         f0_max: Highest F0 in Hz, at most an eighth of the sample rate.
         voicing_threshold: Peak height, where 1 is a perfectly periodic frame, below which a frame prefers to be
             unvoiced.
-        silence_threshold: Amplitude, as a share of the largest of the waveform, below which a frame prefers to be
-            unvoiced.
+        silence_threshold: Amplitude, as a share of the largest amplitude of the waveform, below which a frame prefers
+            to be unvoiced.
         octave_cost: Subtracted from a peak for each octave below ``f0_max``, so that of two equal peaks the higher
             frequency is chosen.
         jump_cost: Cost of a change of F0 between neighboring frames, for each octave and per 10 ms.
         voicing_cost: Cost of a change between voiced and unvoiced, per 10 ms.
-        num_candidates: Peaks kept per frame.
+        num_candidates: Number of voiced candidates per frame.
 
     Raises:
-        ValueError: If ``f0_min`` and ``f0_max`` do not rise from above 0 to an eighth of the sample rate.
+        ValueError: Unless 0 < ``f0_min`` < ``f0_max`` <= an eighth of the sample rate.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class Autocorrelation(F0Extractor):
         if num_samples == 0:
             return [silent] * batch_size
         frames = centered_frames(waveforms, self.correlate.frame_samples, HOP_SAMPLES * frame_step)
-        frames = frames.transpose(0, 1)  # (T, B, L), still a view: only chunks of it are ever copied
-        peak = waveforms.abs().amax(1)  # (B,) amplitude to which the silence threshold is relative
+        frames = frames.transpose(0, 1)  # (T, B, L), still a view, of which only chunks are copied
+        peak = waveforms.abs().amax(1)  # (B,) amplitude that the silence threshold is a share of
         chunks = []
         for chunk in frames.split(max(1, CHUNK_FRAMES // batch_size)):
             chunks.append(self._candidates(chunk.flatten(0, 1), peak.repeat(len(chunk))))
@@ -107,11 +107,11 @@ class Autocorrelation(F0Extractor):
         """Find and score the candidates of each frame.
 
         Args:
-            frames: (T, L).
-            peak: Largest amplitude of the waveform of each frame, (T,).
+            frames: Frames of samples, (T, L).
+            peak: Largest amplitude of the waveform that each frame belongs to, (T,).
         """
         heights = self.correlate(frames)  # (T, lags)
-        # Lags below that of f0_max are no candidates. Each other lag that is a local maximum is one.
+        # Each local maximum at a lag of at least one period of f0_max is a candidate.
         first = int(self.sample_rate / self.f0_max)
         inner = heights[:, first:-1]
         is_peak = (inner > heights[:, first - 1 : -2]) & (inner >= heights[:, first + 1 :])
@@ -131,7 +131,8 @@ class Autocorrelation(F0Extractor):
             float("-inf"),
         )
         frequency, strength = self._strongest(row, frequency, strength, len(frames))
-        # Being unvoiced scores the threshold, and up to 2 more the quieter the frame is.
+        # The unvoiced candidate scores the voicing threshold, plus a bonus of up to 2 that grows as the frame gets
+        # quieter.
         loudness = frames.abs().amax(1) / peak.clamp(min=1e-30)
         silence = (2 - loudness * (1 + self.voicing_threshold) / self.silence_threshold).clamp(min=0)
         return PitchCandidates(frequency, strength, self.voicing_threshold + silence)
@@ -184,7 +185,8 @@ class Autocorrelation(F0Extractor):
         chosen = total.argmax(1)  # (B,)
         paths = np.zeros(scores.shape[:2], dtype=np.float32)
         for frame in range(len(scores) - 1, -1, -1):
-            # Candidate k > 0 is column k - 1 of `frequency`; the column that 0 reads is discarded.
+            # Candidate k > 0 is column k - 1 of `frequency`. For the unvoiced candidate 0, column -1 is read and
+            # discarded.
             paths[frame] = np.where(chosen > 0, frequency[frame, rows, chosen - 1], 0.0)
             chosen = predecessor[frame, rows, chosen]
         return paths.T.copy()
@@ -236,20 +238,20 @@ class NormalizedAutocorrelation(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Return the heights (..., lags), lag 0 first, of frames (..., frame_samples)."""
         correlation = self._correlation((frames - frames.mean(-1, keepdim=True)) * self.window)
-        of_window = self._correlation(self.window)
-        return correlation / correlation[..., :1].clamp(min=1e-10) / (of_window / of_window[:1])
+        window_correlation = self._correlation(self.window)
+        return correlation / correlation[..., :1].clamp(min=1e-10) / (window_correlation / window_correlation[:1])
 
     def _correlation(self, frames: Tensor) -> Tensor:
-        """Autocorrelation as the inverse transform of the power spectrum: (..., frame_samples) -> (..., lags)."""
+        """Return the autocorrelation, the inverse FFT of the power spectrum: (..., frame_samples) -> (..., lags)."""
         spectrum = torch.fft.rfft(frames, self.fft_size)
         power = spectrum.real.square() + spectrum.imag.square()
         return torch.fft.irfft(power, self.fft_size)[..., : self.lags]
 
 
 def fast_fft_size(min_size: int) -> int:
-    """Return the smallest even number from ``min_size`` up whose prime factors are 2, 3 and 5.
+    """Return the smallest even number of at least ``min_size`` without prime factors other than 2, 3 and 5.
 
-    Such sizes are fast, and up to half as large as the next power of 2.
+    FFTs of such sizes are fast, and the size can be nearly half of the next power of 2.
     """
     exponents = range(min_size.bit_length() + 1)
     best = 2 ** min_size.bit_length()

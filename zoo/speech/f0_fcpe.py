@@ -12,13 +12,13 @@ from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track, interpolate_unvoice
 
 
 class FCPE(F0Extractor):
-    """FCPE with the weights that the torchfcpe package carries.
+    """FCPE with the weights that are bundled with the torchfcpe package.
 
-    The network works at 100 Hz, and each of its frames is repeated once. Its group norm normalizes over the whole
-    waveform, so a frame depends on all of the waveform and not on its surroundings only.
+    The network runs at 100 Hz, and each of its frames is repeated to reach 200 Hz. Its group norm normalizes over the
+    whole waveform, so every frame depends on the whole waveform.
 
     Args:
-        threshold: Frames whose confidence is at most this are unvoiced.
+        threshold: Frames with at most this confidence are unvoiced.
         f0_min: Frames below this frequency in Hz are unvoiced.
         f0_max: Frames above this frequency in Hz are clipped to it.
     """
@@ -28,8 +28,8 @@ class FCPE(F0Extractor):
         self.threshold = threshold
         self.f0_min = f0_min
         self.f0_max = f0_max
-        # Loaded late because it is slow, and in a list so that the weights of another package are not among the
-        # parameters of this module.
+        # Loaded at the first use because loading is slow. A list, so that the weights of another package are not
+        # registered as parameters of this module.
         self._network: list[nn.Module] = []
 
     @torch.no_grad()
@@ -37,7 +37,7 @@ class FCPE(F0Extractor):
         if len(waveform) == 0:
             return unvoiced_track(0, waveform.device)
         network = self.network(waveform.device)
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints a line for each sample beyond [-1, 1]
+        with contextlib.redirect_stdout(io.StringIO()):  # torchfcpe prints a line for each sample beyond [-1, 1]
             raw = network(waveform[None, :, None], self.sample_rate, "local_argmax", self.threshold)[0, :, 0]
         voiced = raw >= self.f0_min
         if not voiced.any():

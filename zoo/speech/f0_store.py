@@ -28,15 +28,15 @@ BYTES_PER_VALUE = 4
 
 @dataclass(frozen=True)
 class F0Row:
-    """One utterance of a store.
+    """Index entry of one utterance in a store.
 
     Args:
         id: Id of the utterance.
         speaker: Name of the speaker.
         start: Index of the first frame in the file of values.
         frames: Number of frames.
-        mean_hz: Mean over the voiced frames; 0 if there are none.
-        skipped: Why there are no frames, if the audio could not be read.
+        mean_hz: Mean F0 over the voiced frames, in Hz; 0 if there are none.
+        skipped: Reason why the audio could not be read; None if it was read.
     """
 
     id: str
@@ -49,13 +49,13 @@ class F0Row:
 
 @dataclass(frozen=True)
 class ExtractedF0:
-    """F0 of one utterance, or why it could not be computed.
+    """F0 of one utterance, or the reason why it could not be computed.
 
     Args:
         id: Id of the utterance.
         speaker: Name of the speaker.
-        values: Hz, (T,) float32, negative where unvoiced; None if the audio could not be read.
-        error: Why the audio could not be read.
+        values: F0 in Hz, (T,) float32, negative where unvoiced; None if the audio could not be read.
+        error: Reason why the audio could not be read.
     """
 
     id: str
@@ -65,7 +65,7 @@ class ExtractedF0:
 
 
 class F0Store:
-    """F0 tracks of one split; each process that reads them opens the file for itself.
+    """F0 tracks of one split, memory-mapped separately by each process that reads them.
 
     Args:
         folder: Folder written by ``write_f0``.
@@ -100,7 +100,7 @@ class F0Store:
     @cached_property
     def _values(self) -> np.ndarray:
         path = self.folder / (self.split + VALUES)
-        if path.stat().st_size == 0:  # which cannot be mapped
+        if path.stat().st_size == 0:  # an empty file cannot be mapped
             return np.zeros(0, np.float32)
         return np.memmap(path, np.float32, "r")
 
@@ -120,10 +120,10 @@ class F0Store:
 
 
 def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extractor, num_processes: int = 1) -> F0Store:
-    """Compute the F0 of every utterance of one split; an interrupted run is resumed where it stopped.
+    """Compute the F0 of every utterance of one split, and resume an interrupted run where it stopped.
 
     Args:
-        folder: Folder of the store; gets ``{split}.f0`` and ``{split}.jsonl``.
+        folder: Folder of the store, in which ``{split}.f0`` and ``{split}.jsonl`` are written.
         split: Name of the split, such as train.
         cuts: Utterances of the split, in the same order in every run.
         extractor: Waveform to F0.
@@ -142,7 +142,7 @@ def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extract
     with part.open("a") as lines, values_path.open("ab") as values, closing(extracted):
         for result in tqdm(extracted, f"F0 {split}", unit=" utterances", delay=3, disable=None):
             row = _to_row(result, start)
-            # Values before their row: a row in the index means that all of its values are in the file.
+            # Values are written before their row, so that a row in the index guarantees that its values are on disk.
             if result.values is not None and row.frames:
                 values.write(result.values.tobytes())
                 values.flush()
@@ -154,7 +154,7 @@ def write_f0(folder: Path, split: str, cuts: Iterable[Cut], extractor: F0Extract
 
 
 def _resume(part: Path, values_path: Path) -> list[F0Row]:
-    """Return the rows of an interrupted run, and remove an incomplete last line and values without a row."""
+    """Return the rows of an interrupted run, and remove an incomplete last line and values without a row from disk."""
     lines = part.read_text().splitlines(keepends=True) if part.is_file() else []
     complete = [line for line in lines if line.endswith("\n")]
     with atomic_file(part) as temporary:
@@ -177,6 +177,7 @@ def _to_row(extracted: ExtractedF0, start: int) -> F0Row:
 
 
 def _extract(cut: Cut, extractor: F0Extractor) -> ExtractedF0:
+    """Compute the F0 of one utterance, or record why its audio could not be read."""
     speaker = to_utterance(cut).speaker
     try:
         track = extractor(load_waveform(cut, extractor.sample_rate))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Frames per read: long enough for a disk, short enough that a buffer holds many places of the corpus.
+# Frames per read: enough for efficient disk access, few enough that a buffer mixes blocks from all over the corpus.
 BLOCK_FRAMES = 256
 BYTES_PER_VALUE = 4
 
@@ -17,12 +17,12 @@ BYTES_PER_VALUE = 4
 class FrameSpool:
     """A temporary file of feature vectors, deleted when it is closed or the process ends.
 
-    The encoder runs once for any number of passes, and memory is that of one buffer for any length of the corpus.
+    The encoder runs once for any number of passes over the features, and memory use is limited to one buffer.
 
     Args:
         folder: Folder on the disk that stores the features, 4 bytes per value.
         dim: Width of the features.
-        buffer_frames: Frames held in memory while reading, within which frames are shuffled.
+        buffer_frames: Number of frames that are read into memory and shuffled together; at least ``BLOCK_FRAMES``.
     """
 
     def __init__(self, folder: Path, dim: int, buffer_frames: int = 65_536) -> None:
@@ -50,15 +50,15 @@ class FrameSpool:
         self.frames += len(features)
 
     def batches(self, size: int, passes: int = 1, seed: int = 0) -> Iterator[Tensor]:
-        """Yield batches (size, dim) in several passes, each with every frame once and an order of its own.
+        """Yield batches (size, dim) in several passes; each pass yields every frame once, in a new random order.
 
-        A pass shuffles the blocks of the file, reads as many of them as fill the buffer, and shuffles the frames
-        within. The last batch of a buffer may be shorter.
+        A pass shuffles the blocks of the file, reads as many blocks as fill the buffer, and shuffles the frames within
+        the buffer. The last batch of a buffer may be shorter.
 
         Args:
-            size: Frames per batch.
-            passes: Number of passes.
-            seed: Seed of the orders.
+            size: Number of frames per batch.
+            passes: Number of passes over all frames.
+            seed: Seed of the random orders.
         """
         generator = np.random.default_rng(seed)
         num_blocks = -(-self.frames // BLOCK_FRAMES)

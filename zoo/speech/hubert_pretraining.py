@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import HubertConfig, HubertModel
 
-# From 16 kHz to 25 Hz: HuBERT's seven layers to 50 Hz, and one more that halves the rate, as in TWIST and Spirit LM.
+# HuBERT's seven convolutions from 16 kHz to 50 Hz, and one more that halves the rate, as in TWIST and Spirit LM.
 KERNELS_25HZ = (10, 3, 3, 3, 3, 2, 2, 2)
 STRIDES_25HZ = (5, 2, 2, 2, 2, 2, 2, 2)
 
@@ -43,7 +43,8 @@ def hubert(
         layer_drop: Probability that a transformer layer is skipped in a training step.
 
     Raises:
-        ValueError: If there are not as many kernels as strides, or heads or groups do not divide the width.
+        ValueError: If ``conv_kernel`` and ``conv_stride`` differ in length, or ``num_heads`` or ``position_groups``
+            does not divide ``hidden_size``.
     """
     if len(conv_kernel) != len(conv_stride):
         raise ValueError(
@@ -75,13 +76,13 @@ def hubert(
 
 
 class UnitPredictor(nn.Module):
-    """Logits of units for masked frames: cosine similarity to an embedding of each unit, divided by a temperature.
+    """Head that predicts units by the cosine similarity of frames to unit embeddings, divided by a temperature.
 
     Args:
         hidden_size: Width of the network's output.
         num_units: Number of units.
         dim: Width of the space in which frames and units are compared.
-        temperature: Temperature; the lower, the sharper the distribution.
+        temperature: Divisor of the cosine similarities; a lower value makes the distribution sharper.
     """
 
     def __init__(self, hidden_size: int, num_units: int, dim: int = 256, temperature: float = 0.1) -> None:
@@ -91,7 +92,7 @@ class UnitPredictor(nn.Module):
         self.temperature = temperature
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(..., hidden_size) -> (..., num_units)."""
+        """Return the logits of the units: (..., hidden_size) -> (..., num_units)."""
         frames = F.normalize(self.projection(hidden).float(), dim=-1)
         units = F.normalize(self.units.float(), dim=-1)
         return frames @ units.T / self.temperature
@@ -102,19 +103,20 @@ def mask_spans(
 ) -> Tensor:
     """Return a mask (batch_size, num_frames), True in masked frames: the same number of random spans in every row.
 
-    Spans may overlap, so that less than ``share`` may be masked. Random numbers come from torch's global generator.
+    Spans may overlap, so the masked share may be less than ``share``. Random numbers come from torch's global
+    generator.
 
     Args:
         batch_size: Number of rows.
         num_frames: Number of frames in each row.
-        share: Share of the frames that spans without overlap would mask; 0.8 in HuBERT.
+        share: Share of the frames that would be masked if no spans overlapped; 0.8 in HuBERT.
         span_frames: Length of a span in frames; 200 ms in HuBERT.
         device: Device of the result; the CPU if None.
     """
     span_frames = min(span_frames, num_frames)
     num_starts = num_frames - span_frames + 1
     num_spans = min(max(1, round(share * num_frames / span_frames)), num_starts)
-    # The largest of random numbers, one per possible start, are a draw without replacement in each row.
+    # One random number per possible start: the starts with the largest numbers are a draw without replacement.
     starts = torch.rand(batch_size, num_starts, device=device).topk(num_spans).indices
     masked = (starts[:, :, None] + torch.arange(span_frames, device=device)).flatten(1)
     return torch.zeros(batch_size, num_frames, dtype=torch.bool, device=device).scatter(1, masked, True)
@@ -123,13 +125,13 @@ def mask_spans(
 def frame_labels(
     labels: np.ndarray, first_label_seconds: float, label_rate: float, centers_seconds: np.ndarray
 ) -> np.ndarray:
-    """Return for each frame the label whose center is nearest to that of the frame: (T,) -> (frames,).
+    """Return, for each frame, the label that is nearest in time: (T,) -> (frames,).
 
     Args:
         labels: Labels of the whole waveform, (T,).
-        first_label_seconds: Time of the center of the first label.
+        first_label_seconds: Time of the center of the first label, in seconds.
         label_rate: Labels per second.
-        centers_seconds: Times of the centers of the frames, (frames,).
+        centers_seconds: Times of the centers of the frames, in seconds, (frames,).
     """
     nearest = np.floor((centers_seconds - first_label_seconds) * label_rate + 0.5).astype(np.int64)
     return labels[np.clip(nearest, 0, len(labels) - 1)]

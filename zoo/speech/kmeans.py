@@ -1,4 +1,4 @@
-"""Mini-batch k-means: feature vectors to units."""
+"""Mini-batch k-means that quantizes feature vectors to units."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-UNUSED_BATCHES = 20  # a centroid without frames for so many mini-batches is re-seeded
+UNUSED_BATCHES = 20  # number of mini-batches without a frame after which a centroid is re-seeded
 EPSILON = 1e-12  # keeps sampling weights valid where all distances are 0
 
 
 class KMeans(nn.Module):
-    """Units as the nearest of ``num_clusters`` centroids, optionally with a penalty on changes of unit.
+    """Quantizer that maps each frame to the nearest of its centroids, optionally with a penalty on changes of unit.
 
-    Features without context fluctuate between neighboring clusters. With a penalty, the units of an utterance are the
+    Features of single frames fluctuate between neighboring clusters. With a penalty, the units of an utterance are the
     sequence with the smallest sum of squared distances and penalties, found by dynamic programming (Kamper and van
-    Niekerk 2021): fewer tokens per second with as much information about phones.
+    Niekerk 2021). This gives fewer tokens per second with as much information about phones.
 
     Args:
         num_clusters: Number of units.
         dim: Width of the features.
-        switch_penalty: Penalty of a change of unit, as a multiple of the mean squared distance to the nearest centroid;
-            0 takes the nearest centroid of each frame.
+        switch_penalty: Penalty of a change of unit, as a multiple of the mean squared distance to the nearest centroid.
+            At 0, each frame gets its nearest centroid.
 
     Raises:
-        ValueError: If the penalty is negative.
+        ValueError: If ``switch_penalty`` is negative.
     """
 
     centroids: Tensor
@@ -84,8 +84,9 @@ class KMeans(nn.Module):
 def min_cost_path(distances: np.ndarray, penalty: float) -> np.ndarray:
     """Return the unit sequence (T,) that minimizes the sum of distances plus ``penalty`` for each change of unit.
 
-    The Viterbi algorithm. Since all changes cost the same, the best predecessor of a unit is either the unit itself or
-    the one with the lowest cost so far, which makes a frame linear in the number of units instead of quadratic.
+    This is the Viterbi algorithm. Since all changes cost the same, the best predecessor of a unit is either the unit
+    itself or the unit with the lowest cost so far. A frame therefore takes time linear in the number of units, not
+    quadratic.
 
     Args:
         distances: Cost of each unit in each frame, (T, K).
@@ -93,7 +94,7 @@ def min_cost_path(distances: np.ndarray, penalty: float) -> np.ndarray:
     """
     num_frames, num_units = distances.shape
     units = np.arange(num_units)
-    cost = np.zeros(num_units)  # of the best path that ends in each unit
+    cost = np.zeros(num_units)  # cost of the best path that ends in each unit
     predecessor = np.empty(distances.shape, dtype=np.int64)
     for frame in range(num_frames):
         cheapest = cost.argmin()
@@ -135,15 +136,16 @@ def fit_kmeans(
 ) -> KMeansFit:
     """Fit k-means in one pass over a stream of mini-batches (Sculley 2010), initialized by k-means++.
 
-    Memory is that of the first ``init_frames`` frames and one batch, however long the stream is.
+    Memory use is limited to the first ``init_frames`` frames and one batch, however long the stream is.
 
     Args:
-        batches: Features, (N, dim) each; for several passes, repeat the corpus, as ``FrameSpool`` does.
+        batches: Batches of features, (N, dim) each. For several passes over a corpus, repeat it in the stream, as
+            ``FrameSpool.batches`` does.
         num_clusters: Number of clusters, at most the number of frames that k-means++ draws from.
         seed: Seed of the initialization and of re-seeding.
         init_frames: Number of frames, from the start of the stream, from which k-means++ draws the first centroids.
-        switch_penalty: Penalty of the quantizer; fitting ignores it.
-        on_batch: Called with the number of each mini-batch and its inertia.
+        switch_penalty: Penalty of the returned quantizer; it does not affect the fit.
+        on_batch: Called after each mini-batch with its number, from 0, and its inertia.
 
     Raises:
         ValueError: If the stream has fewer frames than clusters.
@@ -182,8 +184,8 @@ class _CentroidUpdates:
         self.fit = fit
         self.generator = generator
         num_clusters = fit.quantizer.size
-        self.counts = torch.zeros(num_clusters)  # frames that each centroid is the mean of
-        self.last_used = torch.zeros(num_clusters)  # last mini-batch with a frame of each centroid
+        self.counts = torch.zeros(num_clusters)  # number of frames that each centroid is the mean of
+        self.last_used = torch.zeros(num_clusters)  # number of the last mini-batch with a frame of each centroid
 
     def step(self, batch: Tensor, number: int) -> None:
         """Update the centroids with a mini-batch.
@@ -196,8 +198,8 @@ class _CentroidUpdates:
         centroids = quantizer.centroids
         units = quantizer.nearest(batch)
         self.fit.inertia.append((batch - centroids[units]).square().sum(1).mean().item())
-        # Each centroid becomes the mean of all frames that were ever assigned to it: it moves towards the sum of the
-        # new ones with a learning rate of one over its count (Sculley 2010).
+        # Each centroid is the running mean of all frames that were assigned to it. Its learning rate is therefore one
+        # over its count, the new frames included (Sculley 2010).
         batch_counts = torch.bincount(units, minlength=quantizer.size)
         self.counts += batch_counts
         sums = torch.zeros_like(centroids).index_add_(0, units, batch)
@@ -207,7 +209,7 @@ class _CentroidUpdates:
         self._reseed_unused(batch, number)
 
     def _reseed_unused(self, batch: Tensor, number: int) -> None:
-        """Put centroids without recent frames on frames of the batch, preferably far from all centroids."""
+        """Move centroids without recent frames to random frames of the batch, likelier far from all centroids."""
         quantizer = self.fit.quantizer
         centroids = quantizer.centroids
         unused = (number - self.last_used >= UNUSED_BATCHES).nonzero().flatten()
@@ -227,7 +229,7 @@ class _CentroidUpdates:
 def _plus_plus(frames: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draw initial centroids by k-means++ (Arthur and Vassilvitskii 2007): (N, dim) -> (count, dim).
 
-    Each frame is drawn with a probability proportional to its squared distance to the nearest of those drawn before.
+    Each frame is drawn with a probability proportional to its squared distance to the nearest centroid drawn before.
     """
     chosen = [int(torch.randint(len(frames), (1,), generator=generator))]
     distance = (frames - frames[chosen[0]]).square().sum(1)

@@ -1,10 +1,9 @@
-"""A transformers speech encoder over a batch of utterances, with the features that each would have alone.
+"""Batched encoding of utterances by a transformers speech encoder, with the same features as encoding each alone.
 
-Nothing is padded, so nothing has to be masked: the frames of all utterances are rows of one matrix (N, D), one
-    utterance
-after another. Layers that look at single frames (linear layers, norms) process all rows at once; layers that look along
-time (convolutions, attention) process each utterance separately. The convolutions run over short chunks of time, so
-that their intermediate results stay in the cache of the processor and need little memory.
+Utterances are not padded, so no mask is needed: the frames of all utterances are the rows of one matrix (N, D), one
+utterance after another. Layers that process single frames (linear layers, norms) run over all rows at once; layers that
+mix frames (convolutions, attention) run over each utterance separately. The convolutions run over short chunks of time,
+so that their intermediate results stay in the processor's cache and need little memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +16,11 @@ from transformers import PreTrainedModel
 
 from zoo.speech.receptive_field import receptive_field
 
-# Matrix products of one to three rows use other kernels, with other rounding, than those of many rows. With at least
-# this many rows, an utterance alone has bit by bit the features that it has in a batch.
+# Matrix products of one to three rows use different kernels, with different rounding, than products of many rows. With
+# at least this many rows, the features of an utterance are bit-identical whether it is encoded alone or in a batch.
 MIN_ROWS = 16
-# Output frames of the convolutions per chunk. On a CPU, 2 s at 50 Hz fit the cache; on an accelerator, few launches
-# count.
+# Output frames of the convolutions per chunk. On a CPU, 2 s at 50 Hz fit into the cache; on an accelerator, larger
+# chunks save kernel launches.
 CPU_CHUNK_FRAMES = 100
 ACCELERATOR_CHUNK_FRAMES = 1000
 
@@ -30,8 +29,8 @@ def encode_packed(network: PreTrainedModel, waveforms: Sequence[Tensor]) -> list
     """Return the last hidden states (T, D) of each waveform (num_samples,).
 
     Args:
-        network: A HuBERT, wav2vec 2.0 or WavLM (see ``has_packed_form``). With attention that depends on the position
-            of frames (WavLM), the transformer layers process one utterance after the other.
+        network: A HuBERT, wav2vec 2.0 or WavLM (see ``has_packed_form``). If its attention depends on the positions of
+            frames (WavLM), the transformer layers process one utterance after another.
         waveforms: Waveforms, each at least as long as the receptive field of the convolutions.
     """
     with parametrize.cached():  # computes the weight norm of the positional convolution once for all utterances
@@ -51,7 +50,7 @@ def has_packed_form(network: PreTrainedModel) -> bool:
 
 
 def _has_plain_attention(network: PreTrainedModel) -> bool:
-    """Return whether the attention has no bias for the distance of two frames."""
+    """Return whether the attention has no bias that depends on the distance between two frames."""
     layers = _children(network, "encoder.layers")
     return not any(hasattr(layer.attention, "gru_rel_pos_const") for layer in layers)
 
@@ -72,7 +71,8 @@ def _convolve(network: PreTrainedModel, waveform: Tensor) -> Tensor:
     chunks = []
     for start in range(0, num_frames, chunk_frames):
         last = min(start + chunk_frames, num_frames) - 1
-        x = waveform[None, None, start * hop : last * hop + field]  # the samples that frames start to last see
+        # The receptive field of frames `start` to `last`.
+        x = waveform[None, None, start * hop : last * hop + field]
         for step in steps:
             x = step(x)
         chunks.append(x[0].T)
@@ -82,11 +82,11 @@ def _convolve(network: PreTrainedModel, waveform: Tensor) -> Tensor:
 class _FoldedGroupNorm:
     """The first convolution and its group norm as one convolution with other weights.
 
-    The group norm normalizes each channel by its mean and variance over the whole waveform, which a chunk does not
-    know. But a convolution with one input channel is linear in the k samples that it sees: with the mean m (k,) and
-    covariance C (k, k) of these windows, a channel with weights w has mean w m and variance w C w. They are computed
-    from the waveform before any output is, and folded into weights and bias, which are then applied to one chunk after
-    the other.
+    The group norm normalizes each channel by its mean and variance over the whole waveform, which cannot be computed
+    from one chunk. But a convolution with one input channel is linear in the k samples of its window: if all windows of
+    the waveform have mean m (k,) and covariance C (k, k), the output of a channel with weights w has mean w m and
+    variance w C w. Mean and variance are computed from the waveform first and folded into weights and bias, which are
+    then applied to one chunk after another.
 
     Args:
         convolution: Convolution with one input channel. Its bias, if any, cancels in the norm.
@@ -114,8 +114,8 @@ class _FoldedGroupNorm:
         self.bias = (norm.bias.double() - scale * (weights @ mean)).to(waveform.dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(1, 1, num_samples) -> (1, C, T)."""
-        with torch.autocast(x.device.type, enabled=False):  # cheap, and the only layer that sees raw samples
+        """Convolve, normalize and activate a chunk: (1, 1, num_samples) -> (1, C, T)."""
+        with torch.autocast(x.device.type, enabled=False):  # float32 is cheap here, and raw samples need the precision
             return self.activation(F.conv1d(x, self.weight, self.bias, self.stride))
 
 
@@ -138,7 +138,8 @@ def _transform(network: PreTrainedModel, rows: list[Tensor]) -> list[Tensor]:
     is_pre_norm = any("StableLayerNorm" in type(layer).__name__ for layer in layers)
     x = _pad_rows(torch.cat([row + position(row[None])[0] for row in rows]))
     if not is_pre_norm:
-        x = final_norm(x)  # the norm that pre-norm networks have at the end is at the start of post-norm ones
+        # Pre-norm networks apply this norm after the last layer, post-norm networks before the first.
+        x = final_norm(x)
     for layer in layers:
         if is_pre_norm:
             x = _pre_norm_layer(layer, x, lengths, num_heads)
@@ -150,6 +151,7 @@ def _transform(network: PreTrainedModel, rows: list[Tensor]) -> list[Tensor]:
 
 
 def _post_norm_layer(layer: nn.Module, x: Tensor, lengths: list[int], num_heads: int) -> Tensor:
+    """Run a transformer layer with norms after attention and feed-forward block: (N, D) -> (N, D)."""
     attention_norm = layer.get_submodule("layer_norm")
     final_norm = layer.get_submodule("final_layer_norm")
     x = attention_norm(x + _attend(layer.get_submodule("attention"), x, lengths, num_heads))
@@ -157,6 +159,7 @@ def _post_norm_layer(layer: nn.Module, x: Tensor, lengths: list[int], num_heads:
 
 
 def _pre_norm_layer(layer: nn.Module, x: Tensor, lengths: list[int], num_heads: int) -> Tensor:
+    """Run a transformer layer with norms before attention and feed-forward block: (N, D) -> (N, D)."""
     attention_norm = layer.get_submodule("layer_norm")
     final_norm = layer.get_submodule("final_layer_norm")
     adapter = getattr(layer, "adapter_layer", None)
@@ -166,16 +169,16 @@ def _pre_norm_layer(layer: nn.Module, x: Tensor, lengths: list[int], num_heads: 
 
 
 def _attend(attention: nn.Module, x: Tensor, lengths: list[int], num_heads: int) -> Tensor:
-    """Self-attention within each utterance: (N, D) -> (N, D).
+    """Apply self-attention within each utterance: (N, D) -> (N, D).
 
     Args:
         attention: Attention of a transformer layer.
-        x: Rows of all utterances, and rows of padding at the end, (N, D).
+        x: Rows of all utterances, followed by rows of padding, (N, D).
         lengths: Number of rows of each utterance.
         num_heads: Number of attention heads.
     """
-    # Projections run over all rows; then queries, keys and values are split by utterance. The padding rows are a last
-    # "utterance" of their own, so that they reach no other row.
+    # Projections run over all rows; then queries, keys and values are split by utterance. The padding rows are split
+    # off as a separate last section, so that no utterance attends to them.
     sections = [*lengths, x.shape[0] - sum(lengths)]
     by_projection = []
     for name in ("q_proj", "k_proj", "v_proj"):

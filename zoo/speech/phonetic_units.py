@@ -35,20 +35,20 @@ QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer]] = {
 CONFIG = "phonetic.json"
 WEIGHTS = "quantizer.safetensors"
 ENCODER = "encoder"
-MAX_CLOCK_DEVIATION = 0.01  # of the rate of the encoder
+MAX_CLOCK_DEVIATION = 0.01  # largest difference of the clock from the encoder's frame rate, relative to the rate
 
 
 class PhoneticUnits(UnitExtractor):
-    """The phonetic stream, Hu: one unit per frame of an encoder.
+    """Extractor of the phonetic stream, Hu: one unit per frame of an encoder.
 
     Args:
-        encoder: Waveform to features.
-        quantizer: Features to units.
-        clock: Units per second by which tokens are ordered in time, the rate of the encoder if None; see ``Stream``.
+        encoder: Encoder that maps waveforms to features.
+        quantizer: Quantizer that maps features to units.
+        clock: Units per second by which tokens are ordered in time, the encoder's frame rate if None; see ``Stream``.
 
     Raises:
-        ValueError: If the quantizer takes features of another width, or the clock differs from the rate of the encoder
-            by more than 1%.
+        ValueError: If encoder and quantizer differ in the width of the features, or the clock differs from the
+            encoder's frame rate by more than 1%.
     """
 
     def __init__(self, encoder: SpeechEncoder, quantizer: Quantizer, clock: float | None = None) -> None:
@@ -56,7 +56,7 @@ class PhoneticUnits(UnitExtractor):
         if quantizer.dim != encoder.dim:
             raise ValueError(
                 f"the quantizer takes features of width {quantizer.dim}, but the encoder's are {encoder.dim} wide: "
-                "it was trained on another encoder"
+                "use the encoder that the quantizer was trained on"
             )
         if clock is not None and abs(clock / encoder.frame_rate - 1) > MAX_CLOCK_DEVIATION:
             raise ValueError(f"a clock of {clock:g} does not fit {encoder.frame_rate:g} units a second: leave it out")
@@ -89,13 +89,13 @@ class PhoneticUnits(UnitExtractor):
     def checksum(self) -> str:
         if not isinstance(self.quantizer, KMeans):
             return super().checksum()
-        # Tokenizers with k-means units have a checksum of their own form, which language models trained on them store.
+        # This form of the checksum is kept for k-means units, since language models trained on them have stored it.
         state = dict(sorted(self.state_dict().items()))
         weights = checksum(["Base", *state, *state.values()])
         return checksum([weights, type(self.encoder).__name__, self.encoder.config(), self.quantizer.switch_penalty])
 
     def save(self, folder: Path) -> None:
-        """Write ``phonetic.json``, the weights of the quantizer and those of the encoder, completely or not at all."""
+        """Write ``phonetic.json`` and the weights of quantizer and encoder, completely or not at all."""
         with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_state(self.quantizer, out / WEIGHTS)
@@ -132,7 +132,7 @@ class PhoneticUnits(UnitExtractor):
         quantizer_config = config["quantizer"]
         encoder_class = find_class(encoder_config["class"], ENCODERS, "encoder", folder)
         quantizer_class = find_class(quantizer_config["class"], QUANTIZERS, "quantizer", folder)
-        # Only encoders with weights have a folder, and take its path.
+        # Only encoders with weights have a folder, whose path is their argument `source`.
         source = {"source": str(folder / ENCODER)} if (folder / ENCODER).is_dir() else {}
         encoder = encoder_class(**source, **encoder_config["arguments"])
         quantizer = quantizer_class(**quantizer_config["arguments"])

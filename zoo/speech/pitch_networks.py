@@ -28,13 +28,13 @@ class ResidualOptions:
 
 
 class ResidualBlock(nn.Module):
-    """ReLU, dilated convolution of kernel 3, ReLU, convolution of kernel 1, added to the input (B, width, T).
+    """Residual block: the input (B, width, T) plus a dilated convolution of kernel 3 and one of kernel 1, after ReLUs.
 
     Args:
         width: Channels of input and output.
         hidden: Channels between the convolutions.
         dilation: Dilation of the first convolution.
-        scale: Factor on what is added to the input.
+        scale: Factor on the output of the convolutions before it is added to the input.
         zero_out: Initialize the second convolution with zeros.
     """
 
@@ -81,7 +81,7 @@ class PitchEncoder(nn.Module):
         width: Channels in between.
         depth: Residual blocks after each strided convolution.
         num_downs: Number of strided convolutions.
-        stride: Stride of each of them.
+        stride: Stride of each strided convolution.
         residual: Form of the residual blocks; None for the defaults of ``ResidualOptions``.
     """
 
@@ -140,7 +140,7 @@ class PitchDecoder(nn.Module):
         width: Channels in between.
         depth: Residual blocks before each transposed convolution.
         num_downs: Number of transposed convolutions.
-        stride: Stride of each of them.
+        stride: Stride of each transposed convolution.
         residual: Form of the residual blocks; None for the defaults of ``ResidualOptions``.
         reverse_dilation: Begin each stack of residual blocks with the largest dilation.
     """

@@ -1,4 +1,4 @@
-"""Pitch units: F0, minus its mean, through the encoder of a VQ-VAE; and back."""
+"""Pitch units: F0 minus its mean, quantized by a VQ-VAE, which also decodes units to F0."""
 
 import json
 from pathlib import Path
@@ -24,14 +24,14 @@ MIN_SAMPLES = 1280
 
 
 class PitchUnits(UnitExtractor):
-    """The pitch stream, Pi: one unit per ``vqvae.factor`` frames of F0 at 200 Hz, 12.5 a second in Spirit LM.
+    """Extractor of the pitch stream, Pi: one unit per ``vqvae.factor`` frames of F0 at 200 Hz (12.5 Hz in Spirit LM).
 
-    Silence has units as well, those of a track of zeros.
+    Speech without voiced frames has units as well: those of a track of zeros.
 
     Args:
-        f0: Waveform to F0.
-        vqvae: F0 to units.
-        normalize: Subtract the mean over the voiced frames of the waveform from its F0.
+        f0: Extractor that maps waveforms to F0.
+        vqvae: VQ-VAE that maps F0 to units.
+        normalize: Whether to subtract the mean F0 over the voiced frames of the waveform.
     """
 
     def __init__(self, f0: F0Extractor, vqvae: PitchVQVAE, normalize: bool = True) -> None:
@@ -57,7 +57,7 @@ class PitchUnits(UnitExtractor):
 
     @torch.inference_mode()
     def decode(self, units: np.ndarray | Tensor, mean_hz: float) -> F0Track:
-        """Return the track of T * factor frames that units (T,) stand for.
+        """Decode units (T,) to a track of T * factor frames.
 
         Args:
             units: Units of this extractor, (T,).
@@ -108,7 +108,7 @@ def voiced_mean(track: F0Track) -> Tensor:
 def network_input(track: F0Track, mean_hz: Tensor) -> Tensor:
     """Return the input of the VQ-VAE for a track (T,): frequency minus a mean, and 1 where voiced, (2, T).
 
-    Frequencies of 0, which only a track without voiced frames has, stay 0.
+    Frequencies of 0, which occur only in a track without voiced frames, stay 0.
     """
     frequency = torch.where(track.frequency != 0, track.frequency - mean_hz, track.frequency)
     return torch.stack([frequency, track.voiced.to(frequency.dtype)])
@@ -118,8 +118,9 @@ def track_from_output(output: Tensor, mean_hz: float | Tensor) -> F0Track:
     """Return the track of an output (..., 2, T) of the VQ-VAE.
 
     Args:
-        output: Frequency minus its mean, and voicing, where above 0.5 is voiced, (..., 2, T).
-        mean_hz: Mean in Hz, a number or (..., 1).
+        output: Frequency minus its mean, in Hz, and degree of voicing, (..., 2, T). Frames with a degree above 0.5 are
+            voiced.
+        mean_hz: Mean to add to the frequency, in Hz, a number or (..., 1).
     """
     frequency = (output[..., 0, :] + mean_hz).clamp(min=1.0)
     return F0Track(frequency, output[..., 1, :] > 0.5)

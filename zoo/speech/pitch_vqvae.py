@@ -16,13 +16,14 @@ class PitchVQVAE(nn.Module):
     """Encoder, codebook and decoder: tracks (B, 2, T) to pitch units (B, T // factor) and back.
 
     Args:
-        encoder: Tracks to latents.
-        codebook: Latents to units.
-        decoder: Codes to tracks; None if only units are needed.
-        scale_hz: F0 is divided by this before the networks, so that both channels have a similar range; 1 in Spirit LM.
+        encoder: Network that maps tracks to latents.
+        codebook: Codebook that quantizes latents.
+        decoder: Network that maps codes to tracks; None if only units are needed.
+        scale_hz: Divisor of F0 at the input of the encoder and factor at the output of the decoder, so that both
+            channels have a similar range; 1 in Spirit LM.
 
     Raises:
-        ValueError: If the dimensions of the parts do not agree.
+        ValueError: If encoder, codebook and decoder do not agree in their dimensions.
     """
 
     scale: Tensor
@@ -95,7 +96,9 @@ class PitchVQVAE(nn.Module):
 def _check_decoder(encoder: PitchEncoder, decoder: PitchDecoder) -> None:
     """Raise ValueError if a decoder is not the mirror image of an encoder."""
     for name in ("dim", "factor", "channels"):
-        of_encoder = getattr(encoder, name)
-        of_decoder = getattr(decoder, name)
-        if of_encoder != of_decoder:
-            raise ValueError(f"{name} is {of_encoder} in the encoder and {of_decoder} in the decoder; they must agree")
+        encoder_value = getattr(encoder, name)
+        decoder_value = getattr(decoder, name)
+        if encoder_value != decoder_value:
+            raise ValueError(
+                f"{name} is {encoder_value} in the encoder and {decoder_value} in the decoder; they must agree"
+            )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> tuple[int, int]:
-    """Return the number of samples that one output frame sees, and the number of samples between two frames.
+    """Return the number of samples that one output frame depends on, and the number of samples between two frames.
 
     Args:
         kernels: Kernel size of each convolution, in samples of its input, first convolution first.

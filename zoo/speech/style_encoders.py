@@ -1,4 +1,4 @@
-"""Waveforms to features of speaking style: a finetuned speech encoder, or a small network over prosodic features."""
+"""Encoders of speaking style: a finetuned speech encoder, or a small network over prosodic features."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -38,11 +38,11 @@ class StyleEncoder(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return everything beside the weights that the features depend on, as JSON can express it."""
+        """Return everything besides the weights that the features depend on, as JSON-serializable values."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the weights and what ``load`` needs beside ``config``."""
+        """Write the weights and everything else that ``load`` needs besides ``config``."""
 
     @classmethod
     @abstractmethod
@@ -55,16 +55,16 @@ class StyleEncoder(nn.Module, ABC):
         """
 
     def front_end(self) -> nn.Module | None:
-        """Return the part that usually stays frozen in finetuning; None if there is none."""
+        """Return the submodule that usually stays frozen in finetuning; None if there is none."""
         return None
 
 
 class TransformerStyleEncoder(StyleEncoder):
-    """The last hidden states of a transformers wav2vec 2.0, HuBERT or WavLM.
+    """Style encoder that returns the last hidden states of a wav2vec 2.0, HuBERT or WavLM of transformers.
 
     Args:
-        network: The model.
-        normalize: Normalize each waveform to zero mean and unit variance.
+        network: A wav2vec 2.0, HuBERT or WavLM; its configuration is changed in place.
+        normalize: Whether to normalize each waveform to zero mean and unit variance.
     """
 
     network: PreTrainedModel
@@ -72,7 +72,7 @@ class TransformerStyleEncoder(StyleEncoder):
     def __init__(self, network: PreTrainedModel, normalize: bool = True) -> None:
         super().__init__()
         config = network.config
-        # The masks of SpecAugment come from NumPy's global generator, whose state is in no training checkpoint.
+        # SpecAugment draws its masks from NumPy's global generator, whose state training checkpoints do not contain.
         config.apply_spec_augment = False
         self.network = network
         self.normalize = normalize
@@ -110,7 +110,7 @@ class TransformerStyleEncoder(StyleEncoder):
             num_heads: Number of attention heads.
             feed_forward: Width of the feed-forward layers.
             conv_dim: Channels of the convolutions.
-            normalize: Normalize each waveform to zero mean and unit variance.
+            normalize: Whether to normalize each waveform to zero mean and unit variance.
         """
         config = AutoConfig.for_model(
             model_type,
@@ -144,9 +144,9 @@ class TransformerStyleEncoder(StyleEncoder):
 
 
 class ProsodyStyleEncoder(StyleEncoder):
-    """Dilated convolutions over prosodic features; trains on minutes of speech, on a CPU.
+    """Dilated convolutions over prosodic features, small enough to train on minutes of speech on a CPU.
 
-    The features are partly normalized within the waveform, so that pitch and timbre of the voice itself matter little.
+    The features are partly normalized within the waveform, so that the pitch and timbre of the speaker matter little.
 
     Args:
         dim: Width of the features.
@@ -194,9 +194,10 @@ class ProsodyStyleEncoder(StyleEncoder):
         return x.transpose(1, 2)[:, :num_frames]
 
     def _jitter(self, x: Tensor) -> Tensor:
-        """Shift pitch and loudness of each waveform at random: prosodic features (B, C, T) to the same.
+        """Shift pitch and loudness of each waveform at random: prosodic features (B, C, T) -> (B, C, T).
 
-        Only absolute pitch and loudness are shifted, channels 0 and 2; those relative to the waveform do not change.
+        Only absolute pitch (channel 0) and loudness (channel 2) are shifted; the channels relative to the waveform do
+        not change.
         """
         pitch, gain = torch.randn(2, len(x), 1, device=x.device)  # (B, 1) each
         voicing = x[:, 1:2]
@@ -228,10 +229,9 @@ class ProsodyStyleEncoder(StyleEncoder):
 class ProsodyFeatures(nn.Module):
     """Prosodic features at 100 Hz: (B, N) -> (B, 5 + num_cepstra, T).
 
-    Channels: pitch, voicing, loudness, pitch relative to its mean over the waveform, loudness relative to its maximum,
-        and
-    cepstra relative to their mean. Pitch is in octaves above 150 Hz, multiplied by voicing, a soft decision from the
-    height of the autocorrelation peak. Loudness is in units of 20 dB.
+    The channels are pitch, voicing, loudness, pitch relative to its mean over the waveform, loudness relative to its
+    maximum, and cepstra relative to their mean. Pitch is in octaves above 150 Hz and multiplied by voicing. Voicing is
+    a soft decision, 0 to 1, from the height of the autocorrelation peak. Loudness is in units of 20 dB.
 
     Args:
         num_cepstra: Number of cepstral coefficients, from coefficient 1 on.
@@ -243,8 +243,9 @@ class ProsodyFeatures(nn.Module):
         self.sample_rate = sample_rate
         self.num_cepstra = num_cepstra
         self.dim = 5 + num_cepstra
-        self.correlate = NormalizedAutocorrelation(75.0, sample_rate)  # pitch from 75 Hz
-        self.first_lag = sample_rate // 500  # to 500 Hz
+        # Pitch is searched between 75 and 500 Hz.
+        self.correlate = NormalizedAutocorrelation(75.0, sample_rate)
+        self.first_lag = sample_rate // 500
         self.cepstra = torchaudio.transforms.MFCC(
             sample_rate,
             num_cepstra + 1,

@@ -22,7 +22,7 @@ ENCODER = "encoder"
 
 
 class StyleClassifier(nn.Module):
-    """Head of a finetuned classifier: a projection, its mean over each second, a linear layer.
+    """Classification head: a projection of the features, averaged over each second, and a linear layer.
 
     Args:
         dim: Width of the features.
@@ -59,7 +59,9 @@ class StyleClassifier(nn.Module):
 
 
 class StyleClusters(nn.Module):
-    """Nearest centroid of the mean of each second, both of unit length (Nguyen et al. 2024).
+    """Quantizer of the mean feature of each second to the nearest centroid (Nguyen et al. 2024).
+
+    Means are scaled to unit length before they are compared with the centroids.
 
     Args:
         num_clusters: Number of units.
@@ -85,7 +87,7 @@ class StyleClusters(nn.Module):
     def reseed_unused(self, points: Tensor, max_rounds: int = 10) -> None:
         """Move each centroid that is nearest to no point onto one of the points that are farthest from their centroids.
 
-        Moved centroids may leave others without points, hence several rounds.
+        A moved centroid may take all points of another, so this is repeated until no centroid is unused.
 
         Args:
             points: Vectors to cluster, (N, dim).
@@ -117,15 +119,15 @@ HEADS: dict[str, type[StyleClassifier] | type[StyleClusters]] = {
 
 
 class StyleUnits(UnitExtractor):
-    """The style stream, St: one unit per second, and one for the remainder at the end.
+    """Extractor of the style stream, St: one unit per second, and one for an incomplete second at the end.
 
     Args:
-        encoder: Waveform to features.
-        head: Features to units.
-        frames_per_unit: Feature vectors per unit; as many as a second has if None.
+        encoder: Encoder that maps waveforms to features.
+        head: Classifier or clusters that map features to units.
+        frames_per_unit: Feature vectors per unit; None for the number of feature vectors in a second.
 
     Raises:
-        ValueError: If the head takes features of another width.
+        ValueError: If encoder and head differ in the width of the features.
     """
 
     def __init__(
@@ -135,7 +137,7 @@ class StyleUnits(UnitExtractor):
         if head.dim != encoder.dim:
             raise ValueError(
                 f"the head takes features of width {head.dim}, but the encoder's are {encoder.dim} wide: "
-                "it was trained on another encoder"
+                "use the encoder that the head was trained on"
             )
         self.encoder = encoder
         self.head = head

@@ -1,4 +1,4 @@
-"""Time stretching by a phase vocoder: another tempo at the same pitch."""
+"""Time stretching by a phase vocoder: a change of tempo at the same pitch."""
 
 import math
 
@@ -15,15 +15,15 @@ def time_stretch(waveform: Tensor, rate: float, window_samples: int = 512) -> Te
     frequency bin by its measured advance per hop.
 
     Args:
-        waveform: (N,).
-        rate: Tempo of the result relative to the original.
-        window_samples: Window of the short-time spectrum, a multiple of 4.
+        waveform: Waveform, (N,).
+        rate: Tempo of the result relative to the original; above 1 is faster.
+        window_samples: Window of the short-time spectrum in samples, a multiple of 4.
     """
     hop = window_samples // 4
     window = torch.hann_window(window_samples)
     padded = pad(waveform, (0, max(0, window_samples - len(waveform))))
     spectrum = torch.stft(padded, window_samples, hop, window=window, return_complex=True)  # (bins, frames)
-    # Phase by which the center frequency of each bin advances in one hop, to which the measured one is relative.
+    # Phase by which the center frequency of each bin advances per hop; the phase vocoder measures deviations from it.
     advance = torch.linspace(0, math.pi * hop, spectrum.shape[0])[:, None]
     stretched = torch.istft(phase_vocoder(spectrum, rate, advance), window_samples, hop, window=window)
     return fit_length(stretched, round(len(waveform) / rate))

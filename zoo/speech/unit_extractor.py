@@ -1,4 +1,4 @@
-"""Interface of what turns a waveform into one stream of units."""
+"""Interface of the extractors that turn a waveform into one stream of units."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ Part = TypeVar("Part")
 
 
 class UnitExtractor(nn.Module, ABC):
-    """One stream of a speech tokenizer, saved to and loaded from a folder of its own.
+    """Extractor of one stream of a speech tokenizer; each extractor is saved to a separate folder.
 
     Attributes:
         stream: The stream of units.
@@ -45,7 +45,7 @@ class UnitExtractor(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """Return everything beside the weights that the units depend on, as JSON can express it."""
+        """Return everything besides the weights that the units depend on, as JSON-serializable values."""
 
     def checksum(self) -> str:
         """Return a hash of everything that the units depend on."""
@@ -97,6 +97,7 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If the file is not valid JSON.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -105,18 +106,18 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
     return read_json(path)
 
 
-def find_class(name: str, known: Mapping[str, type[Part]], kind: str, place: Path) -> type[Part]:
+def find_class(name: str, known: Mapping[str, type[Part]], kind: str, location: Path) -> type[Part]:
     """Return the class that a configuration names.
 
     Args:
         name: Name of the class.
         known: Classes that may be named, by name.
-        kind: What the class is, for the error message, such as encoder.
-        place: File or folder of the configuration, for the error message.
+        kind: Kind of class for the error message, such as encoder.
+        location: File or folder of the configuration, for the error message.
 
     Raises:
         ValueError: If the name is not known.
     """
     if name not in known:
-        raise ValueError(f"{place}: unknown {kind} {name!r}; known are {', '.join(known)}")
+        raise ValueError(f"{location}: unknown {kind} {name!r}; known are {', '.join(known)}")
     return known[name]

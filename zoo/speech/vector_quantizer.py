@@ -14,8 +14,8 @@ class Quantized:
 
     Args:
         units: Index of the nearest code of each latent, (B, T).
-        latents: The codes, (B, dim, T), with a straight-through gradient: it reaches the encoder as if they were its
-            output.
+        latents: The codes, (B, dim, T), with a straight-through gradient: the encoder receives the gradient as if the
+            codes were its output.
         commitment: Mean squared distance of the latents from their codes, a scalar.
         replaced: Number of codes that were re-seeded.
     """
@@ -27,16 +27,16 @@ class Quantized:
 
 
 class EMACodebook(nn.Module):
-    """Codes that are exponential moving averages of the latents nearest to them.
+    """Codebook of exponential moving averages: each code averages the latents that are nearest to it.
 
-    A code that too few latents choose is replaced by a latent of the batch, so that no code stays unused. The first
-    training batch seeds all codes.
+    A code to which too few latents are assigned is replaced by a random latent of the batch, so that no code stays
+    unused. All codes are initialized from latents of the first training batch.
 
     Args:
         size: Number of codes.
         dim: Width of a code.
         decay: Decay of the moving averages per batch.
-        min_usage: A code to which fewer latents per batch are assigned, in the moving average, is re-seeded.
+        min_usage: Moving average of the number of latents per batch below which a code is re-seeded.
     """
 
     codes: Tensor
@@ -79,7 +79,7 @@ class EMACodebook(nn.Module):
         return Quantized(units, latents + (codes - latents).detach(), commitment, replaced)
 
     def set_codes(self, codes: Tensor) -> None:
-        """Set all codes (size, dim), from which training may continue."""
+        """Replace all codes by ``codes`` (size, dim), from which training may continue."""
         self.codes.copy_(codes)
         self.sums.copy_(self.codes * self.min_usage)
         self.usage.fill_(self.min_usage)
@@ -92,8 +92,8 @@ class EMACodebook(nn.Module):
         """Update the moving averages and return the number of re-seeded codes.
 
         Args:
-            latents: (N, dim).
-            units: Index of the code of each latent, (N,).
+            latents: Latents of the batch, (N, dim).
+            units: Index of the nearest code of each latent, (N,).
         """
         counts = torch.bincount(units, minlength=self.size).to(latents.dtype)
         self.sums.mul_(self.decay).index_add_(0, units, latents, alpha=1 - self.decay)
@@ -111,7 +111,7 @@ class EMACodebook(nn.Module):
         num_rounds = -(-count // len(latents))
         orders = [torch.randperm(len(latents), device=latents.device) for _ in range(num_rounds)]
         order = torch.cat(orders)[:count]
-        # Drawn in either case, so that the generator advances equally.
+        # The noise is drawn even if it is not used, so that the random generator advances equally in either case.
         noise = 0.01 * latents.std() * torch.randn(count, self.dim, device=latents.device)
         if count > len(latents):
             return latents[order] + noise

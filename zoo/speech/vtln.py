@@ -97,8 +97,8 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
         """
         if self.references.isnan().any():
             raise ValueError(
-                "a VTLNFilterbankEncoder must be adapted to a corpus before it is used: run the tokenizer stage, or call "
-                "adapt()"
+                "a VTLNFilterbankEncoder must be adapted to a corpus before it is used: run the tokenizer stage, or "
+                "call adapt()"
             )
         features = self._warped_features(waveform)
         return features[self._best_warp(features)]
