@@ -79,7 +79,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         weight_decay: Weight decay of AdamW.
 
     Raises:
-        ValueError: Where quantizer, encoder and teacher do not fit each other.
+        ValueError: If quantizer, encoder and teacher do not fit each other.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ def split_batch(batch: Batch, count: int) -> list[Batch]:
     """Split a batch into ``count`` equal parts along the first dimension of every tensor in it.
 
     Raises:
-        ValueError: Where ``count`` does not divide the batch.
+        ValueError: If ``count`` does not divide the batch.
     """
     size = len(batch["waveform"])
     if size % count:

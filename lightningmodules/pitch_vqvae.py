@@ -49,7 +49,7 @@ class PitchAutoencoder(L.LightningModule):
         weight_decay: Weight decay of matrices.
 
     Raises:
-        ValueError: Where the network has no decoder.
+        ValueError: If the network has no decoder.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ class StyleFinetuning(L.LightningModule):
         """Weight the styles by the inverse of how much speech there is of each.
 
         Raises:
-            ValueError: Where the corpus has more styles than the head.
+            ValueError: If the corpus has more styles than the head.
         """
         data = data_module_of(self.trainer)
         if len(data.styles) > self.head.size:

@@ -51,7 +51,7 @@ class UnitVocoder(L.LightningModule):
         metrics: Further validation metrics by name: their ``update`` takes generated and real waveforms (B, N).
 
     Raises:
-        ValueError: Where the generator has ``harmonics`` and there is no F0 extractor, or one of another sample rate.
+        ValueError: If the generator has ``harmonics`` and there is no F0 extractor, or one of another sample rate.
     """
 
     averaged: AveragedModel | None
@@ -112,7 +112,7 @@ class UnitVocoder(L.LightningModule):
         """Compare the generator with the data.
 
         Raises:
-            ValueError: Where the data has more speakers or styles than the generator, or the precision scales
+            ValueError: If the data has more speakers or styles than the generator, or the precision scales
                 gradients.
         """
         if self.trainer.precision == "16-mixed":
@@ -280,7 +280,7 @@ class UnitVocoder(L.LightningModule):
             contract: Contract of the tokens that were trained on.
 
         Raises:
-            ValueError: Where the streams are not those of the generator.
+            ValueError: If the streams are not those of the generator.
         """
         networks = deepcopy(self.evaluated).cpu()
         return Vocoder(

@@ -52,7 +52,7 @@ def check_names(data: Any, generator: Generator) -> None:
     """Check that the generator has an embedding for every speaker and style of the data.
 
     Raises:
-        ValueError: Where the data has more of them.
+        ValueError: If the data has more of them.
     """
     for kind, count in (("speakers", generator.num_speakers), ("styles", generator.num_styles)):
         names = getattr(data, kind, [])

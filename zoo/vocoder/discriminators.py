@@ -1,4 +1,4 @@
-"""Discriminators of waveforms folded by several periods, and at several scales (Kong et al. 2020, HiFi-GAN)."""
+"""HiFi-GAN discriminators on folded and on downsampled waveforms (Kong et al. 2020)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-SLOPE = 0.1  # of the leaky rectifiers
+SLOPE = 0.1  # negative slope of the leaky ReLUs
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class DiscriminatorOutput:
     """Output of one discriminator for a batch.
 
     Args:
-        score: Near 1 for real and near 0 for generated speech, (B, M).
-        features: Output of each layer, that of the score included.
+        score: Scores trained towards 1 for real and 0 for generated speech, (B, M).
+        features: Output of each layer; the last one is the score before it is flattened.
     """
 
     score: Tensor
@@ -28,7 +28,7 @@ class PeriodDiscriminator(nn.Module):
     """Two-dimensional convolutions over the waveform folded into columns of ``period`` samples.
 
     Args:
-        period: Samples per row of the folded waveform; a kernel sees every ``period``-th sample.
+        period: Samples per row of the folded waveform; kernels extend over every ``period``-th sample.
         channels: Channels of the first layer; the next two layers have four times as many each, the fourth twice as
             many.
         max_channels: Upper bound on the channels of a layer.
@@ -55,8 +55,8 @@ class ScaleDiscriminator(nn.Module):
     """Grouped, strided convolutions over consecutive samples.
 
     Args:
-        channels: Channels of the first layer; eight times as many at the end.
-        norm: Weight norm or spectral norm.
+        channels: Channels of the first layer; the last layers have eight times as many.
+        norm: Function that adds weight norm or spectral norm to a layer.
     """
 
     def __init__(self, channels: int, norm: Callable[[nn.Module], nn.Module] = weight_norm) -> None:
@@ -82,10 +82,10 @@ class ScaleDiscriminator(nn.Module):
 
 
 class MultiPeriodDiscriminator(nn.Module):
-    """A ``PeriodDiscriminator`` for each of several periods.
+    """Several ``PeriodDiscriminator`` modules with different periods.
 
     Args:
-        periods: Prime numbers, so that the discriminators see different samples.
+        periods: Period of each discriminator; prime numbers, so that the discriminators compare different samples.
         channels: Channels of the first layers.
         max_channels: Upper bound on the channels of a layer.
     """
@@ -102,14 +102,16 @@ class MultiPeriodDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """A ``ScaleDiscriminator`` for the waveform, one for it at half the rate, and so on; spectral norm on the first.
+    """Several ``ScaleDiscriminator`` modules, each at half the sample rate of the one before.
+
+    The first one, at the original rate, has spectral norm, the others have weight norm.
 
     Args:
-        num_scales: Number of rates.
+        num_scales: Number of sample rates.
         channels: Channels of the first layers; 4, 8 or a multiple of 16.
 
     Raises:
-        ValueError: Where the groups of the convolutions do not divide the channels.
+        ValueError: If the groups of the convolutions do not divide ``channels``.
     """
 
     def __init__(self, num_scales: int = 3, channels: int = 128) -> None:
@@ -133,7 +135,7 @@ class MultiScaleDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """Several families of discriminators as one.
+    """Joins several families of discriminators into one module.
 
     Args:
         families: Modules such as ``MultiPeriodDiscriminator`` and ``MultiScaleDiscriminator``.
@@ -152,6 +154,7 @@ class Discriminators(nn.Module):
 
 
 def _score(x: Tensor, convs: Iterable[nn.Module], last: nn.Module) -> DiscriminatorOutput:
+    """Run the layers of a discriminator and collect their outputs."""
     features = []
     for conv in convs:
         x = F.leaky_relu(conv(x), SLOPE)

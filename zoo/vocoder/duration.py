@@ -1,4 +1,4 @@
-"""Durations: how many frames each deduplicated unit lasts."""
+"""Prediction of durations: the number of frames that each deduplicated unit lasts."""
 
 import torch
 from torch import Tensor, nn
@@ -7,12 +7,12 @@ from zoo.vocoder.typed_modules import typed
 
 
 class DurationPredictor(nn.Module):
-    """Two convolutions over unit embeddings, as in FastSpeech 2 (Ren et al. 2021) and Polyak et al. (2021).
+    """Duration predictor: two convolutions over unit embeddings (Ren et al. 2021, FastSpeech 2; Polyak et al. 2021).
 
     Args:
         dim: Width of the unit embeddings.
         hidden_dim: Width of the convolutions.
-        kernel_size: Units seen by each convolution; odd, so that the length is kept.
+        kernel_size: Kernel size of each convolution in units; odd, so that the length is kept.
         dropout: Dropout probability after each convolution.
 
     Raises:
@@ -35,9 +35,9 @@ class DurationPredictor(nn.Module):
         """Map unit embeddings (B, T, dim) to log(1 + frames), (B, T).
 
         Args:
-            x: Unit embeddings.
-            mask: True where there is a unit, (B, T); what lies outside has no influence on the rest. None for
-                everywhere.
+            x: Unit embeddings, (B, T, dim).
+            mask: True where there is a unit, (B, T); padding has no influence on the units. None if there is no
+                padding.
         """
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = x if mask is None else x * mask.unsqueeze(-1)
@@ -47,15 +47,17 @@ class DurationPredictor(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Units to either side that the duration of a unit depends on."""
+        """Number of units on either side that the duration of a unit depends on."""
         return sum(conv.kernel_size[0] // 2 for conv in typed(self.convs, nn.Conv1d))
 
     @torch.inference_mode()
     def frames(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return whole frames per unit, at least 1, halves rounded to even: (B, T, dim) -> (B, T) int64.
+        """Return the integer number of frames of each unit, at least 1: (B, T, dim) -> (B, T) int64.
+
+        Halves are rounded to the nearest even number.
 
         Args:
-            x: Unit embeddings.
-            mask: True where there is a unit, (B, T); None for everywhere.
+            x: Unit embeddings, (B, T, dim).
+            mask: True where there is a unit, (B, T); None if there is no padding.
         """
         return (self(x, mask).exp() - 1).round().clamp(min=1).long()

@@ -1,4 +1,4 @@
-"""What every generator, from units to a waveform, has in common."""
+"""Base class of the generators, which map units to a waveform, and their embedding of units, speaker and style."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -14,13 +14,13 @@ Sizes = TypeVar("Sizes")
 
 
 class UnitEmbedding(nn.Module):
-    """One embedding per stream, then speaker and style, concatenated in that order (the order of Spirit LM).
+    """Embeddings of the units of each stream, of speaker and of style, concatenated in this order, as in Spirit LM.
 
     Args:
-        streams: Number of units by prefix, in the order of their channels.
+        streams: Number of units of each stream by prefix, in the order in which their embeddings are concatenated.
         dim: Width of each embedding.
         num_speakers: Number of speakers; 0 for a single voice.
-        num_styles: Number of styles of a whole utterance, which are not the style stream; 0 for none.
+        num_styles: Number of styles of a whole utterance, which are independent of the style stream; 0 for none.
     """
 
     units: nn.ModuleDict
@@ -45,10 +45,10 @@ class UnitEmbedding(nn.Module):
 
 
 class Generator(nn.Module):
-    """A network from streams at the unit rate to a waveform with ``samples_per_unit`` samples for each unit.
+    """Base class of networks that map streams at the unit rate to ``samples_per_unit`` samples for each unit.
 
     Args:
-        streams: Number of units by prefix; the first is the phonetic one, from which durations are predicted.
+        streams: Number of units of each stream by prefix; durations are predicted from the first, phonetic stream.
         unit_rate: Units per second; the units of every stream are repeated to this rate.
         embedding_dim: Width of each embedding.
         num_speakers: Number of speakers; 0 for a single voice.
@@ -56,12 +56,12 @@ class Generator(nn.Module):
         sample_rate: Sample rate of the waveform in Hz; a multiple of ``unit_rate``.
 
     Attributes:
-        config: Arguments by name, flat, as ``vocoder.json`` stores them.
-        context_units: Units to either side of a unit that its samples depend on.
-        harmonics: Tones of the harmonic source; 0 where there is none.
+        config: Flat dictionary of the constructor arguments by name, as ``vocoder.json`` stores it.
+        context_units: Number of units on either side of a unit that its samples depend on.
+        harmonics: Number of tones of the harmonic source; 0 if there is no source.
 
     Raises:
-        ValueError: Where there are no streams, or a unit would not last a whole number of samples.
+        ValueError: If there are no streams, or a unit would not last a whole number of samples.
     """
 
     config: dict[str, Any]
@@ -98,7 +98,7 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def phonetic(self, units: Tensor) -> Tensor:
-        """Embed units of the first stream, for the duration predictor: (B, T) -> (B, T, embedding_dim)."""
+        """Embed units of the phonetic stream for the duration predictor: (B, T) -> (B, T, embedding_dim)."""
         return next(iter(self.embed.units.values()))(units)
 
     def predict_contour(
@@ -108,12 +108,14 @@ class Generator(nn.Module):
         style: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> F0Contour | None:
-        """Predict what must be known of all units before a chunk of them is synthesized; None where that is nothing.
+        """Predict the F0 contour of all units, which must be known before a chunk of them is synthesized.
+
+        Returns None for generators without a harmonic source.
 
         Args:
             units: Units (B, T) of each stream by prefix, at the unit rate.
-            speaker: Speaker indices (B,), where there are several.
-            style: Style indices (B,), where there are several.
+            speaker: Speaker indices (B,), if there are several.
+            style: Style indices (B,), if there are several.
             mask: True where there are units, (B, T); None for everywhere.
         """
         return None
@@ -127,37 +129,40 @@ class Generator(nn.Module):
         start: int,
         end: int,
     ) -> Tensor:
-        """Synthesize units ``start`` to ``end`` as if there were no others, but with the F0 contour of all.
+        """Synthesize units ``start`` to ``end`` alone, but with the F0 contour predicted from all units.
 
         Args:
             units: Units (B, T) of each stream by prefix, at the unit rate.
-            speaker: Speaker indices (B,), where there are several.
-            style: Style indices (B,), where there are several.
+            speaker: Speaker indices (B,), if there are several.
+            style: Style indices (B,), if there are several.
             contour: Result of ``predict_contour`` for all units.
-            start: First unit.
-            end: Unit after the last.
+            start: Index of the first unit to synthesize.
+            end: Index after the last unit to synthesize.
         """
         chunk = {prefix: stream[:, start:end] for prefix, stream in units.items()}
         return self(chunk, speaker, style)
 
     def remove_weight_norm(self) -> None:
-        """Fold weight norm into the weights: same output, less work; for inference."""
+        """Fold weight norm into the weights, for inference: the output is the same and takes less computation."""
         for module in self.modules():
             if is_parametrized(module, "weight"):
                 remove_parametrizations(module, "weight")
 
     def add_weight_norm(self) -> None:
-        """Undo ``remove_weight_norm``, to train further: same output. Nothing for a network without weight norm."""
+        """Undo ``remove_weight_norm``, to train further; the output is the same.
+
+        Does nothing for a generator that was built without weight norm.
+        """
 
 
 def split_config(sizes: type[Sizes], config: Mapping[str, Any]) -> tuple[Sizes, dict[str, Any]]:
     """Split a flat configuration into the sizes of the network and the other arguments of the generator.
 
     Args:
-        sizes: A dataclass.
-        config: Arguments by name; those that are fields of ``sizes`` are its own.
+        sizes: Dataclass of the sizes.
+        config: Arguments by name; those whose names are fields of ``sizes`` become its values.
     """
     names = {field.name for field in fields(sizes)}  # pyrefly: ignore[bad-argument-type]  # a dataclass
-    of_network = {name: value for name, value in config.items() if name in names}
-    others = {name: value for name, value in config.items() if name not in names}
-    return sizes(**of_network), others
+    network_arguments = {name: value for name, value in config.items() if name in names}
+    other_arguments = {name: value for name, value in config.items() if name not in names}
+    return sizes(**network_arguments), other_arguments

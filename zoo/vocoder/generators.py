@@ -23,7 +23,7 @@ def build_generator(config: Mapping[str, Any], path: Path) -> Generator:
         path: File that it was read from, for the error message.
 
     Raises:
-        ValueError: Where there is no such class.
+        ValueError: If there is no such class.
     """
     name = config["class"]
     if name not in GENERATORS:
@@ -36,7 +36,7 @@ def generator_streams(generator: Generator, streams: Sequence[Stream]) -> tuple[
     """Return the generator's streams among those of a tokenizer, in the generator's order.
 
     Raises:
-        ValueError: Where the tokenizer lacks one of them, or has it in another size or rate.
+        ValueError: If the tokenizer lacks one of them, or has it in another size or rate.
     """
     by_prefix = {stream.prefix: stream for stream in streams}
     for prefix, size in generator.streams.items():

@@ -1,26 +1,26 @@
-"""A baseline that trained vocoders are compared with: a mean spectrum for each unit, and phases by Griffin-Lim."""
+"""Baseline vocoder without training: the mean spectrum of each unit, and phases by Griffin-Lim."""
 
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import griffinlim, melscale_fbanks
 
-FLOOR = 1e-5
+FLOOR = 1e-5  # lower bound of magnitudes before the logarithm
 
 
 class UnitMelTable(nn.Module):
-    """Mean log-mel spectrum of each phonetic unit, inverted by Griffin and Lim's algorithm (1984).
+    """Table of the mean log-mel spectrum of each phonetic unit, inverted by Griffin and Lim's algorithm (1984).
 
     Args:
         num_units: Number of units; units are 0 to ``num_units`` - 1.
         unit_rate: Units per second; a unit lasts a whole number of frames.
         sample_rate: Sample rate of the waveforms, in Hz.
-        frames_per_unit: Frames of each unit, all with the same spectrum.
+        frames_per_unit: Number of frames of each unit, all with the same spectrum.
         num_mels: Number of mel bands.
         fft_size: Samples per transform.
-        iterations: Iterations of the algorithm.
+        iterations: Number of iterations of Griffin and Lim's algorithm.
 
     Raises:
-        ValueError: Where a unit does not last a whole number of frames.
+        ValueError: If a unit does not last a whole number of frames.
     """
 
     bands: Tensor
@@ -62,8 +62,8 @@ class UnitMelTable(nn.Module):
         """Add the spectra of an utterance to the means.
 
         Args:
-            units: Raw units, (T,).
-            waveform: Their speech, (T * samples per unit,); at least one transform long.
+            units: Raw units of the utterance, (T,).
+            waveform: Speech of the utterance, (T * samples per unit,); at least ``fft_size`` samples.
         """
         frame_units = self._frame_units(units)
         spectrum = torch.stft(waveform, self.fft_size, self.hop, window=self.window, return_complex=True).abs()
@@ -74,7 +74,10 @@ class UnitMelTable(nn.Module):
 
     @torch.no_grad()
     def forward(self, units: Tensor) -> Tensor:
-        """Synthesize raw units: (T,) -> (T * samples per unit,). A unit without spectra gets the mean of all."""
+        """Synthesize raw units: (T,) -> (T * samples per unit,).
+
+        A unit that was not in any added utterance gets the mean spectrum of all units.
+        """
         mean = self.total.sum(0) / self.count.sum().clamp(min=1)
         count = self.count[:, None]
         table = torch.where(count > 0, self.total / count.clamp(min=1), mean).float()  # (units, M)
@@ -94,7 +97,8 @@ class UnitMelTable(nn.Module):
         )
 
     def _frame_units(self, units: Tensor) -> Tensor:
-        """Return the unit of each frame, the one centered on the very end included: (T,) -> (T * frames_per_unit +
-        1,).
+        """Return the unit of each frame: (T,) -> (T * frames_per_unit + 1,).
+
+        The additional last frame is centered on the end of the waveform.
         """
         return torch.cat([units.repeat_interleave(self.frames_per_unit), units[-1:]])

@@ -1,4 +1,4 @@
-"""The pitch of generated speech: F0 predicted from units, and harmonics with a continuous phase."""
+"""Harmonic source of generated speech: F0 predicted from units, and tones at its multiples with continuous phase."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from torch.nn import functional as F
 from zoo.speech.f0 import F0Extractor
 from zoo.vocoder.typed_modules import typed
 
-CENTER_HZ = 150.0  # the middle of the range of voices
-OCTAVES = 2.5  # largest distance of a predicted F0 from it: from 26 to 850 Hz
-CHUNK_FRAMES = 128  # processed at once, so that the result of one step is still in the cache at the next
+CENTER_HZ = 150.0  # center of the range of predicted F0
+OCTAVES = 2.5  # largest distance of a predicted F0 from CENTER_HZ: F0 is between 26 and 850 Hz
+CHUNK_FRAMES = 128  # frames processed at once, so that intermediate results stay in the cache
 
 
 @dataclass(frozen=True)
 class F0Contour:
-    """F0 of frames at a constant rate, and the phase of the fundamental.
+    """F0 and voicing of frames at a constant rate, and the phase of the fundamental.
 
     Args:
-        frequency: F0 in Hz, (B, F); defined in unvoiced frames, too.
+        frequency: F0 in Hz, (B, F); unvoiced frames have a value above 0, too.
         voiced: Degree of voicing from 0 to 1, (B, F).
         phase: Phase of the fundamental in the middle of each frame, in cycles from 0 to 1, (B, F) float64.
     """
@@ -30,7 +30,7 @@ class F0Contour:
 
     @classmethod
     def of(cls, frequency: Tensor, voiced: Tensor, frame_rate: float) -> "F0Contour":
-        """Accumulate the phase of an F0 contour.
+        """Build a contour from F0 and voicing by accumulating the phase.
 
         The phase is 0 in the middle of the first frame. F0 is interpolated linearly between the middles of frames, so
         that the phase advances from one frame to the next by the mean of their frequencies, times the time between
@@ -48,7 +48,7 @@ class F0Contour:
         return cls(frequency.float(), voiced.float(), cycles % 1)
 
     def part(self, start: int, end: int) -> "F0Contour":
-        """Return frames ``start`` to ``end`` with the phase that they have in the whole contour."""
+        """Return the contour of frames ``start`` to ``end``, whose phase is that of the full contour."""
         return F0Contour(self.frequency[:, start:end], self.voiced[:, start:end], self.phase[:, start:end])
 
     def features(self) -> Tensor:
@@ -57,13 +57,13 @@ class F0Contour:
 
 
 class PitchHead(nn.Module):
-    """Two convolutions over embedded units that predict F0 and voicing of each of their frames.
+    """Two convolutions over embedded units that predict F0 and voicing of several frames per unit.
 
     Args:
         width: Width of the embedding of a unit.
-        frames_per_unit: Frames that are predicted for each unit.
+        frames_per_unit: Number of frames that are predicted for each unit.
         hidden: Width of the convolutions.
-        kernel_size: Units seen by each convolution; odd.
+        kernel_size: Kernel size of each convolution in units; odd.
     """
 
     out: nn.Linear
@@ -75,14 +75,14 @@ class PitchHead(nn.Module):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in self.convs)
         self.out = nn.Linear(hidden, 2 * frames_per_unit)
-        self.reach = len(self.convs) * (kernel_size // 2)  # units to either side that a frame depends on
+        self.reach = len(self.convs) * (kernel_size // 2)  # units on either side that a frame depends on
 
     def forward(self, x: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
         """Return octaves above ``CENTER_HZ`` and logits of being voiced, (B, T * frames_per_unit) each.
 
         Args:
-            x: Embedded units (B, width, T), in the precision to compute in.
-            keep: 1 where there is a unit, else 0, (B, T, 1).
+            x: Embedded units, (B, width, T); the head computes in their precision.
+            keep: 1 where there is a unit, 0 in padding, (B, T, 1).
         """
         x = x.transpose(1, 2)  # (B, T, width)
         convs = typed(self.convs, nn.Conv1d)
@@ -97,14 +97,14 @@ class PitchHead(nn.Module):
 
 
 class HarmonicSource(nn.Module):
-    """Spectra of equally loud tones at the multiples of F0, scaled so that the largest bin of a tone is about 1.
+    """Source of tones at the multiples of F0, as spectra of windowed frames.
 
-    F0 is constant within a frame. A frame depends on its own F0 and phase alone, so that frames computed apart are
-    those computed together.
+    All tones are equally loud, and the largest bin of a tone is about 1. F0 is constant within a frame. A frame depends
+    only on its own F0, voicing and phase, so that the result does not depend on which frames are computed together.
 
     Args:
-        harmonics: Largest number of tones; those above half the sample rate are left out.
-        fft_size: Samples of a frame.
+        harmonics: Largest number of tones; tones above half the sample rate are left out.
+        fft_size: Samples per frame.
         sample_rate: Sample rate in Hz.
     """
 
@@ -115,9 +115,10 @@ class HarmonicSource(nn.Module):
         super().__init__()
         self.harmonics = harmonics
         self.sample_rate = sample_rate
-        # A Hann window sums to fft_size / 2, and half of a cosine is at positive frequencies: hence 4 / fft_size.
+        # A Hann window sums to fft_size / 2, and half the amplitude of a cosine is at positive frequencies: the factor
+        # 4 / fft_size scales the peak of a tone to 1.
         self.register_buffer("window", torch.hann_window(fft_size) * 4 / fft_size, persistent=False)
-        # Time from the middle of the frame, where its phase is that of the contour.
+        # Seconds from the middle of the frame, for which the contour gives the phase.
         self.register_buffer("seconds", (torch.arange(fft_size) - fft_size // 2) / sample_rate, persistent=False)
 
     @torch.no_grad()
@@ -134,7 +135,7 @@ class HarmonicSource(nn.Module):
     def _spectra(self, frequency: Tensor, voiced: Tensor, phase: Tensor) -> Tensor:
         """Return the spectra (F, fft_size / 2 + 1) of frames whose F0, voicing and phase are (F, 1) each."""
         num_tones = (self.sample_rate / 2 / frequency).floor().clamp(max=self.harmonics)
-        cycles = frequency * self.seconds + phase  # of the fundamental at each sample, (F, fft_size)
+        cycles = frequency * self.seconds + phase  # phase of the fundamental at each sample, (F, fft_size)
         return torch.fft.rfft(sum_of_cosines(cycles, num_tones).mul_(self.window * voiced))
 
 
@@ -144,29 +145,31 @@ def sum_of_cosines(cycles: Tensor, count: Tensor) -> Tensor:
     The sum is (sin((count + 1/2) a) / sin(a / 2) - 1) / 2, whose cost does not depend on the count.
 
     Args:
-        cycles: Angles a in cycles, (..., N).
-        count: Number of cosines, a whole number, (..., 1).
+        cycles: Angles a in cycles (multiples of 2 pi), (..., N).
+        count: Number of cosines, an integer, (..., 1).
     """
     half = (cycles - cycles.round()).mul_(torch.pi)  # a / 2 in radians, from -pi / 2 to pi / 2
-    # At a = 0 the form is 0 / 0; a small angle instead gives the limit to single precision.
+    # At a = 0 the closed form is 0 / 0; a small angle gives its limit to single precision.
     half = torch.where(half.abs() < 1e-5, 1e-5, half)
     return torch.sin(half * (2 * count + 1)).div_(half.sin_().mul_(2)).sub_(0.5)
 
 
 @torch.no_grad()
 def f0_of_frames(waveforms: Tensor, f0: F0Extractor, hop: int) -> tuple[Tensor, Tensor]:
-    """Return F0 in Hz and voicing in the middle of every ``hop`` samples, (B, N // hop) each.
+    """Return F0 in Hz and voicing at the middle of every ``hop`` samples, (B, N // hop) each.
 
-    Unvoiced frames without an F0 get ``CENTER_HZ``.
+    Frames for which the extractor gives no F0 get ``CENTER_HZ``.
 
     Args:
-        waveforms: Speech (B, N), at the sample rate of the extractor.
-        f0: Extracts F0 at its own frame rate.
+        waveforms: Speech, (B, N), at the sample rate of the extractor.
+        f0: F0 extractor, whose frame rate may differ from that of the result.
         hop: Samples per frame of the result.
     """
     step = hop * f0.frame_rate / f0.sample_rate  # frames of the extractor per frame of the result
-    every = int(step) if step >= 1 and step == int(step) else 1  # frames that are not needed are not extracted
-    # The first frame of the extractor is at its first sample, which is the middle of the first frame of the result.
+    # If only every step-th frame is needed, the others are not extracted.
+    every = int(step) if step >= 1 and step == int(step) else 1
+    # The extractor's first frame is centered on its first sample. Half a hop is cut off, so that this sample is the
+    # middle of the first frame of the result.
     tracks = f0.batch(waveforms[:, hop // 2 :].float(), every)
     num_frames = waveforms.shape[1] // hop
     nearest = (torch.arange(num_frames, device=waveforms.device) * step / every).round().long()

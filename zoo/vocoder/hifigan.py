@@ -1,4 +1,4 @@
-"""The unit HiFi-GAN: units to a waveform by transposed convolutions."""
+"""Unit HiFi-GAN, a generator that upsamples units to a waveform by transposed convolutions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from torch.nn.utils.parametrize import is_parametrized
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.typed_modules import typed
 
-SLOPE = 0.1  # of the leaky rectifiers
-LAST_SLOPE = 0.01  # of the one before the last convolution
+SLOPE = 0.1  # negative slope of the leaky ReLUs
+LAST_SLOPE = 0.01  # negative slope of the leaky ReLU before the last convolution
 
 
 class Convolution(nn.Conv1d):
-    """A convolution over time of (B, C, T), or of (B, C, 1, T) with the channels of a moment adjacent in memory."""
+    """Convolution over time of (B, C, T), or of (B, C, 1, T) in ``channels_last`` memory format."""
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() == 3:
@@ -31,7 +31,7 @@ class Convolution(nn.Conv1d):
 
 
 class TransposedConvolution(nn.ConvTranspose1d):
-    """A transposed convolution over time of (B, C, T), or of (B, C, 1, T), as ``Convolution`` takes them."""
+    """Transposed convolution over time of (B, C, T), or of (B, C, 1, T) in ``channels_last`` memory format."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         if input.dim() == 3:
@@ -42,7 +42,7 @@ class TransposedConvolution(nn.ConvTranspose1d):
 
 
 class ResidualBlock(nn.Module):
-    """Dilated convolutions, each followed by a plain one, each pair around a shortcut (HiFi-GAN's first kind).
+    """Residual block of HiFi-GAN's first kind: pairs of a dilated and a plain convolution, each with a shortcut.
 
     Args:
         channels: Channels of all convolutions.
@@ -54,14 +54,14 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.dilated = nn.ModuleList(_conv(channels, channels, kernel_size, dilation) for dilation in dilations)
         self.plain = nn.ModuleList(_conv(channels, channels, kernel_size, 1) for _ in dilations)
-        # Samples to either side that the output depends on.
+        # Number of samples on either side that an output sample depends on.
         self.reach = sum(kernel_size // 2 * (dilation + 1) for dilation in dilations)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for dilated, plain in zip(self.dilated, self.plain, strict=True):
             y = _masked(dilated(F.leaky_relu(x, SLOPE)), mask)
             y = _masked(plain(F.leaky_relu(y, SLOPE, inplace=True)), mask)
-            x = y.add_(x)  # in place: half of the time is spent on moving memory
+            x = y.add_(x)  # in place, because half of the time is spent on memory traffic
         return x
 
 
@@ -70,15 +70,15 @@ class HiFiGANSizes:
     """Sizes of a HiFi-GAN generator, under the names of its original configuration.
 
     Args:
-        channels: Channels before the first upsampling; halved by each.
-        upsample_rates: Factor of each upsampling; their product is the samples per unit.
-        upsample_kernel_sizes: Kernel size of each upsampling; its rate plus an even number, so that lengths multiply
-            exactly.
+        channels: Channels before the first upsampling; each upsampling halves them.
+        upsample_rates: Factor of each upsampling; their product is the number of samples per unit.
+        upsample_kernel_sizes: Kernel size of each upsampling: its rate plus an even number, so that the length is
+            multiplied by exactly the rate.
         resblock_kernel_sizes: Odd kernel sizes of the residual blocks after every upsampling.
         resblock_dilations: Dilations of each residual block, one or more.
 
     Raises:
-        ValueError: Where the sizes do not fit each other.
+        ValueError: If the sizes are not consistent.
     """
 
     channels: int = 512
@@ -117,7 +117,7 @@ class HiFiGANGenerator(Generator):
     """Unit HiFi-GAN (Polyak et al. 2021): embeddings, transposed convolutions, averaged residual blocks.
 
     Args:
-        streams: Number of units by prefix; the first is the phonetic one, from which durations are predicted.
+        streams: Number of units of each stream by prefix; durations are predicted from the first, phonetic stream.
         unit_rate: Units per second; the units of every stream are repeated to this rate.
         num_speakers: Number of speakers; 0 for a single voice.
         num_styles: Number of styles of a whole utterance, beside the streams; 0 for none.
@@ -126,7 +126,8 @@ class HiFiGANGenerator(Generator):
         sample_rate: Sample rate of the waveform in Hz.
 
     Raises:
-        ValueError: Where the sizes do not fit each other.
+        ValueError: If ``upsample_rates`` do not multiply to the samples per unit, there are no streams, or a unit would
+            not last a whole number of samples.
     """
 
     ups: nn.ModuleList
@@ -159,7 +160,7 @@ class HiFiGANGenerator(Generator):
         self.pre = _conv(self.embed.width, widths[0], 7, 1)
         self.ups = nn.ModuleList()
         for index, (rate, kernel) in enumerate(zip(self.rates, backbone.upsample_kernel_sizes, strict=True)):
-            # With this padding T frames become exactly T * rate.
+            # With this padding, T frames become exactly T * rate frames.
             padding = (kernel - rate) // 2
             up = TransposedConvolution(widths[index], widths[index + 1], kernel, rate, padding=padding)
             self.ups.append(_initialized(up))
@@ -186,16 +187,16 @@ class HiFiGANGenerator(Generator):
             )
 
     def _context(self) -> int:
-        """Return the units to either side that the samples of a unit depend on.
+        """Return the number of units on either side that the samples of a unit depend on.
 
-        From the output backwards: what a sample depends on, in samples of the layer, grows by the reach of each layer
-        and shrinks by the factor of each upsampling.
+        The context is computed from the output backwards, in frames of the current layer: it grows by the reach of each
+        layer and is divided by the factor of each upsampling.
         """
         reach = _kernel(self.post) // 2
         for up, blocks, rate in zip(reversed(self.ups), reversed(self.blocks), reversed(self.rates), strict=True):
             assert isinstance(blocks, nn.ModuleList)
-            of_blocks = max(block.reach for block in typed(blocks, ResidualBlock))
-            reach = (reach + of_blocks + (_kernel(up) + rate) // 2 - 1) // rate
+            block_reach = max(block.reach for block in typed(blocks, ResidualBlock))
+            reach = (reach + block_reach + (_kernel(up) + rate) // 2 - 1) // rate
         return reach + _kernel(self.pre) // 2
 
     def forward(
@@ -208,16 +209,16 @@ class HiFiGANGenerator(Generator):
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit) in (-1, 1).
 
         Args:
-            units: Units by prefix, all at the unit rate.
-            speaker: Speaker indices (B,), where there are several.
-            style: Style indices (B,), where there are several.
-            mask: True where there are units, (B, T); each row is synthesized as if it were alone. None for everywhere.
+            units: Units (B, T) of each stream by prefix, at the unit rate.
+            speaker: Speaker indices (B,), if there are several.
+            style: Style indices (B,), if there are several.
+            mask: True where there are units, (B, T), so that padding has no influence. None for everywhere.
         """
         x = self.embed(units, speaker, style)
         if mask is not None:
             mask = mask.unsqueeze(1).float()  # (B, 1, T)
         if x.device.type == "cpu":
-            # With channels adjacent in memory, convolutions of few channels are several times as fast on a CPU.
+            # In channels_last format, convolutions of few channels are several times faster on a CPU.
             x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # (B, C, 1, T)
             mask = None if mask is None else mask.unsqueeze(2)
         x = _masked(self.pre(_masked(x, mask)), mask)
@@ -232,6 +233,7 @@ class HiFiGANGenerator(Generator):
 
 
 def _residual_blocks(width: int, backbone: HiFiGANSizes) -> nn.ModuleList:
+    """Build the residual blocks after one upsampling."""
     blocks = nn.ModuleList()
     for kernel, dilations in zip(backbone.resblock_kernel_sizes, backbone.resblock_dilations, strict=True):
         blocks.append(ResidualBlock(width, kernel, dilations))
@@ -239,11 +241,13 @@ def _residual_blocks(width: int, backbone: HiFiGANSizes) -> nn.ModuleList:
 
 
 def _conv(inputs: int, outputs: int, kernel_size: int, dilation: int) -> nn.Module:
+    """Build a convolution that keeps the length, with initial weights and weight norm."""
     padding = dilation * (kernel_size // 2)
     return _initialized(Convolution(inputs, outputs, kernel_size, dilation=dilation, padding=padding))
 
 
 def _initialized(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Module:
+    """Draw HiFi-GAN's initial weights and add weight norm."""
     nn.init.normal_(conv.weight, 0.0, 0.01)
     return weight_norm(conv)
 

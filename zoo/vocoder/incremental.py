@@ -1,4 +1,4 @@
-"""Synthesis of speech while its units are still being generated."""
+"""Incremental synthesis of speech whose units are still being generated."""
 
 import numpy as np
 import torch
@@ -9,17 +9,17 @@ from zoo.vocoder.vocoder import Vocoder
 
 
 class IncrementalVocoder:
-    """Synthesizes tokens as they arrive; concatenated, the chunks are what the vocoder makes of all tokens at once.
+    """Synthesizes tokens as they arrive; concatenated, the chunks equal the vocoder's output for all tokens at once.
 
-    A sample is returned as soon as no later token can change it: the duration of a unit depends on its neighbors, and
-    a sample on the frames within the generator's context.
+    A sample is returned as soon as no later token can change it. The duration of a unit depends on its neighbors, and
+    a sample depends on the frames within the generator's context.
 
     Args:
         vocoder: Vocoder with a duration predictor.
-        speaker: Name or index of the speaker; the default one if None.
+        speaker: Name or index of the speaker; the vocoder's ``default_speaker`` if None.
 
     Raises:
-        ValueError: Without a duration predictor.
+        ValueError: If the vocoder has no duration predictor.
     """
 
     def __init__(self, vocoder: Vocoder, speaker: str | int | None = None) -> None:
@@ -33,9 +33,9 @@ class IncrementalVocoder:
         self.reset()
 
     def reset(self) -> None:
-        """Start with other speech."""
+        """Forget all tokens, before the next segment of speech starts."""
         self.tokens: Tokens | None = None
-        self.num_returned = 0  # frames whose samples have been returned
+        self.num_returned = 0  # number of frames whose samples have been returned
 
     @torch.inference_mode()
     def __call__(self, tokens: Tokens, ends: bool = False) -> Tensor:
@@ -43,17 +43,17 @@ class IncrementalVocoder:
 
         Args:
             tokens: New tokens; may be empty.
-            ends: Whether they are the last.
+            ends: Whether these are the last tokens of the segment.
         """
         if self.tokens is not None:
             tokens = _concatenate(self.tokens, tokens)
         self.tokens = tokens
         phonetic = tokens.of(self.vocoder.streams[0].prefix)
-        # The durations of the last units may still change.
+        # The durations of the last units may still change when further units arrive.
         num_certain = len(phonetic)
         if not ends:
             num_certain -= self.duration_reach
-        # Before a stream has its first unit, it is not known what holds at the phonetic units so far.
+        # Phonetic units before the first unit of another stream take that unit, so it must have arrived.
         has_all_streams = ends or all(len(tokens.of(stream.prefix)) for stream in self.vocoder.streams)
         if num_certain <= 0 or not has_all_streams:
             return torch.zeros(0, device=self.vocoder.device)

@@ -1,4 +1,4 @@
-"""Units to a waveform by an inverse short-time Fourier transform: far cheaper than upsampling to single samples."""
+"""Generator that maps units to a waveform by an inverse short-time Fourier transform, far cheaper than HiFi-GAN."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.harmonic_source import CENTER_HZ, F0Contour, HarmonicSource, PitchHead
 
-MAX_LOG_MAGNITUDE = 5.0  # bounds the exponential of a magnitude
+MAX_LOG_MAGNITUDE = 5.0  # upper bound of log-magnitudes before the exponential
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time, then two linear layers, around a shortcut (Liu et al. 2022).
+    """Residual block of a depthwise convolution over time and two linear layers (Liu et al. 2022, ConvNeXt).
 
     Args:
         channels: Width of the block.
@@ -57,29 +57,29 @@ class ConvNeXtSizes:
 
 
 class ISTFTGenerator(Generator):
-    """ConvNeXt blocks at the unit rate and a head that predicts the spectra of all frames of a unit (after Vocos,
-    Siuzdak 2023).
+    """ConvNeXt blocks at the unit rate and a head that predicts all spectra of a unit (after Vocos, Siuzdak 2023).
 
-    A network at the unit rate cannot carry the phase of a voice. With ``harmonics``, a small head predicts F0 and
-    voicing, from which a source of tones at the multiples of F0 is made; the network predicts the magnitude of the
-    source at each frequency, and adds spectra of its own (source and filter, as in Wang et al. 2019, here in the
-    frequency domain).
+    A network at the unit rate cannot represent the phase of a voice. With ``harmonics``, a small head predicts F0 and
+    voicing, from which a source of tones at the multiples of F0 is made. The network predicts a filter, the magnitude
+    of the source at each frequency, and spectra that are added to the filtered source (a source-filter model, as in
+    Wang et al. 2019, here in the frequency domain).
 
     Args:
-        streams: Number of units by prefix; the first is the phonetic one, from which durations are predicted.
+        streams: Number of units of each stream by prefix; durations are predicted from the first, phonetic stream.
         unit_rate: Units per second; the units of every stream are repeated to this rate.
         num_speakers: Number of speakers; 0 for a single voice.
         num_styles: Number of styles of a whole utterance, beside the streams; 0 for none.
         embedding_dim: Width of each embedding.
         backbone: Sizes of the ConvNeXt blocks. Defaults to ``ConvNeXtSizes()``.
-        frames_per_unit: Spectra per unit; they divide its samples.
-        overlap: Frames that overlap at a sample: the transform is ``overlap`` hops long. Even.
+        frames_per_unit: Number of spectra per unit; the samples of a unit must be a multiple of twice this number.
+        overlap: Number of frames that overlap at each sample, even: the transform is ``overlap`` hops long.
         sample_rate: Sample rate of the waveform in Hz.
-        harmonics: Largest number of tones in the source; those above half the sample rate are left out. 0 for no
+        harmonics: Largest number of tones in the source; tones above half the sample rate are left out. 0 for no
             source.
 
     Raises:
-        ValueError: Where the sizes do not fit each other.
+        ValueError: If ``frames_per_unit``, ``overlap`` or ``kernel_size`` is invalid, there are no streams, or a unit
+            would not last a whole number of samples.
     """
 
     window: Tensor
@@ -133,7 +133,7 @@ class ISTFTGenerator(Generator):
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
         self._initialize_phases()
         self.register_buffer("window", torch.hann_window(self.fft_size), persistent=False)
-        # All convolutions, and the neighboring frames that overlap.
+        # The reach of all convolutions, plus the units whose frames overlap those of a unit.
         self.context_units = (backbone.num_blocks + 1) * (kernel_size // 2) + -(-overlap // (2 * frames_per_unit))
         if harmonics:
             self._add_source(harmonics, channels, kernel_size)
@@ -144,27 +144,29 @@ class ISTFTGenerator(Generator):
         return cls(**others, backbone=backbone)
 
     def _add_source(self, harmonics: int, channels: int, kernel_size: int) -> None:
+        """Create the submodules of the harmonic source."""
         self.harmonics = harmonics
         self.pitch = PitchHead(self.embed.width, self.frames_per_unit)
         self.source = HarmonicSource(harmonics, self.fft_size, self.sample_rate)
         self.from_pitch = nn.Linear(2 * self.frames_per_unit, channels)
         self.filter = nn.Linear(channels, self.frames_per_unit * (self.fft_size // 2 + 1))
         nn.init.constant_(self.filter.bias, -1.0)
-        # The head sees units beyond those of the first convolution, which takes its predictions in.
+        # The pitch head's predictions are added after the first convolution; if the head has a larger kernel, it
+        # extends the context.
         self.context_units += max(0, self.pitch.reach - kernel_size // 2)
 
     @torch.no_grad()
     def _initialize_phases(self) -> None:
-        """Start with quiet frames in which each bin continues from frame to frame as a tone of its frequency.
+        """Initialize the head to quiet frames in which the phase of each bin continues from frame to frame.
 
-        With random phases overlapping frames cancel each other, and the gradient carries little information.
+        With random phases, overlapping frames would cancel each other, and the gradient would carry little information.
         """
         bins = torch.arange(self.fft_size // 2 + 1)
         frames = torch.arange(self.frames_per_unit)
         magnitude, phase = self.head.bias.view(self.frames_per_unit, 2, -1).unbind(1)  # (frames, bins) each
         magnitude.fill_(-3.0)
         start = 2 * torch.pi * torch.rand(len(bins))
-        # Bin k turns k / fft_size of a cycle a sample, hence hop * k / fft_size of a cycle a frame.
+        # The phase of bin k advances k / fft_size cycles per sample, hence hop * k / fft_size cycles per frame.
         phase.copy_(start + 2 * torch.pi * self.hop / self.fft_size * torch.outer(frames, bins))
         self.head.weight.view(self.frames_per_unit, 2, len(bins), -1)[:, 1].mul_(0.1)
 
@@ -179,10 +181,10 @@ class ISTFTGenerator(Generator):
         """Map units (B, T) of each stream to a waveform (B, T * samples_per_unit).
 
         Args:
-            units: Units by prefix, all at the unit rate.
-            speaker: Speaker indices (B,), where there are several.
-            style: Style indices (B,), where there are several.
-            mask: True where there are units, (B, T); each row is synthesized as if it were alone. None for everywhere.
+            units: Units (B, T) of each stream by prefix, at the unit rate.
+            speaker: Speaker indices (B,), if there are several.
+            style: Style indices (B,), if there are several.
+            mask: True where there are units, (B, T), so that padding has no influence. None for everywhere.
             contour: F0 contour (B, T * frames_per_unit) of the source; predicted from the units if None.
         """
         embedded = self.embed(units, speaker, style)  # (B, width, T)
@@ -222,8 +224,8 @@ class ISTFTGenerator(Generator):
 
         Args:
             units: Units (B, T) by prefix, all at the unit rate.
-            speaker: Speaker indices (B,), where there are several.
-            style: Style indices (B,), where there are several.
+            speaker: Speaker indices (B,), if there are several.
+            style: Style indices (B,), if there are several.
             mask: True where there are units, (B, T); None for everywhere.
             precision: Precision to compute in.
         """
@@ -240,8 +242,8 @@ class ISTFTGenerator(Generator):
     ) -> F0Contour | None:
         if not self.harmonics:
             return None
-        # The phase is a sum over all frames before: in single precision, rounding errors that depend on which units are
-        # processed together would add up to an audible difference between a stream and a call.
+        # The phase is a sum over all previous frames. In single precision, rounding errors that depend on which units
+        # are processed together would accumulate to an audible difference between `stream` and a call.
         octaves, logits = self.predict_pitch(units, speaker, style, mask, torch.float64)
         return F0Contour.of(CENTER_HZ * torch.exp2(octaves), logits.sigmoid(), self.frame_rate)
 
@@ -265,21 +267,22 @@ class ISTFTGenerator(Generator):
         Each frame is windowed; the sum of the windowed frames is divided by the sum of the squared windows.
 
         Args:
-            spectra: Complex spectra (B, F, fft_size / 2 + 1); 0 for frames that are not kept.
-            keep: 1 for frames that are kept, else 0, (B, F, 1): the others add nothing to the sum of windows.
+            spectra: Complex spectra (B, F, fft_size / 2 + 1); 0 for padding frames.
+            keep: 1 for frames of units, 0 for padding frames, which do not enter the sum of windows, (B, F, 1).
         """
         frames = torch.fft.irfft(spectra, self.fft_size) * self.window  # (B, F, fft_size)
         weights = self.window.square() * keep  # (B, F, fft_size)
         samples = _add_frames(frames, self.hop)
         envelope = _add_frames(weights, self.hop)
-        # The first frame is centered on the first hop: what its window covers before that is cut off, as at the end.
+        # The first frame is centered on the first hop: the samples before that hop are cut off, as are those after the
+        # last hop.
         margin = (self.fft_size - self.hop) // 2
         inside = slice(margin, margin + spectra.shape[1] * self.hop)
         return samples[:, inside] / envelope[:, inside].clamp(min=1e-6)
 
 
 def _keep(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Return 1 where there are units, else 0: (B, T, 1) for x (B, C, T)."""
+    """Return 1 where there are units and 0 in padding: (B, T, 1) for x (B, C, T)."""
     if mask is None:
         return x.new_ones(x.shape[0], x.shape[2], 1)
     return mask.unsqueeze(-1).to(x.dtype)

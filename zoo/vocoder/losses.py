@@ -1,4 +1,4 @@
-"""Losses of the unit vocoder, named as they are logged."""
+"""Losses of the unit vocoder."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -12,41 +12,59 @@ from zoo.vocoder.harmonic_source import CENTER_HZ
 
 
 def discriminator_loss(real: Sequence[DiscriminatorOutput], generated: Sequence[DiscriminatorOutput]) -> Tensor:
-    """Least squares towards 1 for real and 0 for generated speech, summed over discriminators (Mao et al. 2017)."""
+    """Return the least-squares loss of the discriminators (Mao et al. 2017).
+
+    The loss is the squared error to a score of 1 for real and 0 for generated speech, summed over discriminators.
+
+    Args:
+        real: Output of each discriminator for real speech.
+        generated: Output of each discriminator for generated speech.
+    """
     losses = []
-    for of_real, of_generated in zip(real, generated, strict=True):
-        losses.append((1 - of_real.score).square().mean() + of_generated.score.square().mean())
+    for real_output, generated_output in zip(real, generated, strict=True):
+        losses.append((1 - real_output.score).square().mean() + generated_output.score.square().mean())
     return reduce(torch.add, losses)
 
 
 def adversarial_loss(generated: Sequence[DiscriminatorOutput]) -> Tensor:
-    """Least squares towards 1 for generated speech, summed over discriminators (Mao et al. 2017)."""
+    """Return the least-squares loss of the generator (Mao et al. 2017).
+
+    The loss is the squared error to a score of 1 for generated speech, summed over discriminators.
+
+    Args:
+        generated: Output of each discriminator for generated speech.
+    """
     losses = [(1 - output.score).square().mean() for output in generated]
     return reduce(torch.add, losses)
 
 
 def feature_loss(real: Sequence[DiscriminatorOutput], generated: Sequence[DiscriminatorOutput]) -> Tensor:
-    """Mean absolute difference of the discriminators' features, summed over layers (Kumar et al. 2019)."""
+    """Return the mean absolute difference of the discriminators' features, summed over layers (Kumar et al. 2019).
+
+    Args:
+        real: Output of each discriminator for real speech.
+        generated: Output of each discriminator for generated speech.
+    """
     losses = []
-    for of_real, of_generated in zip(real, generated, strict=True):
-        for real_layer, generated_layer in zip(of_real.features, of_generated.features, strict=True):
+    for real_output, generated_output in zip(real, generated, strict=True):
+        for real_layer, generated_layer in zip(real_output.features, generated_output.features, strict=True):
             losses.append(F.l1_loss(generated_layer, real_layer.detach()))
     return reduce(torch.add, losses)
 
 
 def mel_loss(real: Tensor, generated: Tensor) -> Tensor:
-    """Mean absolute difference of log-mel spectrograms (B, M, F)."""
+    """Return the mean absolute difference of log-mel spectrograms (B, M, F)."""
     return F.l1_loss(generated, real)
 
 
 def duration_loss(predicted: Tensor, frames: Tensor) -> Tensor:
-    """Mean squared error of log(1 + frames) of the inner runs of each row.
+    """Return the mean squared error of log(1 + frames) of the runs, which are repetitions of one unit.
 
-    The first and the last run of a row are left out: the segment cuts them at an arbitrary place.
+    The first and the last run of a row are left out, because the segment cuts them at an arbitrary frame.
 
     Args:
         predicted: Predicted log(1 + frames), (B, R).
-        frames: Frames of each run, (B, R); 0 where a row has ended.
+        frames: Number of frames of each run, (B, R); 0 in padding.
     """
     inner = inner_runs(frames)
     errors = (predicted - frames.to(predicted.dtype).log1p()).square() * inner
@@ -56,8 +74,8 @@ def duration_loss(predicted: Tensor, frames: Tensor) -> Tensor:
 def pitch_losses(octaves: Tensor, logits: Tensor, frequency: Tensor, voiced: Tensor) -> dict[str, Tensor]:
     """Return the losses of predicted F0 and voicing by the names they are logged under.
 
-    ``f0`` is the absolute error in octaves where voiced, ``voicing`` a binary cross entropy. Both are means over all
-    frames, voiced or not, so that the mean over equal parts of a batch is that of the batch.
+    ``f0`` is the absolute error in octaves of voiced frames, ``voicing`` a binary cross entropy. Both are divided by
+    the number of all frames, voiced or not, so that the mean over equal parts of a batch is that of the batch.
 
     Args:
         octaves: Predicted octaves above ``CENTER_HZ``, (B, F).
@@ -73,7 +91,7 @@ def pitch_losses(octaves: Tensor, logits: Tensor, frequency: Tensor, voiced: Ten
 
 
 def inner_runs(frames: Tensor) -> Tensor:
-    """Return True for the runs between the first and the last of each row: (B, R) -> (B, R)."""
+    """Return a mask that is True for the runs between the first and the last run of each row: (B, R) -> (B, R)."""
     positions = torch.arange(frames.shape[1], device=frames.device)
     last = (frames > 0).sum(dim=1, keepdim=True) - 1  # (B, 1)
     return (positions > 0) & (positions < last)

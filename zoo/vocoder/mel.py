@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as in HiFi-GAN, for the loss, the metric and the images."""
+"""Log-mel spectrograms as in HiFi-GAN, for the mel loss, the mel distance and images."""
 
 import torch
 from torch import Tensor, nn
@@ -47,16 +47,17 @@ class LogMel(nn.Module):
         """Map (B, N) samples to (B, num_mels, N // hop).
 
         Raises:
-            ValueError: Where the waveform is too short to be reflected at its ends.
+            ValueError: If the waveform is too short for the reflection padding at its ends.
         """
         margin = (self.fft_size - self.hop) // 2
         if waveform.shape[-1] <= margin:
             raise ValueError(f"{waveform.shape[-1]} samples are too few for a mel spectrogram: want more than {margin}")
-        with torch.autocast(waveform.device.type, enabled=False):  # the logarithm would amplify half precision's errors
+        # Without autocast, because the logarithm would amplify the errors of half precision.
+        with torch.autocast(waveform.device.type, enabled=False):
             padded = F.pad(waveform.float().unsqueeze(1), (margin, margin), mode="reflect").squeeze(1)
             spectrum = torch.stft(
                 padded, self.fft_size, self.hop, window=self.window, center=False, return_complex=True
             )
             power = spectrum.real.square() + spectrum.imag.square()
-            magnitude = (power + 1e-9).sqrt()  # the square root has no finite gradient at 0
+            magnitude = (power + 1e-9).sqrt()  # the offset keeps the gradient of the square root finite at 0
             return (self.bands @ magnitude).clamp(min=1e-5).log()

@@ -1,4 +1,4 @@
-"""A loss on the units that a speech tokenizer gives generated speech."""
+"""Loss that makes a speech tokenizer assign generated speech the units it was synthesized from."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 
 
 class UnitConsistencyLoss(nn.Module):
-    """Cross entropy of a tokenizer's phonetic units of generated speech with the units it was generated from.
+    """Cross entropy between the phonetic units predicted from generated speech and the units it was generated from.
 
     The tokenizer is frozen; the gradient flows through its encoder and quantizer. Blanks of a CTC quantizer are
     ignored.
 
     Args:
         tokenizer: Tokenizer whose units the vocoder synthesizes.
-        weight: Weight of the loss, beside 45 for the mel loss.
+        weight: Weight of the loss; for comparison, the mel loss has weight 45 by default.
 
     Raises:
-        ValueError: Where the first stream of the tokenizer is not made by ``PhoneticUnits``.
+        ValueError: If the first stream of the tokenizer is not extracted by ``PhoneticUnits``.
     """
 
     def __init__(self, tokenizer: UnitTokenizer, weight: float = 3.0) -> None:
@@ -33,7 +33,7 @@ class UnitConsistencyLoss(nn.Module):
                 f"the first stream of the tokenizer is of {type(extractor).__name__}: want zoo.speech.phonetic_units."
                 "PhoneticUnits, through whose encoder and quantizer a gradient can flow"
             )
-        # In a list, so that their weights are neither trained nor saved with the vocoder.
+        # A list, so that encoder and quantizer are no submodules: their weights are neither trained nor saved.
         self._frozen = [(extractor.encoder.requires_grad_(False), extractor.quantizer.requires_grad_(False))]
 
     def forward(self, generated: Tensor, batch: dict[str, Any]) -> Tensor:
@@ -41,12 +41,12 @@ class UnitConsistencyLoss(nn.Module):
 
         Args:
             generated: Generated speech (B, N).
-            batch: Has ``units`` (B, T) by prefix, the phonetic ones first.
+            batch: Batch with the entry ``units``: units (B, T) of each stream by prefix, the phonetic stream first.
         """
         units = next(iter(batch["units"].values()))
         device = generated.device
         encoder, quantizer = self._frozen[0]
-        # Weights that were moved in inference mode, as in validation, would not let a gradient pass.
+        # No gradient could flow through weights that were moved in inference mode, in which validation runs.
         with torch.inference_mode(False):
             encoder = encoder.to(device)
             quantizer = quantizer.to(device)

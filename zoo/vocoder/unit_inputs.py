@@ -1,4 +1,4 @@
-"""Inputs of a vocoder: streams of units, checked and aligned to the phonetic stream."""
+"""Preparation of a vocoder's inputs: streams of units are checked and aligned to the phonetic stream."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,11 +11,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from zoo.tokens.units import Stream, Tokens
 
-UNKNOWN = "unknown"
+UNKNOWN = "unknown"  # name of the speaker or style of utterances without one
 
 
 def at_rate(units: np.ndarray, rate: float, unit_rate: float, length: int) -> np.ndarray:
-    """Repeat units (K,) of a slower stream to ``length`` units at the faster rate; the last one fills up the end.
+    """Repeat units (K,) of a slower stream to ``length`` units at a faster rate; the last unit fills up the end.
 
     Args:
         units: Units of the slower stream, at least one.
@@ -30,7 +30,7 @@ def at_rate(units: np.ndarray, rate: float, unit_rate: float, length: int) -> np
 def in_order(values: Iterable[str | None]) -> list[str]:
     """Return the distinct names of speakers or styles in the order of their indices.
 
-    Names are sorted, with ``unknown`` first where a value is missing.
+    Names are sorted. If a value is missing, the first name is ``unknown``.
     """
     names = {value or UNKNOWN for value in values}
     return sorted(names, key=lambda name: (name != UNKNOWN, name))
@@ -39,15 +39,15 @@ def in_order(values: Iterable[str | None]) -> list[str]:
 def align_to_phonetic(tokens: Tokens, streams: Sequence[Stream]) -> dict[str, np.ndarray]:
     """Return, for each phonetic token, the units of every stream in effect at it: (N,) by prefix.
 
-    A unit of another stream is in effect until the next of its stream; before the first, the first is. A stream that
-    has no unit among the tokens, or is not among ``streams``, is left out.
+    A unit of another stream is in effect until the next unit of its stream; phonetic tokens before the first such unit
+    take the first. Streams without a unit among the tokens, or not among ``streams``, are left out.
 
     Args:
         tokens: Deduplicated tokens.
         streams: Streams of the result, the phonetic one first.
 
     Raises:
-        ValueError: Where the tokens have no phonetic stream.
+        ValueError: If the tokens have no phonetic stream.
     """
     names = [stream.prefix for stream in tokens.streams]
     wanted = [stream.prefix for stream in streams]
@@ -72,17 +72,17 @@ def fill_missing(
     raw: bool,
     rng: random.Random | None,
 ) -> dict[str, np.ndarray]:
-    """Return every stream as checked integers; a missing one is one of its substitutes, repeated.
+    """Return the checked units of every stream, (T,) int64 by prefix; a missing stream repeats a substitute unit.
 
     Args:
-        units: Sequences of units by prefix; may have streams that are not wanted.
+        units: Sequences of units by prefix; streams that are not in ``streams`` are ignored.
         streams: Streams of the result, the phonetic one first.
-        missing: Substitutes for a missing stream, by prefix.
+        missing: Substitute units for a missing stream, by prefix.
         raw: Whether each stream is at its own rate, instead of one unit for each phonetic unit.
-        rng: Chooses among the substitutes; the first is taken if None.
+        rng: Random generator that chooses among the substitutes; the first one is used if None.
 
     Raises:
-        ValueError: No phonetic units; a missing stream without a substitute; a unit out of range.
+        ValueError: If there are no phonetic units, a missing stream has no substitute, or a unit is out of range.
     """
     first = streams[0]
     if first.prefix not in units or len(units[first.prefix]) == 0:
@@ -106,6 +106,7 @@ def fill_missing(
 
 
 def _checked(stream: Stream, units: Any) -> np.ndarray:
+    """Return units as an int64 array (T,), after checking their shape, type and range."""
     row = np.asarray(units.cpu() if isinstance(units, Tensor) else units)
     if row.ndim != 1 or not len(row) or row.dtype.kind not in "iu":
         raise ValueError(f"{stream.prefix} units must be a sequence of integers, got shape {row.shape} of {row.dtype}")
@@ -124,11 +125,11 @@ def check_lengths(rows: Mapping[str, np.ndarray], streams: Sequence[Stream], raw
     Args:
         rows: Units by prefix.
         streams: Streams of the rows, the phonetic one first.
-        raw: Whether each stream is at its own rate, where a difference of one unit is allowed; else all are of one
-            length.
+        raw: Whether each stream is at its own rate; lengths may then differ by one unit from the exact ratio.
+            Otherwise all streams must have the same length.
 
     Raises:
-        ValueError: Where they do not.
+        ValueError: If a stream is too long or too short.
     """
     first = streams[0]
     num_phonetic = len(rows[first.prefix])
@@ -154,8 +155,8 @@ def pad_units(rows: Sequence[Mapping[str, Tensor]]) -> tuple[dict[str, Tensor], 
         rows: Units (T,) of every stream by prefix, for each utterance.
 
     Returns:
-        Units (B, T) by prefix, padded with 0; and a mask (B, T) that is True where there are units, None where it is
-        True everywhere.
+        Units (B, T) by prefix, padded with 0; and a mask (B, T) that is True where there are units, or None if there is
+        no padding.
     """
     padded = {}
     for prefix in rows[0]:

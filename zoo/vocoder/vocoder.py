@@ -1,4 +1,4 @@
-"""A trained vocoder: from units to a waveform."""
+"""Trained vocoder that synthesizes a waveform from units."""
 
 import json
 import random
@@ -28,26 +28,26 @@ Units = str | Tokens | Mapping[str, Any]
 
 
 class Vocoder(nn.Module):
-    """Generator, duration predictor, and the names of what they were trained on; for inference, in evaluation mode.
+    """Generator and duration predictor for inference, with the names of the speakers and styles in the training data.
 
-    Units are given as ``"[Hu12][Hu7]"``, as tokens, or as sequences of integers by prefix. Tokens have each phonetic
-    unit once, and its duration is predicted; a pitch or style unit is in effect until the next. Sequences have one
-    unit of each stream per phonetic unit where durations are predicted, otherwise the raw units of each stream at its
-    own rate.
+    Units are given as a string such as ``"[Hu12][Hu7]"``, as tokens, or as sequences of integers by prefix. In strings
+    and tokens, repeated phonetic units are deduplicated and their durations are predicted; a pitch or style unit is in
+    effect until the next one. Sequences have one unit of each stream per phonetic unit if durations are predicted,
+    otherwise the raw units of each stream at the rate of that stream.
 
     Args:
-        generator: Generator; put into evaluation mode.
-        streams: Streams of the tokenizer, among them those of the generator.
+        generator: Generator, which is put into evaluation mode.
+        streams: Streams of the tokenizer; they must include those of the generator.
         durations: Duration predictor; without one, only raw units can be synthesized.
-        speakers: Names of the generator's first speakers.
-        styles: Names of the generator's first styles of a whole utterance.
-        default_speaker: Index of the speaker that is used where none is given.
-        default_style: Index of the style that is used where none is given.
-        missing: Units by prefix, of which one replaces a stream that is missing as a whole.
-        contract: Contract of the tokens that it was trained on; saved beside the weights.
+        speakers: Names of the speakers with the lowest indices; the others have an index only.
+        styles: Names of the utterance styles with the lowest indices; the others have an index only.
+        default_speaker: Index of the speaker that is used if none is given.
+        default_style: Index of the style that is used if none is given.
+        missing: Substitute units by prefix; if a stream is missing entirely, one of its substitutes is repeated.
+        contract: Contract of the tokens that the vocoder was trained on; saved with the weights.
 
     Raises:
-        ValueError: Where the streams are not those of the generator.
+        ValueError: If ``streams`` does not match the streams of the generator.
     """
 
     generator: Generator
@@ -105,7 +105,7 @@ class Vocoder(nn.Module):
             rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
-            ValueError: Unknown unit, speaker or style; no units; lengths that do not fit.
+            ValueError: If a unit, speaker or style is unknown, there are no units, or lengths do not fit.
         """
         return self.batch([units], [speaker], [style], predict_durations, rng)[0]
 
@@ -131,7 +131,8 @@ class Vocoder(nn.Module):
             Waveforms (N,) of their own lengths.
 
         Raises:
-            ValueError: As for a call; or the numbers of units, speakers and styles differ.
+            ValueError: If a unit, speaker or style is unknown, there are no units, lengths do not fit, or the numbers
+                of units, speakers and styles differ.
         """
         for name, choices in (("speakers", speakers), ("styles", styles)):
             if choices is not None and len(choices) != len(units):
@@ -155,21 +156,22 @@ class Vocoder(nn.Module):
         chunk_units: int = 50,
         rng: random.Random | None = None,
     ) -> Iterator[Tensor]:
-        """Synthesize in chunks; concatenated, they are what a call returns.
+        """Synthesize in chunks, which are equal to the waveform of a call when they are concatenated.
 
-        Each chunk is computed with as many neighboring units as its samples depend on, so memory does not grow with
-        length. (A generator with harmonics first predicts the F0 contour of all units, which takes little.)
+        Each chunk is computed with as many neighboring units as its samples depend on, so memory use does not grow with
+        the length. A generator with harmonics first predicts the F0 contour of all units, which needs little memory.
 
         Args:
             units: A string, tokens, or sequences by prefix.
             speaker: Name or index of the speaker; ``default_speaker`` if None.
             style: Name or index of the style of the whole utterance; ``default_style`` if None.
             predict_durations: False for raw units, one per frame.
-            chunk_units: Units at the unit rate in each chunk.
+            chunk_units: Number of units, at the unit rate, in each chunk.
             rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
-            ValueError: At once, as for a call.
+            ValueError: If ``chunk_units`` is below 1, a unit, speaker or style is unknown, there are no units, or
+                lengths do not fit. It is raised by the call, before the first chunk.
         """
         if chunk_units < 1:
             raise ValueError(f"chunk_units must be at least 1, got {chunk_units}")
@@ -189,7 +191,8 @@ class Vocoder(nn.Module):
             rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
-            ValueError: Unknown unit; no units; lengths that do not fit; no duration predictor.
+            ValueError: If a unit is unknown, there are no units, lengths do not fit, or durations are to be predicted
+                and there is no duration predictor.
         """
         tokens = parse(units, self.streams) if isinstance(units, str) else units
         raw = not isinstance(tokens, Tokens) and not predict_durations
@@ -212,7 +215,7 @@ class Vocoder(nn.Module):
         """Return the predicted frames of each phonetic unit: (N,) -> (N,) int64, at least 1.
 
         Raises:
-            ValueError: Where there is no duration predictor.
+            ValueError: If there is no duration predictor.
         """
         if self.durations is None:
             raise ValueError(
@@ -230,7 +233,7 @@ class Vocoder(nn.Module):
             styles: Name or index of each style; None for the default one.
 
         Raises:
-            ValueError: Where a speaker or style is unknown.
+            ValueError: If a speaker or style is unknown.
         """
         generator = self.generator
         known_speakers = Choices("speaker", self.speakers, generator.num_speakers, self.default_speaker)
@@ -269,11 +272,11 @@ class Vocoder(nn.Module):
 
         Args:
             folder: Folder filled by ``save``.
-            fold_weight_norm: False to train further.
+            fold_weight_norm: Whether to fold weight norm into the weights, which is faster; False to train further.
 
         Raises:
-            FileNotFoundError: Where there is no vocoder.
-            ValueError: Where its generator is of an unknown class.
+            FileNotFoundError: If the folder contains no vocoder.
+            ValueError: If the configuration names an unknown class of generator.
         """
         folder = Path(folder)
         if not (folder / CONFIG).is_file():

@@ -8,13 +8,13 @@ from zoo.suggestions import listed, suggest
 
 @dataclass(frozen=True)
 class Choices:
-    """Speakers or styles of a vocoder, of which one is chosen for an utterance.
+    """The speakers or styles that a vocoder can choose from for an utterance.
 
     Args:
-        kind: What they are, as error messages name it: ``speaker`` or ``style``.
-        names: Names of the first of them; the others have an index only.
-        count: Number of them; 0 where there is no choice.
-        default: Index that is used where none is given.
+        kind: Kind of the choices in error messages: ``speaker`` or ``style``.
+        names: Names of the choices with the lowest indices; the others have an index only.
+        count: Number of choices; 0 if there is nothing to choose from.
+        default: Index of the choice that is used if none is given.
     """
 
     kind: str
@@ -23,10 +23,10 @@ class Choices:
     default: int
 
     def index(self, choice: str | int | None) -> int:
-        """Return the index of a name or an index; the default one for None.
+        """Return the index of a choice given by name or index; the default index for None.
 
         Raises:
-            ValueError: Where there is no such name or index, or nothing to choose from.
+            ValueError: If there is no such name or index, or nothing to choose from.
         """
         if choice is None:
             return self.default
