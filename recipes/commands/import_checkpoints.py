@@ -29,6 +29,6 @@ def main(args: argparse.Namespace) -> None:
     found = 0
     for part in import_release(args.checkpoints, args.out):
         found += part.folder is not None
-        print(f"{part.name}: {part.folder}" if part.folder else f"{part.name}: not imported, {part.why}", flush=True)
+        print(f"{part.name}: {part.folder}" if part.folder else f"{part.name}: not imported, {part.reason}", flush=True)
     if not found:
         raise FileNotFoundError(f"{args.checkpoints}: nothing was imported")

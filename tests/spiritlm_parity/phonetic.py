@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, arrays, cases, waveform
-from zoo.interop.spiritlm.hubert import features, load_hubert, load_phonetic
+from zoo.interop.spiritlm.hubert import extract_features, load_hubert, load_phonetic
 from zoo.interop.spiritlm.tokenizer import PHONETIC
 from zoo.speech.encoders import HubertEncoder
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -36,14 +36,14 @@ def layer_of(name: str) -> tuple[str, int | None]:
 
 @each_wav
 def test_dense_features(wav):
-    assert_features(features(phonetic().encoder, waveform(wav)), EXPECTED["hubert"][wav]["dense"])
+    assert_features(extract_features(phonetic().encoder, waveform(wav)), EXPECTED["hubert"][wav]["dense"])
 
 
 @pytest.mark.parametrize("name", [param.id for param in cases("hubert_other_layers")])
 def test_dense_features_of_other_layers(name):
     wav, layer = layer_of(name)
     encoder = HubertEncoder(load_hubert(FOLDER / "mhubert_base_25hz.pt"), layer, normalize=False)
-    assert_features(features(encoder, waveform(wav)), EXPECTED["hubert_other_layers"][name])
+    assert_features(extract_features(encoder, waveform(wav)), EXPECTED["hubert_other_layers"][name])
 
 
 @pytest.mark.skipif(not EXTRA.is_file(), reason=f"no {EXTRA}")
@@ -52,13 +52,15 @@ def test_dense_features_of_another_style_of_network(name):
     wav, layer = layer_of(name)
     normalize = torch.load(EXTRA, weights_only=True)["task_cfg"]["normalize"]
     encoder = HubertEncoder(load_hubert(EXTRA), layer, normalize=False)
-    assert_features(features(encoder, waveform(wav), normalize=normalize), EXPECTED["extra_hubert_large_style"][name])
+    assert_features(
+        extract_features(encoder, waveform(wav), normalize=normalize), EXPECTED["extra_hubert_large_style"][name]
+    )
 
 
 @each_wav
 def test_units_and_the_blanks_before_them(wav):
     case, units = EXPECTED["hubert"][wav], phonetic()
-    dense = features(units.encoder, waveform(wav))
+    dense = extract_features(units.encoder, waveform(wav))
     with torch.inference_mode():
         log_probs = units.quantizer.log_probs(dense[None])[0]
     assert log_probs.argmax(-1).tolist() == case["argmax_before_blank_replacement"]
@@ -89,7 +91,7 @@ def test_rows_of_a_batch_are_those_of_each_alone():
     """The release's batch of two rolls blanks over both; all but leading blanks are the same."""
     units = phonetic()
     for wav, official in zip(("chirp", "speech"), EXPECTED["hubert_batch_of_two_roll"], strict=True):
-        dense = features(units.encoder, waveform(wav)[:16000])
+        dense = extract_features(units.encoder, waveform(wav)[:16000])
         with torch.inference_mode():
             argmax = units.quantizer.log_probs(dense[None])[0].argmax(-1)
         own = int((argmax != units.quantizer.size).nonzero()[0])
@@ -99,7 +101,7 @@ def test_rows_of_a_batch_are_those_of_each_alone():
 def test_pieces_of_its_own_of_40000_samples():
     units = phonetic()
     for wav, want in EXPECTED["hubert_own_max_chunk_40000"].items():
-        assert units.quantizer(features(units.encoder, waveform(wav), 40_000)).tolist() == want
+        assert units.quantizer(extract_features(units.encoder, waveform(wav), 40_000)).tolist() == want
 
 
 @pytest.mark.parametrize("samples", [param.id for param in cases("hubert_below_receptive_field")])
@@ -108,11 +110,15 @@ def test_lengths_about_the_receptive_field(samples):
     piece = waveform("short")[: int(samples)]
     if "error" in case:
         with pytest.raises(ValueError, match="samples"):
-            features(units.encoder, piece)
+            extract_features(units.encoder, piece)
         with pytest.raises(ValueError, match="samples"):
             units.encode(piece)
     else:
-        assert units.quantizer(features(units.encoder, piece)).tolist() == units.encode(piece).tolist() == case["out"]
+        assert (
+            units.quantizer(extract_features(units.encoder, piece)).tolist()
+            == units.encode(piece).tolist()
+            == case["out"]
+        )
 
 
 def test_frames_for_samples():

@@ -109,7 +109,7 @@ def broken(name: str, tmp_path, change) -> None:
     shutil.copytree(FIXTURES / "speech_tokenizer" / name, folder, copy_function=shutil.copyfile)
     file = next(folder.glob("*model.*"))
     state = torch.load(file, weights_only=True)
-    change(state["model"] if "model" in state else state)
+    change(state.get("model", state))
     torch.save(state, file)
 
 

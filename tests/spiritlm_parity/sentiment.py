@@ -16,9 +16,7 @@ def _scored(case):
     references = FIXTURES / case["ref"]
     if "pred" in case:
         return stsp.score_files(references, FIXTURES / case["pred"], case["label"])
-    predictions = (
-        case["pred_dict"] if "pred_dict" in case else {key: label for key, label in case["pred_dict_int_keys"]}
-    )
+    predictions = case["pred_dict"] if "pred_dict" in case else dict(case["pred_dict_int_keys"])
     return stsp.score_predictions(stsp.read_rows(references), predictions, case["label"])
 
 
@@ -65,12 +63,15 @@ def test_few_shot_rows(name):
     first, second = modalities.split("_")
     where = EXPECTED["few_shot"]
     rows = stsp.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
-    hear = lambda waveform: encode_string(tokenizer(model), waveform) if len(waveform) >= 1280 else ""
+
+    def encode_speech(waveform):
+        return encode_string(tokenizer(model), waveform) if len(waveform) >= 1280 else ""
+
     found = [
         {
             "id": row["id"],
             "sentiment": row["sentiment"],
-            "prompt": stsp.shot_string(row, FIXTURES / where["data_root"], (first, second), hear),
+            "prompt": stsp.shot_string(row, FIXTURES / where["data_root"], (first, second), encode_speech),
         }
         for row in rows
     ]

@@ -1,4 +1,4 @@
-"""Which tokens may follow, by the modality asked for; needs torch alone, and the modality.json beside it."""
+"""Restriction of generated tokens to a modality; needs torch only, and modality.json in the same folder."""
 
 import json
 from pathlib import Path
@@ -9,23 +9,36 @@ TOKENS = Path(__file__).with_name("modality.json")
 
 
 def allowed_ids(to: str) -> list[int]:
-    """Ids of ``text``, ``speech`` or ``any``; the end token is among all of them, so that generation can end."""
+    """Return the token ids of a modality, in increasing order, with the end token so that generation can end.
+
+    Args:
+        to: ``text``, ``speech`` or ``any``.
+    """
     tokens = json.loads(TOKENS.read_text())
-    first, last = {
+    ranges = {
         "text": (0, tokens["text"]),
         "speech": (tokens["first_unit"], tokens["used"]),
         "any": (0, tokens["used"]),
-    }[to]
-    return sorted({*range(first, last), tokens["eos"]} - ({tokens["bos"]} - {tokens["eos"]}))
+    }
+    first, end = ranges[to]
+    allowed = {*range(first, end), tokens["eos"]}
+    if tokens["bos"] != tokens["eos"]:
+        allowed.discard(tokens["bos"])
+    return sorted(allowed)
 
 
 class ModalityProcessor:
-    """A transformers LogitsProcessor: everything but ``allowed_ids`` gets minus infinity."""
+    """A logits processor for transformers that sets all logits outside a modality to minus infinity.
+
+    Args:
+        to: Modality to generate: ``text``, ``speech`` or ``any``.
+    """
 
     def __init__(self, to: str) -> None:
         self.allowed = torch.tensor(allowed_ids(to))
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the masked logits, of the same shape as ``scores``, (B, V)."""
         masked = torch.full_like(scores, float("-inf"))
         allowed = self.allowed.to(scores.device)
         masked[:, allowed] = scores[:, allowed]

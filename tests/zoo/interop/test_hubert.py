@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from tests.toy_spiritlm import SMALL, layers_of, slow_features, slow_units, write_hubert, write_quantizer
+from zoo.interop.spiritlm.conv_layers import conv_layers
 from zoo.interop.spiritlm.hubert import (
     HUBERT,
     QUANTIZER,
-    conv_layers,
-    features,
+    extract_features,
     load_hubert,
     load_phonetic,
     load_quantizer,
@@ -42,7 +42,7 @@ def test_features_are_those_of_a_slow_reference_at_every_layer(seed, name, tmp_p
     waveform = sound(720 + 640 * 10 + 17, seed)
     for layer in (*range(1, config["encoder_layers"] + 1), None):
         want = slow_features(tmp_path / "h.pt", waveform, layer)
-        found = features(HubertEncoder(load_hubert(tmp_path / "h.pt"), layer, normalize=False), waveform)
+        found = extract_features(HubertEncoder(load_hubert(tmp_path / "h.pt"), layer, normalize=False), waveform)
         assert found.shape == want.shape == (11, config["encoder_embed_dim"])
         assert (found - want).abs().max() < 1e-4 * want.abs().max()
         assert want.std(0).min() > 1e-2, "the features hardly change, so that they could not tell"
@@ -87,7 +87,7 @@ def test_half_precision_files_are_read_as_floats(tmp_path):
     torch.save(checkpoint, tmp_path / "h.pt")
     want = slow_features(tmp_path / "h.pt", sound(8000), 2)
     assert (
-        features(HubertEncoder(load_hubert(tmp_path / "h.pt"), 2, False), sound(8000)) - want
+        extract_features(HubertEncoder(load_hubert(tmp_path / "h.pt"), 2, False), sound(8000)) - want
     ).abs().max() < 1e-4 * want.abs().max()
 
 
@@ -131,7 +131,7 @@ def change(path, part, **changes):
             {"conv_feature_layers": "exit()"},
             r"conv_feature_layers: 'exit\(\)' is no list of layers",
         ),
-        (HUBERT, "task_cfg", {"sample_rate": 8000}, "sample_rate is 8000; the release hears 16000 Hz"),
+        (HUBERT, "task_cfg", {"sample_rate": 8000}, "sample_rate is 8000; the release reads 16000 Hz"),
         (HUBERT, "task_cfg", {"normalize": True}, "normalize is true"),
         (QUANTIZER, "model_cfg", {"upstream_dim": None}, "upstream_dim is None; want an integer"),
         (QUANTIZER, "model_cfg", {"upstream_dim": 20}, "is of shape"),
@@ -236,14 +236,14 @@ def test_a_waveform_is_heard_in_pieces(tmp_path):
     encoder = HubertEncoder(load_hubert(tmp_path / "h.pt"), 2, False)
     waveform = sound(8399)
     want = torch.cat([slow_features(tmp_path / "h.pt", piece, 2) for piece in (waveform[:4000], waveform[4000:8000])])
-    assert (features(encoder, waveform, 4000) - want).abs().max() < 1e-4 * want.abs().max()
+    assert (extract_features(encoder, waveform, 4000) - want).abs().max() < 1e-4 * want.abs().max()
     for samples, says in (
-        (8400, "a piece of 400 samples is shorter than the 720"),
+        (8400, "a chunk of 400 samples is shorter than the 720"),
         (399, "nothing is left"),
         (0, "nothing is left"),
     ):
         with pytest.raises(ValueError, match=says):
-            features(encoder, sound(samples), 4000)
+            extract_features(encoder, sound(samples), 4000)
 
 
 def test_the_smallest_configuration_is_that_of_the_format():

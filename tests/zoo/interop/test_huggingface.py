@@ -106,7 +106,7 @@ def test_adapters_are_merged_or_lie_beside(model, tmp_path, merge):
     base = AutoModelForCausalLM.from_pretrained(model)
     network = lora(base, rank=2, new_rows=VOCABULARY)
     with torch.no_grad():
-        for name, weight in network.named_parameters():
+        for weight in network.parameters():
             if weight.requires_grad:
                 weight.normal_(std=0.1)
     save_language_model(network, tmp_path / "adapted", VOCABULARY, CONTRACT)

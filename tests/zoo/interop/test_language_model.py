@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 
 import pytest
 import sentencepiece
@@ -70,7 +71,10 @@ def folder(tmp_path_factory):
         "torch_dtype": "bfloat16",
     }
     (folder / "config.json").write_text(json.dumps(config))
-    normal = lambda *shape: torch.randn(*shape, generator=draw) * 0.3
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=draw) * 0.3
+
     width, inner, keys = SIZES["hidden_size"], SIZES["intermediate_size"], 4 * SIZES["num_key_value_heads"]
     state = {
         "model.embed_tokens.weight": normal(rows, width),
@@ -98,13 +102,21 @@ def slow_logits(state, ids):
     """Llama, one head at a time, without a cache: logits (V,) after the last id."""
     heads, groups = SIZES["num_attention_heads"], SIZES["num_key_value_heads"]
     size = SIZES["hidden_size"] // heads
-    norm = lambda x, weight: x * (x.pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt() * weight
     angle = torch.arange(len(ids))[:, None] * 50000.0 ** (-torch.arange(0, size, 2) / size)
     cos, sin = torch.cat([angle.cos()] * 2, 1), torch.cat([angle.sin()] * 2, 1)
-    turn = lambda x: x * cos + torch.cat([-x[:, size // 2 :], x[:, : size // 2]], 1) * sin
+
+    def norm(x, weight):
+        return x * (x.pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt() * weight
+
+    def rotate(x):
+        return x * cos + torch.cat([-x[:, size // 2 :], x[:, : size // 2]], 1) * sin
+
+    def weight_of(layer, name):
+        return state[f"model.layers.{layer}.{name}.weight"]
+
     x = state["model.embed_tokens.weight"][ids]
     for layer in range(SIZES["num_hidden_layers"]):
-        weight = lambda name: state[f"model.layers.{layer}.{name}.weight"]
+        weight = partial(weight_of, layer)
         h = norm(x, weight("input_layernorm"))
         q, k, v = (h @ weight(f"self_attn.{name}_proj").T for name in "qkv")
         mixed = []
@@ -113,7 +125,7 @@ def slow_logits(state, ids):
                 slice(head * size, (head + 1) * size),
                 slice(head // (heads // groups) * size, (head // (heads // groups) + 1) * size),
             )
-            scores = turn(q[:, own]) @ turn(k[:, shared]).T / size**0.5
+            scores = rotate(q[:, own]) @ rotate(k[:, shared]).T / size**0.5
             scores = scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf)
             mixed.append(scores.softmax(-1) @ v[:, shared])
         x = x + torch.cat(mixed, 1) @ weight("self_attn.o_proj").T
@@ -225,7 +237,7 @@ def test_pieces_out_of_order_are_refused():
 def contract(sizes):
     streams = [
         {"prefix": prefix, "size": size, "rate": rate, "dedup": rate > 1, "clock": None}
-        for (prefix, size), rate in zip(sizes.items(), (25.0, 12.5, 1.0))
+        for (prefix, size), rate in zip(sizes.items(), (25.0, 12.5, 1.0), strict=False)
     ]
     return {"tokenizer": {"streams": streams, "checksum": "toy"}}
 

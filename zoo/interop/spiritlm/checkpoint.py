@@ -1,59 +1,77 @@
-"""Checkpoints of the official release: read without running anything, and matched tensor by tensor."""
+"""Checkpoints of the official release: read without executing code in them, and compared tensor by tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+MAX_REASON_LENGTH = 150  # characters of torch's error that are repeated in ours
+MAX_SHOWN_NAMES = 3
+
 
 def read_checkpoint(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """Read a file of tensors and plain containers.
 
     Args:
-        path: Written by ``torch.save``.
-        keys: What it must hold.
+        path: File written by ``torch.save``.
+        keys: Keys that the file must have.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint, holds objects that would run code, or lacks a key.
+        ValueError: The file is not a checkpoint, contains objects whose loading would execute code, or lacks a key.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; it is part of the official release's checkpoints")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what is no checkpoint fails in whatever way its bytes happen to lead to
-        reason = str(error).strip().splitlines()
-        raise ValueError(
-            f"{path}: not a checkpoint of tensors and plain values alone ({reason[0][:150] if reason else 'empty file'})"
-        ) from error
-    missing = [key for key in keys if not isinstance(found, dict) or key not in found]
-    if missing:
-        raise ValueError(
-            f"{path}: no {missing[0]!r} in it; there is {', '.join(map(str, found)) if isinstance(found, dict) else type(found).__name__}"
-        )
-    return found
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # arbitrary bytes can fail at any point of the parser, with any exception
+        lines = str(error).strip().splitlines()
+        reason = lines[0][:MAX_REASON_LENGTH] if lines else "empty file"
+        raise ValueError(f"{path}: not a checkpoint of tensors and plain values only ({reason})") from error
+    is_dict = isinstance(checkpoint, dict)
+    for key in keys:
+        if not is_dict or key not in checkpoint:
+            content = ", ".join(map(str, checkpoint)) if is_dict else type(checkpoint).__name__
+            raise ValueError(f"{path}: no {key!r} in it; there is {content}")
+    return checkpoint
+
+
+def rename_tensors(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
+    """Return the tensors under the names that ``rename`` returns for their own."""
+    return {rename(name): tensor for name, tensor in tensors.items()}
 
 
 def match_tensors(
-    path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source_names: Mapping[str, str]
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    source_names: Mapping[str, str] | None = None,
+    configuration: str = "the file's configuration",
 ) -> None:
-    """Raise ValueError unless both have the same names and shapes.
+    """Raise ValueError unless a checkpoint and a network have tensors of the same names and shapes.
 
     Args:
-        path: For the message.
-        found: Tensors under the names of the network that takes them; unknown ones under their own.
-        wanted: The network's.
-        source_names: The name in the file of each that was renamed.
+        path: File of the checkpoint, for the error message.
+        tensors: Tensors of the checkpoint by their names in the network; unknown ones by their names in the file.
+        expected: Tensors of the network by name.
+        source_names: Names in the file by names in the network, for the error message. Defaults to the same names.
+        configuration: Where the sizes of the network come from, for the error message.
     """
-    for word, names in (("unknown", found.keys() - wanted.keys()), ("no", wanted.keys() - found.keys())):
-        if names:
-            shown = sorted(source_names.get(name, name) for name in names)
-            raise ValueError(f"{path}: {word} tensor {', '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}")
-    for name, value in found.items():
-        if value.shape != wanted[name].shape:
+    source_names = source_names or {}
+    _require_no_names(path, "unknown", tensors.keys() - expected.keys(), source_names)
+    _require_no_names(path, "no", expected.keys() - tensors.keys(), source_names)
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
             raise ValueError(
-                f"{path}: {source_names.get(name, name)} is of shape {tuple(value.shape)}, "
-                f"but the file's configuration asks for {tuple(wanted[name].shape)}"
+                f"{path}: {source_names.get(name, name)} is of shape {tuple(tensor.shape)}, "
+                f"but {configuration} asks for {tuple(expected[name].shape)}"
             )
+
+
+def _require_no_names(path: Path, problem: str, names: set[str], source_names: Mapping[str, str]) -> None:
+    if names:
+        shown = sorted(source_names.get(name, name) for name in names)
+        ellipsis = " ..." if len(shown) > MAX_SHOWN_NAMES else ""
+        raise ValueError(f"{path}: {problem} tensor {', '.join(shown[:MAX_SHOWN_NAMES])}{ellipsis}")

@@ -1,6 +1,5 @@
-"""The official phonetic units: a fairseq HuBERT as a transformers network, and the linear quantizer of its 11th layer."""
+"""Official phonetic units: a fairseq HuBERT as a transformers network, and the linear quantizer of its 11th layer."""
 
-import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,19 @@ from torch.nn import functional as F
 from transformers import HubertConfig, HubertModel
 
 from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
+from zoo.interop.spiritlm.conv_layers import conv_layers
 from zoo.speech.ctc_quantizer import CTCQuantizer, spiritlm_widths
-from zoo.speech.encoders import HubertEncoder
+from zoo.speech.encoders import HubertEncoder, SpeechEncoder
 from zoo.speech.phonetic_units import PhoneticUnits
 
-HUBERT, QUANTIZER = "mhubert_base_25hz.pt", "L11_quantizer_500.pt"
-LAYER, CLOCK = 11, 24.99
-MAX_CHUNK_SAMPLES, MIN_CHUNK_SAMPLES = 1_600_000, 400
-MAX_CONV_LAYERS = 64
+HUBERT = "mhubert_base_25hz.pt"
+QUANTIZER = "L11_quantizer_500.pt"
+LAYER = 11
+CLOCK = 24.99  # units per second by which the release orders its tokens
+SAMPLE_RATE = 16000
+MAX_CHUNK_SAMPLES = 1_600_000
+MIN_CHUNK_SAMPLES = 400
+# Fields of model_cfg that may be missing, with the defaults of fairseq.
 DEFAULTS = {
     "extractor_mode": "default",
     "encoder_layers": 12,
@@ -42,7 +46,9 @@ ACTIVATIONS = {
     "linear": "linear",
     "swish": "silu",
 }
+# Tensors of the pretraining heads, which no unit depends on.
 UNUSED = re.compile(r"(final_proj\.|label_embs_concat$)")
+# Names of fairseq, as regular expressions, and those of transformers.
 RENAMES = [
     (r"feature_extractor\.conv_layers\.(\d+)\.0\.(weight|bias)", r"feature_extractor.conv_layers.\1.conv.\2"),
     (r"feature_extractor\.conv_layers\.(0)\.2\.(weight|bias)", r"feature_extractor.conv_layers.\1.layer_norm.\2"),
@@ -69,76 +75,88 @@ RENAMES = [
 
 
 def load_phonetic(folder: Path) -> PhoneticUnits:
-    """Read ``hubert_25hz/``: the units of Spirit LM.
+    """Load the folder ``hubert_25hz/``: the phonetic units of Spirit LM.
 
     Raises:
-        FileNotFoundError: Where a file is missing.
-        ValueError: Where a file is not what the release reads.
+        FileNotFoundError: A file is missing.
+        ValueError: A file is not what the release reads.
     """
     folder = Path(folder)
-    checkpoint = _read(folder / HUBERT)
-    network = _network(checkpoint, folder / HUBERT)
+    path = folder / HUBERT
+    checkpoint = _read(path)
+    network = _build_network(checkpoint, path)
     if network.config.num_hidden_layers < LAYER:
         raise ValueError(
-            f"{folder / HUBERT}: model_cfg.encoder_layers is {network.config.num_hidden_layers}; the units are of layer {LAYER}"
+            f"{path}: model_cfg.encoder_layers is {network.config.num_hidden_layers}; the units are of layer {LAYER}"
         )
     if checkpoint["task_cfg"].get("normalize"):
         raise ValueError(
-            f"{folder / HUBERT}: task_cfg.normalize is true, which the release cannot run: its own checkpoint has false"
+            f"{path}: task_cfg.normalize is true, which the release cannot run: its own checkpoint has false"
         )
     return PhoneticUnits(HubertEncoder(network, LAYER, normalize=False), load_quantizer(folder / QUANTIZER), CLOCK)
 
 
 def load_hubert(path: Path) -> HubertModel:
-    """Read a converted fairseq HuBERT; the heads of its training are left behind.
+    """Load a converted fairseq HuBERT without the heads of its pretraining.
 
     Raises:
-        FileNotFoundError: Where there is no such file.
-        ValueError: Where a field is missing or unknown, or a tensor is missing, unknown or of another size.
+        FileNotFoundError: There is no such file.
+        ValueError: A field is missing or unknown, or a tensor is missing, unknown or of another size.
     """
-    return _network(_read(Path(path)), Path(path))
+    return _build_network(_read(Path(path)), Path(path))
 
 
 def _read(path: Path) -> dict[str, Any]:
     return read_checkpoint(path, ("model_cfg", "task_cfg", "model_weight"))
 
 
-def _network(checkpoint: dict[str, Any], path: Path) -> HubertModel:
+def _build_network(checkpoint: dict[str, Any], path: Path) -> HubertModel:
+    """Return the network of a checkpoint, frozen and in evaluation mode; ``path`` is for error messages."""
     config = _config(checkpoint, path)
     with torch.device("meta"):
         network = HubertModel(config)
-    names = {name: _rename(name) for name in checkpoint["model_weight"] if not UNUSED.match(name)}
-    state = {ours: checkpoint["model_weight"][name].float() for name, ours in names.items()}
+    state = {}
+    source_names = {}
+    for source_name, tensor in checkpoint["model_weight"].items():
+        if not UNUSED.match(source_name):
+            name = _rename(source_name)
+            state[name] = tensor.float()
+            source_names[name] = source_name
     state.setdefault("masked_spec_embed", torch.zeros(config.hidden_size))
     if config.conv_dim[-1] == config.hidden_size:
         if "feature_projection.projection.weight" in state:
             raise ValueError(
-                f"{path}: unknown tensor post_extract_proj.weight: there is none where {config.hidden_size} channels stay as many"
+                f"{path}: unknown tensor post_extract_proj.weight: "
+                f"there is no projection where the last convolution has the {config.hidden_size} channels of the layers"
             )
-        # The projection that fairseq leaves out there; multiplying by ones and zeros changes no feature.
-        state |= {
-            "feature_projection.projection.weight": torch.eye(config.hidden_size),
-            "feature_projection.projection.bias": torch.zeros(config.hidden_size),
-        }
-    match_tensors(path, state, network.state_dict(), {ours: name for name, ours in names.items()})
+        # fairseq has no projection here, transformers always has one: the identity leaves the features as they are.
+        state["feature_projection.projection.weight"] = torch.eye(config.hidden_size)
+        state["feature_projection.projection.bias"] = torch.zeros(config.hidden_size)
+    match_tensors(path, state, network.state_dict(), source_names)
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
 
 
 def _config(checkpoint: dict[str, Any], path: Path) -> HubertConfig:
-    given, task = checkpoint["model_cfg"], checkpoint["task_cfg"]
-    if "label_rate" not in given:
+    """Return the configuration of a checkpoint in the fields of transformers.
+
+    Raises:
+        ValueError: A field is missing or has a value that cannot be converted.
+    """
+    if "label_rate" not in checkpoint["model_cfg"]:
         raise ValueError(f"{path}: no label_rate in model_cfg")
-    if task.get("sample_rate", 16000) != 16000:
-        raise ValueError(f"{path}: task_cfg.sample_rate is {task['sample_rate']}; the release hears 16000 Hz")
-    model = {name: given.get(name, default) for name, default in DEFAULTS.items()}
+    sample_rate = checkpoint["task_cfg"].get("sample_rate", SAMPLE_RATE)
+    if sample_rate != SAMPLE_RATE:
+        raise ValueError(f"{path}: task_cfg.sample_rate is {sample_rate}; the release reads {SAMPLE_RATE} Hz")
+    model = {name: checkpoint["model_cfg"].get(name, default) for name, default in DEFAULTS.items()}
     for name, known in (("extractor_mode", EXTRACTOR_MODES), ("activation_fn", ACTIVATIONS)):
         if str(model[name]) not in known:
             raise ValueError(f"{path}: model_cfg.{name} is {model[name]!r}; known are {', '.join(known)}")
     for name, parts in (("encoder_attention_heads", "heads"), ("conv_pos_groups", "groups")):
         if model["encoder_embed_dim"] % model[name]:
             raise ValueError(
-                f"{path}: model_cfg.encoder_embed_dim {model['encoder_embed_dim']} does not divide into {model[name]} {parts} ({name})"
+                f"{path}: model_cfg.encoder_embed_dim {model['encoder_embed_dim']} does not divide into "
+                f"{model[name]} {parts} ({name})"
             )
     try:
         layers = conv_layers(model["conv_feature_layers"])
@@ -154,10 +172,10 @@ def _config(checkpoint: dict[str, Any], path: Path) -> HubertConfig:
         feat_extract_norm=EXTRACTOR_MODES[str(model["extractor_mode"])],
         feat_extract_activation="gelu",
         conv_bias=bool(model["conv_bias"]),
-        conv_dim=[layer[0] for layer in layers],
-        conv_kernel=[layer[1] for layer in layers],
-        conv_stride=[layer[2] for layer in layers],
-        num_feat_extract_layers=len(layers),
+        conv_dim=[layer.channels for layer in layers],
+        conv_kernel=[layer.kernel for layer in layers],
+        conv_stride=[layer.stride for layer in layers],
+        num_feat_extract_layers=len(layers),  # pyrefly: ignore[unexpected-keyword]  # not in the stub
         num_conv_pos_embeddings=model["conv_pos"],
         num_conv_pos_embedding_groups=model["conv_pos_groups"],
         layer_norm_eps=1e-5,
@@ -165,66 +183,21 @@ def _config(checkpoint: dict[str, Any], path: Path) -> HubertConfig:
     )
 
 
-def conv_layers(expression: str) -> list[tuple[int, int, int]]:
-    """Channels, kernel and stride of each layer, read from such as ``[(512, 10, 5)] + [(512, 3, 2)] * 4``; nothing is run.
-
-    Raises:
-        ValueError: Where the expression is anything but lists of three positive integers, joined by ``+`` and ``* n``.
-    """
-    try:
-        layers = _listed(ast.parse(str(expression).strip(), mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{str(expression)[:80]!r} is no list of layers") from error
-    if not layers:
-        raise ValueError(f"{str(expression)[:80]!r} has no layers")
-    return layers
-
-
-def _listed(node: ast.expr) -> list[tuple[int, int, int]]:
-    if isinstance(node, ast.List):
-        return [_layer(item) for item in node.elts]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _short(_listed(node.left) + _listed(node.right), node)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        sides = (node.left, node.right) if isinstance(node.right, ast.Constant) else (node.right, node.left)
-        layers, times = _listed(sides[0]), sides[1]
-        if isinstance(times, ast.Constant) and type(times.value) is int and 0 <= times.value <= MAX_CONV_LAYERS:
-            return _short(layers * times.value, node)
-    raise ValueError(f"{ast.unparse(node)[:80]!r} is no list of layers such as [(512, 3, 2)] * 4")
-
-
-def _short(layers: list[tuple[int, int, int]], node: ast.expr) -> list[tuple[int, int, int]]:
-    if len(layers) > MAX_CONV_LAYERS:
-        raise ValueError(f"{ast.unparse(node)[:80]!r} has more than {MAX_CONV_LAYERS} layers")
-    return layers
-
-
-def _layer(node: ast.expr) -> tuple[int, int, int]:
-    numbers = (
-        [item.value for item in node.elts if isinstance(item, ast.Constant)]
-        if isinstance(node, (ast.Tuple, ast.List))
-        else []
-    )
-    if len(numbers) != 3 or len(node.elts) != 3 or not all(type(number) is int and number > 0 for number in numbers):
-        raise ValueError(f"{ast.unparse(node)[:80]!r} is not (channels, kernel, stride)")
-    return numbers[0], numbers[1], numbers[2]
-
-
 def _rename(name: str) -> str:
-    """The transformers name of a fairseq tensor; a name without one comes back as it is, and is then refused."""
-    for pattern, ours in RENAMES:
+    """Return the transformers name of a fairseq tensor; a name without one is marked, and is rejected as unknown."""
+    for pattern, replacement in RENAMES:
         match = re.fullmatch(pattern, name)
         if match:
-            return match.expand(ours)
+            return match.expand(replacement)
     return f"{name} (fairseq)"
 
 
 def load_quantizer(path: Path) -> CTCQuantizer:
-    """Read ``L11_quantizer_500.pt``.
+    """Load the file ``L11_quantizer_500.pt``.
 
     Raises:
-        FileNotFoundError: Where there is no such file.
-        ValueError: Where a field or tensor is missing, unknown or of another size.
+        FileNotFoundError: There is no such file.
+        ValueError: A field or a tensor is missing, unknown or of another size.
     """
     checkpoint = read_checkpoint(Path(path), ("model_cfg", "model_weight"))
     config = checkpoint["model_cfg"]
@@ -232,35 +205,37 @@ def load_quantizer(path: Path) -> CTCQuantizer:
         if not isinstance(config.get(field), int):
             raise ValueError(f"{path}: model_cfg.{field} is {config.get(field)!r}; want an integer")
     quantizer = CTCQuantizer(spiritlm_widths(config["dim"], config["upstream_dim"], config["vocab_size"]))
-    names = {f"layers.{name}": name for name in checkpoint["model_weight"]}
-    state = {ours: checkpoint["model_weight"][name].float() for ours, name in names.items()}
-    match_tensors(path, state, quantizer.state_dict(), names)
-    quantizer.load_state_dict(state)
+    source_names = {f"layers.{name}": name for name in checkpoint["model_weight"]}
+    tensors = {name: checkpoint["model_weight"][source].float() for name, source in source_names.items()}
+    match_tensors(path, tensors, quantizer.state_dict(), source_names)
+    quantizer.load_state_dict(tensors)
     return quantizer.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
-def features(
-    encoder: HubertEncoder, waveform: Tensor, max_chunk_samples: int = MAX_CHUNK_SAMPLES, normalize: bool = False
+def extract_features(
+    encoder: SpeechEncoder, waveform: Tensor, max_chunk_samples: int = MAX_CHUNK_SAMPLES, normalize: bool = False
 ) -> Tensor:
-    """Dense features as the release makes them, of pieces by themselves: (num_samples,) -> (T, dim).
+    """Return dense features (T, D) as the release computes them: chunk by chunk, without context across chunks.
 
     Args:
-        encoder: Of the official units.
-        waveform: (num_samples,); a last piece of fewer than 400 samples is dropped.
-        max_chunk_samples: Length of a piece.
-        normalize: Give the whole waveform zero mean and unit variance first, as fairseq's ``task_cfg.normalize`` asks.
+        encoder: Encoder of the official units.
+        waveform: Waveform (N,) at 16 kHz; a last chunk of fewer than 400 samples is dropped.
+        max_chunk_samples: Length of a chunk in samples.
+        normalize: Whether the whole waveform is first given zero mean and unit variance, as ``task_cfg.normalize``
+            does in fairseq.
 
     Raises:
-        ValueError: Where nothing is left, or a piece has less than one frame.
+        ValueError: No chunk is left, or a chunk is shorter than one frame.
     """
-    waveform = F.layer_norm(waveform, waveform.shape) if normalize else waveform
-    pieces = [piece for piece in waveform.split(max_chunk_samples) if len(piece) >= MIN_CHUNK_SAMPLES]
-    if not pieces:
+    if normalize:
+        waveform = F.layer_norm(waveform, waveform.shape)
+    chunks = [chunk for chunk in waveform.split(max_chunk_samples) if len(chunk) >= MIN_CHUNK_SAMPLES]
+    if not chunks:
         raise ValueError(
-            f"{len(waveform)} samples: the release passes over pieces of fewer than {MIN_CHUNK_SAMPLES}, and nothing is left"
+            f"{len(waveform)} samples: the release skips chunks of fewer than {MIN_CHUNK_SAMPLES}, and nothing is left"
         )
-    short = [len(piece) for piece in pieces if len(piece) < encoder.min_samples]
-    if short:
-        raise ValueError(f"a piece of {short[0]} samples is shorter than the {encoder.min_samples} of one frame")
-    return torch.cat([encoder(piece) for piece in pieces])
+    for chunk in chunks:
+        if len(chunk) < encoder.min_samples:
+            raise ValueError(f"a chunk of {len(chunk)} samples is shorter than the {encoder.min_samples} of one frame")
+    return torch.cat([encoder(chunk) for chunk in chunks])

@@ -1,4 +1,4 @@
-"""The F0 VQ-VAE of the official Spirit LM release."""
+"""Pitch units of the official Spirit LM release: its F0 VQ-VAE."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 from torch import Tensor
 
-from zoo.interop.spiritlm.checkpoint import read_checkpoint
+from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
 from zoo.speech.f0_fcpe import FCPE
 from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder, ResidualOptions
 from zoo.speech.pitch_units import PitchUnits
@@ -16,7 +16,9 @@ from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.vector_quantizer import EMACodebook
 
 FEATURES = ("f0_interp,vuv", "f0,vuv", "norm_f0_interp,vuv", "norm_f0,vuv")
+# Fields of config.yaml of which only one value is supported.
 FIXED = {"sampling_rate": 16000, "f0_hop_size": 80, "f0_extractor": "fcpe"}
+# Official names, as regular expressions, and ours, as templates of their groups.
 RENAMES = [
     (r"encoder\.level_blocks\.0\.model\.(\d+)\.0\.(\w+)", "encoder.downs.{0}.{1}"),
     (r"encoder\.level_blocks\.0\.model\.(\d+)\.1\.model\.(\d+)\.model\.(1|3)\.(\w+)", "encoder.stacks.{0}.{1}.{2}.{3}"),
@@ -27,15 +29,16 @@ RENAMES = [
     (r"decoder\.level_blocks\.0\.model\.(\d+)\.1\.(\w+)", "decoder.ups.{0}.{1}"),
     (r"decoder\.out\.(weight|bias)", "decoder.out.{0}"),
 ]
-BOOKKEEPING = ("codebook.sums", "codebook.usage")  # the running means, which the release does not keep
+RESIDUAL_CONVOLUTIONS = {"1": "dilated", "3": "out"}  # by their place in an official residual block
+RUNNING_MEANS = ("codebook.sums", "codebook.usage")  # of the codebook in training; not part of the release
 
 
 def load_pitch(folder: Path) -> PitchUnits:
-    """Read ``config.yaml`` and ``model.pt`` of ``vqvae_f0_quantizer/``.
+    """Load ``config.yaml`` and ``model.pt`` of the folder ``vqvae_f0_quantizer/``.
 
     Raises:
-        FileNotFoundError: Where one of them is missing.
-        ValueError: Where a field or a tensor is missing, unknown or of another size.
+        FileNotFoundError: One of the files is missing.
+        ValueError: A field or a tensor is missing, unknown or of another size.
     """
     folder = Path(folder)
     for name in ("config.yaml", "model.pt"):
@@ -48,39 +51,47 @@ def load_pitch(folder: Path) -> PitchUnits:
         vqvae = _build(config)
     except KeyError as error:
         raise ValueError(f"{path}: no field {error}") from error
-    _fill(vqvae, read_checkpoint(folder / "model.pt", ("model",))["model"], folder / "model.pt")
-    return PitchUnits(FCPE(), vqvae, "norm_" in config["features"] or bool(config.get("speaker_norm")))
+    weights = folder / "model.pt"
+    _load_tensors(vqvae, read_checkpoint(weights, ("model",))["model"], weights)
+    normalize = "norm_" in config["features"] or bool(config.get("speaker_norm"))
+    return PitchUnits(FCPE(), vqvae, normalize)
 
 
 def encode(pitch: PitchUnits, waveform: Tensor) -> np.ndarray:
-    """Units (T,) of a waveform (N,), refused where the release fails.
+    """Return the pitch units (T,) of a waveform (N,), and fail where the release fails.
+
+    Args:
+        pitch: Pitch units as ``load_pitch`` returns them.
+        waveform: Waveform (N,) at 16 kHz.
 
     Raises:
-        ValueError: Where no frame is voiced, or the waveform is too short.
+        ValueError: No frame is voiced, or the waveform is too short.
     """
     pitch.check_length(waveform)
     track = pitch.f0(waveform.to(pitch.device))
     if not track.voiced.any():
         raise ValueError(
-            "no frame of the waveform is voiced, at which the release fails; PitchUnits.encode has units for silence too"
+            "no frame of the waveform is voiced, and the release fails on it; PitchUnits.encode also encodes silence"
         )
     return pitch.encode_track(track).cpu().numpy()
 
 
 def _check(config: dict[str, Any], path: Path) -> None:
+    """Raise ValueError for an option that is not supported, or KeyError for a missing field."""
     if config["features"] not in FEATURES:
         raise ValueError(f"{path}: features is {config['features']!r}; want one of {', '.join(map(repr, FEATURES))}")
     for name, value in FIXED.items():
         if config.get(name, value) != value:
-            raise ValueError(f"{path}: {name} is {config[name]!r}; only {value!r} is known here")
+            raise ValueError(f"{path}: {name} is {config[name]!r}; only {value!r} is supported")
     for part in ("vq_params", "encoder_params", "decoder_params"):
         if config[part]["levels"] != 1:
-            raise ValueError(f"{path}: {part}.levels is {config[part]['levels']}; only one level is known here")
+            raise ValueError(f"{path}: {part}.levels is {config[part]['levels']}; only one level is supported")
 
 
 def _build(config: dict[str, Any]) -> PitchVQVAE:
-    """The network that a config describes, with random weights."""
-    quantizer, decoder = config["vq_params"], config["decoder_params"]
+    """Return the network that a configuration describes, with random weights."""
+    quantizer = config["vq_params"]
+    decoder = config["decoder_params"]
     return PitchVQVAE(
         PitchEncoder(**_arguments(config["encoder_params"])),
         EMACodebook(quantizer["l_bins"], quantizer["emb_width"], quantizer["mu"]),
@@ -89,6 +100,7 @@ def _build(config: dict[str, Any]) -> PitchVQVAE:
 
 
 def _arguments(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that encoder and decoder have in common."""
     return {
         "channels": params["input_emb_width"],
         "dim": params["output_emb_width"],
@@ -106,30 +118,24 @@ def _arguments(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fill(vqvae: PitchVQVAE, state: dict[str, Tensor], path: Path) -> None:
-    renamed = {_rename(name): value for name, value in state.items()}
-    own = {name: value for name, value in vqvae.state_dict().items() if name not in BOOKKEEPING}
-    for word, names in (("unknown", renamed.keys() - own.keys()), ("no", own.keys() - renamed.keys())):
-        if names:
-            raise ValueError(f"{path}: {word} tensor {', '.join(sorted(names)[:3])}{' ...' if len(names) > 3 else ''}")
-    for name, value in renamed.items():
-        if value.shape != own[name].shape:
-            raise ValueError(
-                f"{path}: {name} is of shape {tuple(value.shape)}, but config.yaml asks for {tuple(own[name].shape)}"
-            )
+def _load_tensors(vqvae: PitchVQVAE, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load official tensors into a network; ``path`` is their file, for error messages."""
+    renamed = rename_tensors(tensors, _rename)
+    expected = {name: tensor for name, tensor in vqvae.state_dict().items() if name not in RUNNING_MEANS}
+    match_tensors(path, renamed, expected, configuration="config.yaml")
     vqvae.load_state_dict(renamed, strict=False)
     vqvae.codebook.set_codes(vqvae.codebook.codes)
 
 
 def _rename(name: str) -> str:
-    """Our name of an official tensor; a name without one comes back as it is, and is then refused."""
-    for pattern, ours in RENAMES:
+    """Return our name of an official tensor; a name without one is returned as it is, and is rejected as unknown."""
+    for pattern, template in RENAMES:
         match = re.fullmatch(pattern, name)
         if match:
             parts = list(match.groups())
-            if ours.startswith(("decoder.stacks", "decoder.ups")):
-                parts[0] = str(int(parts[0]) - 1)
-            if ".stacks." in ours:
-                parts[2] = {"1": "dilated", "3": "out"}[parts[2]]
-            return ours.format(*parts)
+            if template.startswith(("decoder.stacks", "decoder.ups")):
+                parts[0] = str(int(parts[0]) - 1)  # the official decoder counts its first convolution as block 0
+            if ".stacks." in template:
+                parts[2] = RESIDUAL_CONVOLUTIONS[parts[2]]
+            return template.format(*parts)
     return name

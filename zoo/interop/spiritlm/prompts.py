@@ -1,4 +1,4 @@
-"""Prompts of the official Spirit LM release, and the ids it forbids for each modality asked for."""
+"""Prompts of the official Spirit LM release, and the token ids that it forbids for each output modality."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,39 +13,50 @@ from zoo.tokens.sentencepiece_tokenizer import SPEECH, TEXT, SentencePieceText
 MODALITIES = ("TEXT", "SPEECH", "ARBITRARY")
 MARKERS = {"TEXT": TEXT, "SPEECH": SPEECH}
 
-Hear = Callable[[Tensor | Path | str], str]
+# Encodes a waveform or an audio file as a string of units, such as "[Hu12][Hu7]".
+SpeechToString = Callable[[Tensor | Path | str], str]
 
 
-def modality(name: str, known: Sequence[str] = MODALITIES) -> str:
-    """The modality of that name, in capitals whatever the case it is given in.
+def parse_modality(name: str, known: Sequence[str] = MODALITIES) -> str:
+    """Return the name of a modality in upper case.
+
+    Args:
+        name: Name in any case.
+        known: Names that are accepted, in upper case.
 
     Raises:
-        ValueError: At another name.
+        ValueError: The name is not one of ``known``.
     """
     if not isinstance(name, str) or name.upper() not in known:
         raise ValueError(f"modality {name!r}: want one of {', '.join(known)}")
     return name.upper()
 
 
-def build_prompt(inputs: Sequence[tuple[str, Any]], to: str, hear: Hear) -> str:
-    """Join texts and speech, with a marker where the modality changes and, last, that of the modality asked for.
+def build_prompt(inputs: Sequence[tuple[str, Any]], to: str, encode_speech: SpeechToString) -> str:
+    """Join texts and speech, with a marker at each change of modality and, last, that of the output.
 
     Args:
-        inputs: Pairs of ``TEXT`` or ``SPEECH`` and a text or what ``hear`` takes.
-        to: ``TEXT``, ``SPEECH`` or ``ARBITRARY``.
-        hear: Speech to a string of units.
+        inputs: Pairs of ``TEXT`` and a text, or ``SPEECH`` and what ``encode_speech`` accepts.
+        to: Modality of the output: ``TEXT``, ``SPEECH`` or ``ARBITRARY``.
+        encode_speech: Encodes speech as a string of units.
 
     Raises:
-        ValueError: At anything but such pairs, or an unknown modality.
+        ValueError: An input is not such a pair, or a modality is unknown.
     """
-    to, last, parts = modality(to), "", []
+    to = parse_modality(to)
+    previous = ""
+    parts = []
     for item in inputs:
         if not isinstance(item, (tuple, list)) or len(item) != 2:
             raise ValueError(f"input {item!r}: want a pair such as ('text', 'he said')")
-        kind = modality(item[0], tuple(MARKERS))
-        parts += [MARKERS[kind]] * (kind != last) + [item[1] if kind == "TEXT" else hear(item[1])]
-        last = kind
-    return "".join(parts) + (MARKERS[to] if to in MARKERS and to != last else "")
+        modality = parse_modality(item[0], tuple(MARKERS))
+        if modality != previous:
+            parts.append(MARKERS[modality])
+        parts.append(item[1] if modality == "TEXT" else encode_speech(item[1]))
+        previous = modality
+    if to in MARKERS and to != previous:
+        parts.append(MARKERS[to])
+    return "".join(parts)
 
 
 def forbidden_ids(
@@ -55,43 +66,51 @@ def forbidden_ids(
     only_text: bool = False,
     expressive: bool = False,
 ) -> list[int]:
-    """Ids that generation is kept from, before the end piece is taken out again.
+    """Return the ids that the release forbids in generation, the end token among them.
 
     Args:
-        text: Tells which ids are what.
-        markers: Forbid ``[Text]`` and ``[Speech]``.
-        only_speech: Forbid text pieces.
-        only_text: Forbid phonetic units.
-        expressive: With ``only_text``, forbid pitch and style units too.
+        text: Tokenizer of the ids.
+        markers: Whether ``[Text]`` and ``[Speech]`` are forbidden.
+        only_speech: Whether text tokens are forbidden.
+        only_text: Whether phonetic units are forbidden.
+        expressive: Whether ``only_text`` forbids pitch and style units, too.
 
     Raises:
-        ValueError: Where both ``only_speech`` and ``only_text`` leave nothing.
+        ValueError: ``only_speech`` and ``only_text`` together leave nothing to generate.
     """
     if only_speech and only_text:
         raise ValueError("only_speech and only_text together leave nothing to generate")
-    first = len(text) + 2
-    phonetic = text.units["Hu"]
-    all_units = sum(text.units.values()) if expressive else phonetic
-    return [
-        *(range(len(text)) if only_speech else ()),
-        *(range(len(text), first) if markers else ()),
-        *(range(first, first + all_units) if only_text else ()),
-    ]
+    num_text = len(text)
+    first_unit = num_text + len(MARKERS)
+    num_units = sum(text.units.values()) if expressive else text.units["Hu"]
+    ids: list[int] = []
+    if only_speech:
+        ids += range(num_text)
+    if markers:
+        ids += range(num_text, first_unit)
+    if only_text:
+        ids += range(first_unit, first_unit + num_units)
+    return ids
 
 
 def forbidden_for(text: SentencePieceText, to: str) -> list[int]:
-    """What a modality forbids: markers and units for TEXT, markers and text pieces for SPEECH, nothing for ARBITRARY."""
-    to = modality(to)
-    return forbidden_ids(text, to != "ARBITRARY", to == "SPEECH", to == "TEXT", expressive=True)
+    """Return the ids that an output modality forbids.
+
+    Markers and units are forbidden for ``TEXT``, markers and text tokens for ``SPEECH``, nothing for ``ARBITRARY``.
+    """
+    to = parse_modality(to)
+    return forbidden_ids(
+        text, markers=to != "ARBITRARY", only_speech=to == "SPEECH", only_text=to == "TEXT", expressive=True
+    )
 
 
-class Forbid(LogitsProcessor):
-    """Takes out forbidden ids and, since nothing can read them, the padding rows; the end piece is always allowed.
+class ForbiddenTokens(LogitsProcessor):
+    """Sets the logits of forbidden ids, and of the padding rows of the embedding, to minus infinity.
 
     Args:
-        ids: Forbidden.
-        text: Tells the end piece and how many ids there are.
-        num_rows: Of the embedding.
+        ids: Forbidden ids; the end token is allowed even if it is among them.
+        text: Tokenizer of the ids.
+        num_rows: Number of rows of the embedding, V.
     """
 
     def __init__(self, ids: Sequence[int], text: SentencePieceText, num_rows: int) -> None:
@@ -101,5 +120,5 @@ class Forbid(LogitsProcessor):
         self.forbidden[text.pieces.get_piece_size() :] = True
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Logits (B, V) with the forbidden ones at minus infinity."""
+        """Return the masked logits (B, V)."""
         return scores.masked_fill(self.forbidden.to(scores.device), float("-inf"))

@@ -1,4 +1,4 @@
-"""The whole official release into folders of the zoo."""
+"""Import of the whole official release into folders in the layout of a run."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from zoo.tokens.contract import read_contract, write_contract
 
 
 @dataclass(frozen=True)
-class Model:
-    """Where one of the two official models has its parts.
+class OfficialModel:
+    """Where the release has the parts of one of its two models.
 
     Args:
-        name: Of the model and of its folder in the zoo.
-        load_tokenizer: Reads its speech tokenizer.
-        vocoder: Folder below ``speech_tokenizer/``.
-        language_model: Folder below ``spiritlm_model/``.
+        name: Name of the model, and of its folder after the import.
+        load_tokenizer: Loads its speech tokenizer from the folder of the release.
+        vocoder: Folder of its vocoder below ``speech_tokenizer/``.
+        language_model: Folder of its language model below ``spiritlm_model/``.
     """
 
     name: str
@@ -31,90 +31,93 @@ class Model:
 
 
 MODELS = (
-    Model("base", load_base, "hifigan_spiritlm_base", "spirit-lm-base-7b"),
-    Model("expressive", load_expressive, "hifigan_spiritlm_expressive_w2v2", "spirit-lm-expressive-7b"),
+    OfficialModel("base", load_base, "hifigan_spiritlm_base", "spirit-lm-base-7b"),
+    OfficialModel("expressive", load_expressive, "hifigan_spiritlm_expressive_w2v2", "spirit-lm-expressive-7b"),
 )
 
 
 @dataclass(frozen=True)
-class Part:
-    """What became of one part of a model.
+class ImportedPart:
+    """The result of importing a part of a model.
 
     Args:
-        name: Such as ``base vocoder``.
-        folder: Where it is now; None where it was not imported.
-        why: What was missing.
+        name: Name of the part, such as ``base vocoder``.
+        folder: Folder that it was written to; None if it was not imported.
+        reason: Why it was not imported.
     """
 
     name: str
     folder: Path | None
-    why: str = ""
+    reason: str = ""
 
 
-def import_release(root: Path, out: Path) -> Iterator[Part]:
-    """Write each part of both models that is there, in the layout of a run, and tell of each, imported or not.
+def import_release(root: Path, out: Path) -> Iterator[ImportedPart]:
+    """Import the parts of both models that are present, and yield the result of each, imported or not.
 
     Args:
-        root: Holds ``speech_tokenizer/`` and ``spiritlm_model/``.
-        out: Gets ``base/`` and ``expressive/``, each with ``tokenizer/tokenizer``, ``vocoder/vocoder``,
+        root: Folder that contains ``speech_tokenizer/`` and ``spiritlm_model/``.
+        out: Folder for ``base/`` and ``expressive/``, each with ``tokenizer/tokenizer``, ``vocoder/vocoder``,
             ``vocabulary/vocabulary`` and ``language_model/model``.
 
     Raises:
-        FileNotFoundError: Where ``root`` holds neither.
-        ValueError: Where a file is not what the release reads.
+        FileNotFoundError: ``root`` contains neither folder.
+        ValueError: A file is not what the release reads.
     """
-    root, out = Path(root), Path(out)
+    root = Path(root)
+    out = Path(out)
     if not any((root / name).is_dir() for name in ("speech_tokenizer", "spiritlm_model")):
         raise FileNotFoundError(
             f"{root}: neither speech_tokenizer/ nor spiritlm_model/ in it; want the folder of the release's checkpoints"
         )
     for model in MODELS:
-        yield from _import(model, root, out / model.name)
+        yield from _import_model(model, root, out / model.name)
 
 
-def _import(model: Model, root: Path, out: Path) -> Iterator[Part]:
+def _import_model(model: OfficialModel, root: Path, out: Path) -> Iterator[ImportedPart]:
+    """Import the parts of a model; ``root`` is the folder of the release, ``out`` that of the imported model."""
     tokenizer = out / "tokenizer" / "tokenizer"
-    heard = _attempt(f"{model.name} tokenizer", tokenizer, lambda: model.load_tokenizer(root).save(tokenizer))
-    yield heard
-    if heard.folder is None:  # the others are known by the tokens that they were made for
-        yield from (
-            Part(f"{model.name} {name}", None, f"there is no {model.name} tokenizer to go with it")
-            for name in ("vocoder", "language model")
-        )
+    vocoder = out / "vocoder" / "vocoder"
+    language_model = out / "language_model" / "model"
+    tokenizer_part = _import_part(
+        f"{model.name} tokenizer", tokenizer, lambda: model.load_tokenizer(root).save(tokenizer)
+    )
+    yield tokenizer_part
+    if tokenizer_part.folder is None:  # the contract of the other parts is that of the tokenizer
+        for name in ("vocoder", "language model"):
+            yield ImportedPart(f"{model.name} {name}", None, f"there is no {model.name} tokenizer to go with it")
         return
-    contract, vocoder, language_model = (
-        read_contract(tokenizer),
-        out / "vocoder" / "vocoder",
-        out / "language_model" / "model",
+    contract = read_contract(tokenizer)
+    yield _import_part(
+        f"{model.name} vocoder",
+        vocoder,
+        lambda: _import_vocoder(root / "speech_tokenizer" / model.vocoder, vocoder, contract),
     )
-    yield _attempt(
-        f"{model.name} vocoder", vocoder, lambda: _vocoder(root / "speech_tokenizer" / model.vocoder, vocoder, contract)
-    )
-    yield _attempt(
+    source = root / "spiritlm_model" / model.language_model
+    vocabulary = out / "vocabulary" / "vocabulary"
+    yield _import_part(
         f"{model.name} language model",
         language_model,
-        lambda: _language_model(
-            root / "spiritlm_model" / model.language_model, language_model, out / "vocabulary" / "vocabulary", contract
-        ),
+        lambda: _import_language_model(source, language_model, vocabulary, contract),
     )
 
 
-def _attempt(name: str, folder: Path, make: Callable[[], None]) -> Part:
+def _import_part(name: str, folder: Path, write: Callable[[], None]) -> ImportedPart:
+    """Run the import of a part, and return its result; a missing file is a reason, any other error is raised."""
     try:
-        make()
+        write()
     except FileNotFoundError as error:
-        return Part(name, None, str(error))
-    return Part(name, folder)
+        return ImportedPart(name, None, str(error))
+    return ImportedPart(name, folder)
 
 
-def _vocoder(source: Path, out: Path, contract: dict[str, Any]) -> None:
+def _import_vocoder(source: Path, out: Path, contract: dict[str, Any]) -> None:
     vocoder = load_vocoder(source)
     vocoder.contract = contract
     vocoder.save(out)
 
 
-def _language_model(source: Path, out: Path, vocabulary: Path, contract: dict[str, Any]) -> None:
-    numbers = import_language_model(source, out, contract)
-    with atomic_folder(vocabulary) as folder:
-        numbers.save(folder)
-        write_contract(folder, {**contract, "vocabulary": numbers.contract})
+def _import_language_model(source: Path, out: Path, vocabulary_folder: Path, contract: dict[str, Any]) -> None:
+    vocabulary = import_language_model(source, out, contract)
+    with atomic_folder(vocabulary_folder) as temporary:
+        vocabulary.save(temporary)
+        write_contract(temporary, {**contract, "vocabulary": vocabulary.contract})

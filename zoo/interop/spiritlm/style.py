@@ -1,18 +1,19 @@
-"""The wav2vec 2.0 style classifier of the official Spirit LM release."""
+"""Style units of the official Spirit LM release: its wav2vec 2.0 style classifier."""
 
-import json
 from pathlib import Path
 
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from zoo.interop.spiritlm.checkpoint import read_checkpoint
+from zoo.files import read_json
+from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
 from zoo.speech.style_encoders import TransformerStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleUnits
 
 FRAMES_PER_UNIT = 50
 PREFIX = "wav2vec2."
-# The weight norm of the positional convolution, by its older name and its newer one.
+MASK_EMBEDDING = "masked_spec_embed"
+# Weight norm of the positional convolution, by its older name and its newer one.
 RENAMES = {
     "conv.weight_g": "conv.parametrizations.weight.original0",
     "conv.weight_v": "conv.parametrizations.weight.original1",
@@ -20,56 +21,60 @@ RENAMES = {
 
 
 def load_style(folder: Path) -> StyleUnits:
-    """Read ``config.json`` and ``pytorch_model.bin`` of ``style_encoder_w2v2/``.
+    """Load ``config.json`` and ``pytorch_model.bin`` of the folder ``style_encoder_w2v2/``.
 
     Raises:
-        FileNotFoundError: Where one of them is missing.
-        ValueError: Where a tensor is missing, unknown or of another size.
+        FileNotFoundError: One of the files is missing.
+        ValueError: A tensor is missing, unknown or of another size, or the features are a sum over layers.
     """
     folder = Path(folder)
     for name in ("config.json", "pytorch_model.bin"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {folder}: not the folder of a Spirit LM style encoder")
-    config = Wav2Vec2Config.from_dict(json.loads((folder / "config.json").read_text()))
+    config = Wav2Vec2Config.from_dict(read_json(folder / "config.json"))
     if config.use_weighted_layer_sum:
         raise ValueError(
-            f"{folder / 'config.json'}: use_weighted_layer_sum is true; the release takes the last layer alone"
+            f"{folder / 'config.json'}: use_weighted_layer_sum is true; the release uses the last layer only"
         )
+    labels = _labels(config)
     style = StyleUnits(
         TransformerStyleEncoder(Wav2Vec2Model(config), normalize=True),
-        StyleClassifier(config.hidden_size, config.num_labels, config.classifier_proj_size, _labels(config)),
+        StyleClassifier(config.hidden_size, len(labels), config.classifier_proj_size, labels),
         FRAMES_PER_UNIT,
     )
-    _fill(style, read_checkpoint(folder / "pytorch_model.bin", ()), folder / "pytorch_model.bin")
+    weights = folder / "pytorch_model.bin"
+    _load_tensors(style, read_checkpoint(weights, ()), weights)
     return style
 
 
 def _labels(config: Wav2Vec2Config) -> list[str]:
-    return [config.id2label[index] for index in range(config.num_labels)]
+    """Return the names of the styles in the order of their indices."""
+    by_index = {int(index): label for index, label in (config.id2label or {}).items()}
+    return [by_index[index] for index in range(len(by_index))]
 
 
-def _fill(style: StyleUnits, state: dict[str, Tensor], path: Path) -> None:
-    own = style.state_dict()
-    renamed = {_rename(name): value for name, value in state.items()}
-    # Masks are learned in pretraining only, and a model made without them has no such tensor.
-    renamed = {name: value for name, value in renamed.items() if not name.endswith("masked_spec_embed") or name in own}
-    missing = {name for name in own.keys() - renamed.keys() if not name.endswith("masked_spec_embed")}
-    for word, names in (("unknown", renamed.keys() - own.keys()), ("no", missing)):
-        if names:
-            raise ValueError(f"{path}: {word} tensor {', '.join(sorted(names)[:3])}{' ...' if len(names) > 3 else ''}")
-    for name, value in renamed.items():
-        if value.shape != own[name].shape:
-            raise ValueError(
-                f"{path}: {name} is of shape {tuple(value.shape)}, but config.json asks for {tuple(own[name].shape)}"
-            )
+def _load_tensors(style: StyleUnits, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load official tensors into a network; ``path`` is their file, for error messages."""
+    renamed = rename_tensors(tensors, _rename)
+    expected = style.state_dict()
+    # The embedding of masked frames is used in pretraining only: networks and checkpoints may or may not have it.
+    for name in list(renamed):
+        if name.endswith(MASK_EMBEDDING) and name not in expected:
+            del renamed[name]
+    for name in list(expected):
+        if name.endswith(MASK_EMBEDDING) and name not in renamed:
+            del expected[name]
+    match_tensors(path, renamed, expected, configuration="config.json")
     style.load_state_dict(renamed, strict=False)
 
 
 def _rename(name: str) -> str:
-    """Our name of an official tensor; a name without one comes back as it is, and is then refused."""
+    """Return our name of an official tensor; a name without one is returned as it is, and is rejected as unknown."""
     for old, new in RENAMES.items():
         if name.endswith(old):
             name = name.removesuffix(old) + new
     if name.startswith(PREFIX):
         return "encoder.network." + name.removeprefix(PREFIX)
-    return f"head.{name}" if name.startswith(("projector.", "classifier.")) else name
+    if name.startswith(("projector.", "classifier.")):
+        return f"head.{name}"
+    return name

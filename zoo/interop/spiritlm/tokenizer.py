@@ -1,4 +1,4 @@
-"""The official speech tokenizers, and their way of being called: speech to strings of units."""
+"""Speech tokenizers of the official release, and its functions that encode speech as strings of units."""
 
 from functools import singledispatch
 from io import BytesIO
@@ -12,35 +12,50 @@ from torch import Tensor
 
 from zoo import audio
 from zoo.audio import AudioError
-from zoo.interop.spiritlm.hubert import features, load_phonetic
+from zoo.interop.spiritlm.hubert import extract_features, load_phonetic
 from zoo.interop.spiritlm.pitch import encode as encode_pitch
 from zoo.interop.spiritlm.pitch import load_pitch
 from zoo.interop.spiritlm.strings import KEYS, units_to_string
 from zoo.interop.spiritlm.style import load_style
+from zoo.speech.phonetic_units import PhoneticUnits
+from zoo.speech.pitch_units import PitchUnits
+from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokenizers.speech_tokenizer import Base, Expressive, UnitTokenizer
 
 SAMPLE_RATE = 16000
-MAX_WAV_CHUNK, MIN_WAV_CHUNK = 1_600_000, 1_280
-PHONETIC, PITCH, STYLE = "hubert_25hz", "vqvae_f0_quantizer", "style_encoder_w2v2"  # below speech_tokenizer/
+MAX_WAV_CHUNK = 1_600_000
+MIN_WAV_CHUNK = 1_280
+# Folders below speech_tokenizer/.
+PHONETIC = "hubert_25hz"
+PITCH = "vqvae_f0_quantizer"
+STYLE = "style_encoder_w2v2"
 
 
 def load_base(root: Path) -> Base:
-    """The tokenizer of Spirit LM Base.
+    """Load the tokenizer of Spirit LM Base.
 
     Args:
-        root: The release's folder of checkpoints, which holds ``speech_tokenizer/``.
+        root: Folder of the release's checkpoints, which contains ``speech_tokenizer/``.
 
     Raises:
-        FileNotFoundError: Where a file is missing.
-        ValueError: Where a file is not what the release reads.
+        FileNotFoundError: A file is missing.
+        ValueError: A file is not what the release reads.
     """
     return Base(load_phonetic(Path(root) / "speech_tokenizer" / PHONETIC))
 
 
 def load_expressive(root: Path) -> Expressive:
-    """The tokenizer of Spirit LM Expressive; as ``load_base``."""
-    parts = Path(root) / "speech_tokenizer"
-    return Expressive(load_phonetic(parts / PHONETIC), load_pitch(parts / PITCH), load_style(parts / STYLE))
+    """Load the tokenizer of Spirit LM Expressive.
+
+    Args:
+        root: Folder of the release's checkpoints, which contains ``speech_tokenizer/``.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is not what the release reads.
+    """
+    folder = Path(root) / "speech_tokenizer"
+    return Expressive(load_phonetic(folder / PHONETIC), load_pitch(folder / PITCH), load_style(folder / STYLE))
 
 
 def encode_units(
@@ -50,48 +65,67 @@ def encode_units(
     max_wav_chunk: int = MAX_WAV_CHUNK,
     min_wav_chunk: int = MIN_WAV_CHUNK,
 ) -> dict[str, str]:
-    """Space-separated raw units under ``hubert``, ``pitch`` and ``style``; for a file its path under ``audio``, too.
+    """Return space-separated raw units under ``hubert``, ``pitch`` and ``style``; for a file, its path under ``audio``.
 
     Args:
-        tokenizer: Made by ``load_base`` or ``load_expressive``.
-        speech: Path of a file, its bytes, or a tensor (..., num_samples) at 16 kHz with one channel or two.
-        channel_id: Which of two channels is heard; their mean if None.
-        max_wav_chunk: Samples that are heard at once.
-        min_wav_chunk: Shorter pieces are passed over.
+        tokenizer: Tokenizer as ``load_base`` or ``load_expressive`` returns it.
+        speech: Path of a file, its bytes, or a tensor (..., N) at 16 kHz with one channel or two.
+        channel_id: Which of two channels is encoded. Defaults to their mean.
+        max_wav_chunk: Number of samples that are encoded at once.
+        min_wav_chunk: Number of samples below which a chunk is skipped.
 
     Raises:
-        ValueError: Where the release fails too, as it does where a piece has no voiced frame.
+        ValueError: The release fails too, as it does on a chunk without a voiced frame.
     """
     if isinstance(speech, np.ndarray):
         raise ValueError("an array: the release takes a file or a tensor here; make it one with torch.from_numpy")
     waveform = mono(convert_to_wav_tensor(speech), channel_id)
-    pieces = [piece for piece in waveform.split(max_wav_chunk) if len(piece) >= min_wav_chunk]
-    named = {"audio": str(Path(speech).absolute())} if isinstance(speech, (str, Path)) else {}
-    return named | {
-        KEYS[prefix]: " ".join(str(unit) for piece in pieces for unit in _units(tokenizer, prefix, piece))
-        for prefix in tokenizer.extractors
-    }
+    chunks = [chunk for chunk in waveform.split(max_wav_chunk) if len(chunk) >= min_wav_chunk]
+    units = {}
+    if isinstance(speech, (str, Path)):
+        units["audio"] = str(Path(speech).absolute())
+    for prefix, extractor in tokenizer.unit_extractors.items():
+        row: list[int] = []
+        for chunk in chunks:
+            row += _encode_chunk(extractor, chunk)
+        units[KEYS[prefix]] = " ".join(map(str, row))
+    return units
 
 
 def encode_string(tokenizer: UnitTokenizer, speech: Any, channel_id: int | None = None) -> str:
-    """Deduplicated tokens in order of time, such as ``"[Hu12][Hu7]"``; arguments and errors are those of ``encode_units``."""
+    """Return deduplicated tokens in temporal order, such as ``"[Hu12][Hu7]"``.
+
+    Args:
+        tokenizer: Tokenizer as ``load_base`` or ``load_expressive`` returns it.
+        speech: Path of a file, its bytes, or a tensor (..., N) at 16 kHz with one channel or two.
+        channel_id: Which of two channels is encoded. Defaults to their mean.
+
+    Raises:
+        ValueError: The release fails too, as it does on a chunk without a voiced frame.
+    """
     units = encode_units(tokenizer, speech, channel_id)
     return units_to_string(units, has_pitch="pitch" in units, has_style="style" in units)
 
 
 @torch.inference_mode()
-def _units(tokenizer: UnitTokenizer, prefix: str, piece: Tensor) -> list[int]:
-    extractor = tokenizer.extractors[prefix]
-    if prefix == "Hu":
-        return extractor.quantizer(features(extractor.encoder, piece.to(extractor.device))).tolist()
-    return (encode_pitch(extractor, piece) if prefix == "Pi" else extractor.encode(piece)).tolist()
+def _encode_chunk(extractor: UnitExtractor, chunk: Tensor) -> list[int]:
+    """Return the units of a chunk (N,), by the release's own functions where they differ from the extractor's."""
+    if isinstance(extractor, PhoneticUnits):
+        return extractor.quantizer(extract_features(extractor.encoder, chunk.to(extractor.device))).tolist()
+    if isinstance(extractor, PitchUnits):
+        return encode_pitch(extractor, chunk).tolist()
+    return extractor.encode(chunk).tolist()
 
 
 def mono(waveform: Tensor, channel_id: int | None = None) -> Tensor:
-    """One channel (num_samples,) of (num_samples,) or (2, num_samples).
+    """Return one channel (N,) of a waveform.
+
+    Args:
+        waveform: Waveform (N,), which is returned as it is, or (2, N).
+        channel_id: Index of the channel. Defaults to the mean of both.
 
     Raises:
-        ValueError: At any other shape.
+        ValueError: The waveform is of another shape.
     """
     if waveform.dim() == 1:
         return waveform
@@ -102,13 +136,13 @@ def mono(waveform: Tensor, channel_id: int | None = None) -> Tensor:
 
 @singledispatch
 def convert_to_wav_tensor(speech: Any) -> Tensor:
-    """A waveform at 16 kHz, (num_samples,) or (channels, num_samples).
+    """Return a waveform at 16 kHz, (N,) or (num_channels, N).
 
     Args:
-        speech: Path of a file, its bytes, or an array or tensor, from which dimensions of 1 are taken away.
+        speech: Path of a file, its bytes, or an array or tensor, of which dimensions of size 1 are removed.
 
     Raises:
-        ValueError: At anything else, or a file that cannot be read.
+        ValueError: ``speech`` is of another type, or is a file that cannot be read.
     """
     raise ValueError(f"speech as {type(speech).__name__}: want a path, the bytes of a file, an array or a tensor")
 
@@ -135,6 +169,7 @@ def _(speech: bytes) -> Tensor:
 
 
 def _read(source: Any, name: str) -> Tensor:
+    """Read and resample an audio file; ``name`` is for the error message."""
     try:
         samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
     except (OSError, RuntimeError, TypeError) as error:

@@ -1,6 +1,6 @@
-"""Vocoders of the official Spirit LM release: their folders, and their way of being called."""
+"""Vocoders of the official Spirit LM release: loaded from their folders, and called as in the release."""
 
-import json
+import math
 import random
 import re
 from collections.abc import Mapping
@@ -10,15 +10,21 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from zoo.interop.spiritlm.checkpoint import read_checkpoint
+from zoo.files import read_json
+from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
 from zoo.interop.spiritlm.strings import MISSING_STYLES, string_to_units
 from zoo.tokens.units import Stream, runs
 from zoo.vocoder.duration import DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
 from zoo.vocoder.vocoder import Vocoder
 
+CONFIG = "config.json"
+WEIGHTS = "generator.pt"
 SAMPLE_RATE = 16000
-DEFAULT_SPEAKER, DEFAULT_STYLE = 2, 8
+DEFAULT_SPEAKER = 2
+DEFAULT_STYLE = 8
+NUM_DILATIONS = 3  # of a residual block in the release, whatever its configuration lists
+# Official prefixes, as regular expressions, and ours, as templates of their numbers less one.
 RENAMES = [
     (r"dict\.", "generator.embed.units.Hu."),
     (r"f0_dict\.", "generator.embed.units.Pi."),
@@ -35,116 +41,127 @@ RENAMES = [
 
 
 def load_vocoder(folder: Path) -> Vocoder:
-    """Read ``config.json``, ``generator.pt``, ``speakers.txt`` and ``styles.txt``.
+    """Load ``config.json`` and ``generator.pt``, and the names in ``speakers.txt`` and ``styles.txt`` if there are any.
 
     Raises:
-        FileNotFoundError: Where one of the first two is missing.
-        ValueError: Where a tensor or a field is missing, unknown or of another size.
+        FileNotFoundError: One of the first two is missing.
+        ValueError: A tensor or a field is missing, unknown or of another size.
     """
     folder = Path(folder)
-    for name in ("config.json", "generator.pt"):
+    for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {folder}: not the folder of a Spirit LM vocoder")
-    config = json.loads((folder / "config.json").read_text())
-    vocoder = _build(config, folder)
-    _fill(
-        vocoder,
-        read_checkpoint(folder / "generator.pt", ("generator",))["generator"],
-        len(config["resblock_kernel_sizes"]),
-        folder / "generator.pt",
-    )
+    config = read_json(folder / CONFIG)
+    vocoder = _build_vocoder(config, folder)
+    blocks_per_stage = len(config["resblock_kernel_sizes"])
+    tensors = read_checkpoint(folder / WEIGHTS, ("generator",))["generator"]
+    renamed = rename_tensors(tensors, lambda name: _rename(name, blocks_per_stage))
+    match_tensors(folder / WEIGHTS, renamed, vocoder.state_dict(), configuration=CONFIG)
+    vocoder.load_state_dict(renamed)
     vocoder.generator.remove_weight_norm()
     return vocoder
 
 
-def _build(config: dict[str, Any], folder: Path) -> Vocoder:
-    """The vocoder that a config describes, with random weights."""
+def _build_vocoder(config: Mapping[str, Any], folder: Path) -> Vocoder:
+    """Return the vocoder that a configuration describes, with random weights.
+
+    Args:
+        config: Content of ``config.json``.
+        folder: Its folder, which may contain ``speakers.txt`` and ``styles.txt``.
+    """
     try:
-        rates = config["upsample_rates"]
-        unit_rate = SAMPLE_RATE / int(np.prod(rates))
-        streams = [Stream("Hu", config["num_embeddings"], unit_rate)]
-        for prefix, name in (("Pi", "f0"), ("St", "style")):
-            if config.get(f"num_{name}_tokens"):
-                streams.append(
-                    Stream(
-                        prefix,
-                        config[f"num_{name}_tokens"],
-                        unit_rate / round(config[f"{name}_hop_size"] / config["code_hop_size"]),
-                    )
-                )
-        generator = HiFiGANGenerator(
-            {stream.prefix: stream.size for stream in streams},
-            unit_rate,
-            num_speakers=config.get("num_speakers", 200) if config.get("multispkr") else 0,
-            num_styles=config.get("num_styles", 100) if config.get("multistyle") else 0,
-            embedding_dim=config["embedding_dim"],
-            backbone=HiFiGANSizes(
-                channels=config["upsample_initial_channel"],
-                upsample_rates=rates,
-                upsample_kernel_sizes=config["upsample_kernel_sizes"],
-                resblock_kernel_sizes=config["resblock_kernel_sizes"],
-                resblock_dilations=[sizes[:3] for sizes in config["resblock_dilation_sizes"]],
-            ),
-            sample_rate=SAMPLE_RATE,
-        )
-        durations = config.get("dur_predictor_params")
-        predictor = durations and DurationPredictor(
-            durations["encoder_embed_dim"],
-            durations["var_pred_hidden_dim"],
-            durations["var_pred_kernel_size"],
-            durations.get("var_pred_dropout", 0.5),
-        )
+        streams = _streams(config)
+        generator = _build_generator(config, streams)
+        durations = _build_duration_predictor(config)
     except KeyError as error:
-        raise ValueError(f"{folder / 'config.json'}: no field {error}") from error
+        raise ValueError(f"{folder / CONFIG}: no field {error}") from error
     width = config.get("model_in_dim", 80)
     if width != generator.embed.width:
         raise ValueError(
-            f"{folder / 'config.json'}: model_in_dim is {width}, but the embeddings together are {generator.embed.width} wide"
+            f"{folder / CONFIG}: model_in_dim is {width}, but the embeddings together are {generator.embed.width} wide"
         )
+    missing = None
+    if streams[-1].prefix == "St":
+        missing = {"St": [unit for unit in MISSING_STYLES if unit < streams[-1].size]}
     return Vocoder(
         generator,
         streams,
-        predictor or None,
-        _lines(folder / "speakers.txt"),
-        _lines(folder / "styles.txt"),
+        durations,
+        _read_lines(folder / "speakers.txt"),
+        _read_lines(folder / "styles.txt"),
         min(DEFAULT_SPEAKER, max(0, generator.num_speakers - 1)),
         min(DEFAULT_STYLE, max(0, generator.num_styles - 1)),
-        missing={"St": [unit for unit in MISSING_STYLES if unit < streams[-1].size]}
-        if streams[-1].prefix == "St"
-        else None,
+        missing=missing,
     )
 
 
-def _lines(path: Path) -> list[str]:
+def _unit_rate(config: Mapping[str, Any]) -> float:
+    return SAMPLE_RATE / math.prod(config["upsample_rates"])
+
+
+def _streams(config: Mapping[str, Any]) -> list[Stream]:
+    unit_rate = _unit_rate(config)
+    streams = [Stream("Hu", config["num_embeddings"], unit_rate)]
+    for prefix, name in (("Pi", "f0"), ("St", "style")):
+        size = config.get(f"num_{name}_tokens")
+        if size:
+            units_per_hop = round(config[f"{name}_hop_size"] / config["code_hop_size"])
+            streams.append(Stream(prefix, size, unit_rate / units_per_hop))
+    return streams
+
+
+def _build_generator(config: Mapping[str, Any], streams: list[Stream]) -> HiFiGANGenerator:
+    return HiFiGANGenerator(
+        {stream.prefix: stream.size for stream in streams},
+        _unit_rate(config),
+        num_speakers=config.get("num_speakers", 200) if config.get("multispkr") else 0,
+        num_styles=config.get("num_styles", 100) if config.get("multistyle") else 0,
+        embedding_dim=config["embedding_dim"],
+        backbone=HiFiGANSizes(
+            channels=config["upsample_initial_channel"],
+            upsample_rates=config["upsample_rates"],
+            upsample_kernel_sizes=config["upsample_kernel_sizes"],
+            resblock_kernel_sizes=config["resblock_kernel_sizes"],
+            resblock_dilations=tuple(tuple(sizes[:NUM_DILATIONS]) for sizes in config["resblock_dilation_sizes"]),
+        ),
+        sample_rate=SAMPLE_RATE,
+    )
+
+
+def _build_duration_predictor(config: Mapping[str, Any]) -> DurationPredictor | None:
+    sizes = config.get("dur_predictor_params")
+    if not sizes:
+        return None
+    return DurationPredictor(
+        sizes["encoder_embed_dim"],
+        sizes["var_pred_hidden_dim"],
+        sizes["var_pred_kernel_size"],
+        sizes.get("var_pred_dropout", 0.5),
+    )
+
+
+def _read_lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
-def _fill(vocoder: Vocoder, state: Mapping[str, Tensor], blocks: int, path: Path) -> None:
-    renamed = {_rename(name, blocks): value for name, value in state.items()}
-    own = vocoder.state_dict()
-    for word, names in (("unknown", renamed.keys() - own.keys()), ("no", own.keys() - renamed.keys())):
-        if names:
-            raise ValueError(f"{path}: {word} tensor {', '.join(sorted(names)[:3])}{' ...' if len(names) > 3 else ''}")
-    for name, value in renamed.items():
-        if value.shape != own[name].shape:
-            raise ValueError(
-                f"{path}: {name} is of shape {tuple(value.shape)}, but config.json asks for {tuple(own[name].shape)}"
-            )
-    vocoder.load_state_dict(renamed)
+def _rename(name: str, blocks_per_stage: int) -> str:
+    """Return our name of an official tensor; a name without one is returned as it is, and is rejected as unknown.
 
-
-def _rename(name: str, blocks: int) -> str:
-    """Our name of an official tensor; a name without one comes back as it is, and is then refused."""
+    Args:
+        name: Official name. Residual blocks are numbered through all stages there, and within each stage here.
+        blocks_per_stage: Number of residual blocks after each upsampling.
+    """
     name = re.sub(r"\.weight_g$", ".parametrizations.weight.original0", name)
     name = re.sub(r"\.weight_v$", ".parametrizations.weight.original1", name)
     block = re.match(r"resblocks\.(\d+)\.convs([12])\.(.*)", name)
     if block:
-        stage, index = divmod(int(block[1]), blocks)
-        return f"generator.blocks.{stage}.{index}.{('dilated', 'plain')[int(block[2]) - 1]}.{block[3]}"
-    for pattern, ours in RENAMES:
+        stage, index = divmod(int(block[1]), blocks_per_stage)
+        convolutions = "dilated" if block[2] == "1" else "plain"
+        return f"generator.blocks.{stage}.{index}.{convolutions}.{block[3]}"
+    for pattern, template in RENAMES:
         match = re.match(pattern, name)
         if match:
-            return ours.format(*(int(number) - 1 for number in match.groups())) + name[match.end() :]
+            return template.format(*(int(number) - 1 for number in match.groups())) + name[match.end() :]
     return name
 
 
@@ -158,33 +175,33 @@ def vocode(
     dur_pred: bool = True,
     not_dedup_code: bool = False,
 ) -> Tensor:
-    """Speak space-separated units as the release does: the waveform (N,).
+    """Synthesize space-separated units as the release does, to a waveform (N,).
 
     Args:
-        vocoder: Made by ``load_vocoder``.
+        vocoder: Vocoder as ``load_vocoder`` returns it.
         code: Phonetic units; negative ones are dropped.
-        f0_code: Pitch units, where the vocoder takes them.
-        style_code: Style units, where the vocoder takes them.
-        speaker_id: 2 if None.
-        style_id: 8 if None.
-        dur_pred: Whether durations are predicted; otherwise pitch and style come at their own rates.
-        not_dedup_code: Whether repeated phonetic units stay as they are when durations are predicted.
+        f0_code: Pitch units, if the vocoder takes them.
+        style_code: Style units, if the vocoder takes them.
+        speaker_id: Index of the speaker. Defaults to 2.
+        style_id: Index of the style of the whole utterance. Defaults to 8.
+        dur_pred: Whether durations are predicted; otherwise pitch and style units come at their own rates.
+        not_dedup_code: Whether repeated phonetic units are kept if durations are predicted.
 
     Raises:
-        ValueError: Where the release fails too, and for anything that is not a number.
+        ValueError: The release fails too, or a unit is not a number.
     """
-    units = {"Hu": _numbers(code, "code")}
-    units["Hu"] = units["Hu"][units["Hu"] >= 0]
+    phonetic = _parse_units(code, "code")
+    phonetic = phonetic[phonetic >= 0]
     if dur_pred and not not_dedup_code:
-        units["Hu"] = units["Hu"][runs(units["Hu"])[0]]
-    for prefix, given in (("Pi", f0_code), ("St", style_code)):
+        phonetic = phonetic[runs(phonetic)[0]]
+    units = {"Hu": phonetic}
+    for prefix, stream_code in (("Pi", f0_code), ("St", style_code)):
         if prefix in vocoder.generator.streams:
-            if given is None:
+            if stream_code is None:
                 raise ValueError(f"this vocoder takes {prefix} units, and none are given")
-            units[prefix] = _numbers(given, prefix)
-    speaker = (
-        speaker_id if vocoder.generator.num_speakers else None
-    )  # as there, what a vocoder does not have is not looked at
+            units[prefix] = _parse_units(stream_code, prefix)
+    # As in the release, a vocoder without speakers or styles ignores their index, even one out of range.
+    speaker = speaker_id if vocoder.generator.num_speakers else None
     style = style_id if vocoder.generator.num_styles else None
     return vocoder(units, speaker, style, predict_durations=dur_pred)
 
@@ -196,17 +213,19 @@ def decode(
     dur_pred: bool = True,
     rng: random.Random | None = None,
 ) -> Tensor:
-    """Speak a string of tokens, or units by stream; durations are not predicted where the streams differ in length.
+    """Synthesize a string of tokens, or units by stream, to a waveform (N,).
+
+    Durations are not predicted if there are more or fewer pitch units than phonetic ones.
 
     Args:
-        vocoder: Made by ``load_vocoder``.
-        code: ``"[Hu1][Pi2]"`` or space-separated units under ``hubert``, ``pitch`` and ``style``.
-        speaker_id: 2 if None.
+        vocoder: Vocoder as ``load_vocoder`` returns it.
+        code: ``"[Hu1][Pi2]"``, or space-separated units under ``hubert``, ``pitch`` and ``style``.
+        speaker_id: Index of the speaker. Defaults to 2.
         dur_pred: Whether durations are predicted.
         rng: Draws a missing style.
 
     Raises:
-        ValueError: Where the release fails too.
+        ValueError: The release fails too.
     """
     units = string_to_units(code, rng=rng) if isinstance(code, str) else code
     if "hubert" not in units:
@@ -219,13 +238,13 @@ def decode(
         units.get("pitch"),
         units.get("style"),
         speaker_id,
-        None,
-        dur_pred,
+        dur_pred=dur_pred,
         not_dedup_code=True,
     )
 
 
-def _numbers(text: str, name: str) -> np.ndarray:
+def _parse_units(text: str, name: str) -> np.ndarray:
+    """Return space-separated units (T,); ``name`` is for the error message."""
     try:
         return np.array([int(number) for number in text.split()], dtype=np.int64)
     except ValueError as error:
