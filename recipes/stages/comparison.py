@@ -12,15 +12,15 @@ from zoo.comparison.language_model_measures import language_model_measures, marg
 from zoo.comparison.language_models import EvaluationSuites, LanguageModelVariant, score_language_models
 from zoo.comparison.measures import Measure
 from zoo.comparison.report import LAYERS
-from zoo.comparison.resynthesis import (
+from zoo.comparison.resynthesis_examples import write_examples
+from zoo.comparison.resynthesis_measures import (
     VariantResynthesis,
     join_examples,
-    mean_of_originals,
+    mean_score,
     require_same_utterances,
     resynthesis_measures,
     resynthesize_variant,
 )
-from zoo.comparison.resynthesis_examples import write_examples
 from zoo.comparison.tokenizer_measures import tokenizer_measures
 from zoo.comparison.tokenizers import TokenizerScores, measure_tokenizer
 from zoo.evaluation.judges.classifiers import StyleJudge
@@ -50,18 +50,18 @@ def measure_tokenizers(
     seed: int = 0,
     num_processes: int = 1,
 ) -> dict[str, str]:
-    """Measure the rates of the units of each tokenizer, and the information that they carry.
+    """Measure the rates, robustness and phonetic, speaker and style information of the units of each tokenizer.
 
     Args:
-        out: Gets ``measures.json`` and ``units.json``.
-        corpus: Folder filled by a corpus stage. Measures that need phone times, styles or several speakers are left out
-            if it has none.
+        out: Folder that ``measures.json`` and ``units.json`` are written to.
+        corpus: Folder written by a corpus stage. Measures that need phone times, styles or several speakers are left
+            out if the corpus lacks them.
         tokenizers: Folders by name, the baseline first; for each name one folder per seed, in the same order of seeds.
-        augmentations: Augmentations by name, under which the units should not change.
-        splits: Splits of the corpus that are measured on.
+        augmentations: Augmentations by name that the robustness of the units is measured under.
+        splits: Splits of the corpus whose utterances are encoded.
         limit: Largest number of utterances; all if None.
-        seed: Seed of draws and bootstraps.
-        num_processes: Number of processes that encode at once.
+        seed: Seed of the augmentations and the bootstraps.
+        num_processes: Number of processes that encode in parallel.
     """
     scores: dict[str, list[TokenizerScores]] = {}
     for name, folders in tokenizers.items():
@@ -99,17 +99,18 @@ def measure_resynthesis(
     """Resynthesize utterances held out from vocoder training, and compare them with the recordings.
 
     Args:
-        out: Gets ``measures.json``, and examples to look at and to listen to.
+        out: Folder that ``measures.json``, and the audio, F0 contours and tokens of examples, are written to.
         tokenizers: Folders by name, the baseline first.
         vocoders: Folders of the vocoders by name.
-        data: Data that each vocoder was trained on, by name; all held out the same utterances.
+        data: Training data of each vocoder, by name; all must hold out the same utterances.
         f0: F0 extractor for the F0 errors.
         judge: Folder of a style extractor with a classifier. None leaves the style accuracy out.
         asr: Name or folder of a transformers recognizer. None leaves the word error rate out.
         num_examples: Number of utterances that are written as examples.
-        unseen_split: Split of the tokens whose speakers nothing was trained on, resynthesized in the vocoder's default
-            voice instead of the held-out utterances. For a voice of another register, give ``zoo.speech.f0.CenteredF0``
-            as ``f0``. None takes the held-out utterances.
+        unseen_split: Split of the tokens whose speakers were excluded from all training. Its utterances are
+            resynthesized, in the vocoder's default voice, instead of the held-out ones. Use
+            ``zoo.speech.f0.CenteredF0`` as ``f0``, since the default voice has another mean F0. None resynthesizes
+            the held-out utterances.
         seed: Seed of the bootstraps.
 
     Raises:
@@ -135,13 +136,13 @@ def measure_resynthesis(
         "speakers": "unseen, resynthesized in the default voice" if unseen_split else "of the vocoders' training data",
     }
     if STYLE_ACCURACY_OF_ORIGINAL in baseline:  # absent if no utterance has a style
-        accuracy = mean_of_originals(baseline, STYLE_ACCURACY_OF_ORIGINAL)
+        accuracy = mean_score(baseline, STYLE_ACCURACY_OF_ORIGINAL)
         notes["style_accuracy_of_the_originals"] = round(accuracy, 4)
     return write_measures(out, resynthesis_measures(scores, seed, unseen_split is not None), notes)
 
 
 def _held_out(data: VocoderDataModule) -> list[TokenRow]:
-    """Return the utterances that the data keeps from training."""
+    """Return the utterances that the data holds out from training."""
     data.setup("fit")
     return [data.rows.table[int(row)] for row in data.validation]
 
@@ -159,7 +160,7 @@ def measure_language_models(
     """Evaluate language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
 
     Args:
-        out: Gets ``measures.json``, the margins by layer among its notes.
+        out: Folder that ``measures.json`` is written to, with the margins by layer among its notes.
         variants: Tokenizers and their language models by name, the baseline first.
         suites: Suites to evaluate on; None scores held-out speech against transcripts alone.
         judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves
@@ -167,7 +168,7 @@ def measure_language_models(
         split: Split of the tokens that is evaluated on.
         limit: Largest number of items of a suite; all if None.
         seed: Seed of the bootstraps.
-        num_processes: Number of models that are evaluated at once.
+        num_processes: Number of models that are evaluated in parallel.
     """
     comparison = score_language_models(variants, suites or EvaluationSuites(), judge, split, limit, num_processes)
     counts = {name: len(scores) for name, scores in comparison.by_name().items()}

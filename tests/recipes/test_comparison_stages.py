@@ -160,7 +160,7 @@ def test_every_variant_resynthesizes_the_same_utterances(tmp_path):
         and example["sounds"]["one"]["tokens"][0][0] == "Hu"
     )
     other = {**data, "two": VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2, seed=5)}
-    with pytest.raises(ValueError, match="kept different utterances"):
+    with pytest.raises(ValueError, match="held out different utterances"):
         measure_resynthesis(out, tokenizers, vocoders, other, Autocorrelation())
 
 

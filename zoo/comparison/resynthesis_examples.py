@@ -27,7 +27,8 @@ class Sound:
         waveform: Samples (N,).
         sample_rate: Sample rate in Hz.
         f0: F0 in Hz, ``CONTOUR_RATE`` times per second; 0 where unvoiced.
-        tokens: Prefix, unit and start in seconds of each token that it was synthesized from; None for a recording.
+        tokens: Prefix, unit and start in seconds of each token that the waveform was synthesized from; None for a
+            recording.
     """
 
     waveform: Tensor = field(repr=False)
@@ -36,9 +37,12 @@ class Sound:
     tokens: list[list[Any]] | None = field(repr=False, default=None)
 
     @classmethod
-    def of(cls, waveform: Tensor, sample_rate: int, f0: F0Extractor, tokens: Tokens | None = None) -> "Sound":
-        """Make a sound of a waveform (N,), its F0 contour extracted."""
-        return cls(waveform, sample_rate, contour(f0(waveform)), None if tokens is None else timed(tokens))
+    def from_waveform(
+        cls, waveform: Tensor, sample_rate: int, f0: F0Extractor, tokens: Tokens | None = None
+    ) -> "Sound":
+        """Return the sound of a waveform (N,), with its F0 contour extracted by ``f0``."""
+        times = None if tokens is None else token_times(tokens)
+        return cls(waveform, sample_rate, contour(f0(waveform)), times)
 
     def report(self, audio: str) -> dict[str, Any]:
         """Return everything but the waveform as JSON, with the name of the audio file."""
@@ -66,8 +70,8 @@ class Example:
     seconds: float
     sounds: dict[str, Sound]
 
-    def joined(self, other: "Example") -> "Example":
-        """Return the example with the sounds of another variant for the same utterance."""
+    def with_sounds_of(self, other: "Example") -> "Example":
+        """Return the example with the sounds of another variant's example of the same utterance added."""
         return replace(self, sounds=self.sounds | other.sounds)
 
 
@@ -77,14 +81,14 @@ def contour(track: F0Track) -> list[float]:
     return [round(value, 1) for value in hertz[:: round(FRAME_RATE / CONTOUR_RATE)].tolist()]
 
 
-def timed(tokens: Tokens) -> list[list[Any]]:
+def token_times(tokens: Tokens) -> list[list[Any]]:
     """Return prefix, unit and start in seconds of each token.
 
     Raises:
-        ValueError: If the tokens have no times.
+        ValueError: If the tokens have no start times.
     """
     if tokens.time is None:
-        raise ValueError("these tokens have no times, as after parsing: they cannot be placed in a timeline")
+        raise ValueError("the tokens have no start times, as after parsing: pass tokens merged from units")
     rows = []
     for stream, unit, time in zip(tokens.stream, tokens.unit, tokens.time, strict=True):
         rows.append([tokens.streams[stream].prefix, int(unit), round(float(time), 3)])

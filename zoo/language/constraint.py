@@ -1,5 +1,7 @@
 """Which tokens generation may produce, by the modality of the continuation."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
@@ -15,12 +17,13 @@ class ModalityConstraint(LogitsProcessor):
     Args:
         vocabulary: Vocabulary of the network.
         to: ``text`` allows text tokens, ``speech`` units, ``any`` both and the markers between them.
+        also_allowed: Ids of tokens that are allowed in any case, such as those of a stop text; none by default.
 
     Raises:
         ValueError: ``to`` is none of these.
     """
 
-    def __init__(self, vocabulary: Vocabulary, to: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, to: str, also_allowed: Sequence[int] = ()) -> None:
         if to not in MODALITIES:
             raise ValueError(f"to={to!r}: want one of {', '.join(MODALITIES)}")
         ids = torch.arange(vocabulary.num_rows)
@@ -32,6 +35,7 @@ class ModalityConstraint(LogitsProcessor):
             allowed = ids < len(vocabulary)  # rows beyond the vocabulary are padding of the embedding matrix
         allowed[vocabulary.bos] = False
         allowed[vocabulary.eos] = True
+        allowed[list(also_allowed)] = True
         self.forbidden = ~allowed
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:

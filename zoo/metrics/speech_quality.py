@@ -1,4 +1,4 @@
-"""PESQ and STOI, if their packages are installed."""
+"""Speech quality against a reference: PESQ and STOI, each available if its package is installed."""
 
 from abc import abstractmethod
 from importlib.util import find_spec
@@ -7,16 +7,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
-from torchmetrics.functional import audio  # contains the two functions only if their packages are installed
+from torchmetrics.functional import audio  # defines the PESQ and STOI functions only if their packages are installed
 
 SAMPLE_RATES = (8000, 16000)
-NOT_SCORABLE = ("NoUtterancesError", "BufferTooShortError")  # of the package pesq, which need not be installed
+# Exceptions of the package pesq, by name because the package is optional: no speech found, waveform too short.
+NOT_SCORABLE = ("NoUtterancesError", "BufferTooShortError")
 
 
 class SpeechQuality(Metric):
-    """Mean over utterances of a measure of a waveform against its reference.
+    """Mean score of generated waveforms against reference waveforms, over utterances.
 
-    Utterances that cannot be scored, such as one without speech, are left out and counted in ``left_out``.
+    Utterances that cannot be scored are skipped: they do not enter the mean, and ``left_out`` counts them. These are
+    utterances whose generated or reference waveform is silent (all zeros), and those for which ``score`` returns None.
 
     Args:
         sample_rate: Sample rate of the waveforms, in Hz.
@@ -46,10 +48,10 @@ class SpeechQuality(Metric):
 
     @abstractmethod
     def score(self, generated: Tensor, reference: Tensor) -> float | None:
-        """Return the score of one utterance, (N,) against (N,); None if it cannot be scored."""
+        """Return the score of a generated waveform (N,) against its reference (N,); None if it cannot be computed."""
 
     def update(self, generated: Tensor, reference: Tensor) -> None:
-        """Add waveforms (B, N) of one length."""
+        """Score a batch of generated waveforms (B, N) against reference waveforms (B, N) of the same length."""
         for waveform, target in zip(generated.detach().float().cpu(), reference.detach().float().cpu(), strict=True):
             score = self.score(waveform, target) if waveform.any() and target.any() else None
             self.left_out += score is None
@@ -62,15 +64,16 @@ class SpeechQuality(Metric):
 
 
 class PESQ(SpeechQuality):
-    """Perceptual evaluation of speech quality (ITU-T P.862), about 1 (bad) to 4.6.
+    """Perceptual evaluation of speech quality (ITU-T P.862): from about 1 (bad) to about 4.6 (as the reference).
 
-    Wideband at 16 kHz, narrowband at 8 kHz.
+    The wideband mode is used at 16 kHz, the narrowband mode at 8 kHz. Besides silent utterances, those in which
+    ``pesq`` finds no speech and those that are too short for it are skipped and counted in ``left_out``.
 
     Args:
         sample_rate: Sample rate of the waveforms in Hz, 16000 or 8000.
 
     Raises:
-        ValueError: If the rate is another one, or the package ``pesq`` is not installed.
+        ValueError: If the sample rate is neither 8000 nor 16000 Hz, or the package ``pesq`` is not installed.
     """
 
     package = "pesq"
@@ -81,7 +84,7 @@ class PESQ(SpeechQuality):
             raise ValueError(f"PESQ is defined at 8000 and 16000 Hz, not at {sample_rate}")
 
     def score(self, generated: Tensor, reference: Tensor) -> float | None:
-        """Return the PESQ of one utterance; None if ``pesq`` finds no speech in it."""
+        """Return the PESQ of one utterance; None if ``pesq`` finds no speech in it or it is too short."""
         band = "wb" if self.sample_rate == 16000 else "nb"
         try:
             value = audio.perceptual_evaluation_speech_quality(generated, reference, self.sample_rate, band)
@@ -93,7 +96,7 @@ class PESQ(SpeechQuality):
 
 
 class STOI(SpeechQuality):
-    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1.
+    """Short-time objective intelligibility (Taal et al. 2011): from 0 to 1, higher is better.
 
     Args:
         sample_rate: Sample rate of the waveforms, in Hz.
@@ -116,7 +119,7 @@ def installed_measures() -> dict[str, type[SpeechQuality]]:
 
 
 class InstalledQuality(Metric):
-    """Those of PESQ and STOI whose package is installed.
+    """PESQ and STOI together; a measure whose package is missing is left out.
 
     Args:
         sample_rate: Sample rate of the waveforms, in Hz.
@@ -130,16 +133,16 @@ class InstalledQuality(Metric):
         self.measures = nn.ModuleDict({name: measure(sample_rate) for name, measure in installed_measures().items()})
 
     def update(self, generated: Tensor, reference: Tensor) -> None:
-        """Add waveforms (B, N) of one length."""
+        """Score a batch of generated waveforms (B, N) against reference waveforms (B, N) of the same length."""
         for metric in self._metrics().values():
             metric.update(generated, reference)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``pesq`` and ``stoi``, as far as they are installed."""
+        """Return the values of the installed measures, under ``pesq`` and ``stoi``."""
         return {name: metric.compute() for name, metric in self._metrics().items()}
 
     def reset(self) -> None:
-        """Forget all waveforms."""
+        """Reset all measures."""
         super().reset()
         for metric in self._metrics().values():
             metric.reset()
@@ -149,6 +152,6 @@ class InstalledQuality(Metric):
 
 
 def named_values(name: str, metric: Metric) -> dict[str, Tensor]:
-    """Return the value of a metric under a name; a metric of several values names them itself."""
+    """Return the values of a metric by name: a single value under ``name``, several under the metric's own names."""
     value = metric.compute()
     return value if isinstance(value, dict) else {name: value}

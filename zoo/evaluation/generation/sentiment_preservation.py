@@ -120,7 +120,8 @@ def measure_sentiment_preservation(
         seed: Seed of the first run; each later run increments it.
 
     Raises:
-        ValueError: If no item supports the direction, a sentiment has too few examples, or a prompt leaves no room.
+        ValueError: If no item supports the direction, a sentiment has too few examples, or a prompt fills the
+            context of the model.
     """
     examples = [item for item in shots if item.can_be_example(direction)]
     items = [item for item in tested if item.supports(direction)]

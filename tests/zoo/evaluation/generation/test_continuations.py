@@ -58,7 +58,9 @@ def test_a_stop_of_several_tokens_is_cut_off():
 
 
 def test_a_prompt_without_room_is_an_error(network):
-    with pytest.raises(ValueError, match="has 128 tokens; this model reads at most 127: use fewer shots"):
+    with pytest.raises(
+        ValueError, match="has 128 tokens, but the model has room for at most 127 before a continuation"
+    ):
         generate_continuations(network, VOCABULARY, [np.zeros(128, np.int64)], "text", Sampling(5))
 
 
