@@ -18,6 +18,8 @@ def atomic_file(path: Path) -> Generator[Path, None, None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
+    # A left-over may be a link, and writing through it would change a file elsewhere.
+    temporary.unlink(missing_ok=True)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -34,6 +36,8 @@ def atomic_folder(path: Path) -> Generator[Path, None, None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
+    if temporary.is_symlink():
+        temporary.unlink()
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:

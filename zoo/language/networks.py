@@ -112,9 +112,11 @@ def from_checkpoint(
         )
     config = _config(source, rope_theta)
     if torch.get_default_device().type == "meta":
-        network = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+        network = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)
     else:
-        network = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=getattr(torch, dtype))
+        network = AutoModelForCausalLM.from_pretrained(
+            source, config=config, dtype=getattr(torch, dtype), trust_remote_code=False
+        )
     return extend_embeddings(network, vocabulary, initializer, seed)
 
 
@@ -128,7 +130,7 @@ def random_like(source: str, vocabulary: Vocabulary, rope_theta: float | None = 
     """
     config = _config(source, rope_theta)
     config.vocab_size = vocabulary.num_rows
-    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     return set_special_tokens(network, vocabulary)
 
 
@@ -164,7 +166,11 @@ def quantized(
         load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
     )
     network = AutoModelForCausalLM.from_pretrained(
-        source, config=_config(source, rope_theta), dtype=torch.bfloat16, quantization_config=weights
+        source,
+        config=_config(source, rope_theta),
+        dtype=torch.bfloat16,
+        quantization_config=weights,
+        trust_remote_code=False,
     )
     return extend_embeddings(network, vocabulary, initializer, seed)
 
@@ -190,7 +196,7 @@ def from_run(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
             raise ValueError(
                 f"{folder} was trained over another vocabulary: its {field} is {own.get(field)!r}, not {value!r}"
             )
-    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
     return set_special_tokens(network, vocabulary)
 
 
@@ -232,7 +238,7 @@ def layers(network: nn.Module) -> list[nn.Module]:
 
 
 def _config(source: str, rope_theta: float | None) -> PretrainedConfig:
-    config = AutoConfig.from_pretrained(source)
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if rope_theta is not None:
         rope = getattr(config.get_text_config(), "rope_parameters", None)
         if not rope:

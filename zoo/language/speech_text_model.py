@@ -209,4 +209,5 @@ def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):
         return load_adapted(folder), vocabulary  # pyrefly: ignore[bad-return]  # used like its base from here on
-    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval(), vocabulary
+    network = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa", trust_remote_code=False)
+    return network.eval(), vocabulary

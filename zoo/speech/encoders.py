@@ -162,13 +162,16 @@ class HubertEncoder(SpeechEncoder):
             config = source.config
             name = str(config.name_or_path)
         else:
-            config = AutoConfig.from_pretrained(source)
+            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             name = source
         if layer is not None and not 1 <= layer <= config.num_hidden_layers:
             raise ValueError(f"layer is {layer}, but {name} has layers 1 to {config.num_hidden_layers}")
         config.num_hidden_layers = layer or config.num_hidden_layers
         config.apply_spec_augment = False
-        network = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source, config=config)
+        if isinstance(source, PreTrainedModel):
+            network = source
+        else:
+            network = AutoModel.from_pretrained(source, config=config, trust_remote_code=False)
         encoder = network.get_submodule("encoder")
         encoder.layers = nn.ModuleList(list(encoder.get_submodule("layers").children())[:layer])
         if layer is not None and getattr(config, "do_stable_layer_norm", False):
@@ -256,6 +259,6 @@ def _expects_normalized(source: str, feat_extract_norm: str) -> bool:
     if not source:
         return feat_extract_norm == "layer"
     try:
-        return bool(AutoFeatureExtractor.from_pretrained(source).do_normalize)
+        return bool(AutoFeatureExtractor.from_pretrained(source, trust_remote_code=False).do_normalize)
     except OSError:  # a folder without preprocessor_config.json
         return feat_extract_norm == "layer"

@@ -88,7 +88,7 @@ class TransformerStyleEncoder(StyleEncoder):
             source: Name or folder of the checkpoint.
             normalize: Whether the checkpoint was pretrained on normalized waveforms; true for facebook/wav2vec2-base.
         """
-        return cls(AutoModel.from_pretrained(source), normalize)
+        return cls(AutoModel.from_pretrained(source, trust_remote_code=False), normalize)
 
     @classmethod
     def untrained(
@@ -120,7 +120,7 @@ class TransformerStyleEncoder(StyleEncoder):
             intermediate_size=feed_forward,
             conv_dim=(conv_dim,) * 7,
         )
-        return cls(AutoModel.from_config(config), normalize)
+        return cls(AutoModel.from_config(config, trust_remote_code=False), normalize)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         if self.normalize:
@@ -140,7 +140,7 @@ class TransformerStyleEncoder(StyleEncoder):
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "TransformerStyleEncoder":
-        return cls(AutoModel.from_pretrained(folder), **config)
+        return cls(AutoModel.from_pretrained(folder, trust_remote_code=False), **config)
 
 
 class ProsodyStyleEncoder(StyleEncoder):

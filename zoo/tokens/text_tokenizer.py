@@ -76,7 +76,7 @@ class TextTokenizer:
         Raises:
             ValueError: transformers finds no tokenizer there, or one without an end-of-text token.
         """
-        tokenizer = AutoTokenizer.from_pretrained(str(source))
+        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
         if not isinstance(tokenizer, PreTrainedTokenizerBase):
             raise ValueError(f"{source}: transformers finds no tokenizer there")
         return cls(tokenizer)

@@ -212,6 +212,7 @@ def load_network(folder: Path, text: SentencePieceText, dtype: torch.dtype) -> P
             folder,
             dtype=dtype,
             attn_implementation="sdpa",
+            trust_remote_code=False,
             weights_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
