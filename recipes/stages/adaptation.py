@@ -31,9 +31,9 @@ def check_tokenizer(out: Path, new: Path, old: Path, vocabulary: Path, split: st
     """Compare the tokens of a new language with those of the old one, and warn where the tokenizer covers it badly.
 
     Args:
-        out: Gets ``tokenizer_check.json``.
-        new: Folder filled by a tokens stage, of the new language.
-        old: Folder filled by a tokens stage, of the language that the model was trained on.
+        out: Output folder of ``tokenizer_check.json``.
+        new: Folder written by a tokens stage, of the new language.
+        old: Folder written by a tokens stage, of the language that the model was trained on.
         vocabulary: Folder of the vocabulary of both.
         split: Split of both.
     """
@@ -74,12 +74,12 @@ def compare_languages(
     """Score a model before and after adaptation on the new and the old language.
 
     Args:
-        out: Gets ``report.json`` and ``report.md``.
+        out: Output folder of ``report.json`` and ``report.md``.
         base: ``model`` folder of the model before adaptation.
         models: ``model`` folders of the adapted models, by kind of adaptation.
         new: Held-out data of the new language.
         old: Held-out data of the language that the base model was trained on.
-        tokenizer_check: Folder filled by ``check_tokenizer``.
+        tokenizer_check: Folder written by ``check_tokenizer``.
         row_length: Number of ids in a training row, which limits the context of an utterance in a row of its language.
         tokenizer: Folder of the speech tokenizer, which suites need.
         split: Split of the tokens.

@@ -53,7 +53,7 @@ def measure_tokenizers(
     """Measure the rates, robustness and phonetic, speaker and style information of the units of each tokenizer.
 
     Args:
-        out: Folder that ``measures.json`` and ``units.json`` are written to.
+        out: Output folder of ``measures.json`` and ``units.json``.
         corpus: Folder written by a corpus stage. Measures that need phone times, styles or several speakers are left
             out if the corpus lacks them.
         tokenizers: Folders by name, the baseline first; for each name one folder per seed, in the same order of seeds.
@@ -99,7 +99,7 @@ def measure_resynthesis(
     """Resynthesize utterances held out from vocoder training, and compare them with the recordings.
 
     Args:
-        out: Folder that ``measures.json``, and the audio, F0 contours and tokens of examples, are written to.
+        out: Output folder of ``measures.json`` and of examples: audio, F0 contours and tokens.
         tokenizers: Folders by name, the baseline first.
         vocoders: Folders of the vocoders by name.
         data: Training data of each vocoder, by name; all must hold out the same utterances.
@@ -160,7 +160,7 @@ def measure_language_models(
     """Evaluate language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
 
     Args:
-        out: Folder that ``measures.json`` is written to, with the margins by layer among its notes.
+        out: Output folder of ``measures.json``, whose notes contain the margins by layer.
         variants: Tokenizers and their language models by name, the baseline first.
         suites: Suites to evaluate on; None scores held-out speech against transcripts alone.
         judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves

@@ -24,12 +24,12 @@ def write_comparison(
     """Gather measures into ``report.html``, ``report.json`` and TensorBoard, and test the claims of the paper on them.
 
     Args:
-        out: Gets a copy of both files, and TensorBoard ``logs/``.
-        run: Gets ``report.html`` and ``report.json``.
-        corpus: Folder filled by a corpus stage, which records whether its speech is synthetic.
+        out: Output folder of a copy of both files and of TensorBoard ``logs/``.
+        run: Folder of the run, which also contains ``report.html`` and ``report.json``.
+        corpus: Folder written by a corpus stage, which records whether its speech is synthetic.
         title: Title of the page.
-        measured: Folders filled by the stages that measure, by what they measure.
-        notes: What a reader has to know, by subject; nothing if None.
+        measured: Folders of the stages whose measures are gathered, by subject.
+        notes: Notes for the reader, by subject; none if None.
     """
     stages = {name: read_json(folder / MEASURES) for name, folder in measured.items()}
     synthetic = read_json(corpus / "corpus.json")["synthetic"]

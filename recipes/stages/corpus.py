@@ -1,4 +1,4 @@
-"""A corpus to checked manifests."""
+"""Preparation of a corpus: checked Lhotse manifests."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ from zoo.corpora.source import Source
 
 
 def prepare_corpus(out: Path, source: Source, max_bad_share: float = 0.05) -> dict[str, str]:
-    """Check a corpus and write its Lhotse cuts, one manifest for each split.
+    """Check a corpus and write its Lhotse cuts, one manifest per split.
 
     Args:
-        out: Receives ``{split}.jsonl.gz``, ``skipped.jsonl`` and ``corpus.json``.
-        source: A folder, a table, Lhotse manifests, or the synthetic demo corpus.
+        out: Output folder of ``{split}.jsonl.gz``, ``skipped.jsonl`` and ``corpus.json``.
+        source: Corpus to read: a folder, a table, Lhotse manifests, or the synthetic demo corpus.
         max_bad_share: Largest share of a split's utterances that may be unusable.
 
     Raises:
-        ValueError: More utterances of a split are unusable.
+        ValueError: If a larger share of a split's utterances is unusable.
     """
     summary = prepare(source, out, max_bad_share)
     kind = "synthetic speech" if summary.synthetic else "speech"

@@ -29,22 +29,22 @@ def evaluate_cloze(
     tokens: Path | None = None,
     limit: int | None = None,
 ) -> dict[str, str]:
-    """Score a suite of contrasts in every direction that it has items for, beside a unigram model.
+    """Measure accuracies on a suite of contrasts in every direction it supports, with a unigram model as baseline.
 
     Args:
-        out: Gets ``cloze.json``, by model and direction.
+        out: Output folder of ``cloze.json``, by model and direction.
         suite: Table of contrasts with text and audio.
         tokenizer: Folder of the speech tokenizer of all models.
         models: ``model`` folders of language models, by name; at least one.
-        tokens: Folder filled by a tokens stage, whose train split the unigram model is estimated on. None estimates it
+        tokens: Folder written by a tokens stage, whose train split the unigram model is estimated on. None estimates it
             on the suite itself.
         limit: Largest number of items; all if None.
 
     Raises:
-        ValueError: If there is no model.
+        ValueError: If ``models`` is empty.
     """
     if not models:
-        raise ValueError("models: there is none to score; name at least one")
+        raise ValueError("models is empty: name at least one language model")
     speech_tokenizer = load_tokenizer(tokenizer)
     scores = {}
     items: list[Contrast] = []
@@ -70,8 +70,8 @@ def evaluate_pairs(
     """Score speech against transcripts in both directions, and transcribe greedily, on held-out utterances.
 
     Args:
-        out: Gets ``cloze.json``, ``transcription.json`` and ``transcripts.tsv``.
-        tokens: Folder filled by a tokens stage.
+        out: Output folder of ``cloze.json``, ``transcription.json`` and ``transcripts.tsv``.
+        tokens: Folder written by a tokens stage.
         model: ``model`` folder of a language model trained on them.
         split: Split of the tokens.
         limit: Largest number of utterances in the contrasts; all if None.

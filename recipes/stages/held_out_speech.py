@@ -1,4 +1,4 @@
-"""Speech of a prepared corpus, as the stages that measure something on it read it."""
+"""Reader of the held-out speech that evaluation stages measure on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +12,10 @@ from zoo.tokenizers.tokenization import load_utterances
 
 
 def read_speech(corpus: Path, split: str, sample_rate: int, title: str) -> Iterator[tuple[Utterance, Tensor]]:
-    """Yield each utterance of a split that can be read, with its waveform (N,).
+    """Yield each readable utterance of a split with its waveform (N,).
 
     Args:
-        corpus: Folder filled by a corpus stage.
+        corpus: Folder written by a corpus stage.
         split: Split of the corpus.
         sample_rate: Sample rate of the waveforms, in Hz.
         title: Title of the progress bar.

@@ -1,4 +1,4 @@
-"""Pitch and style units, trained on a corpus: each stage leaves an extractor that a tokenizer can be assembled from."""
+"""Training of pitch and style units; each training stage writes an extractor for the tokenizer."""
 
 import json
 from collections.abc import Iterator
@@ -40,18 +40,18 @@ def extract_f0(
     max_bad_share: float = 0.05,
     hours: float | None = None,
 ) -> dict[str, str]:
-    """Compute the F0 of every split of a corpus, once.
+    """Extract the F0 of every split of a corpus.
 
     Args:
-        out: Receives ``{split}.f0``, ``{split}.jsonl`` and ``f0.json``.
-        corpus: Folder filled by a corpus stage.
-        extractor: Waveform to F0.
-        num_processes: Number of processes.
+        out: Output folder of ``{split}.f0``, ``{split}.jsonl`` and ``f0.json``.
+        corpus: Folder written by a corpus stage.
+        extractor: F0 extractor.
+        num_processes: Number of processes that extract in parallel.
         max_bad_share: Largest share of a split's utterances that may be unreadable.
         hours: Hours of training speech whose F0 is computed. Defaults to all.
 
     Raises:
-        ValueError: More utterances of a split are unreadable.
+        ValueError: If a larger share of a split's utterances is unreadable.
     """
     voiced_counts = []
     for split in SPLITS:
@@ -78,10 +78,11 @@ def train_pitch(
     """Train a pitch VQ-VAE on F0 tracks, save it as an extractor, and measure it on the validation split.
 
     Args:
-        out: Receives ``pitch/``, ``pitch.json``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Output folder of ``pitch/``, ``pitch.json``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard
+            ``logs/``.
         model: LightningModule of the VQ-VAE.
         data: F0 segments to train on.
-        trainer: Number of steps and the device.
+        trainer: Trainer, which sets the number of steps and the device.
         checkpoint_every: Steps between checkpoints, from which an interrupted run resumes.
     """
     config = read_json(data.tracks / EXTRACTOR)
@@ -116,10 +117,11 @@ def train_style(
     """Finetune a style encoder with a classifier, save both as an extractor, and measure it on the validation split.
 
     Args:
-        out: Receives ``style/``, ``style.json``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Output folder of ``style/``, ``style.json``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard
+            ``logs/``.
         model: LightningModule of the encoder and the classifier.
         data: Crops of speech with styles to train on.
-        trainer: Number of steps and the device.
+        trainer: Trainer, which sets the number of steps and the device.
         checkpoint_every: Steps between checkpoints, from which an interrupted run resumes.
     """
     fit(out, model, data, trainer, checkpoint_every)
@@ -157,9 +159,9 @@ def cluster_style(
     """Cluster the seconds of a corpus by the features of a style encoder, and save both as an extractor.
 
     Args:
-        out: Receives ``style/`` and ``clusters.json``.
-        corpus: Folder filled by a corpus stage. Its styles need not be known, but are needed to report how well the
-            units agree with them.
+        out: Output folder of ``style/`` and ``clusters.json``.
+        corpus: Folder written by a corpus stage. Styles are optional; if known, the report says how well the units
+            predict them.
         style: Folder of a style extractor, of which the encoder is used.
         num_clusters: Number of style units.
         hours: Hours of training speech to cluster, whose features are held in memory, a few kilobytes a second.

@@ -1,4 +1,4 @@
-"""One report of a run, for people and for programs."""
+"""Report of a run, as Markdown and JSON."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ def write_report(out: Path, run: Path, stages: dict[str, Path], synthetic: bool)
     """Gather the figures of a run into ``report.json`` and ``report.md``.
 
     Args:
-        out: Gets a copy of both.
-        run: Gets ``report.json`` and ``report.md``.
-        stages: Folders of stages by what they made: tokens, language_model, cloze; optionally without_interleaving,
+        out: Output folder of a copy of both files.
+        run: Folder of the run, which also contains ``report.json`` and ``report.md``.
+        stages: Folders of stages by kind of result: tokens, language_model, cloze; optionally without_interleaving,
             transcription, vocoder, samples, corpus.
-        synthetic: Whether the corpus was made by a synthesizer, which the report says.
+        synthetic: Whether the report states that the speech is synthesized.
     """
     report = {"synthetic_speech": synthetic, **_figures(stages), **_costs(stages)}
     text = report_markdown(report, stages.get("samples"))

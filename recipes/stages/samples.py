@@ -21,18 +21,18 @@ def make_samples(
     max_new_tokens: int = 150,
     seed: int = 0,
 ) -> dict[str, str]:
-    """Resynthesize held-out speech, and let the model continue it in every direction.
+    """Resynthesize held-out speech, and generate continuations of it in every direction.
 
     Args:
-        out: Gets WAV files and ``samples.json``, which has their texts.
+        out: Output folder of WAV files and ``samples.json``, which has their texts.
         language_model: ``model`` folder of a language model.
         tokenizer: Folder of its speech tokenizer.
         vocoder: Folder of a vocoder of the same units.
-        tokens: Folder filled by a tokens stage.
+        tokens: Folder written by a tokens stage.
         split: Split of the tokens that prompts are taken from.
         count: Number of utterances.
         prompt_seconds: Duration of a prompt in speech; a prompt in text is the words of that time.
-        max_new_tokens: Number of tokens after which generation stops, if the model does not end it.
+        max_new_tokens: Maximum number of generated tokens.
         seed: Seed of the sampling.
     """
     model = SpeechTextModel.load(out, language_model, tokenizer, vocoder)

@@ -1,4 +1,4 @@
-"""What the engine recorded of other stages: how long they took, and their memory."""
+"""Records of finished stages: running time and memory."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,16 +10,16 @@ RECORD = "stage.json"
 
 
 def seconds_of(folder: Path) -> float | None:
-    """Return the seconds of the stage that wrote a folder, such as ``model``; None if it was no stage of a recipe."""
+    """Return the running time in seconds of the stage that wrote ``folder``; None if no stage of a recipe did."""
     record = folder.parent / RECORD
     return read_json(record)["seconds"] if record.is_file() else None
 
 
 def finished_stages(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Return the records of all finished stages beside some, in the order in which they started.
+    """Return the records of all finished stages of the runs that some stages belong to, in the order of their start.
 
     Args:
-        folders: Folders of stages; those beside them count, too.
+        folders: Folders of stages; every stage in the same run folder is included.
     """
     finished = []
     for run in sorted({folder.parent for folder in folders}):

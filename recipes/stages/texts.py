@@ -1,4 +1,4 @@
-"""Plain text to tokens, once, for the text-only stream of a language model."""
+"""Tokenization of plain text for the text-only stream of a language model."""
 
 import json
 from dataclasses import asdict
@@ -20,16 +20,16 @@ def tokenize_texts(
     """Write the text ids of every document as Arrow shards, which ``datamodules.TextStream`` reads memory-mapped.
 
     Args:
-        out: Receives ``train-00000.arrow`` and so on, ``dev-00000.arrow``, the contract and ``tokens.json``.
-        source: Documents.
+        out: Output folder of ``train-00000.arrow`` and so on, ``dev-00000.arrow``, the contract and ``tokens.json``.
+        source: Source of the documents.
         vocabulary: Folder of a vocabulary, whose text tokenizer is used.
-        max_tokens: Longer documents are split into rows of so many ids, so that each fits into a sequence and all of
-            it is trained on.
-        dev_every: One of every so many documents is held out for validation.
-        language: BCP-47, of all documents.
+        max_tokens: Maximum number of ids in a row. Longer documents are split into several rows, so that no text is cut
+            off in training.
+        dev_every: One of every ``dev_every`` documents is held out for validation.
+        language: BCP-47 tag of the language of all documents.
 
     Raises:
-        ValueError: ``max_tokens`` or ``dev_every`` is too small, or a split has no text.
+        ValueError: If ``max_tokens`` or ``dev_every`` is too small, or a split has no text.
     """
     if max_tokens < 1 or dev_every < 2:
         raise ValueError(f"want max_tokens >= 1 and dev_every >= 2, got {max_tokens} and {dev_every}")

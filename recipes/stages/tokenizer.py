@@ -42,8 +42,8 @@ def train_base_tokenizer(
     """Fit k-means to features of sampled training speech, and save the Base tokenizer.
 
     Args:
-        out: Receives the tokenizer, ``kmeans.json``, TensorBoard ``logs/`` and the list of unreadable audio.
-        corpus: Folder filled by a corpus stage.
+        out: Output folder of the tokenizer, ``kmeans.json``, TensorBoard ``logs/`` and the list of unreadable audio.
+        corpus: Folder written by a corpus stage.
         encoder: Waveform to features; adapted to the corpus first, if it can be.
         num_clusters: Number of phonetic units.
         switch_penalty: Cost of a change of unit, in mean squared distances; above 0 for features without context.
@@ -54,7 +54,7 @@ def train_base_tokenizer(
         seed: Seed of the sampling and the clustering.
 
     Raises:
-        ValueError: More utterances are unreadable.
+        ValueError: If a larger share of the sampled utterances is unreadable.
     """
     voices = _shuffled_utterances(corpus, encoder, Tally(), seed, "voices")
     encoder.adapt(loaded.waveform for loaded in islice(voices, ADAPTATION_UTTERANCES))
@@ -92,7 +92,7 @@ def assemble_tokenizer(out: Path, tokenizer: UnitTokenizer) -> dict[str, str]:
     """Save a tokenizer whose extractors were trained by other stages, or elsewhere, in one folder.
 
     Args:
-        out: Receives the tokenizer and its contract.
+        out: Output folder of the tokenizer and its contract.
         tokenizer: Base, Expressive, or any set of unit extractors.
     """
     tokenizer.save(out / "tokenizer")
@@ -108,9 +108,9 @@ def build_vocabulary(
     """Number text pieces and speech units in one id space.
 
     Args:
-        out: Receives the vocabulary and its contract.
+        out: Output folder of the vocabulary and its contract.
         tokenizer: Folder of a speech tokenizer.
-        corpus: Folder filled by a corpus stage, on whose training texts text pieces are learned.
+        corpus: Folder written by a corpus stage, on whose training texts text pieces are learned.
         text: Name or folder of a transformers checkpoint whose text tokenizer is used. By default byte-level BPE is
             learned.
         text_size: Number of text pieces to learn.

@@ -81,8 +81,8 @@ def train_tokenizer_variants(
     """Train phonetic, pitch and style units from other initial weights, and save both tokenizers that use them.
 
     Args:
-        out: Receives ``base/``, ``expressive/``, and one folder for each kind of unit.
-        corpus: Folder filled by a corpus stage.
+        out: Output folder of ``base/``, ``expressive/``, and one folder for each kind of unit.
+        corpus: Folder written by a corpus stage.
         phonetic: How phonetic units are clustered.
         pitch: How pitch units are trained.
         style: How style units are trained.

@@ -1,4 +1,4 @@
-"""A corpus to tokens."""
+"""Tokenization of a corpus."""
 
 import json
 import logging
@@ -36,20 +36,22 @@ def tokenize_corpus(
     """Write the units, text ids and word boundaries of every split as Arrow shards.
 
     Args:
-        out: Receives ``{split}-00000.arrow`` and so on, the contract, ``tokens.json`` and the list of unreadable audio.
-        corpus: Folder filled by a corpus stage.
+        out: Output folder of ``{split}-00000.arrow`` and so on, the contract, ``tokens.json`` and the list of
+            unreadable audio.
+        corpus: Folder written by a corpus stage.
         tokenizer: Folder of a speech tokenizer.
         vocabulary: Folder of a vocabulary over the same tokenizer.
-        train_speeds: Speeds at each of which training utterances are read once: other voices where there are few.
+        train_speeds: Speeds at which each training utterance is tokenized. Speeds other than 1 add voices to a corpus
+            with few speakers.
         max_bad_share: Largest share of a split's utterances that may be unreadable.
-        engine: Where the jobs run. Defaults to the processes of this machine. The tokens do not depend on it.
+        engine: Engine that runs the jobs. Defaults to processes on this machine. The tokens do not depend on it.
         batch_seconds: Seconds of speech that one process encodes at once.
         precision: Precision of the encoder: ``32-true``, or ``bf16-mixed``, faster where the hardware multiplies
             bfloat16.
 
     Raises:
-        ContractError: The vocabulary is over another tokenizer.
-        ValueError: More utterances of a split are unreadable.
+        ContractError: If the vocabulary was built for another tokenizer.
+        ValueError: If a larger share of a split's utterances is unreadable.
     """
     require_match(tokenizer, vocabulary)
     engine = engine or LocalProcesses()
@@ -71,7 +73,7 @@ def tokenize_corpus(
 
 
 def _tokenize_split(out: Path, corpus: Path, split: str, settings: TokenizationSettings, engine: Engine) -> Tally:
-    """Run the jobs that are not done yet, with a progress bar in hours of audio."""
+    """Run the remaining jobs of a split, with a progress bar in hours of audio."""
     manifest = (corpus / f"{split}.jsonl.gz").read_bytes()
     writer = ShardWriter(out, split, checksum([settings.key, manifest]))
     hours = read_json(corpus / "corpus.json")["splits"][split]["hours"]
@@ -90,12 +92,12 @@ def _tokenize_split(out: Path, corpus: Path, split: str, settings: TokenizationS
 
 
 def _speed(seconds: float, start: float) -> float:
-    """Return the seconds of audio for each second since ``start``."""
+    """Return the hours of audio per hour since ``start``."""
     return seconds / max(time.monotonic() - start, 1e-9)
 
 
 def _missing_jobs(jobs: Iterable[TokenizationJob], writer: ShardWriter, bar: tqdm) -> Iterator[TokenizationJob]:
-    """Yield the jobs that are not done yet, and advance the bar by those that are."""
+    """Yield the remaining jobs, and advance the progress bar by the finished ones."""
     for job in jobs:
         if job.number in writer:
             bar.update(job.seconds / 3600)

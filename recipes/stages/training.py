@@ -46,7 +46,7 @@ def fit(
     """Train a model, from its last checkpoint if there is one, and return the metrics at the end by name.
 
     Args:
-        out: Folder that gets ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Output folder of ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
         model: LightningModule to train.
         data: DataModule to train and validate on.
         trainer: Trainer, with the length of training and the devices.
@@ -80,7 +80,7 @@ def train_language_model(
     A network with adapters is saved as its adapter, any other as a whole.
 
     Args:
-        out: Folder that gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json``, ``ledger.json`` and TensorBoard
+        out: Output folder of ``model/``, ``checkpoints/last.ckpt``, ``metrics.json``, ``ledger.json`` and TensorBoard
             ``logs/``.
         model: LightningModule to train.
         data: DataModule of rows of token ids: text, speech, interleaved, or a mixture.
@@ -128,7 +128,7 @@ def train_vocoder(
     """Train a vocoder on tokens and the audio that they encode, and save it with its contract.
 
     Args:
-        out: Folder that gets ``vocoder/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/`` with
+        out: Output folder of ``vocoder/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/`` with
             audio.
         model: LightningModule to train.
         data: DataModule of segments of speech with their units.

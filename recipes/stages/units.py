@@ -25,7 +25,7 @@ def pretrain_hubert(
     """Pretrain a HuBERT and save it as a transformers folder, which ``HubertEncoder`` loads.
 
     Args:
-        out: Gets ``model/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Output folder of ``model/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
         model: LightningModule of the HuBERT.
         data: Waveforms to train on.
         trainer: Lightning trainer, which sets the number of steps and the accelerator.
@@ -53,7 +53,7 @@ def train_ctc_quantizer(
     """Train a quantizer whose units are invariant to augmentations, and save the Base tokenizer with it.
 
     Args:
-        out: Gets ``tokenizer/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Output folder of ``tokenizer/``, ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
         model: LightningModule of the quantizer.
         data: Waveforms with augmented copies.
         trainer: Lightning trainer, which sets the number of steps and the accelerator.
@@ -85,13 +85,13 @@ def evaluate_units(
     """Compare the phonetic units of tokenizers: robustness to augmentations, codebook use, phonetic information.
 
     Args:
-        out: Gets ``units.json`` and ``units.md``, which say whether the corpus was made by a synthesizer.
-        corpus: Folder filled by a corpus stage. Phonetic information is left out if it has no phone times.
+        out: Output folder of ``units.json`` and ``units.md``, which say whether the corpus was made by a synthesizer.
+        corpus: Folder written by a corpus stage. Phonetic information is left out if it has no phone times.
         tokenizers: Folders by name, the baseline first.
         augmentations: Augmentations by name.
         split: Split of the corpus.
         limit: Largest number of utterances; all if None.
-        seed: Seed of what the augmentations draw.
+        seed: Seed of the augmentations.
 
     Raises:
         ValueError: If the tokenizers take speech of different sample rates.

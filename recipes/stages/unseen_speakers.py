@@ -1,4 +1,4 @@
-"""Tokenizers trained without one part of the speakers after another, measured on those speakers."""
+"""Evaluation of tokenizers on unseen speakers, by cross-validation over folds of the speakers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,18 +21,18 @@ Speech = Iterable[tuple[Utterance, Tensor]]
 def measure_unseen_speakers(
     out: Path, corpora: list[Path], tokenizers: dict[str, list[Path]], seed: int = 0
 ) -> dict[str, str]:
-    """Measure the style and F0 information in the units of speakers that nothing was trained on, pooled over all parts.
+    """Measure the style and F0 information in the units of unseen speakers, pooled over all folds.
 
-    The probe is fitted to the train split of a part, which its tokenizers were trained on, and tested on its dev split.
+    The style probe of a fold is fitted to its train split, like the tokenizers, and tested on its dev split.
 
     Args:
-        out: Gets ``measures.json``.
-        corpora: Folders of the parts, each with other speakers in dev; ``zoo.corpora.SpeakerFold`` makes them.
-        tokenizers: Folders by name, the baseline first; for each part the one that was trained on its train split.
+        out: Output folder of ``measures.json``.
+        corpora: Prepared corpora, one per fold, each with other speakers in dev; see ``zoo.corpora.SpeakerFold``.
+        tokenizers: Folders by name, the baseline first: one tokenizer per fold, trained on the train split of the fold.
         seed: Seed of the bootstraps.
 
     Raises:
-        ValueError: If a variant has not as many tokenizers as there are parts.
+        ValueError: If the number of tokenizers of a variant differs from the number of folds.
     """
     for name, folders in tokenizers.items():
         if len(folders) != len(corpora):

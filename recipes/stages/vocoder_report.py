@@ -48,13 +48,13 @@ def report_vocoders(
     """Resynthesize the utterances held out from vocoder training from their raw units, and write figures and audio.
 
     Args:
-        out: Gets WAV files and a copy of the report.
-        run: Gets ``report.json`` and ``report.md``.
+        out: Output folder of WAV files and a copy of the report.
+        run: Folder of the run, which also contains ``report.json`` and ``report.md``.
         data: Data that the vocoders were trained on; of several, the one with most streams.
         tokenizer: Folder of the speech tokenizer, which encodes the resynthesis for the unit edit distance.
         vocoders: Folders of trained vocoders by name.
         f0: F0 extractor for the F0 errors.
-        synthetic: Whether the corpus was made by a synthesizer, which the report says.
+        synthetic: Whether the report states that the speech is synthesized.
         table_utterances: Number of training utterances over which Griffin-Lim's mean spectra are averaged.
         num_examples: Number of utterances that are written as audio.
         seed: Seed of the untrained network and of the intervals.

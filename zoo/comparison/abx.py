@@ -1,4 +1,4 @@
-"""ABX: whether two triphones that differ in the middle phone are further apart than two that do not.
+"""ABX error: how often triphones with different middle phones are closer than triphones with the same one.
 
 As in the ZeroSpeech challenges (Schatz 2016): A and X are of one category, B of another, in the same phone context; the
 error is the share of triples in which X is nearer to B, ties counted as one half. Distances are averages along the best
@@ -88,7 +88,7 @@ def measure_abx(occurrences: Sequence[Triphone], max_triphones: int = 5, max_cel
         seed: Seed of the draws.
 
     Raises:
-        ValueError: If there is nothing to compare.
+        ValueError: If no two triphones differ in the middle phone only.
     """
     corpus = _Corpus(occurrences, max_triphones, seed)
     draw = random.Random(seed)
@@ -107,13 +107,13 @@ def measure_abx(occurrences: Sequence[Triphone], max_triphones: int = 5, max_cel
 
 @dataclass(frozen=True)
 class Cell:
-    """The triples of one pair of phones in a context.
+    """Triphones of one pair of phones in one context, compared as A, B and X.
 
     Args:
         name: Context, phones and speakers.
         a: Triphones A, by one speaker.
         b: Triphones B, by the same speaker.
-        x: Triphones X, by another speaker. None within a speaker, where every A is X for the others.
+        x: Triphones X, by another speaker. None within a speaker: each triphone of ``a`` is then X for the others.
     """
 
     name: tuple

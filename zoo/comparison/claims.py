@@ -1,4 +1,4 @@
-"""Claims of Spirit LM about its tokenizers and its training, tested on the measures of a report."""
+"""Claims of the Spirit LM paper about tokenizers and interleaved training, tested on the measures of a report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ OPEN = "not shown: the interval of the difference contains 0"
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement on the sign of a difference.
+    """A claim that one variant has a higher or a lower figure than another.
 
     Args:
         statement: The claim in words.
@@ -24,7 +24,7 @@ class Claim:
     sign: int
 
     def test(self, measures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-        """Return the claim, the difference and the verdict as JSON; None without a difference of the measure.
+        """Return the claim, the difference and the verdict as JSON; None if the report lacks the difference.
 
         Args:
             measures: Measures of a report by key.
@@ -78,7 +78,7 @@ CLAIMS = (
 
 
 def verdicts(measures: Sequence[Mapping[str, Any]], claims: Sequence[Claim] = CLAIMS) -> list[dict[str, Any]]:
-    """Return the verdict on every claim that the measures of a report can test."""
+    """Return the verdict on each claim whose measure the report contains."""
     by_key = {measure["key"]: measure for measure in measures}
     tested = [claim.test(by_key) for claim in claims]
     return [verdict for verdict in tested if verdict is not None]

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-UNREACHABLE = 1e9  # cost beyond the end of a shorter sequence
+UNREACHABLE = 1e9  # cost of the padding after a sequence that is shorter than others in its batch
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 def dtw(pairs: Sequence[Pair], batch: int = 4096) -> np.ndarray:
-    """Return the mean distance along the best path of each pair, (pairs,).
+    """Return the mean distance along the cheapest warping path of each pair of sequences, (pairs,).
 
-    Units differ by 0 or 1; features by their angle divided by pi.
+    The distance of two frames is 0 or 1 for units (equal or not), and the angle divided by pi for features.
 
     Args:
         pairs: Sequences (N,) and (M,) of units, or (N, D) and (M, D) of features.
-        batch: Number of pairs that are computed at a time.
+        batch: Number of pairs that are computed together; pairs of similar length share a batch.
     """
     order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i][0]), len(pairs[i][1])))
     distances = np.zeros(len(pairs))
@@ -32,8 +32,9 @@ def _dtw_batch(pairs: Sequence[Pair]) -> np.ndarray:
     costs = np.full((len(pairs), n.max(), m.max()), UNREACHABLE)
     for row, (first, second) in enumerate(pairs):
         costs[row, : len(first), : len(second)] = frame_costs(first, second)
-    # total[:, i, j] is the cost of the cheapest path to frame i of the first and j of the second sequence, counted from
-    # 1, and steps its length. Cells of one anti-diagonal, where i + j is the same, do not depend on each other.
+    # total[:, i, j] is the cost of the cheapest path that ends at frame i of the first sequence and frame j of the
+    # second, both counted from 1; steps[:, i, j] is the number of frame pairs on that path. Cells with equal i + j
+    # (one anti-diagonal) do not depend on each other and are computed together.
     shape = (len(pairs), n.max() + 1, m.max() + 1)
     total = np.full(shape, np.inf)
     steps = np.zeros(shape)
@@ -41,7 +42,7 @@ def _dtw_batch(pairs: Sequence[Pair]) -> np.ndarray:
     for diagonal in range(2, n.max() + m.max() + 1):
         i = np.arange(max(1, diagonal - m.max()), min(n.max(), diagonal - 1) + 1)
         j = diagonal - i
-        # Of equally cheap predecessors argmin takes the first: the diagonal step, then down, then right.
+        # Ties between predecessors: argmin prefers the diagonal step, then a step in the first sequence alone.
         totals_before = np.stack([total[:, i - 1, j - 1], total[:, i - 1, j], total[:, i, j - 1]])
         steps_before = np.stack([steps[:, i - 1, j - 1], steps[:, i - 1, j], steps[:, i, j - 1]])
         best = totals_before.argmin(0)[None]

@@ -1,4 +1,4 @@
-"""The report of a comparison as one HTML page without outside resources: sortable tables, plots, audio."""
+"""Rendering of a comparison report as one self-contained HTML page: sortable tables, plots, audio."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ ARROW = "\N{NO-BREAK SPACE}\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}"
 
 
 def render(report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = (), folder: Path | None = None) -> str:
-    """Return the page of a report.
+    """Render the HTML page of a report.
 
     Args:
-        report: As in ``report.json``: title, whether the speech is synthetic, claims, measures, notes, seconds.
-        examples: Contents of ``examples.json``.
-        folder: Folder of the examples' audio; needed if there are examples.
+        report: Contents of ``report.json``: title, whether the speech is synthetic, claims, measures, notes, seconds.
+        examples: Contents of ``examples.json``; none by default.
+        folder: Folder of the audio files of the examples; required if there are examples.
 
     Raises:
         ValueError: If there are examples without a folder.
@@ -34,7 +34,7 @@ def render(report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = ()
     environment.filters["figure"] = figure
     environment.filters["arrows"] = arrows
     if examples and folder is None:
-        raise ValueError(f"{len(examples)} examples without the folder of their audio: give folder too")
+        raise ValueError(f"{len(examples)} examples, but no folder of their audio files: pass folder")
     return environment.get_template(TEMPLATE).render(
         report=report,
         sections=sections(report["measures"]),
@@ -44,7 +44,7 @@ def render(report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = ()
 
 
 def sections(measures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the measures by section, with the variants that occur there and a plot of those with a chance level."""
+    """Group measures by section; language-model measures that have a chance level are also plotted."""
     by_section: dict[str, list[Mapping[str, Any]]] = {}
     for measure in measures:
         by_section.setdefault(measure["section"], []).append(measure)
@@ -70,7 +70,7 @@ def _section(title: str, measures: Sequence[Mapping[str, Any]]) -> dict[str, Any
 
 
 def figure(value: float) -> str:
-    """Return a number with as many decimals as it needs."""
+    """Format a number with one to three decimals, fewer for larger numbers."""
     if abs(value) >= 100:
         return f"{value:.1f}"
     if abs(value) >= 10:
@@ -79,5 +79,5 @@ def figure(value: float) -> str:
 
 
 def arrows(text: str) -> str:
-    """Return a text with typographic arrows, which do not break a line."""
+    """Replace each ``->`` by an arrow between no-break spaces."""
     return text.replace("->", ARROW)

@@ -47,7 +47,7 @@ OWN_CONTINUATIONS = (
         ),
     ),
 )
-# How alike a word's speech and text are by layer: figure of a layer, key and title of the measure.
+# Similarity of the speech and the text of a word: attribute of ``LayerAlignment``, key and title of the measure.
 BY_DEPTH = (
     ("similarities", "similarity_by_depth", "similarity of the same word, as in the paper"),
     ("margins", "alignment_by_depth", "margin of the same word over another"),
@@ -74,10 +74,10 @@ def language_model_measures(comparison: LanguageModelComparison, seed: int = 0) 
 def score_measures(
     scores: Scores, own_continuations: Mapping[str, Mapping[str, np.ndarray]], seed: int = 0
 ) -> list[Measure]:
-    """Return bits, cloze accuracies and sentiment preservation of variants by name, the baseline first.
+    """Return measures of bits per second, cloze accuracy and sentiment preservation.
 
     Args:
-        scores: Scores of several models for each variant.
+        scores: Scores of the models of each variant, the baseline first.
         own_continuations: Hits (1, items) of the speakers' own continuations, by variant and modality.
         seed: Seed of the bootstraps.
     """
@@ -109,7 +109,7 @@ def score_measures(
 def interleaving_measures(
     name: str, without: Sequence[LanguageModelScores], interleaved: Sequence[LanguageModelScores], seed: int = 0
 ) -> list[Measure]:
-    """Return measures of the models of one tokenizer, trained without interleaved documents and with them."""
+    """Return measures of one tokenizer's models trained with interleaved documents against those trained without."""
     scores = {f"{name}, without": without, f"{name}, interleaved": interleaved}
     measures = []
     for direction in interleaved[0].cloze:
@@ -121,12 +121,12 @@ def interleaving_measures(
 
 
 def cloze_info(key: str, section: str, direction: str) -> MeasureInfo:
-    """Return what is known of a cloze accuracy."""
+    """Return key, section, title and chance level of the cloze accuracy in one direction."""
     return MeasureInfo(key, section, f"cloze accuracy, {direction}", "higher", 0.5, MODELS)
 
 
 def alignment_measures(scores: Scores, seed: int = 0) -> list[Measure]:
-    """Return the similarity of a word's speech and text, and its margin over another word, by depth."""
+    """Return measures of the similarity of a word's speech and text, at the embedding and in the middle layers."""
     measures = []
     for number, (name, models) in enumerate(scores.items()):
         for figure, key, title in BY_DEPTH:
@@ -134,23 +134,25 @@ def alignment_measures(scores: Scores, seed: int = 0) -> list[Measure]:
             embedding, middle = np.stack([model.by_depth(figure) for model in models], axis=1)
             measures.append(
                 Measure(
-                    key + (f"_{name}" if number else ""),
-                    ALIGNMENT,
-                    f"{title}, {name}",
-                    {"embedding": crossed_mean(embedding, seed=seed), "middle layers": crossed_mean(middle, seed=seed)},
-                    {"middle layers": crossed_mean(middle - embedding, seed=seed)},
-                    "higher",
-                    len(models),
-                    None,
-                    {"embedding": embedding.mean(1).tolist(), "middle layers": middle.mean(1).tolist()},
-                    MODELS,
+                    key=key + (f"_{name}" if number else ""),
+                    section=ALIGNMENT,
+                    title=f"{title}, {name}",
+                    values={
+                        "embedding": crossed_mean(embedding, seed=seed),
+                        "middle layers": crossed_mean(middle, seed=seed),
+                    },
+                    differences={"middle layers": crossed_mean(middle - embedding, seed=seed)},
+                    better="higher",
+                    seeds=len(models),
+                    by_seed={"embedding": embedding.mean(1).tolist(), "middle layers": middle.mean(1).tolist()},
+                    trained=MODELS,
                 )
             )
     return measures
 
 
 def margins_by_layer(comparison: LanguageModelComparison, seed: int = 0) -> dict[str, list[dict]]:
-    """Return the margin of each layer by variant, over all its models, for a plot."""
+    """Return the alignment margin of each layer, averaged over the models of each variant, for a plot."""
     return {name: _margins(models, seed) for name, models in comparison.by_name().items()}
 
 
@@ -165,7 +167,7 @@ def _margins(models: Sequence[LanguageModelScores], seed: int) -> list[dict]:
 def _stack(
     scores: Scores, values_of: Callable[[LanguageModelScores], Sequence[float] | np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return values of the items that each model was scored on, (models, items), by variant."""
+    """Return the values of all models of each variant as an array (models, items)."""
     stacked = {}
     for name, models in scores.items():
         stacked[name] = np.array([values_of(model) for model in models])

@@ -27,9 +27,9 @@ class EvaluationData:
     Args:
         table: Held-out utterances.
         contrasts: Items of the cloze.
-        shots: Items of the sentiment suite that may be shown as examples.
-        sentiment_suite: Items of the sentiment suite that are tested; empty leaves sentiment preservation out.
-        judges: Sentiment of a continuation (N,) by the modality that it is in, ``T`` and ``S``.
+        shots: Items of the sentiment suite that are used as few-shot examples.
+        sentiment_suite: Items of the sentiment suite that are tested. If empty, sentiment preservation is not measured.
+        judges: Judge of continuations in each modality, ``T`` and ``S``; takes token ids (N,) and returns a sentiment.
     """
 
     table: TokenTable
@@ -43,7 +43,7 @@ class EvaluationData:
         return EvaluationData(self.table, self.contrasts)
 
     def own_continuations(self) -> dict[str, np.ndarray]:
-        """Judge the continuations that the speakers themselves gave: hits (1, items) by modality."""
+        """Judge the reference continuations of the speakers themselves; return hits (1, items) by modality."""
         if not self.sentiment_suite:
             return {}
         return {to: judge_references(self.sentiment_suite, to, judge) for to, judge in self.judges.items()}
@@ -54,10 +54,10 @@ class LanguageModelScores:
     """Scores of one language model.
 
     Args:
-        cloze: Hits (items,) by direction.
-        sentiment: Hits (items,) by direction.
-        bits: Bits that the speech of each utterance takes, by its name.
-        seconds: Duration of each utterance, by its name.
+        cloze: Hits (items,) of the cloze, by direction.
+        sentiment: Hits (items,) of sentiment preservation, by direction.
+        bits: Number of bits that the model needs for the speech of each utterance, by utterance id.
+        seconds: Duration of each utterance in seconds, by utterance id.
         alignment: Alignment of speech and text by layer.
     """
 
@@ -68,10 +68,15 @@ class LanguageModelScores:
     alignment: Alignment
 
     def by_depth(self, figure: str = "margins") -> tuple[np.ndarray, np.ndarray]:
-        """Return margins, or similarities, at the embedding, and averaged over the layers between it and the last.
+        """Return the margin of each word at the embedding, and its mean over the middle layers.
+
+        Middle layers are all except the embedding and the last layer; a network without any uses the last layer.
+
+        Args:
+            figure: Attribute of ``LayerAlignment``: ``margins`` or ``similarities``.
 
         Returns:
-            Both for each word, (words,); the last layer stands for the middle ones of a network that has none.
+            Margins, or similarities, at the embedding and in the middle layers, (words,) each.
         """
         layers = [getattr(layer, figure) for layer in self.alignment.layers]
         return layers[0], np.mean(layers[1:-1] or layers[-1:], axis=0)
@@ -80,7 +85,7 @@ class LanguageModelScores:
 def score_language_model(
     network: PreTrainedModel, vocabulary: Vocabulary, data: EvaluationData, seed: int
 ) -> LanguageModelScores:
-    """Score one model on everything; its continuations are drawn once, with a seed of its own."""
+    """Score one model on all held-out data; ``seed`` is that of the sampled continuations, one for each item."""
     cloze = measure_accuracies(partial(log_likelihoods, network, title="cloze"), vocabulary, data.contrasts)
     sentiment = {}
     if data.sentiment_suite:

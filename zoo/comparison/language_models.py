@@ -37,12 +37,12 @@ class LanguageModelVariant:
 
     Args:
         tokenizer: Folder of the speech tokenizer.
-        tokens: Folder that a tokens stage filled with this tokenizer.
-        models: ``model`` folders of the language models, one for each seed, in the order of the seeds.
+        tokens: Folder written by a tokens stage with this tokenizer.
+        models: ``model`` folders of the language models, one for each training seed, in the order of the seeds.
         without_interleaving: ``model`` folders of language models trained without interleaved documents, in the
             same order of seeds; empty if there are none.
         vocoder: Folder of a vocoder of the tokenizer's units, which synthesizes generated speech for the judge.
-            None leaves continuations in speech out.
+            If None, continuations in speech are not evaluated.
     """
 
     tokenizer: Path
@@ -52,10 +52,10 @@ class LanguageModelVariant:
     vocoder: Path | None = None
 
     def require_match(self) -> None:
-        """Check that models and tokens have the contract of the tokenizer.
+        """Check that models and tokens were made with the tokenizer of the variant.
 
         Raises:
-            ContractError: If they do not.
+            ContractError: If the contract of a model or of the tokens differs from that of the tokenizer.
         """
         for folder in [*self.models, *self.without_interleaving, self.tokens]:
             require_match(self.tokenizer, folder)
@@ -66,10 +66,10 @@ class EvaluationSuites:
     """Files of the suites that language models are evaluated on.
 
     Args:
-        cloze: Table of contrasts. None scores held-out speech against transcripts.
-        sentiment: Table of the sentiment suite. None leaves sentiment preservation out.
-        sentiment_words: JSON of words by sentiment, which classify generated text. None leaves continuations in
-            text out.
+        cloze: Table of contrasts. If None, the contrasts are held-out utterances and their transcripts.
+        sentiment: Table of the sentiment suite. If None, sentiment preservation is not measured.
+        sentiment_words: JSON of words by sentiment, which classify generated text. If None, continuations in
+            text are not evaluated.
     """
 
     cloze: Path | None = None
@@ -89,7 +89,8 @@ def load_evaluation_data(
     Args:
         variant: Folders of the variant.
         suites: Files of the suites.
-        judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves it out.
+        judge: Folder of a style extractor with a classifier, which judges generated speech. If None, continuations in
+            speech are not judged.
         split: Split of the tokens.
         limit: Largest number of items of a suite; all if None.
     """
@@ -115,7 +116,7 @@ def load_evaluation_data(
 
 
 def speech_judge(vocabulary: Vocabulary, vocoder: Vocoder, style: StyleJudge) -> SentimentJudge:
-    """Return a judge of generated units, which a vocoder synthesizes; what it cannot synthesize counts as silence."""
+    """Return a judge of generated units, synthesized by a vocoder; units that it cannot synthesize count as silence."""
     judge = make_speech_judge(vocabulary, vocoder, vocoder.sample_rate, style)
 
     def sentiment(ids: np.ndarray) -> str:
@@ -131,7 +132,7 @@ def _can_synthesize(vocoder: Vocoder, tokens: Tokens) -> bool:
 
 @dataclass(frozen=True)
 class _Job:
-    """One model that is scored; ``number`` is its place among those of its name, which seeds its continuations."""
+    """One model to score; ``number`` is its index within its variant, and the seed of its continuations."""
 
     name: str
     number: int
@@ -144,8 +145,8 @@ class LanguageModelComparison:
     """Scores of all language models.
 
     Args:
-        scores: Scores of the models of each variant, in the order of the seeds, the baseline first.
-        without_interleaving: Scores of those trained without interleaved documents, as far as a variant has any.
+        scores: Scores of the models of each variant, in the order of the seeds; the baseline is the first variant.
+        without_interleaving: Scores of the models trained without interleaved documents, for variants that have any.
         own_continuations: Hits (1, items) of the speakers' own continuations, by variant and modality.
     """
 
@@ -154,7 +155,7 @@ class LanguageModelComparison:
     own_continuations: dict[str, dict[str, np.ndarray]]
 
     def by_name(self) -> dict[str, list[LanguageModelScores]]:
-        """Return all scores, those of models without interleaved documents beside those with them."""
+        """Return all scores by name; models trained without interleaving follow those of their variant."""
         named = {}
         for name, scores in self.scores.items():
             named[name] = scores
@@ -171,18 +172,19 @@ def score_language_models(
     limit: int | None = None,
     num_processes: int = 1,
 ) -> LanguageModelComparison:
-    """Score the language models of all variants, several at once.
+    """Score the language models of all variants in parallel processes.
 
     Args:
         variants: Tokenizers and their language models by name, the baseline first.
         suites: Files of the suites.
-        judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves it out.
+        judge: Folder of a style extractor with a classifier, which judges generated speech. If None, continuations in
+            speech are not judged.
         split: Split of the tokens.
         limit: Largest number of items of a suite; all if None.
-        num_processes: Number of models that are scored at once.
+        num_processes: Number of models that are scored in parallel.
 
     Raises:
-        ContractError: If models or tokens of a variant are of another tokenizer.
+        ContractError: If models or tokens of a variant were made with another tokenizer.
     """
     jobs = []
     ablations = []
@@ -201,7 +203,7 @@ def score_language_models(
 
 
 def _run(jobs: Sequence[_Job], num_processes: int) -> list[LanguageModelScores]:
-    """Score the models, those with most judges first, so that no process waits for another at the end."""
+    """Score the models; those with most judges take longest and start first, so that all processes end together."""
     order = sorted(range(len(jobs)), key=lambda number: -len(jobs[number].data.judges))
     results = map_in_processes(partial(_score_job, jobs), order, num_processes)
     scores = dict(zip(order, tqdm(results, "language models", len(jobs), unit="model"), strict=True))

@@ -21,7 +21,7 @@ LANGUAGE = "Equal-budget language models"
 INTERLEAVING = "With and without interleaving"
 ALIGNMENT = "Alignment of speech and text"
 
-# What was trained once for each seed.
+# Kinds of models that are trained once per seed.
 TOKENIZERS = "tokenizers"
 VOCODERS = "vocoders"
 MODELS = "language models"
@@ -29,19 +29,19 @@ MODELS = "language models"
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of all variants.
+    """One measure, with the figure of each variant and the differences from the baseline.
 
     Args:
-        key: Stable name, by which programs and claims refer to the measure.
+        key: Stable identifier of the measure, used by reports and claims.
         section: Section of the report.
-        title: Name for people, with the unit.
+        title: Human-readable name, with the unit.
         values: Figure of each variant, the baseline first.
         differences: Difference of each other variant from the baseline, over the same items.
         better: ``higher`` or ``lower``; empty if neither is better.
         seeds: Number of trained models that each figure is a mean over.
-        chance: Figure of random guessing; None if there is no such thing.
+        chance: Figure of random guessing; None if it is not defined.
         by_seed: Figure of each trained model, by variant.
-        trained: Kind of model that was trained once for each seed.
+        trained: Kind of model that was trained once per seed.
     """
 
     key: str
@@ -84,15 +84,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class MeasureInfo:
-    """What is known of a measure before any figure.
+    """Description of a measure, without its figures.
 
     Args:
-        key: As in ``Measure``.
+        key: Stable identifier of the measure, used by reports and claims.
         section: Section of the report.
-        title: Name for people, with the unit.
+        title: Human-readable name, with the unit.
         better: ``higher`` or ``lower``; empty if neither is better.
-        chance: Figure of random guessing; None if there is no such thing.
-        trained: Kind of model that was trained once for each seed.
+        chance: Figure of random guessing; None if it is not defined.
+        trained: Kind of model that was trained once per seed.
     """
 
     key: str
@@ -106,7 +106,7 @@ class MeasureInfo:
 def crossed_measure(
     info: MeasureInfo, values: Mapping[str, np.ndarray], sizes: np.ndarray | None = None, seed: int = 0
 ) -> Measure:
-    """Make a measure of scores that several trained models of each variant reach on the same items.
+    """Make a measure from the scores of several trained models of each variant on the same items.
 
     Args:
         info: Key, section and title.
@@ -127,23 +127,23 @@ def crossed_measure(
         if scores.shape[1] != num_items:
             raise ValueError(
                 f"{info.title}: {baseline_name} was measured on {num_items} items and {name} on {scores.shape[1]}: "
-                "only the same items can be paired"
+                "differences need the same items for all"
             )
         estimates[name] = crossed_mean(scores, sizes, seed)
         by_seed[name] = (scores.sum(1) / total).tolist()
         if name != baseline_name:
             differences[name] = crossed_mean(_paired(scores, baseline), sizes, seed)
     return Measure(
-        info.key,
-        info.section,
-        info.title,
-        estimates,
-        differences,
-        info.better,
-        min(map(len, values.values())),
-        info.chance,
-        by_seed,
-        info.trained,
+        key=info.key,
+        section=info.section,
+        title=info.title,
+        values=estimates,
+        differences=differences,
+        better=info.better,
+        seeds=min(map(len, values.values())),
+        chance=info.chance,
+        by_seed=by_seed,
+        trained=info.trained,
     )
 
 
@@ -164,10 +164,10 @@ def joint_measure(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Measure:
-    """Make a measure of statistics of variants that were each trained with several seeds.
+    """Make a measure from statistics of variants that were each trained with several seeds.
 
-    Every resample draws seeds and items, and computes all variants on them, so that differences are paired. A variant
-    that was measured on other items than the baseline, or has another number of seeds, gets no difference.
+    Each bootstrap resample draws seeds and items and is shared by all variants, so that differences are paired. No
+    difference is computed for a variant whose items or number of seeds differ from those of the baseline.
 
     Args:
         info: Key, section and title.
@@ -176,7 +176,7 @@ def joint_measure(
         resamples: Number of resamples.
 
     Raises:
-        ValueError: If a variant has no item, or its seeds were measured on different ones.
+        ValueError: If a variant has no items, or its seeds were measured on different items.
     """
     baseline_name, of_baseline = next(iter(statistics.items()))
     resampled: dict[str, np.ndarray] = {}
@@ -187,7 +187,7 @@ def joint_measure(
     for name, of_seeds in statistics.items():
         items = of_seeds[0].items
         if not items or any(of_seed.items != items for of_seed in of_seeds):
-            raise ValueError(f"{info.title}: {name} has no items, or its seeds were measured on different ones")
+            raise ValueError(f"{info.title}: {name} has no items, or its seeds were measured on different items")
         by_seed[name] = [of_seed.value for of_seed in of_seeds]
         figures[name] = float(np.mean(by_seed[name]))
         resampled[name] = joint_resamples(of_seeds, seed, resamples)
@@ -197,14 +197,14 @@ def joint_measure(
             gap = figures[name] - figures[baseline_name]
             differences[name] = centered(gap, resampled[name] - resampled[baseline_name], len(items))
     return Measure(
-        info.key,
-        info.section,
-        info.title,
-        values,
-        differences,
-        info.better,
-        min(map(len, statistics.values())),
-        info.chance,
-        by_seed,
-        info.trained,
+        key=info.key,
+        section=info.section,
+        title=info.title,
+        values=values,
+        differences=differences,
+        better=info.better,
+        seeds=min(map(len, statistics.values())),
+        chance=info.chance,
+        by_seed=by_seed,
+        trained=info.trained,
     )

@@ -14,13 +14,14 @@ from zoo.metrics.phone_information import STRESS
 
 @dataclass(frozen=True)
 class Purity:
-    """How phones and units of the same frames depend on each other.
+    """Dependence between phones and units of the same frames.
 
     Args:
         phone_purity: Accuracy of predicting the most frequent phone of each unit.
         unit_purity: Accuracy of predicting the most frequent unit of each phone.
-        pnmi: Share of the phones' entropy that the units explain.
-        statistics: The same figures over utterances by number, to be resampled jointly with another tokenizer's.
+        pnmi: Phone-normalized mutual information: mutual information of phones and units, divided by the entropy of the
+            phones.
+        statistics: The same figures as functions of utterance counts, for a joint bootstrap with another tokenizer.
     """
 
     phone_purity: Estimate
@@ -39,7 +40,7 @@ def without_stress(phone: str) -> str:
 
 
 def phones_at(intervals: Sequence[Interval], num_frames: int, rate: float) -> list[str]:
-    """Return the phone at the middle of each frame; empty where there is none.
+    """Return the phone at the middle of each frame, an empty string if there is none.
 
     Args:
         intervals: Phones with their start and end in seconds.
@@ -125,11 +126,11 @@ FIGURES: dict[str, Figure] = {"phone_purity": phone_purity, "unit_purity": unit_
 
 
 def _of_drawn(figure: Figure, joint: np.ndarray, drawn: np.ndarray) -> float:
-    """Compute a figure of the utterances with the drawn numbers, some of them several times."""
+    """Compute a figure of resampled utterances, whose indices are ``drawn`` (utterances,), with repetitions."""
     return figure(joint[drawn].sum(0))
 
 
 def _of_counts(figure: Figure, joint: np.ndarray, counts: np.ndarray) -> float:
-    """Compute a figure of utterances that count so often each, (utterances,)."""
+    """Compute a figure of utterances, each weighted by its count in ``counts`` (utterances,)."""
     flat = joint.reshape(len(joint), -1)
     return float(figure((counts @ flat).reshape(joint.shape[1:])))

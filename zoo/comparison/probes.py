@@ -1,4 +1,4 @@
-"""Linear probes: speaker, style and the like predicted from how often each unit occurs."""
+"""Linear probes: speaker or style predicted from the frequencies of the units in an utterance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from zoo.tokens.units import Stream
 
 @dataclass(frozen=True)
 class Probe:
-    """Accuracy of a linear classifier on utterances that it was not fitted to.
+    """Cross-validated accuracy of a linear classifier.
 
     Args:
-        accuracy: Accuracy over the splits of all seeds, each utterance tested once per seed; the interval is for the
-            number of items of one seed.
-        chance: Share of the most frequent label.
-        hits: Accuracy of each utterance over the seeds, (n,), to be paired with that of another tokenizer.
+        accuracy: Mean accuracy over the random splits; each utterance is tested once per split. The interval counts
+            each utterance once.
+        chance: Accuracy of always predicting the most frequent label.
+        hits: Mean accuracy of each utterance over the splits, (n,), for a paired difference from another tokenizer.
     """
 
     accuracy: Estimate
@@ -32,7 +32,7 @@ class Probe:
 
 
 def unit_shares(units: Sequence[Mapping[str, np.ndarray]], streams: Sequence[Stream]) -> np.ndarray:
-    """Return square roots of the share of each unit in each utterance, streams concatenated, (n, sum of sizes)."""
+    """Return the square root of the relative frequency of each unit in each utterance, (n, sum of stream sizes)."""
     shares = []
     for row in units:
         by_stream = []
@@ -51,19 +51,19 @@ def probe(
     seeds: int = 3,
     penalty: float = 1e-2,
 ) -> Probe:
-    """Cross-validate a multinomial logistic regression, no group being in both parts of a split.
+    """Cross-validate a multinomial logistic regression; each group is either fitted to or tested on, never both.
 
     Args:
         features: Features of each utterance, (n, D).
-        labels: Label of each utterance, which is predicted.
-        groups: Group of each utterance that must not help the prediction, such as its speaker where style is predicted;
-            its id if each is a group of its own.
+        labels: Label of each utterance, predicted from the features.
+        groups: Group of each utterance, such as its speaker if the label is the style, so that the probe cannot use
+            the speaker. Pass utterance ids for a split without groups.
         folds: Number of folds of the cross-validation; fewer if there are fewer groups.
         seeds: Number of random splits that are averaged over.
-        penalty: Weight of the squared weights in the loss.
+        penalty: Coefficient of the L2 penalty on the weights.
 
     Raises:
-        ValueError: If there is one label or one group only.
+        ValueError: If there are fewer than two labels or fewer than two groups.
     """
     names = sorted(set(groups))
     kinds = sorted(set(labels))
@@ -86,17 +86,17 @@ def probe(
 def fit_and_predict(
     features: np.ndarray, target: np.ndarray, tested: np.ndarray, num_labels: int, penalty: float
 ) -> np.ndarray:
-    """Fit a multinomial logistic regression, whose loss is convex, and return the labels that it predicts.
+    """Fit a multinomial logistic regression, and predict the labels of other features.
 
     Args:
-        features: Features that are fitted to, (n, D).
-        target: Label of each of them, (n,).
-        tested: Features whose labels are predicted, (m, D).
+        features: Training features, (n, D).
+        target: Label index of each training example, (n,).
+        tested: Test features, (m, D).
         num_labels: Number of labels.
-        penalty: Weight of the squared weights in the loss.
+        penalty: Coefficient of the L2 penalty on the weights.
 
     Returns:
-        Predicted labels, (m,).
+        Predicted label indices, (m,).
     """
     center = features.mean(0)
     spread = features.std(0).max() + 1e-9

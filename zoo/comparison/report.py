@@ -1,4 +1,4 @@
-"""The report of a comparison: measures of several stages, claims, notes and costs, as JSON and as scalars."""
+"""Assembly of a comparison report from the measures of several stages: claims, notes, costs, scalars."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ LAYERS = "layers"  # the note that holds margins by layer, for a plot
 
 @dataclass(frozen=True)
 class ReportInfo:
-    """What a report says beside its measures.
+    """Title, notes and costs of a report.
 
     Args:
         title: Title of the page.
-        synthetic_speech: Whether the corpus was made by a synthesizer.
-        notes: What a reader has to know, by subject.
-        seconds: Seconds of each stage.
+        synthetic_speech: Whether the speech of the corpus is synthesized.
+        notes: Notes for the reader, by subject.
+        seconds: Running time of each stage in seconds.
     """
 
     title: str
@@ -27,11 +27,11 @@ class ReportInfo:
 
 
 def gather_report(info: ReportInfo, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Gather what several stages measured into one report, and test the claims of the paper on it.
+    """Gather the measures of several stages into one report, and test the claims of the paper on them.
 
     Args:
         info: Title, notes and costs.
-        measured: ``measures.json`` of each stage, by what it measured.
+        measured: Contents of ``measures.json`` of each stage, by subject, such as ``resynthesis``.
     """
     measures = [measure for stage in measured.values() for measure in stage["measures"]]
     layers: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Tokens and bits per second of speech, and use of the codebooks."""
+"""Token rate and bit rate of speech, and codebook usage."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from zoo.tokens.units import Stream, merge
 
 @dataclass(frozen=True)
 class CodebookUsage:
-    """Use of one codebook.
+    """Usage of one codebook.
 
     Args:
-        used: Share of its units that occur.
+        used: Share of the units of the codebook that occur.
         perplexity: Two to the power of the entropy of the tokens.
-        entropy_bits: Entropy of a token in bits, deduplicated if the stream is.
+        entropy_bits: Entropy of a token in bits; tokens are deduplicated if the stream is.
     """
 
     used: float
@@ -40,11 +40,11 @@ class TokenRates:
 
     Args:
         tokens_per_second: Deduplicated, merged tokens per second of speech.
-        bits_per_second: Bits per second of the merged tokens, by the measured entropy of each stream.
-        code_bits_per_second: Bits per second, each token counted as the logarithm of the size of its codebook.
-        usage: Use of the codebook by stream.
-        statistics: The same figures, and the share of each codebook in use, over utterances by number, to be resampled
-            jointly with another tokenizer's.
+        bits_per_second: Bit rate of the merged tokens, with the measured entropy of each stream as bits per token.
+        code_bits_per_second: Bit rate of the merged tokens, with log2 of the codebook size as bits per token.
+        usage: Codebook usage of each stream, by prefix.
+        statistics: The same figures, and the share of each codebook in use, as functions of utterance counts, for a
+            joint bootstrap with another tokenizer.
     """
 
     tokens_per_second: Estimate
@@ -69,13 +69,13 @@ class TokenRates:
 def measure_token_rates(
     units: Sequence[Mapping[str, np.ndarray]], seconds: np.ndarray, streams: Sequence[Stream], seed: int = 0
 ) -> TokenRates:
-    """Count the tokens of utterances.
+    """Measure token rate, bit rates and codebook usage of encoded utterances.
 
-    The entropy is that of single tokens: an upper bound of what a model that sees the tokens before would need.
+    The entropy is that of single tokens, an upper bound on the bits per token of a model that also sees the context.
 
     Args:
         units: Raw units (T,) by prefix of each utterance.
-        seconds: Duration of each utterance, (n,).
+        seconds: Duration of each utterance in seconds, (n,).
         streams: Streams of the tokenizer.
         seed: Seed of the bootstrap over utterances.
     """
@@ -115,7 +115,7 @@ def entropy_bits(counts: np.ndarray) -> float:
 
 
 def _bits_per_second(counts: Sequence[np.ndarray], seconds: np.ndarray, weights: np.ndarray) -> float:
-    """Compute bits per second from the counts (utterances, size) of each stream; utterances count so often each."""
+    """Compute bits per second from the token counts (utterances, size) of each stream, weighted by utterance."""
     bits = 0.0
     for stream_counts in counts:
         total = weights @ stream_counts
@@ -124,7 +124,7 @@ def _bits_per_second(counts: Sequence[np.ndarray], seconds: np.ndarray, weights:
 
 
 def _of_drawn(compute: Callable[[np.ndarray], float], num_items: int, drawn: np.ndarray) -> float:
-    """Compute a weighted figure of the items with the drawn numbers, some of them several times."""
+    """Compute a weighted figure of resampled items, whose indices are ``drawn``, with repetitions."""
     return compute(np.bincount(drawn, minlength=num_items).astype(float))
 
 

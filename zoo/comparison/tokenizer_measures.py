@@ -1,4 +1,4 @@
-"""Measures of the units of tokenizer variants, for a report."""
+"""Measures that compare the units of tokenizer variants, for a report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def tokenizer_measures(scores: Mapping[str, Sequence[TokenizerScores]], seed: in
     """Return the measures of tokenizer variants; a variant that lacks a figure is left out of its measure.
 
     Args:
-        scores: Scores for each seed that a variant was trained with, by variant, the baseline first.
+        scores: Scores of each variant, the baseline first; one for each training seed.
         seed: Seed of the bootstraps.
     """
     every = [of_seed for of_seeds in scores.values() for of_seed in of_seeds]
@@ -55,7 +55,7 @@ def tokenizer_measures(scores: Mapping[str, Sequence[TokenizerScores]], seed: in
 
 
 def _infos(keys: Iterable[str], chances: Mapping[str, float]) -> list[MeasureInfo]:
-    """Return what is known of each measured key, in the order of the report."""
+    """Return key, section, title and direction of each measured figure, in the order of the report."""
     keys = list(keys)
     codebooks = []
     robustness = []

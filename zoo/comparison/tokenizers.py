@@ -1,4 +1,4 @@
-"""Scores of the units of one tokenizer on a corpus, in a form that can be paired with those of another."""
+"""Scores of the units of one tokenizer on a corpus, in a form that allows paired differences between tokenizers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,9 +27,10 @@ class TokenizerScores:
         purity: Phone purity of the first, phonetic stream; None without phone times.
         abx: ABX errors of the first stream; None without phone times.
         robustness: Edits under each augmentation, by augmentation and stream.
-        probes: Probes by what they predict, ``speaker`` and ``style``, as far as the corpus has labels.
-        statistics: All figures by key, over utterances or pairs of phones by name, by which two tokenizers are paired.
-        left_out: What could not be measured, and why.
+        probes: Linear probes of ``speaker`` and ``style``; those that the labels of the corpus allow.
+        statistics: All figures by key, as functions of item counts. Items are utterance ids or pairs of phones, so that
+            figures of two tokenizers can be paired.
+        left_out: Reason why a measure is missing, by measure.
     """
 
     rates: TokenRates
@@ -62,13 +63,13 @@ class TokenizerScores:
 
 @dataclass(frozen=True)
 class _EncodedCorpus:
-    """Utterances that have units.
+    """Encoded utterances; those too short for a unit are left out.
 
     Args:
         utterances: The utterances.
-        seconds: Duration of each.
-        units: Raw units of each.
-        augmented: Raw units of the copies of each, by augmentation.
+        seconds: Duration of each utterance in seconds.
+        units: Raw units of each utterance.
+        augmented: Raw units of the augmented copy of each utterance, by augmentation.
     """
 
     utterances: list[Utterance] = field(default_factory=list)
@@ -92,13 +93,14 @@ def measure_tokenizer(
 
     Args:
         tokenizer: Tokenizer with any set of streams, the phonetic one first.
-        speech: Utterances with their waveforms (N,) at the tokenizer's rate; those too short for a unit are left out.
-        augmentations: Augmentations by name, under which the units should not change; none if None.
+        speech: Utterances with their waveforms (N,) at the tokenizer's rate; utterances too short for a
+            unit are left out.
+        augmentations: Augmentations by name that robustness is measured under; none if None.
         seed: Seed of draws and bootstraps.
-        num_processes: Number of processes that encode at once.
+        num_processes: Number of processes that encode in parallel.
 
     Raises:
-        ValueError: If no utterance has a unit.
+        ValueError: If no utterance is long enough for a unit.
     """
     corpus = _encode(tokenizer, speech, augmentations or {}, seed, num_processes)
     left_out: dict[str, str] = {}
@@ -110,13 +112,13 @@ def measure_tokenizer(
     probes = _probes(tokenizer, corpus, left_out)
 
     ids = corpus.ids
-    statistics = _over(ids, rates.statistics)
+    statistics = _with_ids(ids, rates.statistics)
     for name, streams in robustness.items():
         for prefix, edits in streams.items():
             statistics[f"ued_{name}_{prefix}"] = edits.statistic(ids)
     if purity is not None:
         aligned = [utterance.id for utterance in corpus.utterances if utterance.phonemes]
-        statistics |= _over(aligned, purity.statistics)
+        statistics |= _with_ids(aligned, purity.statistics)
     if abx is not None:
         for name, error in abx.statistics.items():
             statistics[f"abx_{name}"] = error
@@ -157,8 +159,8 @@ def _edits(tokenizer: SpeechTokenizer, clean: Sequence[Units], augmented: Sequen
     return edits
 
 
-def _over(ids: Sequence[str], statistics: Mapping[str, WeightedStatistic]) -> dict[str, WeightedStatistic]:
-    """Return statistics of utterances by number as statistics of utterances by name."""
+def _with_ids(ids: Sequence[str], statistics: Mapping[str, WeightedStatistic]) -> dict[str, WeightedStatistic]:
+    """Return the statistics with the ids of the utterances as items."""
     named = {}
     for key, figure in statistics.items():
         named[key] = replace(figure, items=ids)
@@ -189,7 +191,7 @@ def _phonetic(
 
 
 def _probes(tokenizer: SpeechTokenizer, corpus: _EncodedCorpus, left_out: dict[str, str]) -> dict[str, Probe]:
-    """Predict the style of speakers that were not fitted to, and the speaker of texts that were not."""
+    """Cross-validate probes: style on held-out speakers, and speaker on held-out texts."""
     shares = unit_shares(corpus.units, tokenizer.streams)
     speakers = []
     texts = []

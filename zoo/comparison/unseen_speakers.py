@@ -1,4 +1,4 @@
-"""Style and F0 information in the units of speakers that no part of a tokenizer was trained on."""
+"""Style and F0 information in the units of unseen speakers, excluded from all training of the tokenizer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,11 +42,11 @@ def style_hits(streams: Sequence[Stream], seen: StyledUnits, unseen: StyledUnits
     Args:
         streams: Streams of the tokenizer.
         seen: Speech of the speakers that the tokenizer was trained on.
-        unseen: Speech of other speakers.
-        penalty: Weight of the squared weights in the loss.
+        unseen: Speech of speakers excluded from that training.
+        penalty: Coefficient of the L2 penalty on the weights of the probe.
 
     Returns:
-        1 where the style of an utterance of ``unseen`` is predicted, else 0, (n,).
+        1 for each utterance of ``unseen`` whose style is predicted correctly, else 0, (n,).
     """
     kinds = sorted(set(seen.styles))
     target = np.array([kinds.index(style) for style in seen.styles])
@@ -58,15 +58,15 @@ def style_hits(streams: Sequence[Stream], seen: StyledUnits, unseen: StyledUnits
 
 @torch.inference_mode()
 def contour_errors(waveform: Tensor, pitch: PitchUnits, has_pitch: bool) -> dict[str, float]:
-    """Return the errors of the F0 contour that the pitch units of a waveform decode to.
+    """Measure the error of the F0 contour that is decoded from the pitch units of a waveform.
 
-    A tokenizer without pitch units gets a flat contour, voiced throughout, at the utterance's mean. Both are given the
-    mean.
+    For a tokenizer without pitch units the contour is flat and voiced in every frame. Both contours are given the mean
+    F0 of the utterance.
 
     Args:
         waveform: Samples (N,).
-        pitch: Extractor of pitch units, with a decoder.
-        has_pitch: Whether the tokenizer has these units.
+        pitch: Pitch units, with their decoder.
+        has_pitch: Whether the tokenizer has these pitch units.
 
     Returns:
         F0 frame error and log-F0 error in octaves; NaN if no frame is voiced.
@@ -92,8 +92,9 @@ def unseen_measures(
     """Return the measures of unseen speakers.
 
     Args:
-        scores: Scores (n,) of the same utterances by key, for each part of the corpus, by variant, the baseline first.
-        chance: Share of the most frequent style.
+        scores: Scores of each variant, the baseline first: for each fold of the corpus, scores (n,) of its utterances
+            by key. All variants are scored on the same utterances.
+        chance: Accuracy of always predicting the most frequent style.
         seed: Seed of the bootstraps.
     """
     baseline_name, baseline = next(iter(scores.items()))
@@ -114,16 +115,16 @@ def unseen_measures(
                 differences[name] = pooled_mean(list(map(np.subtract, of_parts, of_baseline)), seed)
         measures.append(
             Measure(
-                key,
-                info.section,
-                info.title,
-                values,
-                differences,
-                info.better,
-                len(baseline),
-                chance if key == STYLE else None,
-                by_seed,
-                info.trained,
+                key=key,
+                section=info.section,
+                title=info.title,
+                values=values,
+                differences=differences,
+                better=info.better,
+                seeds=len(baseline),
+                chance=chance if key == STYLE else None,
+                by_seed=by_seed,
+                trained=info.trained,
             )
         )
     return measures

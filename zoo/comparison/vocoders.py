@@ -1,4 +1,4 @@
-"""Vocoders compared on held-out speech, beside an untrained network and Griffin-Lim."""
+"""Comparison of vocoders on held-out speech, with an untrained network and Griffin-Lim as baselines."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ Scores = Mapping[str, ItemScores]
 
 
 def vocoder_synthesizer(vocoder: Vocoder) -> Synthesizer:
-    """Return a synthesizer by a vocoder, which takes frames, and the timing, speaker and style of the recording."""
+    """Return a synthesizer that runs a vocoder on the frames, speaker and style of the recording."""
 
     def synthesize(utterance: HeldOutUtterance) -> Tensor:
         frames = {stream.prefix: utterance.frames[stream.prefix].unsqueeze(0) for stream in vocoder.streams}
@@ -47,14 +47,14 @@ def _index(names: Sequence[str], name: str | None, default: int) -> int:
 
 
 def untrained_like(vocoder: Vocoder, seed: int) -> Vocoder:
-    """Return a vocoder of the same kind and size with random weights."""
+    """Return a vocoder of the same architecture with random weights."""
     with seeded(seed):
         generator = type(vocoder.generator).from_config(vocoder.generator.config)
         return Vocoder(generator, vocoder.streams, speakers=vocoder.speakers)
 
 
 def griffin_lim_synthesizer(utterances: Iterable[HeldOutUtterance], stream: Stream, sample_rate: int) -> Synthesizer:
-    """Return a synthesizer by Griffin-Lim from the mean spectrum of each phonetic unit.
+    """Return a synthesizer that applies Griffin-Lim to the mean spectrum of each phonetic unit.
 
     Args:
         utterances: Training utterances that the spectra are averaged over.
@@ -73,11 +73,11 @@ def griffin_lim_synthesizer(utterances: Iterable[HeldOutUtterance], stream: Stre
 
 @dataclass(frozen=True)
 class SystemScores:
-    """Scores of one system.
+    """Scores and speed of one vocoder or baseline.
 
     Args:
         scores: Scores of the utterances by metric.
-        real_time_factor: Seconds of computing per second of speech.
+        real_time_factor: Seconds of computation per second of speech.
     """
 
     scores: dict[str, ItemScores]
@@ -87,7 +87,7 @@ class SystemScores:
 def score_systems(
     synthesizers: Mapping[str, Synthesizer], utterances: Sequence[HeldOutUtterance], metrics: ResynthesisMetrics
 ) -> dict[str, SystemScores]:
-    """Score several systems by name on the same utterances, and time them."""
+    """Score several synthesizers on the same utterances, and measure their real-time factors."""
     seconds = sum(len(utterance.waveform) for utterance in utterances) / metrics.tokenizer.sample_rate
     systems = {}
     for name, synthesize in tqdm(synthesizers.items(), "vocoders", mininterval=1.0):
@@ -103,10 +103,10 @@ def score_systems(
 def predicted_duration_edits(
     vocoder: Vocoder, utterances: Sequence[HeldOutUtterance], tokenizer: SpeechTokenizer
 ) -> ItemScores:
-    """Measure the unit edit distance of resynthesis from deduplicated tokens, the durations being predicted.
+    """Measure the unit edit distance of resynthesis from deduplicated tokens with predicted durations.
 
     Args:
-        vocoder: Vocoder; without a duration predictor no utterance has a score.
+        vocoder: Vocoder. Without a duration predictor, all scores are NaN.
         utterances: Held-out utterances.
         tokenizer: Tokenizer that encodes the resynthesis.
     """
@@ -123,7 +123,7 @@ def predicted_duration_edits(
 
 
 def figures(scores: Mapping[str, Scores], seed: int) -> dict[str, dict[str, Any]]:
-    """Return the mean of each metric that has any score, by system, as JSON."""
+    """Return the mean of each metric, by system, as JSON; metrics without a score are left out."""
     systems = {}
     for name, by_metric in scores.items():
         systems[name] = _estimates(by_metric, seed)
@@ -131,7 +131,7 @@ def figures(scores: Mapping[str, Scores], seed: int) -> dict[str, dict[str, Any]
 
 
 def differences(scores: Mapping[str, Scores], name: str, seed: int) -> dict[str, dict[str, Any]]:
-    """Return the differences of one system from each other one, over the same utterances, as JSON."""
+    """Return the paired differences of system ``name`` from each other system, as JSON."""
     by_system = {}
     for other, baseline in scores.items():
         if other == name:
@@ -163,10 +163,10 @@ def write_audio(
 
 
 def vocoders_markdown(report: Mapping[str, Any], audio: Path) -> str:
-    """Return a report as Markdown.
+    """Format a report as Markdown.
 
     Args:
-        report: As in ``report.json``.
+        report: Contents of ``report.json``.
         audio: Folder of the WAV files.
     """
     metrics = list(dict.fromkeys(metric for by_metric in report["systems"].values() for metric in by_metric))

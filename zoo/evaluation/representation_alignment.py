@@ -227,7 +227,7 @@ def _mean_feature(features: Tensor, span: slice) -> Tensor:
 
 
 def _retrieve(words: list[str], text: Tensor, speech: Tensor) -> tuple[np.ndarray, float]:
-    """Find for each word in speech the nearest word in text at another place.
+    """Find for each word in speech the nearest word in text, other than its own occurrence.
 
     Args:
         words: The W words of all utterances.
@@ -235,7 +235,7 @@ def _retrieve(words: list[str], text: Tensor, speech: Tensor) -> tuple[np.ndarra
         speech: Mean speech features, (layers, W, D).
 
     Returns:
-        Whether the retrieved word is the same, (layers, W), and the expected share of guessing.
+        Whether the retrieved word is the same, (layers, W), and the accuracy of guessing.
     """
     numbers_by_word: dict[str, int] = {}
     for word in words:

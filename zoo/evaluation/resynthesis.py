@@ -1,4 +1,4 @@
-"""Resynthesis: held-out speech through units and a vocoder, and how far it is from the recording."""
+"""Resynthesis of held-out speech from its units, and its distance from the recording."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,8 +55,9 @@ class ResynthesisMetrics:
     Args:
         tokenizer: Speech tokenizer whose units were resynthesized, which encodes the resynthesis again.
         metrics: Further metrics by name, whose ``update`` takes generated and reference waveforms (B, N).
-        style: Style classifier, for utterances of known style. None leaves the style accuracy out.
-        recognizer: Transcribes a waveform (N,), for utterances of known text. None leaves the word error rate out.
+        style: Style classifier, for utterances of known style. If None, the style accuracy is not measured.
+        recognizer: Recognizer of a waveform (N,), for utterances of known text. If None, the word error rate is not
+            measured.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class ResynthesisMetrics:
 
     @torch.inference_mode()
     def __call__(self, generated: Tensor, utterance: HeldOutUtterance) -> dict[str, float]:
-        """Return the values of one utterance.
+        """Compute all metrics of one utterance.
 
         Args:
             generated: Resynthesis, (N,), as long as the recording.
@@ -120,7 +121,7 @@ def measure_resynthesis(
     Args:
         synthesize: Vocoder or other system.
         utterances: Held-out utterances.
-        metrics: What is measured.
+        metrics: Metrics that are computed for each utterance.
     """
     return gather_scores([metrics(resynthesize(synthesize, utterance), utterance) for utterance in utterances])
 

@@ -1,7 +1,7 @@
 """Estimates with 95% intervals: proportions, ratios and means, their differences, and bootstraps over items and seeds.
 
-Every bootstrap of the project is here, so that one figure has one interval wherever it is reported. An item is what is
-drawn independently: an utterance, a contrast, a pair of phones.
+Every bootstrap of the project is here, so that one figure has one interval wherever it is reported. An item is the
+unit of resampling: an utterance, a contrast, a pair of phones.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -94,7 +94,7 @@ def difference(first: np.ndarray, second: np.ndarray, seed: int = 0, resamples: 
 
 @dataclass(frozen=True)
 class ItemScores:
-    """Scores of items, some of which may have none: their figure is the mean, or a ratio of sums.
+    """Scores of items, NaN where missing; the figure of the items is their mean, or a ratio of sums.
 
     Args:
         numerators: Score of each item, (n,), such as its word errors; NaN where an item has none.
@@ -156,7 +156,7 @@ def statistic(compute: Callable[[np.ndarray], float], n: int, seed: int = 0, res
     """Estimate any figure of n items with a percentile bootstrap that is centered on it; see ``centered``.
 
     Args:
-        compute: Computes the figure from the numbers of the items that count, (n,), some of them several times.
+        compute: Computes the figure of a resample from the indices of its items, (n,), with repetitions.
         n: Number of items.
         seed: Seed of the draws.
         resamples: Number of resamples.
@@ -182,7 +182,7 @@ def centered(value: float, resampled: np.ndarray, n: int) -> Estimate:
 
 @dataclass(frozen=True)
 class WeightedStatistic:
-    """A figure of items as a function of how often each item counts, so that several figures can be resampled jointly.
+    """A figure as a function of the count of each item, so that several figures can be resampled jointly.
 
     Args:
         items: Names of the items, such as the ids of utterances.
@@ -194,7 +194,7 @@ class WeightedStatistic:
 
     @property
     def value(self) -> float:
-        """The figure itself, each item counted once."""
+        """Figure with each item counted once."""
         return float(self.compute(np.ones(len(self.items))))
 
 
@@ -239,7 +239,7 @@ def joint_resamples(of_seeds: Sequence[WeightedStatistic], seed: int = 0, resamp
 def crossed_mean(values: np.ndarray, sizes: np.ndarray | None = None, seed: int = 0, resamples: int = 2000) -> Estimate:
     """Estimate the mean score of several trained models on the same items; the bootstrap draws models and items.
 
-    Three models say little about how much another would differ: the interval is, if anything, too narrow.
+    With few models, such as three, the interval is too narrow rather than too wide.
 
     Args:
         values: Scores (models, items).

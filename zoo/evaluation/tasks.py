@@ -1,4 +1,4 @@
-"""Evaluations of a language model by name: which suites exist, and which task each of them is for."""
+"""Evaluation tasks of a language model, and the suites that each task evaluates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,14 +52,14 @@ class EvaluationSettings:
 
     Args:
         limit: Maximum number of items; all if None.
-        num_shots: Examples in a prompt; if None, those of the paper, and 0 for sentiment.
+        num_shots: Examples in a prompt; if None, the number in the paper, and 0 for sentiment.
         seed: Seed of all samples and draws.
         runs: Runs of sentiment preservation.
-        recognizer: Recognizer of generated speech; None for none.
+        recognizer: Recognizer that transcribes generated speech; none if None.
         text_classifier: Sentiment of a text; None leaves out continuations in text.
         speech_classifier: Sentiment of a waveform; None leaves out continuations in speech.
-        toxic_words: List of toxic words; None for none.
-        toxicity: Toxicity score of a text in 0 to 1; None for none.
+        toxic_words: List of toxic words; none if None.
+        toxicity: Classifier that returns the toxicity of a text, 0 to 1; none if None.
     """
 
     limit: int | None = None

@@ -1,4 +1,4 @@
-"""Unit edit distance under augmentation: how far the units of speech change with its sound (Gat et al. 2023)."""
+"""Unit edit distance between clean and augmented speech (Gat et al. 2023)."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +101,7 @@ def encode_augmented(
         tokenizer: Tokenizer of the clean and the augmented speech.
         waveforms: Samples (N,) each, at the tokenizer's rate, none of them empty.
         augmentations: Augmentations by name.
-        seed: Seed of what the augmentations draw.
+        seed: Seed of the augmentations.
         num_processes: Number of processes that encode at once.
 
     Returns:
@@ -218,7 +218,7 @@ def measure_unit_robustness(
         extractors: Unit extractors by name, of one sample rate.
         speech: Utterances and their waveforms (N,); those that are, or become, too short for an extractor are left out.
         augmentations: Augmentations by name.
-        seed: Seed of what the augmentations draw.
+        seed: Seed of the augmentations.
     """
     results = {name: UnitRobustness(part.stream.size, part.stream.rate) for name, part in extractors.items()}
     min_samples = max(extractor.min_samples for extractor in extractors.values())

@@ -1,4 +1,4 @@
-"""Errors of F0 contours, frame by frame."""
+"""Frame-by-frame errors of F0 contours."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ class F0FrameError(Metric):
     """Share of frames with a wrong voicing decision or a gross pitch error (Chu and Alwan 2009).
 
     Args:
-        tolerance: Largest deviation from the reference frequency, as a share of it, that is no gross error. Counted
-            where both contours are voiced.
+        tolerance: Relative deviation from the reference frequency above which a frame is a gross error. Only frames
+            that are voiced in both contours can be gross errors.
     """
 
     higher_is_better = False
@@ -29,14 +29,14 @@ class F0FrameError(Metric):
     def update(
         self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None
     ) -> None:
-        """Add contours of one shape, such as (B, T).
+        """Add estimated and reference contours of the same shape, such as (B, T).
 
         Args:
-            frequency: Estimated F0 in Hz; read where ``voiced``.
+            frequency: Estimated F0 in Hz; ignored in unvoiced frames.
             voiced: Estimated voicing, bool.
-            true_frequency: Reference F0 in Hz; read where ``true_voiced``.
+            true_frequency: Reference F0 in Hz; ignored in unvoiced frames.
             true_voiced: Reference voicing, bool.
-            mask: Frames that count, bool; all if None.
+            mask: Frames that are counted, bool; all if None.
 
         Raises:
             ValueError: If the shapes differ.
@@ -71,7 +71,7 @@ class LogF0Error(Metric):
     def update(
         self, frequency: Tensor, voiced: Tensor, true_frequency: Tensor, true_voiced: Tensor, mask: Tensor | None = None
     ) -> None:
-        """Add contours of one shape, such as (B, T); the arguments are those of ``F0FrameError.update``.
+        """Add contours of the same shape, such as (B, T); the arguments are those of ``F0FrameError.update``.
 
         Raises:
             ValueError: If the shapes differ.

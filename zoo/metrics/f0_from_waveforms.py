@@ -1,4 +1,4 @@
-"""Errors of F0 between two waveforms."""
+"""F0 errors between two waveforms."""
 
 from torch import Tensor
 from torchmetrics import Metric
@@ -8,7 +8,7 @@ from zoo.speech.f0 import F0Extractor
 
 
 class F0Errors(Metric):
-    """F0 frame error and log-F0 error between waveforms, whose F0 is extracted once.
+    """F0 frame error and log-F0 error between waveforms; F0 is extracted once for both.
 
     Args:
         f0: F0 extractor for both waveforms.
@@ -25,7 +25,7 @@ class F0Errors(Metric):
         self.log_error = LogF0Error()
 
     def update(self, generated: Tensor, reference: Tensor) -> None:
-        """Add waveforms (B, N) of one length."""
+        """Add generated and reference waveforms, (B, N) each."""
         for waveform, target in zip(generated.detach().float(), reference.detach().float(), strict=True):
             estimate = self.f0(waveform)
             true = self.f0(target)
@@ -37,7 +37,7 @@ class F0Errors(Metric):
         return {"f0_frame_error": self.frame_error.compute(), "log_f0_error": self.log_error.compute()}
 
     def reset(self) -> None:
-        """Forget all waveforms."""
+        """Reset both errors."""
         super().reset()
         self.frame_error.reset()
         self.log_error.reset()

@@ -6,7 +6,7 @@ from torchmetrics import Metric
 
 
 class ModalityLoss(Metric):
-    """Mean loss in nats per token of the tokens of one modality, over all batches and processes."""
+    """Mean cross entropy of the tokens of one modality in nats per token, over all batches and processes."""
 
     higher_is_better = False
     full_state_update = False
@@ -19,7 +19,7 @@ class ModalityLoss(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, losses: Tensor, mask: Tensor) -> None:
-        """Add the losses (B, T) of the tokens of the modality, which are those where ``mask`` (B, T) is true."""
+        """Add the losses (B, T) of a batch where ``mask`` (B, T), bool, is true: the tokens of the modality."""
         self.total += losses.detach()[mask].double().sum()
         self.count += mask.sum()
 

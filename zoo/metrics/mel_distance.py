@@ -27,7 +27,7 @@ class MelDistance(Metric):
         self.add_state("count", torch.tensor(0, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, generated: Tensor, reference: Tensor) -> None:
-        """Add waveforms (B, N) of one length.
+        """Add generated and reference waveforms of the same shape, (B, N) each.
 
         Raises:
             ValueError: If the shapes differ.

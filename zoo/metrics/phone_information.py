@@ -1,4 +1,4 @@
-"""Information that units carry about phones."""
+"""Phone-normalized mutual information and phone purity of units."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ class PhoneInformation(Metric):
     """Phone-normalized mutual information and phone purity of units, frame by frame (Hsu et al. 2021, section 4.2).
 
     Args:
-        num_units: Number of different units.
-        max_phones: Largest number of different phones.
+        num_units: Size of the codebook.
+        max_phones: Maximum number of distinct phones.
     """
 
     higher_is_better = True
@@ -32,7 +32,7 @@ class PhoneInformation(Metric):
         self.add_state("counts", torch.zeros(max_phones, num_units, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, units: np.ndarray, frame_rate: float, phones: Sequence[Interval]) -> None:
-        """Add one utterance; frames whose middle lies in no phone are left out.
+        """Add one utterance; frames whose middle is outside all phones are skipped.
 
         Args:
             units: Raw units (T,).
@@ -40,7 +40,7 @@ class PhoneInformation(Metric):
             phones: Phones with their start and end in seconds.
 
         Raises:
-            ValueError: If there are more than ``max_phones`` different phones.
+            ValueError: If there are more than ``max_phones`` distinct phones.
         """
         middles = (np.arange(len(units)) + 0.5) / frame_rate
         for name, start, end in phones:
@@ -51,11 +51,11 @@ class PhoneInformation(Metric):
             self.counts[index] += torch.bincount(inside, minlength=self.counts.shape[1]).to(self.counts.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return both figures.
+        """Return PNMI and phone purity.
 
         Returns:
-            ``pnmi``, the share of the phones' entropy that the units explain, and ``purity``, the share of frames
-            whose phone is the most frequent one of their unit.
+            ``pnmi``, mutual information of phones and units divided by the entropy of the phones, and ``purity``, the
+            share of frames whose phone is the most frequent phone of their unit.
         """
         joint = self.counts.double() / self.counts.sum()
         phone_entropy = torch.special.entr(joint.sum(1)).sum()

@@ -11,7 +11,7 @@ from zoo.tokens.units import runs
 
 
 class UnitEditDistance(Metric):
-    """Insertions, deletions and substitutions per reference unit, summed over a corpus before dividing.
+    """Insertions, deletions and substitutions per reference unit; both are summed over the corpus before dividing.
 
     Args:
         dedup: Whether runs of equal units count as one unit (Gat et al. 2023).

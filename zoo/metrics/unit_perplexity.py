@@ -1,4 +1,4 @@
-"""Perplexity of units: how evenly a codebook is used."""
+"""Perplexity of units, a measure of codebook usage."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torchmetrics import Metric
 
 
 class UnitPerplexity(Metric):
-    """Exponential of the entropy of the units of a corpus: as many units, used equally often, have the same entropy.
+    """Exponential of the entropy of units: the number of equally frequent units that would have the same entropy.
 
     Args:
         size: Number of units in the codebook; units are 0 to ``size`` - 1.
@@ -23,7 +23,7 @@ class UnitPerplexity(Metric):
         self.add_state("counts", torch.zeros(size, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, units: Tensor) -> None:
-        """Add units of any shape."""
+        """Add units, int64 of any shape."""
         self.counts += torch.bincount(units.flatten(), minlength=self.size)
 
     def compute(self) -> Tensor:

@@ -45,5 +45,5 @@ def test_other_items_or_other_numbers_of_seeds_are_not_paired():
     shorter = weighted_ratio(ITEMS[:-1], np.ones(79))
     assert not measure(base=[full], other=[shorter]).differences
     assert not measure(base=[full], other=[full, full]).differences
-    with pytest.raises(ValueError, match="different ones"):
+    with pytest.raises(ValueError, match="different items"):
         measure(base=[full, shorter])

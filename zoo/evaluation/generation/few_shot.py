@@ -23,7 +23,7 @@ ERROR_RATES = {"word_error_rate": word_error_rate, "character_error_rate": chara
 
 @dataclass(frozen=True)
 class FewShotAnswer:
-    """The answer to one utterance.
+    """Answer of the model for one utterance.
 
     Args:
         id: Name of the utterance.
@@ -44,7 +44,7 @@ class FewShotResult:
         measure: Name of the measure, as in reports.
         estimate: Value of the measure; its interval is over utterances.
         answers: Answer to each utterance.
-        num_shots: Examples wanted in each prompt.
+        num_shots: Requested number of examples in each prompt.
     """
 
     measure: str
@@ -67,7 +67,7 @@ class FewShotEvaluator:
     Args:
         network: Language model over the vocabulary.
         vocabulary: Vocabulary of text and units.
-        num_shots: Examples in a prompt; fewer where the context has no room.
+        num_shots: Number of examples in a prompt; fewer if they do not fit into the context.
         seed: Seed of the choice and order of the examples, which are drawn for each utterance.
         max_new_tokens: Maximum length of an answer.
     """
@@ -94,7 +94,7 @@ class FewShotEvaluator:
         Args:
             template: Prompt format of the task.
             shots: Utterances for examples.
-            tested: Utterances to ask about.
+            tested: Utterances that answers are generated for.
 
         Raises:
             ValueError: If there are fewer utterances for examples than wanted in a prompt.
