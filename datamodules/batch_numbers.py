@@ -1,4 +1,4 @@
-"""Which batches a process and its loader workers serve; batches are numbered from 0 over all processes."""
+"""Assign numbered batches to processes and to their loader workers; batches are numbered from 0 over all processes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def trainer_of(data_module: L.LightningDataModule) -> L.Trainer:
     """Return the trainer that a DataModule is attached to.
 
     Raises:
-        RuntimeError: Where there is none yet.
+        RuntimeError: It is not attached to a trainer yet.
     """
     if data_module.trainer is None:
         raise RuntimeError(
@@ -22,10 +22,10 @@ def trainer_of(data_module: L.LightningDataModule) -> L.Trainer:
 
 
 def batches_to_train(trainer: L.Trainer) -> range:
-    """Return the numbers of this process's batches, from the first one after those that were already trained on.
+    """Return the numbers of the batches that this process trains on, after those that training has already used.
 
-    Processes take turns: of ``world_size`` processes, process ``rank`` serves the batches ``rank``, ``rank +
-    world_size``, ...
+    Batches are dealt to processes in turn: process ``rank`` of ``world_size`` trains on the batches ``rank``, ``rank +
+    world_size``, ``rank + 2 * world_size``, ...
     """
     batches_per_process = trainer.global_step * trainer.accumulate_grad_batches
     first = batches_per_process * trainer.world_size + trainer.global_rank
@@ -33,7 +33,7 @@ def batches_to_train(trainer: L.Trainer) -> range:
 
 
 def batches_of_worker(batches: range) -> range:
-    """Return the share of this loader worker: the DataLoader takes one batch from each worker in turn."""
+    """Return the batches that this loader worker makes: the DataLoader takes one batch from each worker in turn."""
     worker = get_worker_info()
     if worker is None:
         return batches
@@ -41,5 +41,5 @@ def batches_of_worker(batches: range) -> range:
 
 
 def training_loader(dataset: IterableDataset, num_workers: int) -> DataLoader[Any]:
-    """Return a loader of a dataset that makes whole batches; its workers live until the end of training."""
+    """Return a DataLoader over a dataset that yields whole batches; its workers live until training ends."""
     return DataLoader(dataset, batch_size=None, num_workers=num_workers, persistent_workers=num_workers > 0)

@@ -1,4 +1,4 @@
-"""Segments of F0 tracks, to train a pitch VQ-VAE."""
+"""Training and validation data of a pitch VQ-VAE: random segments of F0 tracks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,27 +16,28 @@ from zoo.speech.pitch_units import network_input
 
 
 class F0DataModule(L.LightningDataModule):
-    """Random segments of F0 tracks, each less the mean F0 of its whole utterance.
+    """Random segments of F0 tracks, from which the mean F0 of the whole utterance is subtracted.
 
-    A batch is a dictionary: ``tracks`` (B, 2, T), frequency in Hz and 1 where voiced, as a ``PitchVQVAE`` takes them,
-    and ``mean_hz`` (B, 1), the mean that was subtracted. Every frame is equally likely. Utterances shorter than a
-    segment, and those without a voiced frame, are left out; ``num_left_out`` counts them. Validation is on whole
-    utterances, cut to a multiple of ``frames_per_unit``.
+    A batch is a dictionary. ``tracks`` (B, 2, T) is the input of a ``PitchVQVAE``: channel 0 is the frequency in Hz,
+    channel 1 is 1 in voiced frames and else 0. ``mean_hz`` (B, 1) is the mean that was subtracted, in Hz. Every frame
+    of the corpus is about equally likely. Utterances that are shorter than a segment or have no voiced frame are left
+    out; ``num_left_out`` is their number. Validation uses whole utterances, cut to a multiple of ``frames_per_unit``.
 
     Args:
         tracks: Folder filled by a stage that extracts F0.
         segment_samples: Length of a segment in samples at 16 kHz; a multiple of 80 times ``frames_per_unit``.
         batch_size: Segments per device, B.
-        normalize: Whether the mean is subtracted.
-        frames_per_unit: Frames that the VQ-VAE maps to one unit.
-        split: Split that is trained on.
-        validation_split: Split that is validated on; of other speakers, where there are enough.
-        num_validation: Most utterances of the validation split that are used, evenly spread.
+        normalize: Whether the mean F0 is subtracted.
+        frames_per_unit: Number of frames that the VQ-VAE maps to one unit.
+        split: Split used for training.
+        validation_split: Split used for validation; if there are enough speakers, its speakers differ from those of
+            ``split``.
+        num_validation: Largest number of validation utterances, evenly spread over the split.
         num_workers: Loader processes per device.
         seed: Seed of the random segments.
 
     Raises:
-        ValueError: Where a segment is not a whole number of units.
+        ValueError: A segment is not a whole number of units.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class F0DataModule(L.LightningDataModule):
         """Open both splits and choose the utterances that are long enough.
 
         Raises:
-            ValueError: Where no utterance has a voiced frame and the length of a segment.
+            ValueError: No utterance has both a voiced frame and the length of a segment.
         """
         self.training = F0Store(self.tracks, self.split)
         self.validation = F0Store(self.tracks, self.validation_split)
@@ -105,7 +106,7 @@ class F0DataModule(L.LightningDataModule):
 
 
 class F0Segments(IterableDataset):
-    """Batches of random segments; batch ``n`` is a pure function of (seed, n), whatever the workers and interruptions.
+    """Batches of random segments; batch ``n`` is a pure function of (seed, n), whatever the number of workers.
 
     Args:
         store: The F0 tracks.
@@ -113,7 +114,7 @@ class F0Segments(IterableDataset):
         segment_frames: Frames in a segment, T.
         batch_size: Segments in a batch, B.
         normalize: Whether the mean F0 is subtracted.
-        batches: Numbers of the batches to serve; the end may never be reached.
+        batches: Numbers of the batches to yield; training may stop before the end.
         seed: Seed of the random segments.
     """
 
@@ -134,7 +135,8 @@ class F0Segments(IterableDataset):
         self.normalize = normalize
         self.batches = batches
         self.seed = seed
-        # All possible starts of all utterances form one line; ``ends`` is where the starts of each utterance end on it.
+        # The possible starts of all utterances are numbered consecutively; an utterance of n frames has
+        # n - segment_frames + 1 of them. ``ends`` holds the end of the numbers of each utterance, (utterances,).
         self.ends = np.cumsum([store.rows[row].frames - segment_frames + 1 for row in chosen])
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -143,9 +145,9 @@ class F0Segments(IterableDataset):
 
     def batch(self, number: int) -> dict[str, Tensor]:
         """Return batch ``number``: ``tracks`` (B, 2, T) and ``mean_hz`` (B, 1)."""
-        places = np.random.default_rng([self.seed, 1, number]).integers(self.ends[-1], size=self.batch_size)
-        rows = np.searchsorted(self.ends, places, side="right")
-        starts = places - np.concatenate([[0], self.ends])[rows]
+        start_numbers = np.random.default_rng([self.seed, 1, number]).integers(self.ends[-1], size=self.batch_size)
+        rows = np.searchsorted(self.ends, start_numbers, side="right")
+        starts = start_numbers - np.concatenate([[0], self.ends])[rows]
         segments = []
         for row, start in zip(rows, starts, strict=True):
             track = segment(self.store, int(self.chosen[row]), int(start), self.segment_frames, self.normalize)
@@ -160,7 +162,7 @@ class F0Utterances(Dataset):
         store: The F0 tracks.
         frames_per_unit: Tracks are cut to a multiple of this.
         normalize: Whether the mean F0 is subtracted.
-        limit: Most utterances that are used, evenly spread.
+        limit: Largest number of utterances, evenly spread over the store.
     """
 
     def __init__(self, store: F0Store, frames_per_unit: int, normalize: bool, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""Rows of token ids to train a language model: text, speech, interleaved, or a mixture of streams."""
+"""Training and validation data of a language model: rows of text, speech, interleaved tokens, or a mixture."""
 
 from pathlib import Path
 
@@ -22,9 +22,9 @@ class MixtureDataModule(L.LightningDataModule):
         weights: Share of each stream in the tokens, by the same names; a stream of weight 0 is not read.
         sequence_length: Ids per row, T.
         batch_size: Rows per device, B.
-        val_batches: Batches of the dev split that validation reads, per device.
-        num_workers: Loader processes per device; 0 where making the rows is cheap compared to a training step.
-        seed: Seed of the order of the documents, of the mixture and of everything that a document draws.
+        val_batches: Number of batches of the dev split that validation reads, per device.
+        num_workers: Loader processes per device; 0 suffices if making rows is fast compared to a training step.
+        seed: Seed of the order of the documents, of the mixture, and of the random choices within documents.
     """
 
     def __init__(
@@ -48,12 +48,16 @@ class MixtureDataModule(L.LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.packed: dict[tuple[str, str], PackedStream] = {}
-        # The batch that training starts with, and how many batches each process had started before it.
+        # Number of the first batch since training started or resumed, counted over all processes.
         self.first = 0
+        # Number of batches that each process had begun before that batch.
         self.begun = 0
 
     def state_dict(self) -> dict[str, int]:
-        """Return which batch comes next, counted over all processes: a resumed run may have another number of them."""
+        """Return the number of the next batch, counted over all processes.
+
+        The number of processes may change when a run is resumed, so that it is the total that is saved.
+        """
         trainer = trainer_of(self)
         begun = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return {"next": self.first + (begun - self.begun) * trainer.world_size, "begun": begun}
@@ -63,7 +67,7 @@ class MixtureDataModule(L.LightningDataModule):
         self.begun = state_dict["begun"]
 
     def epochs(self) -> dict[str, float]:
-        """Return how many times each stream has been read so far, by name."""
+        """Return the number of epochs of each stream that training has read so far, by name."""
         return self.mixture("train", range(0)).epochs(self.state_dict()["next"] * self.batch_size)
 
     def train_dataloader(self) -> DataLoader:
@@ -78,10 +82,14 @@ class MixtureDataModule(L.LightningDataModule):
         return DataLoader(self.mixture(split, batches), batch_size=None, num_workers=self.num_workers)
 
     def mixture(self, split: str, batches: range) -> Mixture:
-        """Return the batches with these numbers, without a Trainer.
+        """Return the batches of a split; no trainer is needed.
+
+        Args:
+            split: Name of the split, such as train.
+            batches: Numbers of the batches.
 
         Raises:
-            ValueError: Where streams and weights do not have the same names.
+            ValueError: Streams and weights do not have the same names.
         """
         if self.streams.keys() != self.weights.keys():
             raise ValueError(
@@ -95,7 +103,7 @@ class MixtureDataModule(L.LightningDataModule):
     def _packed(self, name: str, split: str) -> PackedStream:
         if (name, split) not in self.packed:
             form = self.streams[name].form(self.vocabulary, split)
-            # Streams of one corpus are shuffled differently.
+            # A seed for each stream, so that streams of the same corpus are shuffled differently.
             seed = self.seed + list(self.streams).index(name)
             self.packed[name, split] = PackedStream(form, self.sequence_length, seed)
         return self.packed[name, split]
@@ -109,7 +117,7 @@ class TextDataModule(MixtureDataModule):
         tokens: Folder filled by a tokens stage.
         sequence_length: Ids per row, T.
         batch_size: Rows per device, B.
-        val_batches: Batches of the dev split that validation reads, per device.
+        val_batches: Number of batches of the dev split that validation reads, per device.
         num_workers: Loader processes per device.
         seed: Seed of the order of the documents.
     """
@@ -140,7 +148,7 @@ class SpeechDataModule(MixtureDataModule):
         batch_size: Rows per device, B.
         expected_rate: Lowest and highest speech tokens per second of speech; a shard outside this range is an error
             before training starts. None to accept any rate.
-        val_batches: Batches of the dev split that validation reads, per device.
+        val_batches: Number of batches of the dev split that validation reads, per device.
         num_workers: Loader processes per device.
         seed: Seed of the order of the documents.
     """
@@ -173,7 +181,7 @@ class InterleavedDataModule(MixtureDataModule):
         spans: Draws where the modality switches. Defaults to ``UniformSpans()``.
         expected_rate: Lowest and highest speech tokens per second of speech; a shard outside this range is an error
             before training starts. None to accept any rate.
-        val_batches: Batches of the dev split that validation reads, per device.
+        val_batches: Number of batches of the dev split that validation reads, per device.
         num_workers: Loader processes per device.
         seed: Seed of the order of the documents and of the switches.
     """

@@ -1,4 +1,4 @@
-"""Mix the packed rows of several streams by weight into the batches that a language model trains on."""
+"""Mix the packed rows of several streams by weight into training batches of a language model."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -11,23 +11,24 @@ from torch.utils.data import IterableDataset
 from datamodules.batch_numbers import batches_of_worker
 from datamodules.packing import PackedStream
 
-PERIOD = 1000  # rows over which each stream of a mixture has exactly its share
+PERIOD = 1000  # number of rows in which each stream has exactly its share
 
 
 class Mixture(IterableDataset):
     """Batches of rows from several streams; batch ``n`` is a pure function of (seed, n).
 
-    Of every thousand rows each stream has exactly its share, in an order that is drawn for each thousand.
+    In every period of ``PERIOD`` rows, each stream has exactly its share (rounded to whole rows); the order of the
+    streams is drawn anew for each period.
 
     Args:
         streams: Streams of rows by name.
-        weights: Share of each stream in the tokens, by the same names; they need not sum to 1.
-        batch_size: Rows per batch, B.
-        batches: Numbers of the batches to serve; the end may never be reached.
+        weights: Share of each stream in the tokens, by the same names; normalized to a sum of 1.
+        batch_size: Number of rows in a batch, B.
+        batches: Numbers of the batches to yield; training may stop before the end.
         seed: Seed of the order of the streams.
 
     Raises:
-        ValueError: Where the names differ, or the weights are negative or all zero.
+        ValueError: The names differ, or the weights are negative or all zero.
     """
 
     def __init__(
@@ -48,28 +49,28 @@ class Mixture(IterableDataset):
         self.batch_size = batch_size
         self.batches = batches
         self.seed = seed
-        # Rounding the ends of the shares, not the shares, makes the counts sum to a period.
+        # The cumulative shares are rounded, not the shares themselves, so that the counts sum to PERIOD.
         ends = np.round(np.cumsum(share / share.sum()) * PERIOD).astype(int)
         self.counts = np.diff(ends, prepend=0)  # rows of each stream in a period, (streams,)
         self._pattern = lru_cache(maxsize=4)(self._draw_pattern)
 
     def _draw_pattern(self, period: int) -> np.ndarray:
-        """Return the stream of each row of a period, (PERIOD,)."""
+        """Return the index of the stream of each row of a period, (PERIOD,)."""
         streams = np.repeat(np.arange(len(self.streams)), self.counts)
         return np.random.default_rng([self.seed, period, PERIOD]).permutation(streams)
 
     def locate(self, number: int) -> tuple[int, int]:
-        """Return the stream that row ``number`` of the mixture is from, and its number in that stream."""
-        period, place = divmod(number, PERIOD)
+        """Return the index of the stream that supplies row ``number`` of the mixture, and the row's number in it."""
+        period, row_of_period = divmod(number, PERIOD)
         pattern = self._pattern(period)
-        stream = int(pattern[place])
-        rows_before = int((pattern[:place] == stream).sum())
+        stream = int(pattern[row_of_period])
+        rows_before = int((pattern[:row_of_period] == stream).sum())  # of this stream, in this period
         return stream, period * int(self.counts[stream]) + rows_before
 
     def epochs(self, rows: int) -> dict[str, float]:
-        """Return how many times each stream has been read after ``rows`` rows of the mixture, by name."""
-        period, place = divmod(rows, PERIOD)
-        counts = period * self.counts + np.bincount(self._pattern(period)[:place], minlength=len(self.streams))
+        """Return the number of epochs of each stream in the first ``rows`` rows of the mixture, by name."""
+        period, row_of_period = divmod(rows, PERIOD)
+        counts = period * self.counts + np.bincount(self._pattern(period)[:row_of_period], minlength=len(self.streams))
         epochs = {}
         for name, stream, count in zip(self.names, self.streams, counts, strict=True):
             epochs[name] = float(count / stream.rows_per_epoch)

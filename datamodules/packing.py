@@ -6,27 +6,28 @@ import numpy as np
 
 from zoo.tokens.documents import Form
 
-BLOCK = 1 << 12  # neighboring utterances that stay in one group
-GROUP = 1 << 20  # utterances whose order is in memory at once; a whole number of blocks
+BLOCK = 1 << 12  # number of neighboring utterances that are shuffled as one
+GROUP = 1 << 20  # number of utterances whose order is in memory at once; a multiple of BLOCK
 
 
 class PackedStream:
-    """Rows of ``length`` ids of documents of one form; row ``n`` is a pure function of (seed, n).
+    """Training rows of ``length`` ids, filled with documents of one form; row ``n`` is a pure function of (seed, n).
 
-    The documents of an epoch are put in a random order, which is cut into rows by the expected lengths of the
-    documents. A row begins with the first document that begins in it, and its last document is cut off at the end of
-    the row.
+    The documents of an epoch are put in a random order and laid end to end by their expected lengths, and the resulting
+    line is divided into rows. A row is filled from the first document that starts in it; the last document is cut off
+    at the end of the row.
 
-    In a corpus of more than ``GROUP`` utterances, blocks of neighbors are shuffled first, and then the documents of
-    ``GROUP`` utterances at a time, so that no order of the whole corpus is ever in memory.
+    A corpus of more than ``GROUP`` utterances is shuffled in two steps: blocks of neighboring utterances are shuffled
+    and collected into groups, and then the documents in each group are shuffled. The order of the whole corpus is
+    therefore never in memory.
 
     Args:
         form: Makes the documents.
-        length: Ids per row.
-        seed: Seed of the order, and of what each document draws.
+        length: Number of ids in a row.
+        seed: Seed of the order of the documents and of the random choices within them.
 
     Raises:
-        ValueError: Where no utterance can take the form.
+        ValueError: No utterance can take the form.
     """
 
     def __init__(self, form: Form, length: int, seed: int) -> None:
@@ -70,17 +71,17 @@ class PackedStream:
     def row(self, number: int) -> np.ndarray:
         """Return the ids (length,) of row ``number``, counted over all epochs."""
         epoch, row_of_epoch = divmod(number, self.rows_per_epoch)
-        position = row_of_epoch * self.length  # of the row in the ids of the epoch
+        position = row_of_epoch * self.length  # expected position of the row in the ids of the epoch
         group_starts = self._groups(epoch)[1]
         group = int(np.searchsorted(group_starts, position, side="right")) - 1
         order, document_starts = self._order(epoch, group)
-        # Keyed by the row, so that it draws the same whichever rows were made before it.
+        # Keyed by the number of the row, so that its random choices do not depend on the rows made before it.
         draw = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         document = int(np.searchsorted(document_starts, position))
         parts = []
         remaining = self.length
         while remaining > 0:
-            if document == len(order):  # the next group, and after the last one the first again
+            if document == len(order):  # continue with the next group, and after the last group with the first
                 group = (group + 1) % self.num_groups
                 document = 0
                 order, _ = self._order(epoch, group)

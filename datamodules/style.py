@@ -1,4 +1,4 @@
-"""Crops of speech with style labels, to train a style encoder."""
+"""Training and validation data of a style encoder: crops of speech with style labels."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -19,16 +19,17 @@ from zoo.corpora.utterance import load_waveform, to_utterance
 class StyleDataModule(L.LightningDataModule):
     """Random crops of speech with style labels: ``waveform`` (B, N) and ``style`` (B,), an index into ``styles``.
 
-    Every second of the corpus is equally likely; an utterance shorter than a crop is repeated to fill it. Utterances
-    without a style are left out. Validation is on whole utterances, one per batch.
+    Every second of the corpus is about equally likely; an utterance shorter than a crop is repeated to fill it.
+    Utterances without a style are left out. Validation uses whole utterances, one per batch.
 
     Args:
         corpus: Folder filled by a corpus stage.
         crop_seconds: Length of a crop, in seconds.
         batch_size: Crops per device, B.
-        split: Split that is trained on.
-        validation_split: Split that is validated on; of other speakers, where there are enough.
-        max_seconds: Seconds of each validation utterance that are used, from its beginning.
+        split: Split used for training.
+        validation_split: Split used for validation; if there are enough speakers, its speakers differ from those of
+            ``split``.
+        max_seconds: Largest duration of a validation utterance, in seconds; only its beginning is used.
         num_workers: Loader processes per device.
         seed: Seed of the random crops.
         sample_rate: Sample rate of the waveforms, in Hz.
@@ -74,7 +75,7 @@ class StyleDataModule(L.LightningDataModule):
 
     @cached_property
     def style_seconds(self) -> Tensor:
-        """Seconds of speech of each style in the training split, (styles,)."""
+        """Seconds of speech of each style in the training split, (num_styles,)."""
         seconds = torch.zeros(len(self.styles))
         for cut in self.training:
             seconds[self.styles.index(style_of(cut))] += cut.duration
@@ -107,14 +108,14 @@ class StyleDataModule(L.LightningDataModule):
 
 
 class StyleCrops(IterableDataset):
-    """Batches of random crops; batch ``n`` is a pure function of (seed, n), whatever the workers and interruptions.
+    """Batches of random crops; batch ``n`` is a pure function of (seed, n), whatever the number of workers.
 
     Args:
         cuts: Utterances, each with a style.
         styles: Names of the styles in the order of their indices.
         crop_seconds: Length of a crop, in seconds.
         batch_size: Crops in a batch, B.
-        batches: Numbers of the batches to serve; the end may never be reached.
+        batches: Numbers of the batches to yield; training may stop before the end.
         seed: Seed of the random crops.
         sample_rate: Sample rate of the waveforms, in Hz.
     """
@@ -136,7 +137,7 @@ class StyleCrops(IterableDataset):
         self.batches = batches
         self.seed = seed
         self.sample_rate = sample_rate
-        self.ends = np.cumsum([cut.duration for cut in cuts])  # in seconds, one utterance after another
+        self.ends = np.cumsum([cut.duration for cut in cuts])  # end of each utterance in seconds, if all were joined
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         for number in batches_of_worker(self.batches):
@@ -146,14 +147,15 @@ class StyleCrops(IterableDataset):
         """Return batch ``number``: ``waveform`` (B, N) and ``style`` (B,)."""
         draw = np.random.default_rng([self.seed, 1, number])
         rows = np.searchsorted(self.ends, draw.random(self.batch_size) * self.ends[-1], side="right")
-        waveforms, styles = [], []
+        waveforms = []
+        styles = []
         for row, position in zip(rows, draw.random(self.batch_size), strict=True):
             waveforms.append(self._crop(self.cuts[row], position))
             styles.append(self.styles.index(style_of(self.cuts[row])))
         return {"waveform": torch.stack(waveforms), "style": torch.tensor(styles)}
 
     def _crop(self, cut: Cut, position: float) -> Tensor:
-        """Return a crop (N,) of an utterance; ``position`` is 0 for the earliest possible start and 1 for the last."""
+        """Return a crop (N,) of an utterance; ``position`` 0 is the earliest possible start, 1 the latest."""
         num_samples = round(self.crop_seconds * self.sample_rate)
         start = position * max(0.0, cut.duration - self.crop_seconds)
         seconds = min(self.crop_seconds, cut.duration - start)
@@ -168,7 +170,7 @@ class StyleUtterances(Dataset):
     Args:
         cuts: Utterances, each with a style.
         styles: Names of the styles in the order of their indices.
-        max_seconds: Seconds of each utterance that are used, from its beginning.
+        max_seconds: Largest duration, in seconds; only the beginning of a longer utterance is used.
         sample_rate: Sample rate of the waveforms, in Hz.
     """
 

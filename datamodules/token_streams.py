@@ -1,4 +1,4 @@
-"""Streams of documents made of a tokenized corpus: text, speech, and both in one document."""
+"""Streams of documents from a tokenized corpus: text, speech, or both in one document."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,13 @@ from zoo.tokens.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class TokenStream:
-    """Documents of one form, made of a tokenized corpus.
+    """Documents of one form, made from a tokenized corpus.
 
     Args:
         tokens: Folder filled by a tokens stage.
         expected_rate: Lowest and highest speech tokens per second of speech; a shard outside this range is an error
-            before training starts. Spirit LM's tokenizers make 17 to 18 (Base) and about 28 (Expressive). None to
-            accept any rate.
+            before training starts. Spirit LM's tokenizers make 17 to 18 (Base) or about 28 (Expressive). None
+            accepts any rate.
     """
 
     tokens: Path
@@ -26,14 +26,14 @@ class TokenStream:
     form_class: ClassVar[type[documents.Form]]
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
-        """Return what makes a document of an utterance of ``split``."""
+        """Return the ``Form`` that makes documents of the utterances of ``split``."""
         return self.form_class(vocabulary, self.table(split))
 
     def table(self, split: str) -> TokenTable:
         """Open the tokenized utterances of ``split``.
 
         Raises:
-            ValueError: Where a shard has fewer or more speech tokens per second than expected.
+            ValueError: A shard has fewer or more speech tokens per second than expected.
         """
         table = TokenTable(self.tokens, split)
         if self.expected_rate is not None:
@@ -60,7 +60,7 @@ class SpeechStream(TokenStream):
 
 
 class WordTranscriptionStream(TokenStream):
-    """Each word as speech and as text, in random order: the ablation of interleaving."""
+    """Each word as speech and as text, in an order drawn for each document; used to ablate interleaving."""
 
     form_class = documents.WordTranscription
 
@@ -70,7 +70,7 @@ class SpeechThenTextStream(TokenStream):
     """Speech, then its transcript: the order of speech recognition.
 
     Args:
-        template: Words around the transcript, which replaces ``{text}``: a prompt for the task.
+        template: Prompt around the transcript, which replaces ``{text}``.
     """
 
     template: str = "{text}"
@@ -84,7 +84,7 @@ class TextThenSpeechStream(TokenStream):
     """Text, then its speech: the order of speech synthesis.
 
     Args:
-        template: Words around the text, which replaces ``{text}``: a prompt for the task.
+        template: Prompt around the text, which replaces ``{text}``.
     """
 
     template: str = "{text}"
@@ -98,7 +98,7 @@ class InterleavedStream(TokenStream):
     """Spans of text and speech in turn, switching at word boundaries.
 
     Args:
-        spans: Draws where the modality switches.
+        spans: Samples the word boundaries at which the modality switches.
     """
 
     spans: SpanSampler = field(default_factory=UniformSpans)

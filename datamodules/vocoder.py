@@ -1,4 +1,4 @@
-"""Segments of speech with their units, to train a vocoder."""
+"""Training and validation data of a vocoder: segments of speech with their units."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from datamodules.vocoder_segments import Segments, UtteranceRows, Utterances
 
 @dataclass(frozen=True)
 class HeldOutUtterances:
-    """How many utterances are kept from training for validation.
+    """Size of the validation set that is held out from training.
 
     Args:
-        num_utterances: Number of utterances; at most a tenth of all are taken.
-        max_units: Phonetic units of each that are used, from its beginning.
+        num_utterances: Number of utterances; at most a tenth of all utterances is held out.
+        max_units: Largest number of phonetic units of an utterance, from its beginning.
     """
 
     num_utterances: int = 16
@@ -25,24 +25,23 @@ class HeldOutUtterances:
 
 
 class VocoderDataModule(L.LightningDataModule):
-    """Random segments of speech that begin and end with a unit, each with all its streams of units.
+    """Random segments of speech, cut at boundaries of units, with the units of all streams.
 
-    A batch is a dictionary: ``waveform`` (B, N); ``units`` (B, T) by prefix, all at the rate of the first stream;
-    ``speaker`` and ``style`` (B,); ``run_units`` and ``run_frames`` (B, R), the runs of equal units in the utterance
-    around the segment and how many frames each lasts, padded with runs of 0 frames.
+    A batch is a dictionary: ``waveform`` (B, N); ``units`` (B, T) by prefix, repeated to the rate of the first stream;
+    ``speaker`` and ``style`` (B,), indices of names; ``run_units`` and ``run_frames`` (B, R), the unit and the number
+    of frames of each run of equal phonetic units around the segment, padded with runs of 0 frames.
 
-    Every second of the corpus is equally likely. Utterances shorter than a segment are left out, and so are rows
-    without an audio file; ``num_left_out`` counts them. Some utterances of the same speakers are held out for
-    validation.
+    Every second of the corpus is about equally likely. Utterances shorter than a segment and rows without an audio file
+    are left out; ``num_left_out`` is their number. The utterances held out for validation are of the same speakers.
 
     Args:
         tokens: Folder filled by a tokens stage.
-        rates: Units per second by prefix, the phonetic stream first.
-        segment_units: Phonetic units in a segment, T.
+        rates: Units per second of each stream by prefix, the phonetic stream first.
+        segment_units: Number of phonetic units in a segment, T.
         batch_size: Segments per device, B.
-        split: Split of the tokens.
-        held_out: Utterances kept from training for validation. Defaults to ``HeldOutUtterances()``.
-        duration_units: Most phonetic units around a segment whose runs are served.
+        split: Split of the tokens that is used.
+        held_out: Size of the validation set. Defaults to ``HeldOutUtterances()``.
+        duration_units: Number of phonetic units around a segment whose runs are returned, at most.
         num_workers: Loader processes per device.
         seed: Seed of the random segments and of the choice of validation utterances.
         sample_rate: Sample rate of the waveforms, in Hz.
@@ -73,13 +72,13 @@ class VocoderDataModule(L.LightningDataModule):
         """Divide the utterances that are long enough into training and validation.
 
         Raises:
-            ValueError: Where no utterance has an audio file, or none is as long as a segment.
+            ValueError: No utterance has an audio file, or none is as long as a segment.
         """
         lengths = self.rows.lengths
         if lengths.max() == 0:
             raise ValueError(
-                f"{self.rows.folder}: no row of split {self.rows.split!r} names the audio file it was made of, "
-                "which a vocoder is trained on"
+                f"{self.rows.folder}: no row of split {self.rows.split!r} names its audio file, "
+                "which training a vocoder needs"
             )
         long_enough = np.flatnonzero(lengths >= self.segment_units)
         if not len(long_enough):
@@ -89,8 +88,8 @@ class VocoderDataModule(L.LightningDataModule):
             )
         self.num_left_out = len(lengths) - len(long_enough)
         shuffled = np.random.default_rng([self.seed, 0]).permutation(long_enough)
-        most = len(long_enough) // 10 or int(len(long_enough) > 1)
-        num_validation = min(self.held_out.num_utterances, most)
+        max_validation = len(long_enough) // 10 or int(len(long_enough) > 1)
+        num_validation = min(self.held_out.num_utterances, max_validation)
         self.validation = np.sort(shuffled[:num_validation])
         self.training = np.sort(shuffled[num_validation:])
 
@@ -101,7 +100,7 @@ class VocoderDataModule(L.LightningDataModule):
 
     @property
     def styles(self) -> list[str]:
-        """Names of the styles in the order of their indices; ``unknown`` first where an utterance has none."""
+        """Names of the styles in the order of their indices; the first is ``unknown`` if an utterance has no style."""
         return self.rows.styles
 
     def train_dataloader(self) -> DataLoader:

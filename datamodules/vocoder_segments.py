@@ -1,4 +1,4 @@
-"""Utterances of a token store with their waveforms, in random segments and from their beginnings."""
+"""Datasets of tokenized utterances with their waveforms: random segments, and beginnings of utterances."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from zoo.vocoder.unit_inputs import UNKNOWN, at_rate, in_order
 
 @dataclass(frozen=True)
 class IndexedNames:
-    """Names of a column of a token store, and the index of the name of every row.
+    """A column of names in a token store, as distinct names and an index into them for every row.
 
     Args:
-        names: Names in the order of their indices.
-        indices: Index of each row, (rows,) int64.
+        names: Distinct names in the order of their indices.
+        indices: Index of the name of each row, (num_rows,) int64.
     """
 
     names: list[str]
@@ -33,14 +33,14 @@ class IndexedNames:
 
 
 class UtteranceRows:
-    """Utterances of one split of a token store, with what a vocoder needs of each; opened once in every process.
+    """Utterances of one split of a token store, with units, waveform, speaker and style; opened once per process.
 
     Args:
         folder: Folder filled by a tokens stage.
-        split: Split, such as train.
+        split: Name of the split, such as train.
         rates: Units per second by prefix, the phonetic stream first.
         sample_rate: Sample rate of the waveforms, in Hz.
-        duration_units: Most phonetic units around a segment whose runs are served.
+        duration_units: Number of phonetic units around a segment whose runs are returned, at most.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class UtteranceRows:
         self.phonetic, self.unit_rate = next(iter(self.rates.items()))
 
     def __getstate__(self) -> dict[str, Any]:
-        # Memory-mapped files do not travel to loader workers, which open them anew.
+        # Memory-mapped files cannot be sent to loader workers, which open them anew.
         return {key: value for key, value in vars(self).items() if key != "table"}
 
     @cached_property
@@ -63,10 +63,10 @@ class UtteranceRows:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Phonetic units of every row, (rows,); 0 for a row without an audio file, such as one at another speed.
+        """Number of phonetic units of every row, (num_rows,); 0 for a row without an audio file, as at other speeds.
 
         Raises:
-            ValueError: Where most rows do not last as long as their audio, so that ``rates`` must be wrong.
+            ValueError: The units of most rows do not last as long as their audio, so that ``rates`` must be wrong.
         """
         has_audio = np.array([bool(audio) for audio in self.table.values("audio")])
         lengths = np.where(has_audio, self.table.lengths(self.phonetic), 0)
@@ -109,7 +109,7 @@ class UtteranceRows:
         """Return the raw units of one stream of a row at their own rate, (K,).
 
         Raises:
-            ValueError: Where the row has no such stream.
+            ValueError: The row has no such stream.
         """
         units = self.table.array(row, prefix)
         if units is None:
@@ -154,7 +154,7 @@ class UtteranceRows:
         }
 
     def _waveform(self, row: int, start: int, length: int) -> Tensor:
-        """Return exactly the samples of those units, (N,); silence where the audio has ended."""
+        """Return the samples (N,) of ``length`` phonetic units from ``start``; zeros after the end of the audio."""
         utterance = self.table[row]
         num_samples = round(length * self.sample_rate / self.unit_rate)
         offset = start / self.unit_rate
@@ -164,14 +164,14 @@ class UtteranceRows:
 
 
 class Segments(IterableDataset):
-    """Batches of random segments; batch ``n`` is a pure function of (seed, n), whatever the workers and interruptions.
+    """Batches of random segments; batch ``n`` is a pure function of (seed, n), whatever the number of workers.
 
     Args:
         rows: The utterances.
         chosen: Rows to draw from, each at least as long as a segment.
         segment_units: Phonetic units in a segment, T.
         batch_size: Segments in a batch, B.
-        batches: Numbers of the batches to serve; the end may never be reached.
+        batches: Numbers of the batches to yield; training may stop before the end.
         seed: Seed of the random segments.
     """
 
@@ -184,7 +184,8 @@ class Segments(IterableDataset):
         self.batch_size = batch_size
         self.batches = batches
         self.seed = seed
-        # All possible starts of all utterances form one line; ``ends`` is where the starts of each utterance end on it.
+        # The possible starts of all utterances are numbered consecutively; an utterance of n units has
+        # n - segment_units + 1 of them. ``ends`` holds the end of the numbers of each utterance, (utterances,).
         self.ends = np.cumsum(rows.lengths[chosen] - segment_units + 1)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -193,9 +194,9 @@ class Segments(IterableDataset):
 
     def batch(self, number: int) -> dict[str, Any]:
         """Return batch ``number``, as ``VocoderDataModule`` documents it."""
-        places = np.random.default_rng([self.seed, 1, number]).integers(self.ends[-1], size=self.batch_size)
-        rows = np.searchsorted(self.ends, places, side="right")
-        starts = places - np.concatenate([[0], self.ends])[rows]
+        start_numbers = np.random.default_rng([self.seed, 1, number]).integers(self.ends[-1], size=self.batch_size)
+        rows = np.searchsorted(self.ends, start_numbers, side="right")
+        starts = start_numbers - np.concatenate([[0], self.ends])[rows]
         segments = []
         for row, start in zip(rows, starts, strict=True):
             segments.append(self.rows.segment(int(self.chosen[row]), int(start), self.segment_units))
@@ -207,8 +208,8 @@ class Utterances(Dataset):
 
     Args:
         rows: The utterances.
-        chosen: Rows that are served.
-        max_units: Phonetic units of each that are used, from its beginning.
+        chosen: Rows that are yielded.
+        max_units: Largest number of phonetic units, from the beginning of the utterance.
     """
 
     def __init__(self, rows: UtteranceRows, chosen: np.ndarray, max_units: int) -> None:
@@ -226,7 +227,7 @@ class Utterances(Dataset):
 
 
 def collate(segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack segments, as ``UtteranceRows.segment`` returns them, to a batch; runs are padded with 0."""
+    """Stack segments, as ``UtteranceRows.segment`` returns them, into a batch; runs are padded with 0."""
     batch: dict[str, Any] = {}
     for name in ("waveform", "speaker", "style"):
         batch[name] = torch.stack([segment[name] for segment in segments])

@@ -1,4 +1,4 @@
-"""Batches of waveforms; batch ``n`` is a pure function of (seed, n)."""
+"""Datasets of waveforms in batches; batch ``n`` is a pure function of (seed, n)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from zoo.corpora.cut_table import CutTable
 from zoo.corpora.utterance import load_waveform
 from zoo.speech.augmentation import Augmentation
 
-# Unreadable files in a batch, as a multiple of its size, before it is an error: a few files may be broken, but a
-# missing disk must not go unnoticed.
+# Reading a batch fails after this many unreadable files, as a multiple of the batch size: a few files may be broken,
+# but a missing disk must be noticed.
 MAX_UNREADABLE = 20
 
 
@@ -26,8 +26,8 @@ class Bucket:
     """Utterances of similar duration.
 
     Args:
-        rows: Their rows in the table, (utterances,).
-        batch_size: How many of them make a batch.
+        rows: Rows of the utterances in the table, (num_utterances,).
+        batch_size: Number of utterances in a batch.
     """
 
     rows: np.ndarray
@@ -35,7 +35,7 @@ class Bucket:
 
 
 class Chunks:
-    """Utterances of one split; of long ones a chunk.
+    """Utterances of one split, of which at most a chunk of ``max_seconds`` is read.
 
     Args:
         table: Utterances of the split.
@@ -50,11 +50,15 @@ class Chunks:
 
     @property
     def seconds(self) -> np.ndarray:
-        """Duration of each chunk in seconds, (utterances,)."""
+        """Duration of each chunk in seconds, (num_utterances,)."""
         return np.minimum(self.table.durations, self.max_seconds)
 
     def read(self, row: int, position: float) -> Tensor:
-        """Read a chunk (N,) of an utterance; ``position`` is 0 for the earliest possible start and 1 for the last.
+        """Read a chunk (N,) of an utterance.
+
+        Args:
+            row: Row of the utterance in the table.
+            position: Start of the chunk, from 0 for the earliest possible start to 1 for the latest.
 
         Raises:
             AudioError: The file cannot be read.
@@ -70,10 +74,10 @@ def length_buckets(seconds: np.ndarray, rows: np.ndarray, batch_seconds: float, 
     """Divide utterances into buckets of similar duration and about equal total duration.
 
     Args:
-        seconds: Duration of every row of the table, in seconds.
+        seconds: Duration of every row of the table, in seconds, (num_rows,).
         rows: Rows to use.
-        batch_seconds: Most seconds in a batch; a single longer utterance makes a batch of its own.
-        num_buckets: Most buckets.
+        batch_seconds: Largest duration of a batch, in seconds; an utterance that is longer is a batch by itself.
+        num_buckets: Largest number of buckets.
     """
     rows = rows[np.argsort(seconds[rows], kind="stable")]
     share = np.cumsum(seconds[rows]) / seconds[rows].sum()
@@ -87,12 +91,12 @@ def length_buckets(seconds: np.ndarray, rows: np.ndarray, batch_seconds: float, 
 
 
 class Batches(IterableDataset):
-    """Batches of random chunks of similar duration; neither workers nor interruptions change them.
+    """Batches of random chunks of similar duration, whatever the number of workers and restarts.
 
     Args:
         chunks: Utterances of the train split.
         buckets: Buckets, as ``length_buckets`` returns them.
-        numbers: Numbers of the batches to serve; the end may never be reached.
+        numbers: Numbers of the batches to yield; training may stop before the end.
         seed: Seed of the random chunks.
     """
 
@@ -101,7 +105,8 @@ class Batches(IterableDataset):
         self.buckets = buckets
         self.numbers = numbers
         self.seed = seed
-        # A bucket is drawn in proportion to the batches it holds, so that every second is about equally likely.
+        # A bucket is drawn with a probability proportional to its number of batches, so that every second of speech is
+        # about equally likely.
         num_batches = []
         for bucket in buckets:
             seconds = chunks.seconds[bucket.rows]
@@ -113,7 +118,7 @@ class Batches(IterableDataset):
             yield self.batch(number)
 
     def batch(self, number: int) -> dict[str, Any]:
-        """Return batch ``number``: ``waveform`` (B, N), cut at random places to the shortest chunk."""
+        """Return batch ``number``: ``waveform`` (B, N), cut at random positions to the length of the shortest chunk."""
         generator = np.random.default_rng([self.seed, 1, number])
         waveforms = self.draw(generator)
         length = min(len(waveform) for waveform in waveforms)
@@ -124,10 +129,10 @@ class Batches(IterableDataset):
         return {"waveform": torch.stack(crops)}
 
     def draw(self, generator: np.random.Generator) -> list[Tensor]:
-        """Read the waveforms (N,) of a batch from one bucket; others take the place of those that cannot be read.
+        """Read the waveforms (N,) of a batch from one bucket; an unreadable one is replaced by another.
 
         Raises:
-            AudioError: Where too many of them cannot be read.
+            AudioError: Too many of them cannot be read.
         """
         bucket = self.buckets[generator.choice(len(self.buckets), p=self.probabilities)]
         waveforms = []
@@ -150,7 +155,7 @@ class AugmentedBatches(Batches):
     Args:
         chunks: Utterances of the train split.
         buckets: Buckets, as ``length_buckets`` returns them.
-        numbers: Numbers of the batches to serve; the end may never be reached.
+        numbers: Numbers of the batches to yield; training may stop before the end.
         seed: Seed of the random chunks and augmentations.
         augmentation: Augmentation of the copies.
     """
@@ -176,11 +181,11 @@ class AugmentedBatches(Batches):
 
 
 class Utterances(Dataset):
-    """Beginnings of utterances, in batches of one; the next one takes the place of one that cannot be read.
+    """Beginnings of utterances, in batches of one; an unreadable utterance is replaced by the next one.
 
     Args:
         chunks: Utterances of the dev split.
-        rows: Rows that are served.
+        rows: Rows of the table that are yielded.
     """
 
     def __init__(self, chunks: Chunks, rows: np.ndarray) -> None:
@@ -197,7 +202,7 @@ class Utterances(Dataset):
         """Read the waveform (N,) of an utterance, or of the first after it that can be read.
 
         Raises:
-            AudioError: Where none can be read.
+            AudioError: No utterance can be read.
         """
         for step in range(len(self.rows)):
             row = int(self.rows[(index + step) % len(self.rows)])
@@ -210,11 +215,11 @@ class Utterances(Dataset):
 
 
 class AugmentedUtterances(Utterances):
-    """Beginnings of utterances with a copy for each augmentation; the same copies at every validation.
+    """Beginnings of utterances with one copy for each augmentation; the copies are the same at every validation.
 
     Args:
         chunks: Utterances of the dev split.
-        rows: Rows that are served.
+        rows: Rows of the table that are yielded.
         augmentations: Augmentations by name.
         seed: Seed of the augmentations.
     """

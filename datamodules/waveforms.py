@@ -1,4 +1,4 @@
-"""Waveforms of a prepared corpus, to train speech encoders and quantizers: alone, or with an augmented copy."""
+"""Training and validation data of speech encoders and quantizers: waveforms, alone or with augmented copies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from zoo.speech.augmentation import Augmentation
 
 @dataclass(frozen=True)
 class DurationBuckets:
-    """Groups utterances of similar duration, so that a batch of about as many seconds has little padding.
+    """How utterances of similar duration are grouped into batches of about equal duration, which need little padding.
 
     Args:
-        batch_seconds: Seconds of speech in a batch, per device.
-        max_seconds: Of a longer utterance, a random chunk of this length is used.
-        min_seconds: Shorter utterances are left out.
-        num_buckets: Number of buckets.
+        batch_seconds: Largest duration of a batch, in seconds, per device.
+        max_seconds: Largest duration of a waveform, in seconds; a random chunk of a longer utterance is used.
+        min_seconds: Smallest duration of an utterance, in seconds; shorter ones are left out.
+        num_buckets: Number of groups.
 
     Raises:
-        ValueError: Where the lengths contradict each other.
+        ValueError: The durations contradict each other.
     """
 
     batch_seconds: float
@@ -49,15 +49,15 @@ class DurationBuckets:
 
 
 class WaveformDataModule(L.LightningDataModule):
-    """Random chunks of utterances, all of a batch of the same length: ``{"waveform": (B, N)}``.
+    """Random chunks of utterances: ``{"waveform": (B, N)}``, where all chunks of a batch have the same length.
 
-    Utterances of similar duration are batched together; every second of the corpus is about equally likely. Audio files
-    that cannot be read are skipped. Validation is on the dev split, one utterance at a time.
+    Utterances of similar duration are batched together; every second of the corpus is about equally likely. Unreadable
+    audio files are skipped. Validation uses the dev split, one utterance per batch.
 
     Args:
         corpus: Folder filled by a corpus stage.
         buckets: How utterances are grouped by duration.
-        num_validation: Most utterances of the dev split that are used, evenly spread.
+        num_validation: Largest number of validation utterances, evenly spread over the dev split.
         num_workers: Loader processes per device.
         seed: Seed of the random chunks.
         sample_rate: Sample rate of the waveforms, in Hz.
@@ -84,7 +84,7 @@ class WaveformDataModule(L.LightningDataModule):
         """Sort the utterances that are long enough into buckets.
 
         Raises:
-            ValueError: Where a split has no utterance of ``min_seconds``.
+            ValueError: A split has no utterance of at least ``min_seconds``.
         """
         train_rows = self._long_enough(self.train_chunks)
         dev_rows = self._long_enough(self.dev_chunks)
@@ -118,7 +118,7 @@ class WaveformDataModule(L.LightningDataModule):
 
 
 class AugmentedDataModule(WaveformDataModule):
-    """Whole utterances with augmented copies of them, padded with silence.
+    """Whole utterances with an augmented copy of each, padded with silence.
 
     A batch is a dictionary: ``clean`` (B, N), ``clean_samples`` (B,), ``augmented`` (B, M), ``augmented_samples``
     (B,). A validation utterance has ``clean`` (N,) and ``augmented``, a waveform (M,) for each name in ``validation``.
@@ -126,9 +126,9 @@ class AugmentedDataModule(WaveformDataModule):
     Args:
         corpus: Folder filled by a corpus stage.
         augmentation: Augmentation of the training copies.
-        validation: Augmentations of the validation copies, by the name they are logged under.
-        buckets: How utterances are grouped by duration; the lengths are those before augmentation.
-        num_validation: Most utterances of the dev split that are used, evenly spread.
+        validation: Augmentations of the validation copies, by the name under which their metrics are logged.
+        buckets: How utterances are grouped by their duration before augmentation.
+        num_validation: Largest number of validation utterances, evenly spread over the dev split.
         num_workers: Loader processes per device.
         seed: Seed of the random chunks and augmentations.
         sample_rate: Sample rate of the waveforms, in Hz.

@@ -1,7 +1,7 @@
-"""Bounds on what a recipe may grow to, checked before anything of it is expanded.
+"""Limit the size to which a recipe may expand, before any alias or reference in it is expanded.
 
-A few lines of YAML can stand for billions of values: by nesting, by aliases of aliases, or by references to references.
-All of them are counted here without being expanded.
+A few lines of YAML can expand to billions of values: by nesting, by aliases of aliases, or by references to references.
+The expanded size is computed here without expanding anything.
 """
 
 import re
@@ -25,16 +25,17 @@ def check_text(text: str, file: str) -> None:
 
     Args:
         text: Content of a recipe file, or one value from the command line.
-        file: Name for the message.
+        file: Name of the file or of the key, for messages.
 
     Raises:
-        RecipeError: With the bound that is exceeded.
-        yaml.YAMLError: The text is no YAML.
+        RecipeError: A limit is exceeded; the message names it.
+        yaml.YAMLError: The text is not valid YAML.
     """
     if len(text) > MAX_BYTES:
         raise RecipeError(f"{file}: {len(text):,} characters; a recipe has at most {MAX_BYTES:,}")
     depth = 0
-    count = 0
+    count = 0  # values so far, aliases expanded
+    # Anchor of each mapping and list that is still open, and the count before it.
     open_anchors: list[tuple[str | None, int]] = []
     sizes: dict[str | None, int] = {}  # values below each anchor
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -52,21 +53,25 @@ def check_text(text: str, file: str) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
         if depth > MAX_DEPTH:
-            raise RecipeError(f"{file}: nested deeper than {MAX_DEPTH} levels; a recipe is no deeper than that")
+            raise RecipeError(f"{file}: nested deeper than {MAX_DEPTH} levels, the limit for recipes")
         if count > MAX_VALUES:
             raise RecipeError(f"{file}: more than {MAX_VALUES:,} values once its aliases are expanded")
 
 
 def reference_problems(content: Any, at: str = "") -> list[str]:
-    """One line for each reference that is more than a path in the recipe.
+    """Return one line for each reference that is not simply a path in the recipe.
 
-    Resolvers such as ``${oc.env:HOME}`` read what is not in the recipe; the size of references inside of references
-    cannot be bounded before they are followed.
+    OmegaConf resolvers such as ``${oc.env:HOME}`` are refused because they read what is not in the recipe, and nested
+    references because their size cannot be computed before they are followed.
+
+    Args:
+        content: Content of the recipe, or a value in it.
+        at: Dotted path of that value; empty for the whole recipe.
     """
     if isinstance(content, str):
         shown = f"{at}={content[:80]}"
         if NESTED.search(content):
-            return [f"{shown}: a reference inside of a reference is refused; write the path out"]
+            return [f"{shown}: a reference inside a reference is refused; write the path out"]
         resolver = RESOLVER.search(content)
         if resolver is None:
             return []
@@ -81,7 +86,7 @@ def reference_problems(content: Any, at: str = "") -> list[str]:
 
 
 def size_problems(content: dict[Any, Any]) -> list[str]:
-    """One line where following the references of a recipe would give more values or text than the bounds allow."""
+    """Return one line for the first top-level key that exceeds ``MAX_CHARACTERS`` once its references are followed."""
     sizes = _Sizes(content)
     for name, value in content.items():
         if sizes.of(value, str(name)) > MAX_CHARACTERS:
@@ -90,40 +95,46 @@ def size_problems(content: dict[Any, Any]) -> list[str]:
 
 
 class _Sizes:
-    """Characters and values that a value stands for; each place of the recipe is counted once and remembered."""
+    """Computes the expanded size of values: their number of characters and of values; the size of each path is cached.
+
+    Args:
+        content: Content of the recipe.
+    """
 
     def __init__(self, content: dict[Any, Any]) -> None:
         self.content = content
-        self.known: dict[str, int] = {}
-        self.waiting: set[str] = set()
+        self.size_of_path: dict[str, int] = {}
+        self.open_paths: set[str] = set()  # paths that are being computed, to detect cycles
 
     def of(self, value: Any, at: str) -> int:
-        """Size of the value at ``at``; references that lead nowhere or back count as their own text."""
+        """Return the size of a value at the path ``at``; a missing or circular reference counts as its own text."""
         if isinstance(value, str):
-            return len(value) + sum(self._of_place(path, at) for path in REFERENCE.findall(value))
+            return len(value) + sum(self._of_reference(path, at) for path in REFERENCE.findall(value))
         total = 1
         for key, inner in _items(value):
             total += self.of(inner, f"{at}.{key}")
         return total
 
-    def _of_place(self, path: str, at: str) -> int:
+    def _of_reference(self, path: str, at: str) -> int:
+        """Return the size of what a reference at ``at`` to ``path`` leads to; leading dots are relative to ``at``."""
         path = path.strip()
         dots = len(path) - len(path.lstrip("."))
         above = at.split(".")[:-dots] if dots else []
         keys = [*above, *_keys(path)]
-        place = ".".join(keys)
-        if place in self.waiting:
+        home = ".".join(keys)
+        if home in self.open_paths:
             return 0
-        if place not in self.known:
-            self.waiting.add(place)
-            self.known[place] = min(self.of(self._value(keys), place), 10 * MAX_CHARACTERS)
-            self.waiting.discard(place)
-        return self.known[place]
+        if home not in self.size_of_path:
+            self.open_paths.add(home)
+            # Capped, since sizes grow exponentially with the number of references.
+            self.size_of_path[home] = min(self.of(self._value(keys), home), 10 * MAX_CHARACTERS)
+            self.open_paths.discard(home)
+        return self.size_of_path[home]
 
     def _value(self, keys: list[str]) -> Any:
-        """The value at a path, references along it followed; None where there is none."""
+        """Return the value at a path, following references along it; None if the path does not exist."""
         here: Any = self.content
-        for _ in range(100):
+        for _ in range(100):  # references that are followed at most; circular ones would not end
             for depth, key in enumerate(keys):
                 if isinstance(here, str):
                     match = REFERENCE.fullmatch(here)
@@ -140,7 +151,7 @@ class _Sizes:
 
 
 def _keys(path: str) -> list[str]:
-    """The keys of a path such as ``stages.train.out`` or ``families[0].periods``."""
+    """Split a path such as ``stages.train.out`` or ``families[0].periods`` into its keys."""
     keys = [key.strip(" \t'\"") for key in re.split(r"[.\[\]]+", path)]
     return [key for key in keys if key]
 

@@ -1,4 +1,4 @@
-"""Nodes to objects."""
+"""Build the objects that the nodes of a recipe describe."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from recipes.engine.type_conversion import Mismatch, convert
 
 
 class Builder:
-    """Builds nodes of one recipe; a node that several others reference is built once.
+    """Builds the nodes of a recipe; a node that is referenced several times is built once.
 
-    Each stage has its own builder, so that a network trained in one stage is fresh in the next.
+    Each stage has its own builder, so that a network that one stage has trained is built anew for the next.
 
     Args:
         recipe: A checked recipe.
-        run: The name of the stage's run that the recipe is built for; None for the recipe outside of repeated stages.
+        run: Name of the stage's run that objects are built for; None for objects outside repeated stages.
     """
 
     def __init__(self, recipe: Recipe, run: str | None = None) -> None:
@@ -28,10 +28,10 @@ class Builder:
         self.built: dict[str, Any] = {}
 
     def __call__(self, at: str) -> Any:
-        """Return the object at a dotted path such as ``stages.train.model``.
+        """Build the object at a dotted path such as ``stages.train.model``, or return it if it has been built.
 
         Raises:
-            RecipeError: A constructor refused its arguments.
+            RecipeError: A constructor raised an error about its arguments.
         """
         at = self._home(at)
         return self._build(_at(self.raw, at), _at(self.resolved, at), at)
@@ -48,7 +48,7 @@ class Builder:
         return {key: self._converted(known.get(key), value, f"{at}.{key}") for key, value in built.items()}
 
     def _home(self, at: str) -> str:
-        """Follow references along a path to where its value is written."""
+        """Return the path at which the value of ``at`` is written, after following all references along ``at``."""
         keys = at.split(".")
         for depth in range(1, len(keys) + 1):
             here = ".".join(keys[:depth])

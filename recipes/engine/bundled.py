@@ -1,4 +1,4 @@
-"""The recipes inside this package: their names, files and headers."""
+"""Find the recipes that this package contains, and read the comment at their top."""
 
 import re
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ FIELD = re.compile(r"^(Needs|Costs|Run):\s*(.*)$")
 
 @dataclass(frozen=True)
 class Header:
-    """The comment at the top of a recipe; a field that it does not have is empty.
+    """Fields of the comment at the top of a recipe; a missing field is empty.
 
     Args:
         purpose: What the recipe makes.
-        needs: What must be there before.
-        costs: Time and memory, measured, with the machine.
+        needs: What the recipe needs: data, earlier runs, hardware.
+        costs: Measured time and memory, with the machine they were measured on.
         run: The command that runs it.
     """
 
@@ -29,13 +29,16 @@ class Header:
 
 
 def names() -> list[str]:
-    """Return the name of every recipe, such as ``quickstart`` or ``lm/base_full``, those in no folder first."""
-    every = [path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.rglob("*.yaml")]
-    return sorted(every, key=lambda name: (name.count("/"), name))
+    """Return the names of all bundled recipes, such as ``quickstart`` or ``lm/base_full``, those in no folder first."""
+    all_names = [path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.rglob("*.yaml")]
+    return sorted(all_names, key=lambda name: (name.count("/"), name))
 
 
 def find(name: str) -> Path:
-    """Return the file of a bundled recipe's name, or of a path that ends in .yaml.
+    """Return the file of a recipe.
+
+    Args:
+        name: Name of a bundled recipe, or path of a file that ends in .yaml or .yml.
 
     Raises:
         RecipeError: There is no such recipe.
@@ -56,7 +59,7 @@ def find(name: str) -> Path:
 
 
 def header(path: Path) -> Header:
-    """Read the comment that a recipe starts with."""
+    """Read the comment at the top of a recipe file."""
     fields = {"purpose": ""}
     field = "purpose"
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""The check of a whole recipe before any work."""
+"""Check a whole recipe before any stage runs."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check(recipe: "Recipe") -> list[str]:
-    """Compare every node with the callable it names, as each stage's run sees it.
+    """Compare the arguments of every node with the signature of its target, in the view of every run of a stage.
 
     Returns:
         One line per problem, each once, in the order of the recipe.
@@ -28,20 +28,20 @@ def check(recipe: "Recipe") -> list[str]:
     problems: list[str] = []
     out: Any = None
     nodes: dict[str, Any] = {}
-    for like in [None, *recipe.runs.values()]:
-        if like is not None and like.key is None:
-            continue  # as it was seen by the first, which is of no run
-        config = recipe.view(like)
+    for viewer in [None, *recipe.runs.values()]:
+        if viewer is not None and viewer.key is None:
+            continue  # a stage that runs once has the same view as None, which was checked first
+        config = recipe.view(viewer)
         resolved, unresolved = resolve(config)
         problems += unresolved
         _NodeCheck(recipe.targets, problems).visit(content_of(config), resolved, "")
         problems += writing_problems(content_of(config), resolved, recipe.targets)
-        if like is None:
+        if viewer is None:
             out = resolved.get("out")
             problems += name_problems(resolved)
         problems += _problems_of_settings(resolved)
         for run in recipe.runs.values():
-            if run.key is None and like is None or run is like:
+            if run.key is None and viewer is None or run is viewer:
                 nodes[run.name] = resolved["stages"][run.stage]
     folders = {name: node.get("out") for name, node in nodes.items()}
     problems += folder_problems(out, folders)
@@ -50,11 +50,11 @@ def check(recipe: "Recipe") -> list[str]:
 
 
 class _NodeCheck:
-    """Checks nodes against the signatures of what they name.
+    """Checks the arguments of nodes against the signatures of their targets.
 
     Args:
-        targets: Finds the callables.
-        problems: Gets a line for each problem.
+        targets: Finds the callables that the nodes name.
+        problems: List to which one line is added for each problem.
     """
 
     def __init__(self, targets: Targets, problems: list[str]) -> None:
@@ -62,7 +62,13 @@ class _NodeCheck:
         self.problems = problems
 
     def visit(self, raw: Any, resolved: Any, at: str) -> None:
-        """Check every node below; what a reference leads to is checked where it is written."""
+        """Check every node in a value.
+
+        Args:
+            raw: Value with references kept; what a reference leads to is checked at its own path.
+            resolved: The same value with references followed.
+            at: Dotted path of the value.
+        """
         if isinstance(raw, str):
             self._text(resolved, at)
             return
@@ -121,7 +127,7 @@ class _NodeCheck:
             self.problems.append(f"{at}={shown(value)}: {mismatch}" if is_shown else f"{at}: {mismatch}")
 
     def _made(self, value: Any) -> Any:
-        """Return ``value`` with every node in it replaced by what stands for its object."""
+        """Return ``value`` with every node in it replaced by a ``Made`` of the type that the node returns."""
         if value is BROKEN:
             return Made(Any, "")
         if isinstance(value, list):
@@ -138,7 +144,7 @@ class _NodeCheck:
 
 
 def _problems_of_settings(resolved: Mapping[str, Any]) -> list[str]:
-    """Say what is wrong with the recipe's ``seed`` and ``jobs``."""
+    """Return one line for each invalid value of the recipe's ``seed`` and ``jobs``."""
     problems = []
     seed = resolved.get("seed")
     if isinstance(seed, bool) or not isinstance(seed, int):
@@ -150,22 +156,27 @@ def _problems_of_settings(resolved: Mapping[str, Any]) -> list[str]:
 
 
 def _problems_of_stages(runs: Mapping[str, StageRun], nodes: Mapping[str, Any]) -> list[str]:
-    """Say which stages share a folder, or read what only later stages make, or no single run of a repeated one."""
+    """Return one line for each stage that shares a folder, reads from a later stage, or reads an ambiguous run.
+
+    Args:
+        runs: All runs of stages by name.
+        nodes: Node of each run by name, references followed.
+    """
     problems = []
     folders = {name: node.get("out") for name, node in nodes.items()}
     names = list(nodes)
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         folder = folders[name]
-        for other in names[:place]:
+        for other in names[:position]:
             if folder == folders[other]:
                 problems.append(
-                    f"stages.{name}.out={folder}: it is the folder of stages.{other} too; each stage needs its own"
+                    f"stages.{name}.out={folder}: stages.{other} has the same folder; each stage needs its own"
                 )
         reads = stages_read(nodes[name], folders)
-        for other in names[place + 1 :]:
+        for other in names[position + 1 :]:
             if other in reads:
                 problems.append(
-                    f"stages.{name}: reads {folders[other]}, which stages.{other} makes only after it; "
+                    f"stages.{name}: reads {folders[other]}, which stages.{other} writes only after it; "
                     f"move {other} before {name}"
                 )
         for _, text in leaves(nodes[name]):

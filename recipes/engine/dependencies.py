@@ -1,4 +1,4 @@
-"""Which stages a node reads, told by the paths in it."""
+"""Determine which stages a node reads from, by the paths in it."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -8,18 +8,18 @@ from recipes.engine.nodes import leaves
 
 
 def stages_read(node: Any, folders: Mapping[str, str]) -> set[str]:
-    """Return the stages in whose folders a text anywhere in ``node`` lies.
+    """Return the names of the stages whose folders contain a path that is written anywhere in ``node``.
 
     Args:
-        node: A stage's node, references resolved.
-        folders: Of every stage, by its name.
+        node: Node of a stage, with references followed.
+        folders: Folder of every stage, by its name.
     """
     owners = {stage_of(value, folders) for _, value in leaves(node)}
     return {owner for owner in owners if owner is not None}
 
 
 def stage_of(text: Any, folders: Mapping[str, str]) -> str | None:
-    """Return the stage in whose folder the path ``text`` lies: the inner one where a stage's folder is in another's."""
+    """Return the stage whose folder contains the path ``text``; of nested folders, the stage of the innermost."""
     if not isinstance(text, str) or not text:
         return None
     path = PurePath(text)

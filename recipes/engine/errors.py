@@ -1,4 +1,4 @@
-"""Errors of recipes and their stages, and what an exception means for the user."""
+"""The error of a recipe or stage, and helpers that classify exceptions and shorten messages."""
 
 import errno
 from collections.abc import Iterator
@@ -15,7 +15,11 @@ DISK_FULL_MESSAGES = (
 
 
 class RecipeError(ValueError):
-    """A recipe that cannot be run; ``lines`` holds one line per error."""
+    """A recipe cannot be run.
+
+    Args:
+        lines: One line for each problem.
+    """
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
@@ -23,7 +27,7 @@ class RecipeError(ValueError):
 
 
 def shown(value: Any) -> str:
-    """Return ``value`` as a recipe would write it, cut to a line."""
+    """Return ``value`` as YAML writes it, shortened to ``MAX_SHOWN_CHARACTERS``."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -33,12 +37,12 @@ def shown(value: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message without line breaks, or the error's name where there is none."""
+    """Return the message of an error without line breaks, or the name of its class if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield ``error`` and what it was raised from, back to the first."""
+    """Yield ``error``, then the error it was raised from, and so on back to the first."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -47,7 +51,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the error, or one that it was raised from, says that there was no space to write."""
+    """Return whether the error, or one that it was raised from, reports a full disk or an exceeded quota."""
     for cause in causes(error):
         if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -57,7 +61,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether the user or the cluster stopped the work; Lightning turns Ctrl-C and SIGTERM into kinds of SystemExit."""
+    """Return whether the user or the cluster stopped the run.
+
+    Lightning turns Ctrl-C and SIGTERM into subclasses of SystemExit, which are recognized too.
+    """
     if not isinstance(error, SystemExit):
         return isinstance(error, KeyboardInterrupt)
     if type(error).__name__ == "SIGTERMException":

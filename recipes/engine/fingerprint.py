@@ -1,4 +1,4 @@
-"""What a stage's result depends on: its arguments, the earlier stages it reads, the state of its input data."""
+"""Fingerprints of stages: their arguments, the earlier stages they read, and the state of their input files."""
 
 import hashlib
 import json
@@ -25,20 +25,23 @@ MAY_CHANGE_ON_RESUME = LENGTH + (
     "log_every_n_steps",
     "enable_progress_bar",
 )
-MAY_CHANGE_WHOLE = "engine"  # where the work is done
+# The node "engine" says where jobs run, which does not change their results.
+MAY_CHANGE_WHOLE = "engine"
 HASHED_WHOLE_BYTES = 1 << 20
 MANY_FILES = 200_000
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a stage's result depends on.
+    """Everything that the result of a stage depends on.
 
     Args:
-        arguments: By path in the stage's node; folders of stages are written as ``${stages.NAME.out}``.
-        upstream: Hash of every earlier stage whose folder is read.
-        inputs: State of every file or folder read from outside, by path.
-        length: How long training goes on; a stage with another length is continued, what reads it is made anew.
+        arguments: Value of each argument, by its path in the stage's node. Folders of stages are written as
+            ``${stages.NAME.out}``, so that a run folder may be moved.
+        upstream: Hash of the fingerprint of every earlier stage whose folder the stage reads, by name.
+        inputs: State of every file or folder that the stage reads from outside the run, by path.
+        length: Values of ``max_steps`` and ``max_epochs``, by path. A change continues the training of the stage, and
+            makes the stages that read it run again.
     """
 
     arguments: dict[str, Any]
@@ -50,13 +53,13 @@ class Fingerprint:
     def hash(self) -> str:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
-    def differences(self, made: "Fingerprint") -> list[str]:
-        """Say how a stage ``made`` earlier is another one than this; length does not count."""
+    def differences(self, recorded: "Fingerprint") -> list[str]:
+        """Return one line for each difference from the fingerprint of an earlier run; ``length`` is not compared."""
         lines = []
-        for key in _unequal(made.arguments, self.arguments):
-            lines.append(f"{key} from {_shown_at(made.arguments, key)} to {_shown_at(self.arguments, key)}")
-        lines += [f"{key} has other content" for key in _unequal(made.inputs, self.inputs)]
-        lines += [f"what it reads of stages.{name}" for name in _unequal(made.upstream, self.upstream)]
+        for key in _unequal(recorded.arguments, self.arguments):
+            lines.append(f"{key} from {_shown_at(recorded.arguments, key)} to {_shown_at(self.arguments, key)}")
+        lines += [f"{key} has other content" for key in _unequal(recorded.inputs, self.inputs)]
+        lines += [f"what it reads of stages.{name}" for name in _unequal(recorded.upstream, self.upstream)]
         return lines
 
 
@@ -66,10 +69,11 @@ def fingerprints(recipe: Recipe) -> dict[str, Fingerprint]:
     contents: dict[tuple[str | None, Any], dict[str, Any]] = {}
     computed: dict[str, Fingerprint] = {}
     for name, run in recipe.runs.items():
-        sees = (run.key, run.value)
-        if sees not in contents:
-            contents[sees] = content_of(recipe.completed(recipe.view(run)), resolve=True)
-        content = contents[sees]
+        # Runs with the same key and value have the same view.
+        repetition = (run.key, run.value)
+        if repetition not in contents:
+            contents[repetition] = content_of(recipe.completed(recipe.view(run)), resolve=True)
+        content = contents[repetition]
         computed[name] = _fingerprint(content["stages"][run.stage], content["seed"], folders, computed, recipe.targets)
     return computed
 
@@ -77,7 +81,15 @@ def fingerprints(recipe: Recipe) -> dict[str, Fingerprint]:
 def _fingerprint(
     node: dict[str, Any], seed: int, folders: dict[str, str], earlier: dict[str, Fingerprint], targets: Targets
 ) -> Fingerprint:
-    """Compute the fingerprint of a stage from its node, of which references are resolved."""
+    """Compute the fingerprint of one run of a stage.
+
+    Args:
+        node: Node of the stage, references followed and defaults written out.
+        seed: The recipe's ``seed`` in the view of the run.
+        folders: Folder of every run by name.
+        earlier: Fingerprints of earlier runs by name.
+        targets: Finds the callables that nodes name.
+    """
     arguments = {}
     length = {}
     for path, value in leaves(node):
@@ -98,10 +110,11 @@ def _fingerprint(
 
 
 def state_of(path: Path) -> str:
-    """Describe the content of a file or folder without reading more than small files.
+    """Describe the content of a file or folder, without reading files of 1 MiB or more.
 
-    A file is its size, with a hash of the content below 1 MiB and the time of its last change above; a folder is a hash
-    of names, sizes and times (names and sizes, of more than 200,000 files).
+    A file is described by its size, and by a hash of its content if it is smaller than 1 MiB, else by the time of its
+    last change. A folder is described by a hash of the names, sizes and times of its files; in folders of more than
+    200,000 files, times are left out.
     """
     status = path.stat()
     if path.is_file():
@@ -118,6 +131,7 @@ def state_of(path: Path) -> str:
 
 
 def _files(folder: Path, below: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the path (prefixed by ``below``), size in bytes and time of change in seconds of every file in a folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -128,7 +142,7 @@ def _files(folder: Path, below: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _relative(value: Any, folders: dict[str, str]) -> Any:
-    """Name stage folders by their stage, so that a run that was moved stays what it is."""
+    """Return a path in the folder of a stage relative to ``${stages.NAME.out}``, and any other value unchanged."""
     stage = stage_of(value, folders)
     if stage is None:
         return value
@@ -137,7 +151,7 @@ def _relative(value: Any, folders: dict[str, str]) -> Any:
 
 
 def _paths(value: Any, targets: Targets) -> Iterator[str]:
-    """Yield every text that a node, or one below it, takes as a Path."""
+    """Yield every string in ``value`` that is passed to an argument of type Path."""
     if isinstance(value, list):
         for inner in value:
             yield from _paths(inner, targets)
@@ -164,7 +178,7 @@ def _is_path(hint: Any) -> bool:
 
 
 def _is_outside(path: str, folders: dict[str, str]) -> bool:
-    """Whether ``path`` exists and is neither in a stage's folder nor around one."""
+    """Return whether ``path`` exists, lies in no stage's folder and contains none."""
     if not path or not os.path.exists(path):
         return False
     real = os.path.realpath(path)
@@ -177,7 +191,7 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _unequal(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """Return the keys that only one of the two has, or with other values."""
+    """Return the keys that only one of two mappings has, or that have different values in them."""
     unequal = []
     for key in first | second:
         if key not in first or key not in second or first[key] != second[key]:

@@ -1,4 +1,4 @@
-"""The folder of one stage and the record in it, ``stage.json``."""
+"""The folder of a stage, and the record of its run in ``stage.json``."""
 
 import json
 import os
@@ -12,23 +12,23 @@ from recipes.engine.fingerprint import Fingerprint
 from zoo.files import read_json, write_text
 
 RECORD = "stage.json"
-# What the engine itself writes beside a stage's results.
+# Files that the engine itself writes into the folder of a stage.
 OWN_FILES = {RECORD, "recipe.yaml", "log.txt"}
 
 
 @dataclass
 class Record:
-    """What is known about a stage that was started.
+    """Content of ``stage.json``: the state of a stage that has been started.
 
     Args:
         stage: Name of the stage.
-        is_done: Whether the stage came to its end; where not, it was interrupted or is running.
+        is_done: Whether the stage has finished; otherwise it is running or was interrupted.
         fingerprint: What the result depends on.
-        seconds: Time spent, resumed runs added.
-        peak_memory_gib: Peak of the resident memory of the process, in GiB.
-        started: Time of the first start, UTC.
-        finished: Time of the end, UTC.
-        highlights: What to open or listen to, by label.
+        seconds: Seconds of work, summed over the first run and all resumed ones.
+        peak_memory_gib: Peak resident memory of the process, in GiB.
+        started: Time of the first start, in ISO format, UTC.
+        finished: Time of completion, in ISO format, UTC; empty until then.
+        highlights: Results for the summary after a run, by label: a file to open, a figure.
     """
 
     stage: str
@@ -51,10 +51,10 @@ class Record:
 
 
 def read(folder: Path) -> Record | None:
-    """Return the record in a stage's folder; None where no stage has started there.
+    """Read the record in a stage's folder; None if no stage has started there.
 
     Raises:
-        RecipeError: The folder holds something else.
+        RecipeError: The folder holds files but no record, or the record cannot be read.
     """
     try:
         content = read_json(folder / RECORD)
@@ -66,18 +66,18 @@ def read(folder: Path) -> Record | None:
             raise RecipeError(f"{folder} holds files that no stage made; set another out=, or move them away") from None
         return None
     except NotADirectoryError:
-        raise RecipeError(f"{folder} is no folder; set another out=") from None
+        raise RecipeError(f"{folder} is not a folder; set another out=") from None
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"{folder / RECORD} cannot be read ({error}); delete {folder} to make it anew") from error
 
 
 def is_bare(folder: Path) -> bool:
-    """Whether a stage that was started has made nothing, as after a mistyped path."""
+    """Return whether the folder of a started stage holds no results, as when it failed on a mistyped path."""
     return all(path.name in OWN_FILES for path in folder.iterdir())
 
 
 def clear(folder: Path) -> None:
-    """Delete a stage's folder, at once as seen from outside."""
+    """Delete a stage's folder; it is renamed first, so that it never appears half deleted."""
     trash = folder.with_name(f".{folder.name}.trash")
     shutil.rmtree(trash, ignore_errors=True)
     if folder.exists():
@@ -86,4 +86,5 @@ def clear(folder: Path) -> None:
 
 
 def now() -> str:
+    """Return the current time in ISO format, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""Locks that keep two runs out of the same folder."""
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,9 @@ from recipes.engine.errors import RecipeError
 
 @contextmanager
 def locked(folders: Sequence[Path]) -> Generator[None, None, None]:
-    """Hold a lock beside each folder; it ends with the process, however that ends, and its children do not inherit it.
+    """Hold a lock file beside each folder.
+
+    The operating system releases the locks when the process ends, however it ends; child processes do not inherit them.
 
     Raises:
         RecipeError: Another run holds one of the locks.
@@ -30,9 +32,9 @@ def _locked(folder: Path) -> Generator[None, None, None]:
         lock = FileLock(path)
         lock.acquire(blocking=False)
     except Timeout:
-        raise RecipeError(f"another run is at work in {folder}; wait for it, or set another out=") from None
+        raise RecipeError(f"another run uses {folder}; wait for it to finish, or set another out=") from None
     except PermissionError:
-        yield  # a finished stage in a folder of another user
+        yield  # the folder belongs to another user: its stages can only be read
         return
     try:
         yield

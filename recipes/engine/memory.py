@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def reset_peak() -> None:
-    """Reset the peak, where the system allows it."""
+    """Reset the peak that ``peak_gib`` reports, if the system allows it (Linux)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -17,6 +17,7 @@ def peak_gib() -> float:
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):
-                return round(int(line.split()[1]) / 2**20, 3)  # in KiB
+                return round(int(line.split()[1]) / 2**20, 3)  # the file states KiB
+    # ru_maxrss is in bytes on macOS and in KiB elsewhere; it cannot be reset.
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 3)

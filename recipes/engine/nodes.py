@@ -1,4 +1,4 @@
-"""Nodes: mappings of a recipe with ``_target_``, and what is written in and around them."""
+"""Nodes, the mappings of a recipe with a ``_target_``, and helpers to walk through the content of a recipe."""
 
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
@@ -13,24 +13,29 @@ TARGET = "_target_"
 
 
 def content_of(config: DictConfig, resolve: bool = False) -> dict[str, Any]:
-    """Return what a configuration holds as plain mappings and lists, with references kept or resolved."""
+    """Convert a configuration to plain dicts and lists.
+
+    Args:
+        config: OmegaConf configuration.
+        resolve: Whether references are followed; otherwise they are kept as text.
+    """
     return cast("dict[str, Any]", OmegaConf.to_container(config, resolve=resolve))
 
 
 def is_node(value: Any) -> bool:
-    """Whether ``value`` names a callable to build it with."""
+    """Return whether ``value`` is a mapping with ``_target_``."""
     return isinstance(value, dict) and TARGET in value
 
 
 def items_of(value: Any) -> list[tuple[Any, Any]]:
-    """Return what a mapping holds by key, or a list by position; nothing for any other value."""
+    """Return the (key, value) pairs of a mapping, or the (index, value) pairs of a list; none for any other value."""
     if isinstance(value, dict):
         return list(value.items())
     return list(enumerate(value)) if isinstance(value, list) else []
 
 
 def leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path of every value that holds no others, and the value; empty mappings and lists are such."""
+    """Yield the dotted path and the value of every leaf: scalars, and empty mappings and lists."""
     items = items_of(value)
     for key, inner in items:
         yield from leaves(inner, f"{at}.{key}".lstrip("."))
@@ -39,7 +44,7 @@ def leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def with_defaults(raw: Any, targets: Targets, is_wanted: Callable[[str], bool]) -> Any:
-    """Return ``raw`` with the defaults of every node whose target ``is_wanted`` written out."""
+    """Return ``raw`` with the default arguments written out in every node whose target ``is_wanted`` accepts."""
     if isinstance(raw, list):
         return [with_defaults(value, targets, is_wanted) for value in raw]
     if not isinstance(raw, dict):
@@ -53,7 +58,7 @@ def with_defaults(raw: Any, targets: Targets, is_wanted: Callable[[str], bool]) 
 
 
 def _written(value: Any) -> Any:
-    """Return a default as a recipe file would hold it, so that it equals what is read back: no tuples, no paths."""
+    """Convert a default to what YAML reads back: tuples to lists, paths to strings."""
     if isinstance(value, (list, tuple)):
         return [_written(item) for item in value]
     if isinstance(value, dict):

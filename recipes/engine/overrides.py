@@ -1,4 +1,4 @@
-"""``key=value`` from the command line into a recipe."""
+"""Apply ``key=value`` overrides of the command line, and the ``set`` of a recipe with a base, to a recipe."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from zoo.suggestions import suggest
 
 
 def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Apply ``key=value`` texts to a recipe's content in place; return what is wrong with them, a line each."""
+    """Apply ``key=value`` strings to a recipe's content in place, and return one line for each that is invalid."""
     problems = []
     for item in overrides:
         key, equals, text = item.partition("=")
@@ -37,7 +37,7 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
 
 
 def assign(content: dict[str, Any], changes: Mapping[Any, Any]) -> list[str]:
-    """Put values at dotted paths of a recipe's content in place; return what is wrong with them, a line each."""
+    """Set values at dotted paths of a recipe's content in place, and return one line for each invalid path."""
     problems = []
     for key, value in changes.items():
         try:
@@ -48,10 +48,10 @@ def assign(content: dict[str, Any], changes: Mapping[Any, Any]) -> list[str]:
 
 
 def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
-    """Set the value at the path ``keys``; only arguments of nodes may be new.
+    """Set the value at the path ``keys``, which must exist unless its last key is an argument of a node.
 
     Raises:
-        KeyError: There is no such place, with a message for the user.
+        KeyError: The path does not exist; its argument is a message for the user.
     """
     here: Any = content
     for depth, name in enumerate(keys):
@@ -64,7 +64,19 @@ def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _key(here: Any, name: str, keys: list[str], depth: int, is_last: bool, content: dict[str, Any]) -> Any:
-    """Return the key, or the index, that ``name`` is in the value ``here`` at ``keys[:depth]``."""
+    """Return the key of a mapping or the index of a list that ``name`` stands for.
+
+    Args:
+        here: Mapping or list at the path ``keys[:depth]``.
+        name: ``keys[depth]``.
+        keys: The whole path.
+        depth: Number of keys that have been followed.
+        is_last: Whether ``name`` is the last key.
+        content: Content of the recipe, to suggest the new path of a renamed one.
+
+    Raises:
+        KeyError: ``here`` has no such key; its argument is a message for the user.
+    """
     at = ".".join(keys[:depth]) or "the recipe"
     path = ".".join(keys)
     if isinstance(here, str) and here.startswith("${") and here.endswith("}"):

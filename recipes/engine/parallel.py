@@ -1,4 +1,4 @@
-"""Stages in parallel: each in a process of its own, started as soon as what it reads is done."""
+"""Run stages in parallel, each in its own process, started as soon as the stages that it reads are done."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ class Running:
     Args:
         step: The stage.
         process: The process that runs it.
-        problems: Receives what went wrong in the process: lines for the user, none for an interrupt.
+        problems: Receives the error lines of the process if it fails; an empty list for an interrupt.
     """
 
     step: Step
@@ -31,18 +31,18 @@ class Running:
 
 
 def run_in_parallel(take: Callable[[Step], object], steps: Sequence[Step], jobs: int) -> None:
-    """Run up to ``jobs`` stages at once, in the order of the recipe as far as what they read is done.
+    """Run up to ``jobs`` stages at once, in the order of the recipe, each after the stages that it reads.
 
-    At the first error or an interrupt the others are interrupted too, so that they keep what they have.
+    At the first error or interrupt, all running stages are interrupted, so that they can be resumed.
 
     Args:
         take: Runs one stage.
-        steps: All of a plan; those that are to run are run.
-        jobs: How many stages run at once; each has its share of torch's threads.
+        steps: All steps of a plan; those with ``is_to_run`` are run.
+        jobs: Largest number of stages that run at once; the cores are shared equally among them.
 
     Raises:
         RecipeError: A stage failed.
-        KeyboardInterrupt: The user or the cluster stopped them.
+        KeyboardInterrupt: The user or the cluster stopped the run.
     """
     ancestors = _ancestors(steps)
     waiting = [step for step in steps if step.is_to_run]
@@ -66,9 +66,10 @@ def run_in_parallel(take: Callable[[Step], object], steps: Sequence[Step], jobs:
 
 
 def _ancestors(steps: Sequence[Step]) -> dict[str, set[str]]:
-    """Return all stages that each goes back to, directly or through others that it reads.
+    """Return, for each stage, all stages that it depends on, directly or through other stages.
 
-    Those it does not read count too: units that were made earlier name audio that is being made anew.
+    Indirect dependencies count even if their files are not read: the units of a tokens stage, for instance, refer to
+    the audio files of the corpus stage.
     """
     ancestors: dict[str, set[str]] = {}
     for step in steps:
@@ -81,7 +82,7 @@ def _start(take: Callable[[Step], object], step: Step, jobs: int, running: list[
     problems, sender = multiprocessing.Pipe(duplex=False)
     num_threads = max(1, usable_cores() // jobs)
     process = start_method().Process(target=_run_in_process, args=(take, step, num_threads, os.getpid(), sender))
-    running.append(Running(step, process, problems))  # before it starts: an interrupt finds it
+    running.append(Running(step, process, problems))  # listed before it starts, so that an interrupt finds it
     process.start()
     sender.close()
 
@@ -89,7 +90,11 @@ def _start(take: Callable[[Step], object], step: Step, jobs: int, running: list[
 def _run_in_process(
     take: Callable[[Step], object], step: Step, num_threads: int, parent: int, problems: Connection
 ) -> None:
-    """Run a stage in this process, which its parent alone interrupts: Ctrl-C reaches a whole group of processes."""
+    """Run a stage in this process.
+
+    The process leaves the process group of its parent, so that Ctrl-C, which signals a whole group, does not reach it:
+    only the parent interrupts it.
+    """
     try:
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -98,7 +103,7 @@ def _run_in_process(
         take(step)
     except BaseException as error:
         lines = getattr(error, "lines", None) or [f"stages.{step.name}: {error!r}"]
-        lines = [line[:2000] for line in lines[:20]]  # no more than a pipe holds unread
+        lines = [line[:2000] for line in lines[:20]]  # a pipe holds only so much before it is read
         problems.send([] if is_interrupt(error) else lines)
         raise SystemExit(1) from None
 
@@ -118,7 +123,7 @@ def _finish(stage: Running) -> None:
     except EOFError:
         raise RecipeError(
             f"stages.{stage.step.name}: its process died with exit code {stage.process.exitcode} "
-            "(-9 is mostly for want of memory): run again, with jobs=1 for less memory"
+            "(-9 is mostly a lack of memory): run again, with jobs=1 to use less memory"
         ) from None
     if not lines:
         raise KeyboardInterrupt
@@ -126,18 +131,18 @@ def _finish(stage: Running) -> None:
 
 
 def _interrupt(running: Sequence[Running]) -> None:
-    """Interrupt stages and wait for them, so that nothing writes any more when the locks are released.
+    """Interrupt stages and wait until they have ended, so that none writes after the locks are released.
 
     A second interrupt kills them.
     """
-    how = signal.SIGINT
+    signal_number = signal.SIGINT
     while alive := _alive(running):
         with suppress(KeyboardInterrupt):
             for process in alive:
                 if process.pid is not None:
                     with suppress(ProcessLookupError):
-                        os.kill(process.pid, how)
-            how = signal.SIGKILL
+                        os.kill(process.pid, signal_number)
+            signal_number = signal.SIGKILL
             for process in alive:
                 process.join()
 
@@ -148,7 +153,7 @@ def _alive(running: Sequence[Running]) -> list[BaseProcess]:
 
 @contextmanager
 def _stopped_by_sigterm() -> Generator[None, None, None]:
-    """Make SIGTERM, by which clusters and ``timeout`` stop a run, an interrupt."""
+    """Turn SIGTERM, by which clusters and ``timeout`` stop a run, into a KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Where a recipe may write: each stage into its own folder below ``out``, and nothing else anywhere."""
+"""Check that a recipe writes only where it may: each stage into its own folder below ``out``."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ PLAIN_NAME = re.compile(r"\w[\w.+ -]*")
 
 
 def name_problems(resolved: dict[str, Any]) -> list[str]:
-    """One line for a name of the recipe or of a stage, or a folder of the run, that leads elsewhere."""
+    """Return one line for each name of the recipe or a stage that is not a plain name, and for an invalid ``out``."""
     problems = []
     name = resolved.get("name")
     if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name):
@@ -30,16 +30,16 @@ def name_problems(resolved: dict[str, Any]) -> list[str]:
 
 
 def is_run_folder(out: Any) -> bool:
-    """Whether a value of ``out`` is a folder, and not the root of the disk."""
+    """Return whether a value of ``out`` is the path of a folder other than the root of the file system."""
     return isinstance(out, str) and bool(out.strip()) and PurePath(normpath(out)) != PurePath(normpath(out)).parent
 
 
 def folder_problems(out: Any, folders: Mapping[str, Any]) -> list[str]:
-    """One line for each stage whose folder is not below that of the run.
+    """Return one line for each stage whose folder is not below ``out``.
 
     Args:
-        out: Folder of the run.
-        folders: Those of all runs of stages by name.
+        out: Folder of the recipe's run.
+        folders: Folder of every run of a stage, by name.
     """
     problems = []
     for stage, folder in folders.items():
@@ -51,12 +51,12 @@ def folder_problems(out: Any, folders: Mapping[str, Any]) -> list[str]:
 
 
 def writing_problems(raw: dict[str, Any], resolved: dict[str, Any], targets: Targets) -> list[str]:
-    """One line for each node that would write outside of the run's folder.
+    """Return one line for each node that would write outside the run's folder.
 
     Args:
-        raw: Content as written, references kept: what is shared is checked where it is written.
-        resolved: The same with references followed.
-        targets: Finds the callables, and says which the user trusts.
+        raw: Content of the recipe with references kept; a referenced node is checked at its own path.
+        resolved: The same content with references followed.
+        targets: Finds the callables, and knows which ones the user trusts.
     """
     if not is_run_folder(resolved.get("out")):
         return []  # reported by the check of names
@@ -64,7 +64,15 @@ def writing_problems(raw: dict[str, Any], resolved: dict[str, Any], targets: Tar
 
 
 def _node_problems(raw: Any, resolved: Any, at: tuple[str, ...], out: str, targets: Targets) -> list[str]:
-    """Stages named anywhere but below ``stages``, others named there, and folders to write to outside of the run's."""
+    """Return one line for each misplaced stage and each folder outside ``out``, in all nodes of a value.
+
+    Args:
+        raw: Value with references kept.
+        resolved: The same value with references followed.
+        at: Keys that lead to the value.
+        out: Folder of the recipe's run.
+        targets: Finds the callables, and knows which ones the user trusts.
+    """
     problems = []
     for key, value in items_of(raw):
         problems += _node_problems(value, resolved[key], (*at, str(key)), out, targets)
@@ -81,24 +89,24 @@ def _target_problems(node: dict[str, Any], at: tuple[str, ...], out: str, target
         return []  # reported by the check of the node itself
     if targets.trusts(target) or targets.trusts(home):
         return []
-    place = ".".join(at)
+    path = ".".join(at)
     is_stage_place = len(at) == 2 and at[0] == "stages"
     if is_stage(home) and not is_stage_place:
-        return [f"{place}.{TARGET}={target}: is a stage, which writes a folder: name it directly below `stages`"]
+        return [f"{path}.{TARGET}={target}: is a stage, which writes a folder: name it directly below `stages`"]
     if is_stage_place and not is_stage(home):
-        return [f"{place}.{TARGET}={target}: is no stage; a stage is a function of recipes.stages"]
+        return [f"{path}.{TARGET}={target}: is not a stage; a stage is a function of recipes.stages"]
     written: tuple[str, ...] = ()
     if is_stage(home):
-        written = ("run",)  # its own folder is checked beside those of the other stages
+        written = ("run",)  # its own folder, `out`, is checked by folder_problems
     elif home.split(".")[0] in LIBRARIES:
         written = WRITTEN_FOLDERS
     return [
-        f"{place}.{key}={node[key]}: would write outside of the run's folder {out}; if you trust it: --trust {target}"
+        f"{path}.{key}={node[key]}: would write outside of the run's folder {out}; if you trust it: --trust {target}"
         for key in written
         if isinstance(node.get(key), str) and not _is_below(node[key], out)
     ]
 
 
 def _is_below(path: str, folder: str) -> bool:
-    """Whether a path is a folder or lies in it, links apart."""
+    """Return whether a path is ``folder`` or lies in it; symbolic links are not followed."""
     return PurePath(normpath(path)).is_relative_to(normpath(folder))

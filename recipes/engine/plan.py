@@ -1,4 +1,4 @@
-"""The plan of a run: what it will do with each stage, decided before any starts."""
+"""The plan of a run: what is done with each stage, decided before any stage starts."""
 
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -12,7 +12,7 @@ from zoo.suggestions import suggest
 
 
 class State(Enum):
-    """What the folder of a stage shows."""
+    """State of a stage, as its folder shows it."""
 
     TO_DO = "to do"
     INTERRUPTED = "interrupted"
@@ -37,13 +37,13 @@ class Step:
     """One stage of a plan.
 
     Args:
-        name: The stage, or the run of a repeated one.
-        folder: Where the stage writes.
-        state: What its folder shows.
-        action: What the run does with it.
-        fingerprint: What its result depends on, by the recipe.
-        record: What its folder says; None where it has not started.
-        problem: Why it is refused.
+        name: Name of the stage, or of one run of a repeated stage.
+        folder: Folder that the stage writes.
+        state: State of the stage, as its folder shows it.
+        action: What the run does with the stage.
+        fingerprint: Fingerprint of the stage in the recipe.
+        record: Record in the folder of the stage; None if it has not started.
+        problem: Why the stage cannot run; empty unless the action is ``REFUSE``.
     """
 
     name: str
@@ -60,12 +60,12 @@ class Step:
 
 
 def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Step]:
-    """Decide on every stage of a recipe.
+    """Decide what is done with every stage of a recipe.
 
     Args:
         recipe: A checked recipe.
-        stage: Run this one alone: all runs of a repeated stage, or the one of the name.
-        again: Make ``stage`` anew even if it is done; without ``stage``, those that have changed.
+        stage: Name of the only stage to run, or of one run of a repeated stage. Defaults to all stages.
+        again: Whether ``stage`` is run anew even if it is done; without ``stage``, whether changed stages are run anew.
 
     Raises:
         RecipeError: There is no such stage.
@@ -84,10 +84,10 @@ def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[
 
 
 def refuse(recipe: Recipe, steps: list[Step]) -> None:
-    """Raise all that prevents a plan.
+    """Raise an error if the plan cannot be carried out.
 
     Raises:
-        RecipeError: With one line per stage that cannot be run.
+        RecipeError: Some stages cannot run; there is one line for each.
     """
     lines = [f"{recipe.file}: stages.{step.name}: {step.problem}" for step in steps if step.action is Action.REFUSE]
     if lines:
@@ -102,7 +102,7 @@ def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, 
         action = Action.REFUSE if is_wanted else Action.LEAVE
         return Step(name, folder, State.CHANGED, action, fingerprint, problem=str(error))
     differences = fingerprint.differences(record.fingerprint) if record else []
-    if record and differences and not record.is_done and is_bare(folder):  # it failed before it made anything
+    if record and differences and not record.is_done and is_bare(folder):  # it failed before it wrote any result
         return Step(name, folder, State.TO_DO, Action.CLEAR if is_wanted else Action.LEAVE, fingerprint, record)
     state = _state(record, differences, fingerprint)
     actions = {
@@ -143,11 +143,11 @@ def _difference_from_folder(folder: Path, differences: list[str]) -> str:
 
 
 def _with_needs(step: Step, steps: list[Step]) -> Step:
-    """Refuse a stage whose earlier stages are not there."""
+    """Return the step, refused if a stage that it reads is not done."""
     upstream = step.fingerprint.upstream
-    lacking = [other for other in steps if other.name in upstream and other.state is not State.DONE]
-    if not lacking or step.action in (Action.SKIP, Action.REFUSE):
+    unfinished = [other for other in steps if other.name in upstream and other.state is not State.DONE]
+    if not unfinished or step.action in (Action.SKIP, Action.REFUSE):
         return step
-    needs = ", ".join(f"stages.{other.name} ({other.state.value})" for other in lacking)
-    problem = f"needs {needs} done first: run without --stage, or with --stage {lacking[0].name}"
+    needs = ", ".join(f"stages.{other.name} ({other.state.value})" for other in unfinished)
+    problem = f"needs {needs} done first: run without --stage, or with --stage {unfinished[0].name}"
     return replace(step, action=Action.REFUSE, problem=problem)

@@ -1,14 +1,14 @@
-"""Recipes: YAML files that name classes and their arguments.
+"""Recipes: YAML files that name classes and their arguments; read, completed and checked before anything is built.
 
 A *node* is a mapping with ``_target_``, the dotted name of a class or function; its other keys are that callable's
 arguments. ``${name}`` alone as a value is the very object built at ``name``; inside a longer string it is text.
 
-A recipe that differs from a complete one in a few values names it as its ``base`` and lists them below ``set``, by the
-dotted paths that the command line takes; ``zoo show`` writes it out whole.
+A recipe that differs from a complete one in a few values names it as its ``base`` and lists the new values below
+``set``, by the dotted paths that the command line takes; ``zoo show`` prints the result in full.
 
-Beside its stages a recipe may say ``seed``, ``out`` (the folder of its stages' folders) and ``jobs`` (how many stages
-run at once, each as soon as what it reads is done, sharing the cores; 1 if not said). A stage may run several times,
-for several seeds or other values: see ``recipes.engine.stage_runs``.
+Beside its stages, a recipe may have the keys ``seed`` (default 0), ``out`` (folder in which each stage has its own;
+default ``runs/NAME``) and ``jobs`` (how many stages run at once, sharing the cores; default 1). A stage may run several
+times, for several seeds or other values: see ``recipes.engine.stage_runs``.
 """
 
 import sys
@@ -31,7 +31,7 @@ from recipes.engine.stage_runs import StageRun, stage_runs, view
 from recipes.engine.targets import Targets
 from zoo.suggestions import suggest
 
-# Names at the top of most recipes, offered for misspelled ones.
+# Top-level keys of most recipes, suggested for misspelled ones.
 SETTINGS = ("corpus", "source", "network", "data", "model", "trainer", "vocoder", "accelerator", "precision")
 
 
@@ -40,10 +40,10 @@ class Recipe:
     """A recipe that has passed its check.
 
     Args:
-        file: Where it was read, as messages name it.
-        config: As written, overrides applied, references kept.
-        targets: Finds the callables that it names.
-        runs: Of all stages by name, in order: one of each stage, and several of one that is repeated.
+        file: Name of its file, for messages.
+        config: Content of the recipe with overrides applied and references kept.
+        targets: Finds the callables that the recipe names.
+        runs: All runs of stages by name, in order: one for each stage, several for a repeated stage.
     """
 
     file: str
@@ -54,39 +54,40 @@ class Recipe:
 
     @property
     def stages(self) -> list[str]:
-        """Names of all runs of stages: ``base_0`` and ``base_1`` where ``base`` has two seeds."""
+        """Names of all runs of stages, such as ``base_0`` and ``base_1`` if the stage ``base`` has two seeds."""
         return list(self.runs)
 
     def runs_of(self, stage: str) -> list[str]:
-        """Return the names of all runs of a stage, or the one name of a run; nothing if there is neither."""
+        """Return the names of all runs of a stage; for the name of a run, that name; else an empty list."""
         return [run.name for run in self.runs.values() if stage in (run.name, run.stage)]
 
     def folder(self, stage: str) -> Path:
-        """Return the folder of a run."""
+        """Return the folder of a run of a stage, by the name of the run."""
         return Path(self.runs[stage].folder)
 
     def view(self, run: StageRun | str | None = None) -> DictConfig:
-        """Return the recipe as a run sees it: with its seed, and with one folder for each stage that it may read.
+        """Return the recipe in the view of one run: with the seed of the run, and one folder for each stage.
 
         Args:
-            run: Of a stage, or its name; None for the recipe outside of repeated stages.
+            run: Run of a stage, or its name; None for the view outside repeated stages.
         """
         run = self.runs[run] if isinstance(run, str) else run
-        sees = (None, None) if run is None else (run.key, run.value)
-        if sees not in self._views:
-            self._views[sees] = OmegaConf.create(view(content_of(self.config), self.runs, run))
-        return self._views[sees]
+        repetition = (None, None) if run is None else (run.key, run.value)
+        if repetition not in self._views:
+            self._views[repetition] = OmegaConf.create(view(content_of(self.config), self.runs, run))
+        return self._views[repetition]
 
     def node(self, stage: str) -> DictConfig:
-        """Return the node of a run, as the run sees it."""
+        """Return the node of a run of a stage, in the view of the run."""
         return self.view(stage).stages[self.runs[stage].stage]
 
     def completed(self, config: DictConfig | None = None, every: bool = False) -> DictConfig:
-        """Return the recipe with defaults written out: of this project's and of trusted callables, or of ``every`` one.
+        """Return the recipe with the default arguments of callables written out.
 
         Args:
-            config: A view of the recipe; the recipe as written if None.
-            every: Also of the libraries' callables.
+            config: View of the recipe. Defaults to the recipe as written.
+            every: Whether all defaults are written out; otherwise only those of this project's and of trusted
+                callables.
         """
 
         def is_wanted(target: str) -> bool:
@@ -96,7 +97,7 @@ class Recipe:
         return OmegaConf.create(with_defaults(content, self.targets, is_wanted))
 
     def written_out(self) -> dict[str, Any]:
-        """Return the content with defaults, references followed and every run of a repeated stage as a stage."""
+        """Return the content with defaults written out, references followed and one stage for each run."""
         content = content_of(self.completed(self.view(), every=True), resolve=True)
         stages = {}
         for name, run in self.runs.items():
@@ -106,15 +107,16 @@ class Recipe:
 
 
 def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> Recipe:
-    """Read a recipe, apply ``key=value`` overrides and check the whole of it; builds nothing.
+    """Read a recipe, apply overrides and check it as a whole; nothing is built.
 
     Args:
-        source: The name of a recipe of this package, or the path of a .yaml file.
-        overrides: Such as ``trainer.max_steps=100`` or ``callbacks.0.every=5``; values are YAML.
-        trust: Packages that the recipe may name beside the usual ones; they may lie in the working folder.
+        source: Name of a bundled recipe, or path of a .yaml file.
+        overrides: Strings ``key=value`` such as ``trainer.max_steps=100`` or ``callbacks.0.every=5``; values are YAML.
+        trust: Packages, modules or functions that the recipe may name beside the public parts; they may lie in the
+            working folder.
 
     Raises:
-        RecipeError: With one line per error.
+        RecipeError: The recipe is invalid; there is one line for each problem.
     """
     if trust and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
@@ -141,6 +143,11 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
 
 
 def _read(path: Path, file: str) -> dict[str, Any]:
+    """Read the content of a YAML file.
+
+    Raises:
+        RecipeError: The file cannot be read, is not YAML, too large or not a mapping.
+    """
     try:
         check_text(path.read_text(encoding="utf-8"), file)
         config = OmegaConf.load(path)
@@ -154,13 +161,19 @@ def _read(path: Path, file: str) -> dict[str, Any]:
 
 
 def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
-    """Return a complete recipe as it is, and one with a ``base`` as that base with what it sets."""
-    if "base" not in content or "stages" in content:  # with stages it is complete, and `base` a value of its own
+    """Return the content of a complete recipe unchanged; for one with a ``base``, that base with its ``set`` applied.
+
+    Raises:
+        RecipeError: The recipe has other keys than base, name and set, or its base has a base itself.
+    """
+    if (
+        "base" not in content or "stages" in content
+    ):  # a recipe with stages is complete, and `base` an ordinary key of it
         return content
     changes = content.get("set", {})
     strays = content.keys() - {"base", "name", "set"}
     if strays or not isinstance(changes, dict):
-        remedy = f"move {sorted(strays)} below set" if strays else "set is no mapping"
+        remedy = f"move {sorted(strays)} below set" if strays else "set is not a mapping"
         raise RecipeError(
             f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); {remedy}"
         )
@@ -179,11 +192,13 @@ def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
 
 
 def _set_defaults(content: dict[str, Any], name: str) -> None:
+    """Add the keys that every recipe has, with their defaults, in place."""
     for key, value in {"name": name, "seed": 0, "out": "runs/${name}", "jobs": 1}.items():
         content.setdefault(key, value)
 
 
 def _problems_of_nodes(content: dict[str, Any]) -> list[str]:
+    """Return one line for missing stages, or for each stage that is not a node."""
     stages = content.get("stages")
     if not isinstance(stages, dict) or not stages:
         return ["stages: missing; a recipe names its stages, each a node with a _target_"]
@@ -195,7 +210,7 @@ def _problems_of_nodes(content: dict[str, Any]) -> list[str]:
 
 
 def _unused_keys(content: dict[Any, Any]) -> list[str]:
-    """Say which values at the top of a recipe nothing refers to: misspelled, or left behind."""
+    """Return one line for each top-level key that nothing refers to: it may be misspelled or left over."""
     texts = [text for _, text in leaves(content) if isinstance(text, str)]
     references = [reference for text in texts for reference in REFERENCE.findall(text)]
     used = {reference.strip(" .").partition(".")[0].partition("[")[0] for reference in references}

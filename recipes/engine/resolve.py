@@ -1,4 +1,4 @@
-"""References in a recipe, ``${...}``, to what they stand for."""
+"""Follow the references ``${...}`` of a recipe to their values."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ REFERENCE = re.compile(r"^\$\{(\.*)([^${}:]+)\}$")
 
 
 class _Broken:
-    """Stands for a value whose reference leads nowhere."""
+    """Placeholder of a value whose reference cannot be followed."""
 
     def __repr__(self) -> str:
         return "BROKEN"
@@ -23,13 +23,18 @@ BROKEN = _Broken()
 
 
 def resolve(config: DictConfig) -> tuple[dict[str, Any], list[str]]:
-    """Return a recipe's content with every reference resolved, and a line for each that cannot be."""
+    """Return a recipe's content with references followed, and one line for each that cannot be followed."""
     problems: list[str] = []
     return _container(config, "", problems, config), problems
 
 
 def home_of(reference: Any, at: str) -> str | None:
-    """Return the path that a value which is one reference, at ``at``, leads to; None for any other value."""
+    """Return the path that a reference leads to.
+
+    Args:
+        reference: Value of the recipe; the result is None unless it is a single reference, such as ``${network}``.
+        at: Dotted path of that value, to which references with leading dots are relative.
+    """
     match = REFERENCE.match(reference) if isinstance(reference, str) else None
     if not match:
         return None
@@ -65,12 +70,12 @@ def _value(node: DictConfig | ListConfig, key: Any, at: str, problems: list[str]
         return _container(value, at, problems, root)
     try:
         return OmegaConf.to_container(value, resolve=True)
-    except (errors.OmegaConfBaseException, RecursionError):  # reported where it is written
+    except (errors.OmegaConfBaseException, RecursionError):  # reported at the path where the value is written
         return BROKEN
 
 
 def _written(node: DictConfig | ListConfig, key: Any) -> Any:
-    """Return the value at ``key`` with its reference as it is written."""
+    """Return the value at ``key`` with its reference kept as text."""
     content = OmegaConf.to_container(node)
     return content[key] if isinstance(content, (dict, list)) else content
 
@@ -92,7 +97,7 @@ def _explain(error: Exception, root: DictConfig) -> str:
 
 
 def _paths(value: Any, at: str) -> list[str]:
-    """Return the dotted paths of all that mappings hold."""
+    """Return the dotted paths of all values in nested mappings."""
     paths = []
     for key, inner in value.items() if isinstance(value, dict) else ():
         path = f"{at}.{key}".lstrip(".")

@@ -1,4 +1,4 @@
-"""The run of a recipe, stage by stage."""
+"""Run the stages of a recipe, and keep the record of each in its folder."""
 
 import logging
 import os
@@ -30,23 +30,23 @@ log = logging.getLogger(__name__)
 
 
 class StageInterrupted(KeyboardInterrupt):
-    """The user stopped a stage; running the same command again resumes it."""
+    """A stage was interrupted; the same command resumes it."""
 
 
 def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Record]:
-    """Run what is not done yet; return the record of every stage of the recipe that was started by now.
+    """Run the stages that are not done yet, and return the records of all stages that have started.
 
-    With ``jobs`` above 1 in the recipe, stages are forked from this process: it must not have computed with torch on
-    several threads, or on a GPU, before.
+    If the recipe's ``jobs`` is above 1, stages are forked from this process, which therefore must not have used torch
+    with several threads or a GPU before.
 
     Args:
         recipe: A checked recipe.
-        stage: Run this one alone: all runs of a repeated stage, or the one of the name.
-        again: Make ``stage`` anew even if it is done; without ``stage``, those that have changed.
+        stage: Name of the only stage to run, or of one run of a repeated stage. Defaults to all stages.
+        again: Whether ``stage`` is run anew even if it is done; without ``stage``, whether changed stages are run anew.
 
     Raises:
-        RecipeError: A stage cannot be run, or failed; nothing is lost of what was made.
-        StageInterrupted: The user stopped a stage.
+        RecipeError: A stage cannot be run, or failed; its results so far are kept.
+        StageInterrupted: The user or the cluster stopped a stage.
     """
     if _rank() > 0:
         return _follow(recipe, os.environ.get(CURRENT_STAGE, stage))
@@ -64,7 +64,7 @@ def _run_in_parallel(recipe: Recipe, steps: list[Step]) -> list[Record]:
     for step in steps:
         if not step.is_to_run:
             _take(recipe, step)
-    _seed_everything(recipe)  # here, so that Lightning is imported once and not by each process
+    _seed_everything(recipe)  # imports Lightning once, before the processes are forked
     try:
         run_in_parallel(partial(_take, recipe), steps, recipe.config.jobs)
     except KeyboardInterrupt:
@@ -74,7 +74,7 @@ def _run_in_parallel(recipe: Recipe, steps: list[Step]) -> list[Record]:
 
 
 def _take(recipe: Recipe, step: Step) -> Record | None:
-    """Do with a stage what the plan says; return its record, None where it has not started."""
+    """Carry out one step of a plan, and return the record of its stage; None if the stage has not started."""
     if step.action is Action.SKIP and step.record is not None:
         print(f"{step.name}: done before ({step.record.seconds:.0f} s), in {step.folder}", flush=True)
     if not step.is_to_run:
@@ -102,7 +102,7 @@ def _take(recipe: Recipe, step: Step) -> Record | None:
 
 
 def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
-    """Call a stage's function and keep its record."""
+    """Call the function of a stage, and keep its record up to date."""
     write_text(
         step.folder / "recipe.yaml",
         f"# {recipe.file} as stage {step.name} ran it\n{OmegaConf.to_yaml(recipe.completed())}",
@@ -131,13 +131,14 @@ def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
 
 
 def _seed_everything(recipe: Recipe, stage: str | None = None) -> None:
-    """Seed the generators of Python, NumPy and torch by the recipe's ``seed``, as ``stage`` sees it."""
+    """Seed Python, NumPy and torch with the recipe's ``seed``, in the view of the run ``stage``."""
     import lightning
 
     lightning.seed_everything(recipe.view(stage).seed, workers=True, verbose=False)
 
 
 def _call(recipe: Recipe, stage: str) -> object:
+    """Build the arguments of a stage and call its function."""
     arguments = Builder(recipe, stage).arguments(f"stages.{recipe.runs[stage].stage}")
     log.info("stage %s started", stage)
     return recipe.targets.locate(recipe.node(stage)[TARGET])(**arguments)
@@ -145,7 +146,7 @@ def _call(recipe: Recipe, stage: str) -> object:
 
 @contextmanager
 def _clock(record: Record, folder: Path) -> Generator[None, None, None]:
-    """Keep time and peak memory in the record, on disk every few seconds so that a kill loses little."""
+    """Update time and peak memory in the record, and write it every few seconds, so that a kill loses little."""
     seconds_before = record.seconds
     peak_before = record.peak_memory_gib
     started = time.monotonic()
@@ -172,7 +173,7 @@ def _clock(record: Record, folder: Path) -> Generator[None, None, None]:
 
 
 def _explained(error: BaseException, step: Step) -> BaseException:
-    """Turn what a stage raised into one line for the user."""
+    """Return the error to raise for the user in place of an error of a stage."""
     at = f"stages.{step.name}"
     if is_interrupt(error):
         return StageInterrupted(f"interrupted in stage {step.name}; run the same command to resume")
@@ -191,13 +192,13 @@ def _explained(error: BaseException, step: Step) -> BaseException:
 
 
 def _rank() -> int:
-    """Return the rank of this process in a distributed run; those above 0 only take part in the stage of rank 0."""
+    """Return the rank of this process in a distributed run; 0 in any other run."""
     tasks = os.environ.get("SLURM_PROCID", "0") if int(os.environ.get("SLURM_NTASKS", "1")) > 1 else "0"
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", tasks)))
 
 
 def _follow(recipe: Recipe, stage: str | None) -> list[Record]:
-    """Take part in a stage as a process above rank 0; process 0 alone keeps its record."""
+    """Run a stage as a process above rank 0 of a distributed run; only rank 0 keeps the record."""
     if stage is None:
         raise RecipeError("several processes run this recipe: name the one stage they share, --stage NAME")
     wanted = recipe.runs_of(stage)

@@ -1,4 +1,4 @@
-"""What a callable takes and makes: argument names, type hints, defaults."""
+"""Read the signature of a callable: names, type hints and defaults of its arguments, and the type it returns."""
 
 import inspect
 import sys
@@ -15,9 +15,9 @@ class Argument:
     """One argument of a callable.
 
     Args:
-        name: As a recipe writes it.
-        hint: Its type, ``Any`` where it is not annotated or cannot be evaluated.
-        default: ``inspect.Parameter.empty`` where there is none.
+        name: Name of the argument.
+        hint: Type of the argument; ``Any`` if it is not annotated or its annotation cannot be evaluated.
+        default: Default of the argument; ``inspect.Parameter.empty`` if it is required.
     """
 
     name: str
@@ -31,7 +31,12 @@ class Argument:
 
 @dataclass(frozen=True)
 class Signature:
-    """The arguments of a callable; ``is_open`` if it takes any other name too."""
+    """The arguments of a callable.
+
+    Args:
+        arguments: Arguments that can be passed by name.
+        is_open: Whether other names are accepted too, by ``**kwargs``.
+    """
 
     arguments: dict[str, Argument]
     is_open: bool
@@ -39,7 +44,7 @@ class Signature:
 
 @cache
 def signature(function: Callable) -> Signature:
-    """Read what ``function`` takes by name."""
+    """Return the arguments that ``function`` takes by name."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):
@@ -51,7 +56,7 @@ def signature(function: Callable) -> Signature:
 
 @cache
 def made_by(function: Callable) -> Any:
-    """Type of what ``function`` returns, ``Any`` where that is not stated."""
+    """Return the type of the result of ``function``: the class itself for a class, ``Any`` if it is not annotated."""
     if inspect.isclass(function):
         return function
     hint = _evaluate(getattr(function, "__annotations__", {}).get("return", Any), function)
@@ -59,18 +64,19 @@ def made_by(function: Callable) -> Any:
 
 
 def _evaluate(annotation: Any, function: Callable) -> Any:
-    """Return the type that ``annotation`` means, text evaluated where the callable was written."""
+    """Return an annotation as a type; text is evaluated in the module of the callable."""
     if annotation is inspect.Parameter.empty:
         return Any
     for names in _namespaces(function):
         try:
             return typing.get_type_hints(SimpleNamespace(__annotations__={"hint": annotation}), names)["hint"]
-        except Exception:  # a name imported for type checkers only, or one of another module of the class's bases
+        except Exception:  # imported for type checkers only, or inherited from a class of another module
             continue
     return Any
 
 
 def _namespaces(function: Callable) -> Iterator[dict[str, Any]]:
+    """Yield the namespaces of the modules that define a function, or a class and its bases."""
     function = getattr(function, "__func__", function)
     for owner in inspect.getmro(function) if inspect.isclass(function) else [inspect.unwrap(function)]:
         if owner.__module__ in sys.modules:

@@ -1,4 +1,4 @@
-"""``log.txt`` of a stage: what loggers and Python's warnings report while it runs."""
+"""Write log messages and Python warnings of a stage to its ``log.txt``."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 @contextmanager
 def stage_log(path: Path) -> Generator[None, None, None]:
-    """Append everything logged at INFO and above to ``path``; show this project's warnings on the terminal too."""
+    """Append all messages of INFO and above to ``path``, and print this project's warnings to stderr as well."""
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter(FORMAT))
     file.setLevel(logging.INFO)

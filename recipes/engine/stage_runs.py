@@ -1,9 +1,9 @@
-"""Stages that run several times: once a seed, once a fold.
+"""Repeated stages, which run once for each seed, fold or other value.
 
 ``seeds: [0, 1, 2]`` beside the ``_target_`` of a stage ``base`` makes three stages of it: ``base_0``, ``base_1`` and
 ``base_2``, each with its own folder, record and fingerprint. While ``base_1`` runs, the recipe's top-level ``seed`` is
-1 in all that its node references, so that ``${network}`` and ``${data}`` take that seed; the folders of other stages
-stay what they are. ``for_each: {fold: [0, 1]}`` does the same with the top-level key ``fold``.
+1 in everything that its node references, so that ``${network}`` and ``${data}`` use that seed; the folders of other
+stages do not change. ``for_each: {fold: [0, 1]}`` does the same with the top-level key ``fold``.
 
 A stage that reads a repeated one says which run it means:
 
@@ -36,11 +36,11 @@ class StageRun:
     """One run of a stage.
 
     Args:
-        name: Of the run: ``base`` for a stage that runs once, ``base_1`` for the run of a repeated one.
-        stage: Of the stage in the recipe.
-        folder: Where it writes.
-        key: The top-level key that it sets; None for a stage that runs once.
-        value: What the key is set to.
+        name: Name of the run: ``base`` if the stage runs once, ``base_1`` for a run of a repeated stage.
+        stage: Name of the stage in the recipe.
+        folder: Folder that the run writes.
+        key: Top-level key of the recipe that the run sets; None if the stage runs once.
+        value: Value that the key is set to.
     """
 
     name: str
@@ -51,7 +51,7 @@ class StageRun:
 
 
 def stage_runs(content: Mapping[str, Any]) -> tuple[dict[str, StageRun], list[str]]:
-    """Return the runs of all stages by name, in the order of the recipe, and what is wrong with them, a line each."""
+    """Return all runs of stages by name, in the order of the recipe, and one line for each invalid repetition."""
     config = OmegaConf.create(dict(content))
     runs: dict[str, StageRun] = {}
     problems: list[str] = []
@@ -65,41 +65,41 @@ def stage_runs(content: Mapping[str, Any]) -> tuple[dict[str, StageRun], list[st
     return runs, problems
 
 
-def view(content: Mapping[str, Any], runs: Mapping[str, StageRun], like: StageRun | None = None) -> dict[str, Any]:
-    """Return a recipe's content as one run sees it.
+def view(content: Mapping[str, Any], runs: Mapping[str, StageRun], viewer: StageRun | None = None) -> dict[str, Any]:
+    """Return a recipe's content in the view of one run.
 
     Args:
-        content: As written, with ``out`` for every stage.
-        runs: Of all stages.
-        like: The run; None, or one of a stage that runs once, for the recipe as it is outside of repeated stages.
+        content: Content of the recipe as written, with ``out`` for every stage.
+        runs: All runs of stages by name.
+        viewer: The run; None, or a run of a stage that runs once, for the view outside repeated stages.
     """
     by_stage: dict[str, list[StageRun]] = {}
     for run in runs.values():
         by_stage.setdefault(run.stage, []).append(run)
     seen = {key: _with_folders(value, by_stage) for key, value in content.items()}
-    is_repeated = like is not None and like.key is not None
-    if like is not None and like.key is not None:
+    is_repeated = viewer is not None and viewer.key is not None
+    if viewer is not None and viewer.key is not None:
         seen["out"] = _resolved(OmegaConf.create(dict(content)), "out")
-        seen[like.key] = like.value
+        seen[viewer.key] = viewer.value
     for name, node in seen["stages"].items():
         if not isinstance(node, dict):
             continue
         for key in REPETITION:
             node.pop(key, None)
         if by_stage[name][0].key is not None:
-            node["out"] = _folder_seen(name, by_stage[name], like)
+            node["out"] = _folder_seen(name, by_stage[name], viewer)
         elif is_repeated:  # the folders of other stages do not follow the seed
             node["out"] = by_stage[name][0].folder
     return seen
 
 
 def unpaired(stage: str, text: str, runs: Mapping[str, StageRun]) -> str | None:
-    """Say why a text names no folder: it reads a repeated stage, and not one run of it; None if it does not.
+    """Return an error line if a text refers to the folder of a repeated stage without choosing a run; else None.
 
     Args:
-        stage: The stage in whose node the text is.
-        text: References resolved.
-        runs: Of all stages.
+        stage: Name of the stage whose node contains the text.
+        text: Value of the node, with references followed.
+        runs: All runs of stages by name.
     """
     for run in runs.values():
         if run.key is None or NO_SINGLE_FOLDER.format(run.stage) not in text:
@@ -122,7 +122,7 @@ def _runs_of(stage: str, config: DictConfig, problems: list[str]) -> list[StageR
 
 
 def _repetition(stage: str, config: DictConfig, problems: list[str]) -> tuple[str | None, list[Any]]:
-    """Return the key that a stage is repeated over and its values; None and nothing for a stage that runs once."""
+    """Return the key that a stage is repeated over and its values; (None, []) for a stage that runs once."""
     node = config.stages[stage]
     at = f"stages.{stage}"
     if not any(key in node for key in REPETITION):
@@ -141,6 +141,7 @@ def _repetition(stage: str, config: DictConfig, problems: list[str]) -> tuple[st
 
 
 def _checked(at: str, key: str, values: Any, config: DictConfig, problems: list[str]) -> tuple[str | None, list[Any]]:
+    """Return the key and the values if they are valid; else add a line to ``problems`` and return (None, [])."""
     if key not in config:
         problems.append(f"{at}: the recipe has no {key!r} to set; {suggest(key, [str(name) for name in config])}")
         return None, []
@@ -157,17 +158,17 @@ def _checked(at: str, key: str, values: Any, config: DictConfig, problems: list[
     return key, values
 
 
-def _folder_seen(stage: str, runs: Sequence[StageRun], like: StageRun | None) -> str:
-    """Return the folder that ``${stages.STAGE.out}`` of a repeated stage is to the run ``like``."""
-    if like is not None:
+def _folder_seen(stage: str, runs: Sequence[StageRun], viewer: StageRun | None) -> str:
+    """Return what ``${stages.STAGE.out}`` of a repeated stage means in the view of a run."""
+    if viewer is not None:
         for run in runs:
-            if run.key == like.key and run.value == like.value:
+            if run.key == viewer.key and run.value == viewer.value:
                 return run.folder
     return NO_SINGLE_FOLDER.format(stage)
 
 
 def _with_folders(value: Any, by_stage: Mapping[str, Sequence[StageRun]]) -> Any:
-    """Return ``value`` with every ``${stages.NAME.outs}`` in it replaced by the folders that it means."""
+    """Return ``value`` with every ``${stages.NAME.outs}`` in it replaced by the folders of the runs."""
     if isinstance(value, dict):
         return {key: _with_folders(inner, by_stage) for key, inner in value.items()}
     if isinstance(value, list):
@@ -181,6 +182,7 @@ def _with_folders(value: Any, by_stage: Mapping[str, Sequence[StageRun]]) -> Any
 
 
 def _texts(text: str, by_stage: Mapping[str, Sequence[StageRun]]) -> str | list[str]:
+    """Return a text for each folder that ``${stages.NAME.outs}`` in ``text`` stands for, or one text without it."""
     match = FOLDERS.search(text)
     if match is None or match[1] not in by_stage:
         return text
@@ -189,12 +191,12 @@ def _texts(text: str, by_stage: Mapping[str, Sequence[StageRun]]) -> str | list[
     if position is None:
         return [text[: match.start()] + folder + text[match.end() :] for folder in folders]
     if int(position) >= len(folders):
-        return text  # a reference to what is not there, which the check reports
+        return text  # there is no such run, which the check reports
     return text[: match.start()] + folders[int(position)] + text[match.end() :]
 
 
 def _resolved(config: DictConfig, path: str) -> Any:
-    """Return the value at ``path`` with references followed; as written where they lead nowhere."""
+    """Return the value at ``path`` with references followed, or as written if they cannot be followed."""
     try:
         value = OmegaConf.select(config, path)
         is_container = isinstance(value, (DictConfig, ListConfig))

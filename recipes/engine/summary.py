@@ -1,4 +1,4 @@
-"""The table of a plan, and the summary after a run."""
+"""Format the plan of a run as a table, and the records of a run as a summary."""
 
 import inspect
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from recipes.engine.recipe import Recipe
 
 
 def table(recipe: Recipe, steps: Sequence[Step]) -> str:
-    """Return the stages of a plan: state, what would be done, folder, what each is for."""
+    """Return a plan as a table: name, state, action and folder of each stage, and what the stage does."""
     rows = [("stage", "state", "would", "folder", "")]
     for step in steps:
         doc = inspect.getdoc(recipe.targets.locate(recipe.node(step.name)[TARGET])) or ""
@@ -20,7 +20,7 @@ def table(recipe: Recipe, steps: Sequence[Step]) -> str:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """Return what stages point out after all of them have run; empty where no stage has a record."""
+    """Return the highlights of all stages, and their total time and memory; empty if there are no records."""
     if not records:
         return ""
     rows: list[tuple[str, str]] = []

@@ -1,8 +1,8 @@
-"""Dotted names to callables: which classes and functions a recipe may name.
+"""Find the class or function that a dotted name in a recipe refers to, if recipes may name it.
 
-A recipe from a stranger must neither run code of its own nor write where it was not told to. It may name the parts
-listed in ``public_parts``: those of this project one by one, of the libraries the classes of some modules. ``--trust``
-adds packages, modules or single names.
+A downloaded recipe must not run arbitrary code or write outside its own folder. It may therefore name only the parts
+listed in ``public_parts``: classes and functions of this project, and classes in some modules of the libraries.
+``--trust`` adds packages, modules or single names.
 """
 
 import inspect
@@ -44,7 +44,7 @@ class Targets:
         """Return the class or function at ``path``, such as ``zoo.module.Class`` or ``zoo.module.Class.from_folder``.
 
         Raises:
-            RecipeError: It does not exist, or a recipe may not name it.
+            RecipeError: The name does not exist, or recipes may not name it.
         """
         if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")) or "." not in path:
             raise RecipeError(f"want a dotted name such as zoo.module.Class, got {path!r}")
@@ -59,7 +59,7 @@ class Targets:
         return _within(name, self.trust)
 
     def _permit_package(self, path: str) -> None:
-        """Refuse a name outside of the packages that recipes may use, before anything of it is imported."""
+        """Raise an error for a name outside the permitted packages, before anything is imported."""
         top = path.split(".")[0]
         if self.trusts(path) or top in PROJECT + LIBRARIES:
             return
@@ -68,7 +68,13 @@ class Targets:
         raise RecipeError(f"{path} is outside the packages recipes may use; {remedy} if you trust it: --trust {top}")
 
     def _admit(self, path: str, found: Any, owner: Any) -> None:
-        """Refuse what is no callable, or whose own home recipes may not use."""
+        """Raise an error unless an object is a class, function or class method that recipes may name.
+
+        Args:
+            path: Dotted name by which the recipe names the object.
+            found: The object.
+            owner: Module or class that the object was found in.
+        """
         if isinstance(found, ModuleType):
             raise RecipeError(f"{path} is a module: name a class or function in it")
         is_class_method = inspect.ismethod(found) and inspect.isclass(found.__self__)
@@ -89,7 +95,7 @@ class Targets:
             if not is_public_part(home):
                 remedy = suggest(path.split(".")[-1], public_names())
                 raise RecipeError(
-                    f"{path} is no part that recipes may name; {remedy} If you trust this recipe: --trust {path}"
+                    f"{path} is not a part that recipes may name; {remedy} If you trust this recipe: --trust {path}"
                 )
         elif not _is_library_part(path, home, found):
             raise RecipeError(
@@ -99,7 +105,7 @@ class Targets:
 
 
 def home_name(found: Callable) -> str:
-    """Module and qualified name of a callable; a class method is at home in the class that it is taken from."""
+    """Return the module and qualified name of a callable; a class method is named in the class it was taken from."""
     owner = getattr(found, "__self__", None)
     if inspect.isclass(owner):
         return f"{owner.__module__}.{owner.__qualname__}.{found.__name__}"
@@ -107,7 +113,7 @@ def home_name(found: Callable) -> str:
 
 
 def _is_library_part(path: str, home: str, found: Callable) -> bool:
-    """Whether a callable of a library is of a kind that recipes may name."""
+    """Return whether a recipe may name this callable of a library."""
     if any(part.startswith("_") for part in path.split(".")):
         return False
     if inspect.isclass(found):
@@ -122,10 +128,10 @@ def _within(name: str, prefixes: Sequence[str]) -> bool:
 
 
 def _find_or_rename(path: str) -> tuple[Any, Any]:
-    """Return the object at ``path`` and what holds it.
+    """Return the object at ``path`` and the module or class that holds it.
 
     Raises:
-        RecipeError: It does not exist; with its new name, where it is known to have been renamed.
+        RecipeError: The object does not exist; the message has its new name if it is known to have been renamed.
     """
     try:
         return _find(path)

@@ -1,6 +1,6 @@
-"""Conversion of a recipe's values to type hints.
+"""Convert the values of a recipe to the types of the arguments that they are passed to.
 
-Text becomes a Path, 1 a float, a list a tuple, a mapping a dataclass.
+A string becomes a Path, an int a float, a list a tuple, and a mapping a dataclass, where the type hint says so.
 """
 
 import collections.abc
@@ -27,19 +27,20 @@ LISTS = (
     collections.abc.MutableSequence,
     collections.abc.Set,
 )
-# Words of mismatches that say what to do.
+# Words by which a message is recognized to say what to do.
 REMEDIES = ("did you mean", "one of", "write it")
 MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
 @dataclass(frozen=True)
 class Made:
-    """Stands for the object that a node will build.
+    """Placeholder of the object that a node will build.
 
     Args:
-        hint: Its type.
-        target: The callable's dotted name.
-        is_exact: Whether the object is of just this type (a class was named), not perhaps of a subclass.
+        hint: Type of the object.
+        target: Dotted name of the callable that the node names.
+        is_exact: Whether the node names a class, so that the object is of exactly this type; the result of a function
+            may be of a subclass.
     """
 
     hint: Any
@@ -48,7 +49,12 @@ class Made:
 
 
 class Mismatch(ValueError):
-    """A value that does not fit; ``at`` is the path to it below the value that was to be converted."""
+    """A value does not match its type.
+
+    Args:
+        message: The expected type and the value.
+        at: Path of the mismatching part in the value that was to be converted; empty for the value itself.
+    """
 
     def __init__(self, message: str, at: str = "") -> None:
         super().__init__(message)
@@ -56,10 +62,10 @@ class Mismatch(ValueError):
 
 
 def convert(hint: Any, value: Any) -> Any:
-    """Return ``value`` as ``hint`` wants it; hints that say nothing about recipe values let everything pass.
+    """Convert ``value`` to the type ``hint``; a hint that recipe values cannot be compared with accepts any value.
 
     Raises:
-        Mismatch: It does not fit.
+        Mismatch: The value does not match the type.
     """
     origin = typing.get_origin(hint)
     if origin in (typing.Annotated, typing.Final, typing.ClassVar, typing.Required, typing.NotRequired):
@@ -85,7 +91,7 @@ def convert(hint: Any, value: Any) -> Any:
 
 
 def name_of(hint: Any) -> str:
-    """Return ``hint`` for a reader, without module names."""
+    """Return the name of a type for messages, without module names."""
     if hint in (None, types.NoneType):
         return "null"
     origin = typing.get_origin(hint)
@@ -116,7 +122,7 @@ def _literal(hint: Any, value: Any) -> Any:
 
 
 def _union(hint: Any, value: Any) -> Any:
-    """Return ``value`` as the first of several types wants it, its own type first."""
+    """Convert ``value`` to the first type of a union that it matches; its own type is tried first."""
     mismatches = []
     choices = typing.get_args(hint)
     for choice in sorted(choices, key=lambda choice: type(value) is not (typing.get_origin(choice) or choice)):
@@ -136,7 +142,7 @@ def _union(hint: Any, value: Any) -> Any:
 
 
 def _made(hint: Any, value: Made) -> Made:
-    """Compare what a node makes with what is wanted, where both are classes."""
+    """Return ``value`` if the type that a node makes is compatible with ``hint``, or if it cannot be compared."""
     wanted = typing.get_origin(hint) or hint
     is_union = typing.get_origin(value.hint) in (typing.Union, types.UnionType)
     for choice in typing.get_args(value.hint) if is_union else (value.hint,):
@@ -147,7 +153,7 @@ def _made(hint: Any, value: Made) -> Made:
         try:
             if issubclass(made, wanted) or (issubclass(wanted, made) and not value.is_exact):
                 return value
-        except TypeError:  # a protocol that cannot be asked
+        except TypeError:  # a protocol that issubclass does not support
             return value
     raise Mismatch(f"want {name_of(hint)}, but {value.target} makes {name_of(value.hint)}")
 

@@ -148,7 +148,7 @@ def test_a_prompt_of_the_task_stands_around_the_text(tokens):
     )
     (_, said), (_, written) = read_back(row[: (row == VOCABULARY.eos).nonzero()[0][0] + 1], VOCABULARY)
     assert written == ["anna:", *said, "ben"]
-    with pytest.raises(ValueError, match=r"template 'say it' must hold \{text\} once"):
+    with pytest.raises(ValueError, match=r"template 'say it' must contain \{text\} once"):
         TextThenSpeechStream(tokens, template="say it").form(VOCABULARY, "train")
 
 

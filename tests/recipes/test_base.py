@@ -42,7 +42,7 @@ def test_what_is_wrong_with_it_is_told(workshop):
         workshop, "base: r.yaml\nset: {stages.train.trainer.max_steps: 9}\n"
     )
     assert "move ['trainer'] below set" in fails(workshop, "base: r.yaml\ntrainer: 3\n")
-    assert "set is no mapping" in fails(workshop, "base: r.yaml\nset: [size]\n")
+    assert "set is not a mapping" in fails(workshop, "base: r.yaml\nset: [size]\n")
     assert "there is no such file" in fails(workshop, "base: nowhere.yaml\n")
     assert "base=over.yaml is itself over over.yaml" in fails(workshop, "base: over.yaml\n")
     assert "size='three'" in fails(workshop, "base: r.yaml\nset: {size: three}\n")

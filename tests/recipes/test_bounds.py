@@ -59,7 +59,7 @@ def test_resolvers_are_refused(value):
 
 def test_references_inside_of_references_are_refused():
     (problem,) = reference_problems({"a": "${b.${c}}"})
-    assert "inside of a reference" in problem
+    assert "inside a reference" in problem
 
 
 @pytest.mark.parametrize("value", ["${a.b}", "${..a}", "x ${a} y: ${b}", "${a[0].b}", "a: b", "$HOME", "{a:b}"])

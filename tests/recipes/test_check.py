@@ -66,8 +66,8 @@ def test_all_errors_are_told_at_once_a_line_each(workshop):
         ("stages.train.schedule={peek: 1}", "stages.train.schedule.peek: Schedule has no 'peek'; did you mean 'peak'?"),
         ("stages.train.schedule={warmup: 1}", "stages.train.schedule.peak: missing"),
         ("stages.train.network=???", "a value is needed"),
-        ("stages.train.out=runs/r/data", "is the folder of stages.data too"),
-        ("stages.data.source=${stages.train.out}/x", "which stages.train makes only after it"),
+        ("stages.train.out=runs/r/data", "stages.data has the same folder"),
+        ("stages.data.source=${stages.train.out}/x", "which stages.train writes only after it"),
         (
             "stages.train.trainer.max_steps=3",
             "stages.train.trainer is ${trainer}, shared with others: override trainer.max_steps",

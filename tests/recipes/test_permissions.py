@@ -106,7 +106,7 @@ def test_a_report_goes_into_its_own_run(folder):
 
 def test_a_stage_is_a_stage(folder):
     lines = refused(folder, "stages:\n  a: {_target_: torch.nn.Linear, in_features: 1, out_features: 1}\n")
-    assert any("is no stage" in line for line in lines)
+    assert any("is not a stage" in line for line in lines)
 
 
 def test_a_misspelled_top_level_key_is_warned_of(folder, capsys):

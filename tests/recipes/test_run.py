@@ -234,7 +234,7 @@ def test_two_runs_of_one_folder_do_not_collide(workshop):
         text=True,
     )
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(RecipeError, match="another run is at work in runs/r/train"):
+    with pytest.raises(RecipeError, match="another run uses runs/r/train"):
         run()
     holder.communicate("")
     run()

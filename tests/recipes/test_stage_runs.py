@@ -181,7 +181,7 @@ def test_the_plan_lists_every_run(capsys):
         ("stages.first.run=${stages.train.outs.7}", "the recipe has no 'stages.train.outs.7'"),
         ("stages.first.run=${stages.train.outs}", "stages.first.run: want Path"),
         ("network.size=${seed}x", "network.size='0x': want int"),
-        ('stages.data.words=["${stages.report.outs}"]', "which stages.report_3 makes only after it"),
+        ('stages.data.words=["${stages.report.outs}"]', "which stages.report_3 writes only after it"),
     ],
 )
 def test_what_is_wrong_with_a_repetition_is_reported(override, message):

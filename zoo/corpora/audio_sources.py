@@ -1,7 +1,7 @@
-"""Which recording sources a cut may be read from, so that no manifest runs a command or reads what it should not.
+"""Check the audio sources of a cut before it is read, so that no manifest can run a command.
 
-Lhotse runs sources of type ``command`` and names that begin with ``pipe:`` in a shell, and so it does with the names of
-``.sph`` and ``.opus`` files. Cuts are therefore checked before they are read, and read by libsndfile alone.
+Lhotse passes three things to a shell: sources of type ``command``, file names that begin with ``pipe:``, and the names
+of ``.sph`` and ``.opus`` files. Each cut is therefore checked first, and its audio is decoded by libsndfile alone.
 """
 
 from collections.abc import Iterator
@@ -15,20 +15,21 @@ REMOTE_SCHEMES = ("http://", "https://", "s3://")
 
 
 class UnsafeSourceError(ValueError):
-    """A source that may not be read; the message is one line with the source, the reason and the remedy."""
+    """An audio source that must not be read; the message names the source, the reason and the remedy on one line."""
 
 
 def check_sources(cut: Cut, allow_remote: bool = False) -> None:
-    """Refuse a cut whose audio is not in plain files or in the manifest itself.
+    """Raise an error if the audio of a cut lies anywhere but in plain files or in the manifest itself.
 
-    The recordings of all tracks are checked, and those inside of transforms, such as room impulse responses.
+    All recordings that the cut refers to are checked: those of its tracks and those in its transforms, such as room
+    impulse responses.
 
     Args:
-        cut: Any Lhotse cut; nothing of it is opened.
-        allow_remote: Whether sources of type ``url`` may be read over http, https and s3.
+        cut: Lhotse cut of any kind; none of its files is opened.
+        allow_remote: Whether sources of type ``url`` may be read over http, https or s3.
 
     Raises:
-        UnsafeSourceError: A source is a command, a pipe, a URL that is not allowed, or of an unknown type.
+        UnsafeSourceError: A source is a command, a pipe, a URL that is not allowed, or has an unsupported type.
     """
     for source in _sources(cut):
         problem = _problem(str(source.get("type")), source.get("source"), allow_remote)
@@ -37,10 +38,12 @@ def check_sources(cut: Cut, allow_remote: bool = False) -> None:
 
 
 def load_samples(cut: Cut) -> np.ndarray:
-    """Read the samples of a cut, (channels, num_samples) float32, by libsndfile alone.
+    """Read the samples of a cut, (num_channels, num_samples) float32, by libsndfile alone.
+
+    Remote sources are allowed here: the corpus stage has already rejected the cuts whose remote sources are not.
 
     Raises:
-        UnsafeSourceError: See :func:`check_sources`; remote sources have been allowed or refused by the corpus stage.
+        UnsafeSourceError: A source is unsafe (see :func:`check_sources`).
     """
     check_sources(cut, allow_remote=True)
     with audio_backend("LibsndfileBackend"):
@@ -48,10 +51,10 @@ def load_samples(cut: Cut) -> np.ndarray:
 
 
 def _sources(cut: Cut) -> Iterator[dict[str, Any]]:
-    """Type and place of every source that reading the cut would open."""
+    """Yield the ``type`` and ``source`` of every audio source that reading the cut would open."""
     recording = getattr(cut, "recording", None)
     if recording is not None and not recording.transforms:
-        # The common case: no copy of the cut as plain values is made.
+        # Shortcut for the common case: converting the cut to a dictionary is slow.
         for source in recording.sources:
             yield {"type": source.type, "source": source.source}
         return
@@ -59,7 +62,7 @@ def _sources(cut: Cut) -> Iterator[dict[str, Any]]:
 
 
 def _nested_sources(value: Any) -> Iterator[dict[str, Any]]:
-    """The mappings below a value that have both a type and a source, as serialized audio sources do."""
+    """Yield every mapping in ``value`` that has the keys ``type`` and ``source``, as a serialized audio source does."""
     if isinstance(value, dict):
         if "type" in value and "source" in value:
             yield value
@@ -72,21 +75,21 @@ def _nested_sources(value: Any) -> Iterator[dict[str, Any]]:
         yield from _nested_sources(value.to_dict())
 
 
-def _problem(kind: str, place: Any, allow_remote: bool) -> str | None:
-    """Why a source may not be read; None where it may."""
-    if kind == "memory":
+def _problem(source_type: str, location: Any, allow_remote: bool) -> str | None:
+    """Return why a source must not be read and the remedy, or None if it may be read."""
+    remedy = "save the audio to files first, with CutSet.save_audios if you trust the manifest"
+    if source_type == "memory":
         return None
-    if kind == "file":
-        if str(place).startswith("pipe:") or str(place) == "-":
-            return f"its source {place!r} is a pipe, not a file; write the audio to a file and name that"
+    if source_type == "file":
+        if str(location).startswith("pipe:") or str(location) == "-":
+            return f"its source {location!r} is a pipe, not a file; write the audio to a file and name that file"
         return None
-    if kind == "url":
-        if not str(place).lower().startswith(REMOTE_SCHEMES):
-            return f"its source {place!r} is no http, https or s3 address; download the audio and name the file"
+    if source_type == "url":
+        if not str(location).lower().startswith(REMOTE_SCHEMES):
+            return f"its source {location!r} is not an http, https or s3 address; download the audio and name the file"
         if not allow_remote:
-            return f"its source {place!r} is remote; download it, or allow it with allow_remote=true of LhotseCorpus"
+            return f"its source {location!r} is remote; download it, or set allow_remote=true of LhotseCorpus"
         return None
-    return (
-        f"its source is of type {kind!r}, which would run {str(place)[:80]!r}; manifests may name files only: "
-        "save the audio to files first, with CutSet.save_audios where you trust the manifest"
-    )
+    if source_type == "command":
+        return f"its source would run the command {str(location)[:80]!r}; {remedy}"
+    return f"its source has the unsupported type {source_type!r}; {remedy}"

@@ -19,10 +19,10 @@ from zoo.files import parse_json
 
 @dataclass(frozen=True)
 class _Lines:
-    """An unpacked manifest.
+    """A decompressed manifest.
 
     Args:
-        file: File without a name that holds the lines.
+        file: Temporary file that holds the lines.
         starts: Offset in the file where each line starts, and the end, (num_utterances + 1,).
         durations: Duration of each utterance in seconds, (num_utterances,).
     """
@@ -33,7 +33,7 @@ class _Lines:
 
 
 class CutTable:
-    """The cuts of one split; every process keeps 12 bytes for each utterance in memory, and the rest on disk.
+    """The cuts of one split, read from disk by index; only 12 bytes per utterance are kept in the memory of a process.
 
     Args:
         folder: Folder of a prepared corpus.
@@ -48,7 +48,7 @@ class CutTable:
         self.path = Path(folder) / f"{split}.jsonl.gz"
 
     def __getstate__(self) -> dict[str, Any]:
-        # A process that receives the table unpacks the manifest itself.
+        # Open files cannot be pickled; a process that receives the table decompresses the manifest itself.
         return {"path": self.path}
 
     @cached_property
@@ -76,6 +76,6 @@ class CutTable:
         lines = self._lines
         start = int(lines.starts[index])
         end = int(lines.starts[index + 1])
-        # pread, since forked loader processes share the position in the file.
+        # os.pread does not move the file position, which forked loader processes share.
         line = os.pread(lines.file.fileno(), end - start, start)
         return deserialize_item(parse_json(line, str(self.path)))

@@ -1,4 +1,4 @@
-"""The synthetic corpus that everything here can be tried on; no person spoke it."""
+"""The synthetic demo corpus on which all recipes can be tried; its speech is synthesized, not recorded."""
 
 import json
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ Row = dict[str, Any]
 class DemoCorpus:
     """Stories from a small grammar, synthesized by espeak-ng with acted styles, and suites to evaluate models on.
 
-    The speakers of train, dev and test differ, and so do the stories. The same arguments give the same files to the
-    bit, whatever ``num_processes``.
+    Train, dev and test have different speakers and different stories. The same arguments give bit-identical files,
+    whatever ``num_processes``.
 
     Args:
-        hours: Hours of speech in train, dev and test together, about; shared equally by the languages.
+        hours: Approximate hours of speech in train, dev and test together, divided equally among the languages.
         seed: Seed of the choice of stories, speakers and styles.
-        languages: Languages, of ``en``, ``de`` and ``es``; each has its own speakers.
-        num_cloze: Items in the story cloze of each language.
-        num_suite: Items in each of the other suites, about; 0 for none.
+        languages: Languages to synthesize, any of ``en``, ``de`` and ``es``; each has its own speakers.
+        num_cloze: Number of items in the story cloze of each language.
+        num_suite: Approximate number of items in each of the other suites; 0 for none.
         num_processes: Number of processes that synthesize.
 
     Raises:
@@ -68,13 +68,13 @@ class DemoCorpus:
         """Write ``audio/``, ``train.jsonl``, ``dev.jsonl``, ``test.jsonl``, ``suites/`` and, last, ``demo.json``.
 
         The suites of the first language are ``suites/story_cloze.jsonl`` and so on, those of others have the language
-        in their names: ``suites/story_cloze_de.jsonl``. An interrupted run is simply started again.
+        in their names: ``suites/story_cloze_de.jsonl``. An interrupted run starts again from the beginning.
 
         Args:
             folder: Folder of the corpus, made if needed.
 
         Raises:
-            ValueError: The folder holds a demo corpus of other arguments.
+            ValueError: The folder holds a demo corpus that was made with other arguments.
         """
         description = {
             "synthetic": True,
@@ -100,7 +100,7 @@ class DemoCorpus:
         return plan_corpus(self.hours, self.seed, self.languages, self.num_cloze, self.num_suite)
 
     def _suffix(self, language: str) -> str:
-        """Return what the names of a language's suites end with."""
+        """Return the suffix of the file names of a language's suites; empty for the first language."""
         return "" if language == self.languages[0] else f"_{language}"
 
     def _arguments(self) -> dict[str, Any]:

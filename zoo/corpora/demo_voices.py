@@ -1,4 +1,4 @@
-"""The speakers of the demo corpus, and how they act styles."""
+"""The speakers of the demo corpus, and the voice settings by which they act styles."""
 
 from dataclasses import replace
 from itertools import cycle

@@ -1,4 +1,4 @@
-"""From the events of espeak-ng to one interval for every word."""
+"""Convert the events of espeak-ng to one interval for every word and phoneme."""
 
 import re
 from bisect import bisect_right
@@ -109,8 +109,9 @@ def find_times(
 def _sounding_phonemes(events: list[Event], num_samples: int) -> list[_Phoneme]:
     """Return the phonemes that are not pauses, each lasting to the next event.
 
-    A phoneme that is reported together with what follows it has no time of its own. It shares, in equal parts, that of
-    the phoneme it is reported with; at the end of a word that of the one before it, into which its sound is drawn.
+    espeak-ng may report a phoneme at the same time as the next event, so that it has no duration. Such a phoneme shares
+    the time of the phonemes reported at the same time, in equal parts; at the end of a word, it shares the time of the
+    phoneme before it.
     """
     timed_events = [event for event in events if event.type in (WORD, END, PHONEME)]
     timed_events.append(Event(END, 0, num_samples, ""))

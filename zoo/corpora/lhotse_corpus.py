@@ -1,4 +1,4 @@
-"""Corpora that Lhotse reads: manifests on disk, or one of its recipes run on a downloaded corpus."""
+"""Corpora in Lhotse manifests, and downloaded corpora that one of Lhotse's recipes converts to manifests."""
 
 import gzip
 import inspect
@@ -22,7 +22,7 @@ from zoo.corpora.utterance import UNKNOWN_SPEAKER
 from zoo.suggestions import suggest
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
-# Words of a file name that tell its split.
+# The split that a word of a file name stands for.
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -34,7 +34,7 @@ SPLIT_WORDS = {
     "eval": "test",
 }
 KINDS = ("recordings", "supervisions", "cuts")
-# Opens the cuts of one part of a corpus.
+# Starts to read the cuts of one part of a corpus.
 CutOpener = Callable[[], Iterable[Cut]]
 
 
@@ -47,11 +47,11 @@ class LhotseCorpus:
     read lazily; recordings and supervisions are joined in memory, so convert large ones with ``lhotse cut simple``.
 
     Args:
-        path: The file or the folder.
+        path: A file of cuts, or a folder of manifests.
         language: BCP-47, of supervisions without a language.
-        dev_share: Share of the utterances, about, that are held out if there is no dev split: whole speakers if there
-            are enough of them.
-        allow_remote: Whether audio may be read over http, https and s3; otherwise only files are.
+        dev_share: Approximate share of the utterances that is held out if there is no dev split; whole speakers are
+            held out if there are enough of them.
+        allow_remote: Whether audio may be read over http, https and s3; otherwise only local files are read.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class LhotseCorpus:
             raise FileNotFoundError(
                 f"{self.path}: no Lhotse manifests of cuts, recordings or supervisions (.jsonl, .jsonl.gz)"
             )
-        # Recordings and supervisions belong together if their names are otherwise equal.
+        # A file of recordings and one of supervisions belong together if their names are equal but for that word.
         files_of_part: dict[str, dict[str, Path]] = {}
         for file, kind in kind_of_file.items():
             part = file.name if kind == "cuts" else re.sub("|".join(KINDS), "", file.name)
@@ -92,10 +92,10 @@ class LhotseRecipe:
 
     Args:
         name: Name of the recipe, such as ``librispeech``, ``mls`` or ``ljspeech``.
-        path: The corpus as its authors publish it.
+        path: Folder of the corpus as its authors publish it.
         options: Further arguments of the recipe, such as ``{"dataset_parts": ["train-clean-100", "dev-clean"]}``.
         language: BCP-47, of supervisions without a language.
-        dev_share: Share of the utterances, about, that are held out if the recipe makes no dev split.
+        dev_share: Approximate share of the utterances that is held out if the recipe makes no dev split.
     """
 
     name: str
@@ -143,7 +143,7 @@ class LhotseRecipe:
 
 
 def manifests(path: Path) -> dict[Path, str]:
-    """Return the Lhotse manifests among the files of a folder, or the one file, with the kind of each."""
+    """Return the kind of each Lhotse manifest in a folder, or of a single file, by path; other files are left out."""
     files = [path] if path.is_file() else sorted(path.iterdir())
     kinds = {}
     for file in files:
@@ -157,7 +157,7 @@ def manifests(path: Path) -> dict[Path, str]:
 
 
 def manifest_kind(path: Path) -> str | None:
-    """Return ``cuts``, ``recordings`` or ``supervisions`` by the first line of a file, None if it is none of them."""
+    """Return ``cuts``, ``recordings`` or ``supervisions`` by the first line of a file; None if it is no manifest."""
     open_file = gzip.open if path.suffix == ".gz" else open
     try:
         with open_file(path, "rt", encoding="utf-8") as file:
@@ -174,8 +174,8 @@ def manifest_kind(path: Path) -> str | None:
 
 
 def _open(files: dict[str, Path], name: str) -> Iterable[Cut]:
-    """Open the manifests of one part of a corpus, by kind."""
-    # Absolute, since Lhotse takes a name that begins with "pipe:" for a command.
+    """Return the cuts of one part of a corpus, read lazily from its manifests by kind."""
+    # Lhotse runs a name that begins with "pipe:" as a command, but an absolute path never begins so.
     paths = {kind: path.absolute() for kind, path in files.items()}
     if "cuts" in paths:
         return _read_lazily(CutSet.from_jsonl_lazy(paths["cuts"]), str(files["cuts"]))
@@ -183,8 +183,16 @@ def _open(files: dict[str, Path], name: str) -> Iterable[Cut]:
     return _read_lazily(_join(manifests_by_kind, name), ", ".join(str(path) for path in files.values()))
 
 
-def _read_lazily(cuts: Iterable[Cut], place: str) -> Iterator[Cut]:
-    """Yield cuts as they are read; whatever a line provokes in Lhotse is a ValueError that names the place."""
+def _read_lazily(cuts: Iterable[Cut], location: str) -> Iterator[Cut]:
+    """Yield cuts as they are read.
+
+    Args:
+        cuts: Lazy cuts, whose errors of any kind are turned into ValueErrors.
+        location: Manifests that they are read from, for messages.
+
+    Raises:
+        ValueError: Lhotse cannot read a cut; the message names the manifest and the number of the cut.
+    """
     iterator = iter(cuts)
     for number in itertools.count(1):
         try:
@@ -194,13 +202,21 @@ def _read_lazily(cuts: Iterable[Cut], place: str) -> Iterator[Cut]:
         except Exception as error:  # broken JSON, JSON nested too deeply, fields that are missing or of another type
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(
-                f"{place}: cut {number} cannot be read ({type(error).__name__}: {reason[:200]})"
+                f"{location}: cut {number} cannot be read ({type(error).__name__}: {reason[:200]})"
             ) from error
         yield cut
 
 
 def _join(kinds: dict[str, Any], name: str) -> Iterable[Cut]:
-    """Return the cuts of one part of a corpus from its manifests by kind."""
+    """Return the cuts of one part of a corpus.
+
+    Args:
+        kinds: Manifests of the part, by kind.
+        name: Name of the part, for messages.
+
+    Raises:
+        ValueError: There are recordings without supervisions, or the reverse.
+    """
     if kinds.get("cuts") is not None:
         return kinds["cuts"]
     if kinds.get("recordings") is None or kinds.get("supervisions") is None:
@@ -209,7 +225,11 @@ def _join(kinds: dict[str, Any], name: str) -> Iterable[Cut]:
 
 
 def _nested(result: dict, name: str) -> Iterator[tuple[str, dict]]:
-    """Yield the name and the manifests by kind of each part in what a recipe returns: split -> kinds, or deeper."""
+    """Yield each part of a corpus in what a Lhotse recipe returns: its name, and its manifests by kind.
+
+    Recipes return manifests by kind, or nest them in mappings by split, language or other names. The name of a part
+    joins the keys that lead to it.
+    """
     if result.keys() & set(KINDS):
         yield name, result
         return
@@ -221,7 +241,11 @@ def _nested(result: dict, name: str) -> Iterator[tuple[str, dict]]:
 def _by_split(
     parts: dict[str, CutOpener], language: str, dev_share: float, name: str, allow_remote: bool = False
 ) -> dict[str, Items]:
-    """Group the parts of a corpus by the splits that their names tell, and hold out a dev split if there is none."""
+    """Group the parts of a corpus into splits by the words of their names, and hold out a dev split if there is none.
+
+    Raises:
+        ValueError: No part is training data.
+    """
     parts_of_split: dict[str, list[CutOpener]] = {}
     for part, open_cuts in parts.items():
         parts_of_split.setdefault(_split_of(part), []).append(open_cuts)
@@ -257,9 +281,10 @@ def _key(item: Cut | BadItem) -> UtteranceKey:
 
 
 def _items(parts: list[CutOpener], language: str, allow_remote: bool) -> Iterator[Cut | BadItem]:
-    """Yield the utterances of parts, checked and with a language; nothing of a cut is opened before its sources are."""
+    """Yield the utterances of all parts, each with a language and compared with its audio file."""
     for open_cuts in parts:
         for cut in open_cuts():
+            # Before anything else, since comparing a cut with its file opens the file.
             try:
                 check_sources(cut, allow_remote)
             except UnsafeSourceError as error:

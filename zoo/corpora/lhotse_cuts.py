@@ -1,4 +1,4 @@
-"""Single utterances from the cuts of Lhotse manifests: split by supervision, labeled, and compared with the audio."""
+"""Split the cuts of Lhotse manifests into utterances, add missing labels, and compare them with their audio files."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,12 +12,16 @@ from lhotse.cut.data import DataCut
 from zoo.corpora.source import BadItem, unreadable_reason
 from zoo.corpora.utterance import audio_name
 
-# A supervision covers its cut if both ends are together no farther apart than this.
+# A supervision covers its cut if its start and its duration together differ by no more than this from the cut's.
 COVER_SECONDS = 0.02
 
 
 def split_utterances(cuts: Iterable[Cut]) -> Iterator[Cut]:
-    """Yield cuts with at most one supervision: each cut itself if its supervision covers it, else one for each."""
+    """Yield cuts with at most one supervision each.
+
+    A cut is kept whole if it has no supervision, or a single one that covers it; any other cut is split into one cut
+    for each supervision.
+    """
     for cut in cuts:
         if not cut.supervisions:
             yield cut
@@ -34,7 +38,7 @@ def _is_covered(cut: Cut) -> bool:
 
 
 def _with_supervision_id(cut: Cut) -> Cut:
-    """Return a cut under the id of its supervision if its own id was only derived from its recording's."""
+    """Return a cut under the id of its supervision, if its own id is only that of its recording with a number."""
     segment = cut.supervisions[0]
     if cut.id == segment.id or not cut.id.startswith(f"{_data_cut(cut).recording_id}-"):
         return cut
@@ -42,7 +46,7 @@ def _with_supervision_id(cut: Cut) -> Cut:
 
 
 def with_language(cut: Cut, language: str) -> Cut:
-    """Give a cut a supervision if it has none, and its supervision a language if it has none."""
+    """Add an empty supervision to a cut that has none, and the language to a supervision that has none; in place."""
     if not cut.supervisions:
         data_cut = _data_cut(cut)
         label = SupervisionSegment(cut.id, data_cut.recording_id, 0.0, cut.duration, data_cut.channel)
@@ -52,12 +56,12 @@ def with_language(cut: Cut, language: str) -> Cut:
 
 
 def _data_cut(cut: Cut) -> DataCut:
-    """Narrow the type of a cut to those over a recording, which the manifests read here hold."""
+    """Narrow the static type: the cuts of the manifests read here have a recording of their own."""
     return cast(DataCut, cut)
 
 
 def check_duration(cut: Cut) -> Cut | BadItem:
-    """Compare a cut with the header of the file behind it; recordings that are in no file are not checked."""
+    """Return a cut, or a ``BadItem`` if its audio file is unreadable or too short; other sources are not compared."""
     if not cut.has_recording:
         return BadItem(cut.id, cut.id, "no recording")
     recording = getattr(cut, "recording", None)

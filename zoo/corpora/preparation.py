@@ -1,4 +1,4 @@
-"""From a corpus source to the manifests of cuts that everything else reads."""
+"""Check a corpus and write the manifests of cuts that all later stages read."""
 
 import gzip
 import io
@@ -29,10 +29,10 @@ class SplitSummary:
         utterances: Number of usable utterances.
         hours: Hours of speech in them.
         with_words: Number of utterances with word times.
-        skipped: Number of unusable utterances, which are not counted elsewhere.
+        skipped: Number of unusable utterances, which no other count includes.
         speakers: Number of utterances by speaker.
         languages: Number of utterances by language.
-        styles: Number of utterances by style, ``none`` where it is not known.
+        styles: Number of utterances by style; ``none`` if it is not known.
     """
 
     utterances: int = 0
@@ -49,7 +49,7 @@ class CorpusSummary:
     """Content of ``corpus.json``.
 
     Args:
-        source: Source of the corpus with its arguments.
+        source: Source of the corpus with its arguments, as text.
         synthetic: Whether the speech is synthetic.
         splits: Counts of each split by its name.
     """
@@ -128,7 +128,7 @@ def _write_split(
 ) -> SplitSummary:
     """Write the usable cuts of a split to ``manifest`` and list the others in ``skipped``."""
     summary = SplitSummary()
-    id_hashes: set[int] = set()  # smaller than the ids
+    id_hashes: set[int] = set()  # hashes take less memory than the ids
     for item in tqdm(items, desc=f"corpus {split}", unit=" utterances", delay=3, disable=None):
         checked = item if isinstance(item, BadItem) else _checked(item, check_samples)
         if not isinstance(checked, BadItem) and hash(checked.id) in id_hashes:
@@ -145,7 +145,7 @@ def _write_split(
 
 
 def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
-    """Return the cut with its word and phoneme times cut off at the end of the audio, or why it is unusable."""
+    """Return the cut with word and phoneme times clipped to the audio, or a ``BadItem`` with why it is unusable."""
     utterance = to_utterance(cut)
     if utterance.duration <= 0:
         return BadItem(cut.id, audio_name(cut), "zero length")
@@ -167,7 +167,7 @@ def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
 
 
 def _time_problem(intervals: tuple[Interval, ...], duration: float) -> str | None:
-    """Return what is wrong with the times of words or phonemes, None if they are in order and inside the audio."""
+    """Return an error message for times that are out of order or outside the audio; None if there are none."""
     last_end = 0.0
     for name, start, end in intervals:
         if not 0 <= start < end or start >= duration or end > duration + OVERHANG_SECONDS:
@@ -208,7 +208,7 @@ def _require_usable(summary: SplitSummary, split: str, skipped: Path, max_bad_sh
 @contextmanager
 def _gzip_writer(path: Path) -> Generator[TextIO, None, None]:
     """Open a gzipped file for writing, which appears complete or not at all."""
-    # Without name and time in the header, equal corpora make equal files.
+    # The gzip header has neither a name nor a time, so that equal corpora give equal files.
     with files.atomic_file(path) as temporary, temporary.open("wb") as raw:
         with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, io.TextIOWrapper(packed, "utf-8") as text:
             yield text

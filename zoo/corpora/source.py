@@ -1,4 +1,4 @@
-"""What all corpus sources share: their contract, the reading of one audio file, the choice of held-out utterances."""
+"""The protocol of corpus sources, and what they share: reading an audio file, choosing held-out utterances."""
 
 import hashlib
 from collections import Counter
@@ -15,7 +15,7 @@ from zoo.corpora.utterance import Interval, Utterance, to_cut
 
 SPLITS = ("train", "dev", "test")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".aif", ".au", ".sph")
-MIN_SPEAKERS = 4  # with fewer speakers utterances are held out instead
+MIN_SPEAKERS = 4  # with fewer speakers, utterances are held out instead of whole speakers
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class BadItem:
 
 @dataclass(frozen=True)
 class Items:
-    """Utterances that are made anew, lazily, at every iteration.
+    """Utterances of a split, read lazily and anew at every iteration.
 
     Args:
-        make: Starts an iteration.
+        make: Returns a new iterator over the utterances.
     """
 
     make: Callable[[], Iterator[Cut | BadItem]]
@@ -48,7 +48,7 @@ class Items:
 
 
 class Source(Protocol):
-    """Where a corpus comes from."""
+    """A corpus that can be prepared for training: its splits, with their utterances."""
 
     @property
     def synthetic(self) -> bool:
@@ -56,7 +56,7 @@ class Source(Protocol):
         ...
 
     def splits(self, folder: Path) -> dict[str, Items]:
-        """Return ``train``, ``dev`` and perhaps ``test``.
+        """Return the splits ``train``, ``dev`` and, if there is one, ``test``.
 
         Args:
             folder: Folder of the prepared corpus; audio that the source makes itself is written below it.
@@ -82,7 +82,7 @@ def file_cut(
         text: Transcript.
         language: BCP-47.
         speaker: Name of the speaker.
-        style: Emotion or manner.
+        style: Emotion or speaking style.
         words: (word, start, end) of each word in seconds.
         phonemes: (phoneme, start, end) of each phoneme in seconds.
     """
@@ -113,7 +113,7 @@ def unreadable_reason(path: Path, error: Exception) -> str:
 
 @dataclass(frozen=True)
 class UtteranceKey:
-    """What decides whether an utterance is held out.
+    """The labels of an utterance that decide whether it is held out.
 
     Args:
         id: Id of the utterance.
@@ -131,7 +131,7 @@ def choose_held_out(keys: Iterable[UtteranceKey], dev_share: float, name: str) -
 
     Args:
         keys: Keys of the whole corpus, read once.
-        dev_share: Share of the utterances to hold out, about; between 0 and 1.
+        dev_share: Approximate share of the utterances to hold out, between 0 and 1.
         name: Name of the corpus, for messages.
 
     Returns:
@@ -163,7 +163,7 @@ def choose_held_out(keys: Iterable[UtteranceKey], dev_share: float, name: str) -
 
 
 def _held_out_speakers(counts: Counter[str], dev_share: float) -> set[str]:
-    """Add speakers in the order of their ranks, without exceeding twice the wanted number of utterances."""
+    """Choose speakers by rank until the wanted number of utterances is reached, without exceeding twice that number."""
     wanted = dev_share * counts.total()
     speakers: set[str] = set()
     num_held_out = 0

@@ -23,14 +23,14 @@ class Utterance:
     """Labels of an utterance.
 
     Args:
-        id: Unique in its corpus.
+        id: Id of the utterance, unique in its corpus.
         text: Transcript; empty where there is none.
-        language: BCP-47, such as ``en`` or ``en-GB``.
-        speaker: Name of the speaker; ``unknown`` where it is not known.
-        style: Emotion or manner, such as ``happy``; None where it is not known.
+        language: BCP-47 tag, such as ``en`` or ``en-GB``.
+        speaker: Name of the speaker; ``unknown`` if it is not known.
+        style: Emotion or speaking style, such as ``happy``; None if it is not known.
         words: (word, start, end) of each word in seconds, in order; None where no times are known.
         phonemes: (phoneme, start, end) of each phoneme in seconds, in order; None where no times are known.
-        duration: Length in seconds.
+        duration: Duration of the utterance, in seconds.
     """
 
     id: str
@@ -124,13 +124,13 @@ def load_waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
 
 
 def audio_name(cut: Cut) -> str:
-    """Return the file behind a cut for messages, or its id where there is no file."""
+    """Return the path or URL of a cut's audio for messages, or the id of the cut if it has neither."""
     files = [source.source for source in _sources(cut) if source.type in ("file", "url")]
     return str(files[0]) if files else cut.id
 
 
 def audio_file(cut: Cut) -> str | None:
-    """Return the only file behind a cut; None where its audio is in several files or in none."""
+    """Return the path of the single audio file of a cut; None if its audio is in several files or in none."""
     sources = _sources(cut)
     if len(sources) == 1 and sources[0].type == "file":
         return str(sources[0].source)

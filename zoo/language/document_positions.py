@@ -1,4 +1,4 @@
-"""What a token of a packed row may attend to: all earlier tokens of the row, or only those of its own document."""
+"""Positions of tokens in packed rows, which decide whether tokens attend across the documents of a row."""
 
 from typing import Protocol
 
@@ -9,10 +9,10 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 class Positions(Protocol):
-    """Numbers the tokens of packed rows.
+    """Assigns a position to each token of packed rows.
 
-    transformers starts a new sequence wherever a position does not follow the one before, and masks attention so that
-    no sequence attends to another.
+    transformers starts a new sequence at every position that is not the previous one plus 1, and masks attention
+    between sequences.
     """
 
     def __call__(self, ids: Tensor) -> Tensor:
@@ -21,14 +21,14 @@ class Positions(Protocol):
 
 
 class RowPositions:
-    """A row is one sequence: tokens attend to all before them, as in Spirit LM and most pretraining."""
+    """Positions count through a whole row, so that tokens attend to all earlier tokens, as in most pretraining."""
 
     def __call__(self, ids: Tensor) -> Tensor:
         return torch.arange(ids.shape[1], device=ids.device)[None]
 
 
 class DocumentPositions:
-    """Every document is a sequence: positions restart with it, and the attention mask is block-diagonal.
+    """Positions restart at every document: tokens attend to earlier tokens of the same document only.
 
     With ``sdpa`` attention, transformers materializes the mask, (B, 1, T, T); ``flex_attention`` keeps it as blocks.
     Flash attention separates documents only in batches of one row.

@@ -1,4 +1,4 @@
-"""Where tokenization jobs run: processes of this machine, or one device; on several machines, ``ray_engine``."""
+"""Engines that run tokenization jobs: processes on this machine, or one device (see ``ray_engine`` for clusters)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from itertools import islice
 from zoo.processes import start_method, usable_cores, worker_pool
 from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
-JOBS_AHEAD = 2  # jobs submitted for each worker, so that none waits
+JOBS_AHEAD = 2  # jobs submitted for each worker in advance, so that none is idle
 
 
 class Engine(ABC):
@@ -19,8 +19,8 @@ class Engine(ABC):
         """Yield the result of each job when it is done, in any order.
 
         Args:
-            settings: What is done in each job.
-            jobs: Lazy stream of jobs, of which each is taken when a worker needs it.
+            settings: Settings of the tokenization, the same for all jobs.
+            jobs: Jobs, read lazily as workers become free.
         """
 
 
@@ -67,7 +67,7 @@ class LocalProcesses(Engine):
 
 
 class OneDevice(Engine):
-    """One accelerator, or the processor, in this process.
+    """One device, used by this process itself.
 
     Args:
         device: Torch device, such as ``cuda``, ``cuda:1`` or ``cpu``.

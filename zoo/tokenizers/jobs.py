@@ -1,4 +1,4 @@
-"""The tokenization of a corpus, divided into jobs that may run anywhere, in any order, and more than once."""
+"""Divide the tokenization of a corpus into jobs, which may run on any machine, in any order, and more than once."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def split_into_jobs(cuts: Iterable[Cut]) -> Iterator[TokenizationJob]:
 
 @dataclass(frozen=True)
 class JobResult:
-    """The rows of one job.
+    """The result of one job.
 
     Args:
         number: Index of the job among those of the split.
@@ -73,7 +73,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class TokenizationSettings:
-    """What is done in each job; small, so that it can be sent to other processes and machines.
+    """Settings of the tokenization, the same for all jobs; small enough to be sent to other processes and machines.
 
     Args:
         tokenizer: Folder of a speech tokenizer, at the same path for every worker.
@@ -110,7 +110,7 @@ class TokenizationSettings:
 
     @cached_property
     def key(self) -> str:
-        """Hash of everything that the rows depend on beside the corpus."""
+        """Hash of everything besides the corpus that the rows depend on."""
         contracts = [read_json(folder / "contract.json") for folder in (self.tokenizer, self.vocabulary)]
         return checksum([*contracts, list(self.speeds), self.precision])
 
@@ -119,7 +119,7 @@ class TokenizationWorker:
     """Runs jobs, one after another.
 
     Args:
-        settings: What is done in each job.
+        settings: Settings of the tokenization.
         device: Torch device of the tokenizer.
     """
 

@@ -1,4 +1,4 @@
-"""Shards of a split, written while it is tokenized; an interrupted run resumes with the jobs that are missing."""
+"""Write the shards of a split while it is tokenized, so that an interrupted run resumes with the missing jobs."""
 
 import json
 import shutil
@@ -17,12 +17,12 @@ FOLDER = ".parts"
 
 @dataclass
 class _Progress:
-    """The part of a split that is in shards.
+    """Progress of a split: how many jobs have been written to shards.
 
     Args:
-        key: Hash of what the rows depend on.
-        num_jobs: Number of jobs, from the first on, whose rows are in shards.
-        num_shards: Number of shards that are written.
+        key: Hash of everything besides the corpus that the rows depend on.
+        num_jobs: Number of jobs, counted from the first, whose rows are in shards.
+        num_shards: Number of shards that have been written.
         tally: Tally of these jobs.
     """
 
@@ -33,15 +33,16 @@ class _Progress:
 
 
 class ShardWriter:
-    """Receives the results of one split's jobs in any order, and joins them in the order of the jobs to shards.
+    """Receives the results of a split's jobs in any order, and writes them to shards in the order of the jobs.
 
-    A result is a file below ``.parts`` until the shard that it belongs to is full. Shards end where a job ends, so that
-    they are the same whenever a run was interrupted.
+    A result is kept as a file below ``.parts`` until its shard is full. A shard always ends with the last row of a job,
+    so that interruptions do not change the shards.
 
     Args:
-        out: Receives ``{split}-00000.arrow`` and so on.
+        out: Folder in which ``{split}-00000.arrow`` and so on are written.
         split: Name of the split, such as train.
-        key: Hash of what the rows depend on; results and shards of another key are deleted.
+        key: Hash of everything besides the corpus that the rows depend on; results and shards of another key are
+            deleted.
     """
 
     def __init__(self, out: Path, split: str, key: str) -> None:
@@ -99,7 +100,7 @@ class ShardWriter:
         return shard_jobs
 
     def _write_shard(self, shard_jobs: list[int]) -> None:
-        """Write a shard, then note it, then delete its results: interrupted in between, it is written once more."""
+        """Write a shard, then the progress, then delete the results, so that an interrupted write is repeated."""
         tables = [_read_table(self._result_path(number)) for number in shard_jobs]
         for table in tables:
             self.progress.tally.add_all(Tally(**json.loads(table.schema.metadata[TALLY])))
@@ -114,7 +115,7 @@ class ShardWriter:
             del self.num_rows[number]
 
     def _resume(self, key: str) -> _Progress:
-        """Return the progress of an interrupted run of the same key; otherwise delete its files and start anew."""
+        """Return the progress of an earlier run with the same key; otherwise delete its files and start anew."""
         progress = self._read_progress()
         if progress is not None and progress.key == key:
             return progress

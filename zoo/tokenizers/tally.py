@@ -1,4 +1,4 @@
-"""Counts of what became of the utterances of a corpus while it was read."""
+"""Counts of the utterances of a corpus that were tokenized, and of those that could not be read."""
 
 import json
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ class Tally:
     """Counts of one split.
 
     Args:
-        utterances: Utterances that were read, each counted once whatever the number of speeds.
-        seconds: Seconds of speech in them, at all speeds.
-        speech_tokens: Deduplicated speech tokens in them.
-        text_tokens: Text tokens in their transcripts.
-        empty: Rows that are too short for a single unit.
+        utterances: Number of utterances that were read, each counted once whatever the number of speeds.
+        seconds: Seconds of speech in the rows, at all speeds.
+        speech_tokens: Number of deduplicated speech tokens in the rows.
+        text_tokens: Number of text tokens in the rows.
+        empty: Number of rows that are too short for a single unit.
         skipped: Id and reason of each utterance that could not be read.
     """
 
@@ -34,7 +34,7 @@ class Tally:
         return self.speech_tokens / max(self.seconds, 1e-9)
 
     def add(self, row: TokenRow) -> None:
-        """Count a row."""
+        """Add the counts of a row, apart from ``utterances``."""
         self.seconds += row.duration
         self.speech_tokens += len(row.speech_ids)
         self.text_tokens += len(row.text_ids)
@@ -66,7 +66,7 @@ class Tally:
             skipped_file: File that lists the skipped utterances, for the message.
 
         Raises:
-            ValueError: More were skipped, or all of them.
+            ValueError: More utterances were skipped, or all of them.
         """
         num_skipped = len(self.skipped)
         total = num_skipped + self.utterances

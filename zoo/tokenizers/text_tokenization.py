@@ -1,4 +1,4 @@
-"""Documents of plain text to rows of text ids."""
+"""Tokenize documents of plain text into rows of text ids."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Document:
     """One text of a source.
 
     Args:
-        number: Its place in the source, from 0.
-        text: Its content.
+        number: Index of the document in the source, from 0.
+        text: Content of the document.
     """
 
     number: int
@@ -40,7 +40,7 @@ def select_documents(texts: Iterable[str], dev_every: int, split: str) -> Iterat
 
     Args:
         texts: All texts of a source, in order.
-        dev_every: The first of every so many documents is in dev, all others are in train.
+        dev_every: The first of every ``dev_every`` documents is in dev; all others are in train.
         split: ``train`` or ``dev``.
     """
     for number, text in enumerate(texts):
@@ -52,14 +52,14 @@ def select_documents(texts: Iterable[str], dev_every: int, split: str) -> Iterat
 def tokenize_documents(
     documents: Iterable[Document], vocabulary: Vocabulary, max_tokens: int, language: str, tally: TextTally
 ) -> Iterator[TextRow]:
-    """Yield the rows of documents; a longer document than ``max_tokens`` ids is split into several rows.
+    """Yield the rows of documents; a document of more than ``max_tokens`` ids is split into several rows.
 
     Args:
         documents: Documents to tokenize.
         vocabulary: Vocabulary whose text tokenizer is used.
-        max_tokens: Most ids of a row.
-        language: BCP-47, of all documents.
-        tally: Counts the documents and their ids.
+        max_tokens: Largest number of ids in a row.
+        language: BCP-47 tag of the language of all documents.
+        tally: Counter to which the documents and their ids are added.
     """
     for document in documents:
         ids = np.array(vocabulary.text.encode(document.text), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Utterances to rows of tokens: encoded in batches of similar lengths; unreadable utterances are counted and listed."""
+"""Tokenize utterances into rows: they are encoded in batches of similar lengths, and unreadable ones are listed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ class LoadedUtterance:
     """An utterance and its audio.
 
     Args:
-        utterance: Its labels.
-        waveform: Its audio, (num_samples,).
+        utterance: Labels of the utterance.
+        waveform: Audio of the utterance, (num_samples,).
     """
 
     utterance: Utterance
@@ -36,12 +36,12 @@ class LoadedUtterance:
 
 
 def load_utterances(cuts: Iterable[Cut], sample_rate: int, tally: Tally, title: str) -> Iterator[LoadedUtterance]:
-    """Yield each utterance with its waveform, with a progress bar; those that cannot be read are left out.
+    """Yield each utterance with its waveform, with a progress bar; unreadable utterances are left out.
 
     Args:
         cuts: Cuts with one supervision each.
         sample_rate: Sample rate of the waveforms, in Hz.
-        tally: Counts the utterances that are left out.
+        tally: Counter to which unreadable utterances are added.
         title: Title of the progress bar.
     """
     for cut in tqdm(cuts, desc=title, unit="utt", mininterval=1.0):
@@ -65,10 +65,10 @@ def tokenize_cuts(
         cuts: Utterances of one job, whose units are all held in memory.
         tokenizer: Speech tokenizer with the streams of the vocabulary.
         vocabulary: Ids of text and units.
-        tally: Counts utterances and rows.
-        speeds: Speeds at which each utterance is read: 1.1 is ten percent faster and higher, another voice where there
-            are few. Only rows at speed 1 name their audio file.
-        batch_seconds: Seconds of speech that are encoded at once; a longer chunk is a batch of its own. The rows do not
+        tally: Counter to which utterances and rows are added.
+        speeds: Speeds at which each utterance is read. A speed of 1.1 is ten percent faster and higher, which adds
+            voices to a corpus of few speakers. Only rows at speed 1 name their audio file.
+        batch_seconds: Seconds of speech that are encoded at once; a longer chunk is a batch by itself. The rows do not
             depend on it.
     """
     encoder = _BatchEncoder(tokenizer, batch_seconds)
@@ -92,8 +92,8 @@ class _EncodedSpeech:
     """One utterance at one speed.
 
     Args:
-        utterance: Its labels.
-        cut: Its audio.
+        utterance: Labels of the utterance.
+        cut: Audio of the utterance.
         speed: Speed at which the audio is read.
         num_samples: Samples read so far, after the change of speed.
         units: Units of each chunk by prefix; empty until the chunk is encoded.
@@ -111,9 +111,9 @@ class _Chunk:
     """A chunk of audio that waits to be encoded.
 
     Args:
-        waveform: Its audio, (num_samples,).
-        speech: Utterance that it is part of.
-        index: Its index among the chunks of the utterance.
+        waveform: Samples of the chunk, (num_samples,).
+        speech: Utterance that the chunk is part of.
+        index: Index of the chunk among those of the utterance.
     """
 
     waveform: Tensor
@@ -129,7 +129,7 @@ class _BatchEncoder:
 
     Args:
         tokenizer: Encodes the chunks.
-        batch_seconds: Most seconds of audio in a batch, unless it is a single chunk.
+        batch_seconds: Largest duration of a batch, in seconds, unless it is a single chunk.
     """
 
     def __init__(self, tokenizer: SpeechTokenizer, batch_seconds: float) -> None:
@@ -199,7 +199,7 @@ def _to_row(speech: _EncodedSpeech, tokenizer: SpeechTokenizer, vocabulary: Voca
 
 
 def text_of_words(utterance: Utterance) -> list[str]:
-    """Return the words to encode: those of the text, with its punctuation, if it has as many as have times."""
+    """Return the words to encode: those of the text, or the timed words if their numbers differ."""
     text = utterance.text.split()
     if utterance.words is None or len(text) == len(utterance.words):
         return text
@@ -209,10 +209,10 @@ def text_of_words(utterance: Utterance) -> list[str]:
 def _alignment(
     words: tuple[Interval, ...] | None, word_ids: list[list[int]], tokens: Tokens, speed: float
 ) -> dict[str, Any]:
-    """Return the columns of a row that align its words, none where the words have no times.
+    """Return the columns of a row that align its words, empty if the words have no times.
 
-    A word owns the tokens from its start to the start of the next word; the first and the last word also own what is
-    before and after them.
+    The tokens from the start of a word to the start of the next word belong to the word. Tokens before the first and
+    after the last word belong to these.
 
     Args:
         words: (word, start, end) of each word in seconds at speed 1.
@@ -223,7 +223,7 @@ def _alignment(
     if not words:
         return {}
     starts = np.array([start for _, start, _ in words]) / speed
-    # A rounding error must not cost a word its first token.
+    # The tolerance keeps the first token of a word despite rounding errors.
     first_tokens = np.searchsorted(tokens.times(), starts - 1e-6)
     first_tokens[0] = 0
     return {

@@ -1,4 +1,4 @@
-"""The token contract: a small JSON beside everything made of tokens, compared wherever two of them meet."""
+"""The token contract: a JSON file beside every artifact made of tokens, compared when two artifacts are combined."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ class _Difference:
 
 
 def checksum(values: Iterable[Any]) -> str:
-    """Return a short hash of arrays, tensors, bytes and values that JSON can express, in the order given."""
+    """Return a hash (16 hexadecimal digits) of a sequence of arrays, tensors, bytes and JSON-serializable values."""
     digest = hashlib.sha256()
     for value in values:
         if hasattr(value, "detach"):
@@ -66,7 +66,7 @@ def read_contract(folder: Path) -> dict[str, Any]:
 
 
 def require_match(first: Path, second: Path) -> None:
-    """Compare the parts that the contracts of two folders have in common.
+    """Raise an error if the contracts of two folders differ in a part that both have.
 
     Raises:
         ContractError: They differ; the message names both files and the field.
@@ -86,7 +86,7 @@ def require_match(first: Path, second: Path) -> None:
 
 
 def _differences(first: Any, second: Any, field: str) -> Iterator[_Difference]:
-    """Yield the innermost fields that differ, those that only one side has included."""
+    """Yield the innermost fields in which two contracts differ; a field that one of them lacks counts as None."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in first | second:
             yield from _differences(first.get(key), second.get(key), f"{field}.{key}")

@@ -1,4 +1,4 @@
-"""One tokenized utterance as a document of token ids, in each of the forms that a language model trains on."""
+"""Make training documents of token ids from tokenized utterances: text, speech, both in turn, or interleaved."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,37 +11,39 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 class Form(ABC):
-    """Makes documents (N,) of one form: begin token, spans of text or speech after their markers, end token.
+    """Makes documents (N,) of one form from the rows of a table.
+
+    A document is the begin token, spans of text or speech, each after its modality marker, and the end token.
 
     Args:
-        vocabulary: Vocabulary that the ids in the table are of.
+        vocabulary: Vocabulary of the ids in the table.
         table: Tokenized utterances.
 
     Attributes:
-        rows: Indices of the rows of the table that can take this form, (num_documents,).
+        rows: Indices of the rows of the table from which a document of this form can be made, (num_documents,).
         lengths: Expected number of ids in the document of each of these rows, (num_documents,).
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable) -> None:
         self.table = table
-        # Arrays of one id each, to be concatenated.
+        # Arrays of one id each, which documents concatenate.
         self.begin = np.array([vocabulary.bos])
         self.end = np.array([vocabulary.eos])
         self.text_marker = np.array([vocabulary.text_marker])
         self.speech_marker = np.array([vocabulary.speech_marker])
         text_lengths = table.lengths("text_ids")
         speech_lengths = table.lengths("speech_ids")
-        # word_text has one entry more than there are words; its length is -1 where no word times are known.
+        # word_text has one entry more than there are words; its length is -1 in rows without word times.
         is_aligned = table.lengths("word_text") > 1
         self.rows = np.flatnonzero(self.usable(text_lengths, speech_lengths, is_aligned))
         self.lengths = self.expected_lengths(text_lengths[self.rows], speech_lengths[self.rows])
 
     def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
-        """Return which utterances have what the form needs, (num_rows,) bool.
+        """Return a mask of the utterances from which a document of this form can be made, (num_rows,) bool.
 
         Args:
-            text_lengths: Number of text ids of each utterance, -1 where it has no text, (num_rows,).
-            speech_lengths: Number of speech ids of each utterance, -1 where it has no speech, (num_rows,).
+            text_lengths: Number of text ids of each utterance, -1 if it has no text, (num_rows,).
+            speech_lengths: Number of speech ids of each utterance, -1 if it has no speech, (num_rows,).
             is_aligned: Whether the words of each utterance have times, (num_rows,).
         """
         return (text_lengths > 0) & (speech_lengths > 0)
@@ -61,20 +63,20 @@ class Form(ABC):
 
         Args:
             row: Index of the row, one of ``rows``.
-            generator: The only source of randomness, for forms that have any.
+            generator: Source of all random choices within the document.
         """
 
     def text_span(self, row: int) -> list[np.ndarray]:
-        """Return the text of an utterance after its marker, as arrays to be concatenated."""
+        """Return the arrays that make up the text span of a row: the text marker and the text ids."""
         return [self.text_marker, self.table.array(row, "text_ids")]
 
     def speech_span(self, row: int) -> list[np.ndarray]:
-        """Return the speech of an utterance after its marker, as arrays to be concatenated."""
+        """Return the arrays that make up the speech span of a row: the speech marker and the speech ids."""
         return [self.speech_marker, self.table.array(row, "speech_ids")]
 
 
 class TextOnly(Form):
-    """``<s>[Text]...</s>``"""
+    """Text alone: ``<s>[Text]...</s>``."""
 
     def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
         return text_lengths > 0
@@ -87,7 +89,7 @@ class TextOnly(Form):
 
 
 class SpeechOnly(Form):
-    """``<s>[Speech][Hu1]...</s>``"""
+    """Speech alone: ``<s>[Speech][Hu1]...</s>``."""
 
     def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
         return speech_lengths > 0
@@ -100,20 +102,20 @@ class SpeechOnly(Form):
 
 
 class Transcribed(Form):
-    """A whole utterance in both modalities.
+    """Base class of forms with a whole utterance in both modalities.
 
     Args:
         vocabulary: Vocabulary that the ids in the table are of.
         table: Tokenized utterances.
-        template: Words around the transcript, which replaces ``{text}``.
+        template: Prompt around the transcript, which replaces ``{text}``.
 
     Raises:
-        ValueError: The template does not hold ``{text}`` exactly once.
+        ValueError: The template does not contain ``{text}`` exactly once.
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable, template: str = "{text}") -> None:
         if template.count("{text}") != 1:
-            raise ValueError(f"template {template!r} must hold {{text}} once")
+            raise ValueError(f"template {template!r} must contain {{text}} once")
         before, after = template.split("{text}")
         self.before = np.array(vocabulary.text.encode(before), dtype=np.int64)
         self.after = np.array(vocabulary.text.encode(after), dtype=np.int64)
@@ -128,14 +130,14 @@ class Transcribed(Form):
 
 
 class SpeechThenText(Transcribed):
-    """``<s>[Speech][Hu1]...[Text]...</s>``, the order of speech recognition."""
+    """Speech and its transcript, as in speech recognition: ``<s>[Speech][Hu1]...[Text]...</s>``."""
 
     def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
         return np.concatenate([self.begin, *self.speech_span(row), *self.text_span(row), self.end])
 
 
 class TextThenSpeech(Transcribed):
-    """``<s>[Text]...[Speech][Hu1]...</s>``, the order of speech synthesis."""
+    """Text and its speech, as in speech synthesis: ``<s>[Text]...[Speech][Hu1]...</s>``."""
 
     def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
         return np.concatenate([self.begin, *self.text_span(row), *self.speech_span(row), self.end])
@@ -176,23 +178,23 @@ class _AlignedUtterance:
 
 
 class AlignedForm(Form):
-    """A form that takes utterances apart into words, and therefore needs word times."""
+    """Base class of forms that split utterances at word boundaries, and therefore need word times."""
 
     def usable(self, text_lengths: np.ndarray, speech_lengths: np.ndarray, is_aligned: np.ndarray) -> np.ndarray:
         return is_aligned & (speech_lengths > 0)
 
 
 class WordTranscription(AlignedForm):
-    """``<s>[Speech][Hu1]...[Text]the[Speech][Hu5]...[Text]cat...</s>``: each word in both modalities.
+    """Each word in both modalities: ``<s>[Speech][Hu1]...[Text]the[Speech][Hu5]...[Text]cat...</s>``.
 
-    Which modality comes first is drawn for each document. The paper names this ablation without its order; half of the
-    documents in each order let a model be prompted in both directions.
+    The modality that comes first is drawn for each document, so that a model can be prompted in both directions. The
+    Spirit LM paper reports this ablation without stating an order.
     """
 
     def __init__(self, vocabulary: Vocabulary, table: TokenTable) -> None:
         super().__init__(vocabulary, table)
         num_words = table.lengths("word_text")[self.rows] - 1
-        # Each word has two markers, and the base class counts those of one word.
+        # Each word has two markers; the base class counts the two markers of one word only.
         self.lengths = self.lengths + 2 * (num_words - 1)
 
     def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
@@ -207,7 +209,7 @@ class WordTranscription(AlignedForm):
 
 
 class Interleaved(AlignedForm):
-    """Spans of text and of speech in turn, switching at word boundaries that are drawn anew whenever a row is read.
+    """Alternating spans of text and speech, switching at word boundaries that are drawn anew whenever a row is read.
 
     Args:
         vocabulary: Vocabulary that the ids in the table are of.
@@ -220,12 +222,12 @@ class Interleaved(AlignedForm):
         self.spans = spans
 
     def expected_lengths(self, text_lengths: np.ndarray, speech_lengths: np.ndarray) -> np.ndarray:
-        # Either modality has half of the words in the mean; 5 stands for begin, end and about three markers.
+        # On average each modality has half of the words; 5 is begin, end and about three markers.
         return (text_lengths + speech_lengths) // 2 + 5
 
     def document(self, row: int, generator: np.random.Generator) -> np.ndarray:
         utterance = _AlignedUtterance.of_row(self.table, row)
-        # The order of the draws is fixed: the first modality, then the cuts.
+        # Random numbers are drawn in a fixed order: the first modality, then the cuts.
         is_speech = bool(generator.integers(2))
         cuts = self.spans.sample_cuts(self.table.array(row, "word_ends"), is_speech, generator)
         arrays = [self.begin]

@@ -1,4 +1,4 @@
-"""Where an utterance switches between text and speech: span samplers, always at word boundaries."""
+"""Samplers of the word boundaries at which an interleaved utterance switches between text and speech."""
 
 import math
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import numpy as np
 
 
 class SpanSampler(Protocol):
-    """Samples where spans end; the modality of the first span is drawn by the caller, with equal probabilities."""
+    """Samples the ends of spans; the caller draws the modality of the first span, with equal probabilities."""
 
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
     ) -> np.ndarray:
-        """Return the index after the last word of each span, (num_spans,); the last entry is the number of words.
+        """Return the index after the last word of each span, (num_spans,); the last entry equals the number of words.
 
         Args:
             word_ends: End of each word in seconds, (num_words,).
             starts_with_speech: Whether the first span is speech; spans alternate in modality.
-            generator: The only source of randomness.
+            generator: Source of all random choices.
         """
         ...
 
@@ -48,7 +48,7 @@ def _alternate_modalities(num_words: int, text: np.ndarray, speech: np.ndarray, 
 
 @dataclass(frozen=True)
 class UniformSpans:
-    """Spans of uniformly many words, as in Spirit LM (section 3.2 of its paper gives the ranges).
+    """Spans whose number of words is uniformly distributed, as in Spirit LM (section 3.2 of the paper).
 
     Args:
         text_words: Fewest and most words of a text span.
@@ -67,7 +67,7 @@ class UniformSpans:
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
     ) -> np.ndarray:
-        # A pair of spans has at least this many words, so that these many pairs cover the utterance.
+        # A pair of spans has at least text_words[0] + speech_words[0] words, so this many pairs cover the utterance.
         num_pairs = len(word_ends) // (self.text_words[0] + self.speech_words[0]) + 1
         text = generator.integers(self.text_words[0], self.text_words[1] + 1, num_pairs)
         speech = generator.integers(self.speech_words[0], self.speech_words[1] + 1, num_pairs)
@@ -76,11 +76,11 @@ class UniformSpans:
 
 @dataclass(frozen=True)
 class PoissonSpans:
-    """Spans of Poisson-many words (at least one), a given share of all words being speech, as in slamkit.
+    """Spans whose number of words is Poisson distributed, and at least 1, as in slamkit.
 
     Args:
         mean_words: Mean number of words of a span, over both modalities.
-        speech_ratio: Share of words in speech spans, above 0 and below 1.
+        speech_ratio: Expected share of the words that is in speech spans, above 0 and below 1.
     """
 
     mean_words: float = 10.0
@@ -93,7 +93,7 @@ class PoissonSpans:
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
     ) -> np.ndarray:
-        # A text span and a speech span together have 2 * mean_words words in the mean.
+        # A pair of a text span and a speech span has 2 * mean_words words on average.
         speech_mean = 2 * self.mean_words * self.speech_ratio
         text_mean = 2 * self.mean_words * (1 - self.speech_ratio)
         speech = np.maximum(1, generator.poisson(speech_mean, len(word_ends)))
@@ -126,14 +126,14 @@ class BinomialSpans:
 
 @dataclass(frozen=True)
 class TimedSpans:
-    """Spans of about so many seconds, normally distributed and truncated at two standard deviations.
+    """Spans whose duration is normally distributed, clipped at two standard deviations from the mean.
 
     Each cut is moved to the nearest end of a word.
 
     Args:
         mean_seconds: Mean length of a span, in seconds.
-        deviation_seconds: Standard deviation of that length, in seconds; under half of its mean, so that each cut is
-            later than the one before.
+        deviation_seconds: Standard deviation of the length of a span, in seconds; less than half of ``mean_seconds``,
+            so that no span has a negative length.
     """
 
     mean_seconds: float = 10.0
@@ -146,11 +146,11 @@ class TimedSpans:
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
     ) -> np.ndarray:
-        # No span is shorter than mean - 2 deviations, so that these many cover the utterance.
+        # No span is shorter than the mean less two deviations, so this many spans cover the utterance.
         max_spans = math.ceil(word_ends[-1] / (self.mean_seconds - 2 * self.deviation_seconds)) + 1
         deviations = np.clip(generator.standard_normal(max_spans), -2, 2)
         cut_times = np.cumsum(self.mean_seconds + self.deviation_seconds * deviations)
         distances = np.abs(word_ends[None] - cut_times[:, None])  # (max_spans, num_words)
-        # Two cuts may be nearest to the same word end, which is then one cut.
+        # Several cuts may be moved to the same word end; np.unique merges them.
         cuts = np.unique(distances.argmin(axis=1) + 1)
         return np.append(cuts[cuts < len(word_ends)], len(word_ends))

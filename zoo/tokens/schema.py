@@ -1,4 +1,4 @@
-"""The rows of a tokenized corpus, and their columns on disk."""
+"""Schema of a tokenized corpus: its rows, and their columns on disk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ FLAT = {
     "speaker": pa.string(),
     "style": pa.string(),
 }
-# Columns with a list in each row, null where it is absent; the raw units of each stream are further columns.
+# Columns with a list in each row, null if the row has none. The raw units of each stream are further list columns.
 LISTS = {
     "text_ids": pa.int32(),
     "speech_ids": pa.int32(),
@@ -38,18 +38,18 @@ class TokenRow:
 
     Args:
         id: Unique in its corpus; ``@`` and the speed are appended at other speeds than 1.
-        audio: File that the utterance was read from; empty at other speeds than 1 and where it is no single file.
+        audio: Path of the audio file of the utterance; empty at speeds other than 1, and if there is no single file.
         start: Start of the utterance in the file, in seconds.
         duration: Length of the utterance in seconds.
         text: Transcript; empty where there is none.
-        language: BCP-47.
-        speaker: ``unknown`` where it is not known.
-        style: Emotion or manner; None where it is not known.
-        units: Raw units (T,) by prefix, one for each frame, not deduplicated.
+        language: BCP-47 tag of the language.
+        speaker: Name of the speaker; ``unknown`` if it is not known.
+        style: Emotion or speaking style; None if it is not known.
+        units: Raw units (T,) by prefix, one for each frame, before deduplication.
         text_ids: Vocabulary ids of the text, (L,).
-        speech_ids: Vocabulary ids of the merged, deduplicated units, (N,).
+        speech_ids: Vocabulary ids of the deduplicated units, merged over the streams, (N,).
         speech_times: Start of each speech token in seconds, (N,).
-        words: The aligned words; None where no alignment is known.
+        words: Words of the alignment; None if the row has no alignment, as are the three arrays below.
         word_ends: End of each word in seconds, (num_words,).
         word_text: Index in ``text_ids`` where each word starts, and the end, (num_words + 1,).
         word_speech: Index in ``speech_ids`` where each word starts, and the end, (num_words + 1,).
@@ -73,7 +73,7 @@ class TokenRow:
     word_speech: np.ndarray | None = field(repr=False, default=None)
 
     def columns(self) -> dict[str, Any]:
-        """Return the value of each column of the shard."""
+        """Return the value of each column of a shard."""
         columns = dict(vars(self))
         del columns["units"]
         return columns | self.units
@@ -81,11 +81,11 @@ class TokenRow:
 
 @dataclass(frozen=True)
 class TextRow:
-    """A document of plain text, or a part of one: a row without speech.
+    """A row without speech: a document of plain text, or a part of a long document.
 
     Args:
         id: Unique in its corpus.
-        language: BCP-47.
+        language: BCP-47 tag of the language.
         text_ids: Vocabulary ids of the text, (L,).
     """
 
@@ -94,13 +94,13 @@ class TextRow:
     text_ids: np.ndarray = field(repr=False)
 
     def columns(self) -> dict[str, Any]:
-        """Return the value of each column of the shard; lists that are left out become null."""
+        """Return the value of each column of a shard; list columns that are not returned become null."""
         empty = {"audio": "", "start": 0.0, "duration": 0.0, "text": "", "speaker": "", "style": None}
         return empty | {"id": self.id, "language": self.language, "text_ids": self.text_ids}
 
 
 def schema(streams: Sequence[Stream]) -> pa.Schema:
-    """Return the columns of a shard: the flat ones, the lists, and the raw units of each stream."""
+    """Return the Arrow schema of a shard: the columns of ``FLAT`` and ``LISTS``, and the raw units of each stream."""
     columns: list[tuple[str, pa.DataType]] = [*FLAT.items()]
     for name, value_type in LISTS.items():
         columns.append((name, pa.list_(value_type)))

@@ -1,4 +1,4 @@
-"""Text to ids and back, through a SentencePiece model whose last pieces are modality markers and units."""
+"""The text tokenizer of the official Spirit LM checkpoints: a SentencePiece model with units as its last pieces."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,17 +12,17 @@ from zoo.files import atomic_file
 from zoo.tokens.contract import checksum
 
 MODEL = "tokenizer.model"
-TEXT, SPEECH = "[Text]", "[Speech]"
-# Matches the position after the opening bracket of what would be read as a marker or a unit.
+TEXT = "[Text]"
+SPEECH = "[Speech]"
+# Matches the empty position after the opening bracket of a marker or unit.
 SYMBOL = re.compile(r"(?<=\[)(?=(?:Text|Speech|(?:Hu|Pi|St)\d+)\])")
 
 
 class SentencePieceText:
     """The text side of an official Spirit LM tokenizer: Llama 2 pieces, then markers and units as user-defined symbols.
 
-    It can stand wherever a ``TextTokenizer`` can: words are encoded apart, each with the space before it, and its ids
-    are the text pieces alone. ``encode_string`` and ``decode_string`` read and write prompts as the release does,
-    symbols included.
+    It has the interface of ``TextTokenizer``: each word is encoded by itself, with the space before it, to ids of text
+    pieces alone. ``encode_string`` and ``decode_string`` convert prompts with markers and units, as the release does.
 
     Args:
         model: Serialized SentencePiece model.
@@ -36,7 +36,7 @@ class SentencePieceText:
         self.pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
         self.bos: int = self.pieces.bos_id()
         self.eos: int = self.pieces.eos_id()
-        # The text marker is the first piece after those of Llama 2, so that its id is their number.
+        # The text marker is the first piece after those of Llama 2, so that its id equals the number of Llama 2 pieces.
         self.num_text: int = self.pieces.piece_to_id(TEXT)
         has_ends = min(self.bos, self.eos) >= 0
         has_text_marker = self.num_text != self.pieces.unk_id()
@@ -77,29 +77,29 @@ class SentencePieceText:
         return sizes
 
     def encode_string(self, text: str) -> list[int]:
-        """Return the ids of a whole prompt, begin and symbols included.
+        """Return the ids of a prompt with markers and units, after the begin token.
 
-        A prompt that begins with a symbol begins with a lone space piece, as in the release.
+        As in the release, a space piece precedes a marker or unit at the start of the prompt.
         """
         return [self.bos, *self.pieces.encode(text)]
 
     def decode_string(self, ids: Iterable[SupportsInt]) -> str:
-        """Return the prompt of ids; begin, end and unknown pieces are left out."""
+        """Return the text of ids with markers and units; begin, end and unknown pieces are left out."""
         return self.pieces.decode([int(piece) for piece in ids if int(piece) not in self.special])
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, encoded word by word, without begin and end; symbols in it are encoded as text."""
+        """Return the ids of a text, encoded word by word, without begin and end; symbols are encoded as plain text."""
         ids: list[int] = []
         for word in text.split():
             ids += self._word(word)
         return ids
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each word; joined, they are the ids of the text."""
+        """Return the ids of each word; concatenated, they are the ids of the text."""
         return [list(self._word(word)) for word in words]
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        # "[Hu1]" in a text is five characters and not a unit: encoded apart, "[" and "Hu1]" cannot be read as one.
+        # "[Hu1]" in a text is not a unit: "[" and "Hu1]" are encoded separately, so that no unit is matched.
         first, *rest = SYMBOL.split(word)
         ids: list[int] = []
         for part in (f" {first}", *rest):
@@ -107,12 +107,12 @@ class SentencePieceText:
         return tuple(ids)
 
     def _encode_without_space(self, text: str) -> list[int]:
-        """Return the ids of a text without the space that SentencePiece puts before one, but not after a symbol."""
+        """Return the ids of a text without the space that SentencePiece adds unless a symbol precedes the text."""
         ids = self.pieces.encode(f"{TEXT}{text}")
         return ids[ids.index(self.num_text) + 1 :]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids, without symbols and without white space at the ends."""
+        """Return the text of ids, without markers, units and white space at the ends."""
         return self.decode_string(piece for piece in ids if piece < self.num_text).strip()
 
     def save(self, folder: Path) -> None:
@@ -128,7 +128,7 @@ class SentencePieceText:
             folder: Folder that holds ``tokenizer.model``.
 
         Raises:
-            FileNotFoundError: The folder holds none.
+            FileNotFoundError: The folder has no ``tokenizer.model``.
         """
         path = Path(folder) / MODEL
         if not path.is_file():

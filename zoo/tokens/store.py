@@ -21,13 +21,13 @@ def write_tokens(folder: Path, split: str, rows: Iterable[TokenRow | TextRow], s
     """Write the shards of one split, each complete or not at all; shards of an earlier run are removed first.
 
     Args:
-        folder: Receives ``{split}-00000.arrow`` and so on.
+        folder: Folder in which ``{split}-00000.arrow`` and so on are written.
         split: Name of the split, such as train.
-        rows: At most ``ROWS_PER_SHARD`` of them are held in memory.
-        streams: Streams whose raw units are columns.
+        rows: Rows to write, of which at most ``ROWS_PER_SHARD`` are held in memory.
+        streams: Streams whose raw units become columns.
 
     Returns:
-        Number of rows.
+        Number of rows that were written.
     """
     remove_shards(folder, split)
     buffer: list[TokenRow | TextRow] = []
@@ -46,12 +46,12 @@ def write_tokens(folder: Path, split: str, rows: Iterable[TokenRow | TextRow], s
 
 
 def rows_table(rows: Sequence[TokenRow | TextRow], streams: Sequence[Stream]) -> pa.Table:
-    """Return rows as the table of a shard."""
+    """Convert rows to the Arrow table of a shard."""
     return pa.Table.from_pylist([row.columns() for row in rows], schema=schema(streams))
 
 
 def write_shard(folder: Path, split: str, number: int, table: pa.Table) -> None:
-    """Write one shard, complete or not at all, as a single batch: readers map its columns without a copy."""
+    """Write one shard, complete or not at all, as a single record batch whose columns readers map without a copy."""
     with atomic_file(folder / f"{split}-{number:05d}.arrow") as temporary, pa.OSFile(str(temporary), "wb") as sink:
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks(), max_chunksize=max(1, len(table)))
@@ -82,7 +82,7 @@ class TokenTable:
                 f"no {split!r} tokens in {folder} (it has {splits or 'none'}): run the tokens stage first"
             )
         self.shards = [_Shard(path) for path in paths]
-        # Number of rows in all shards up to and including each.
+        # For each shard, the number of rows up to its end, over all shards.
         self.ends = list(accumulate(shard.num_rows for shard in self.shards))
 
     def __len__(self) -> int:
@@ -96,10 +96,10 @@ class TokenTable:
         return (self[row] for row in range(len(self)))
 
     def array(self, row: int, column: str) -> np.ndarray:
-        """Return a list of numbers of one row, such as ``text_ids`` or the raw units ``Hu``, (N,).
+        """Return a numeric list of one row, such as ``text_ids`` or the raw units ``Hu``, (N,).
 
         Raises:
-            ValueError: The list is absent in this row.
+            ValueError: The row does not have this list.
         """
         array = self.optional_array(row, column)
         if array is None:
@@ -107,16 +107,16 @@ class TokenTable:
         return array
 
     def optional_array(self, row: int, column: str) -> np.ndarray | None:
-        """Return a list of numbers of one row, (N,), or None where it is absent."""
+        """Return a numeric list of one row, (N,), or None if the row does not have it."""
         shard, row_in_shard = self._locate(row)
         return shard.array(row_in_shard, column)
 
     def lengths(self, column: str) -> np.ndarray:
-        """Return the length of a list in every row, -1 where it is absent, (num_rows,)."""
+        """Return the length of a list column in every row, -1 in rows without the list, (num_rows,)."""
         return np.concatenate([shard.lengths(column) for shard in self.shards])
 
     def values(self, column: str) -> list[Any]:
-        """Return a whole column with one value in each row, such as ``speaker``."""
+        """Return all values of a column that has one value in each row, such as ``speaker``."""
         values = []
         for shard in self.shards:
             values += shard.table.column(column).to_pylist()
@@ -142,11 +142,11 @@ class TokenTable:
 
 @dataclass(frozen=True)
 class _ListColumn:
-    """A column of lists as Arrow stores it: all lists joined, and where each starts.
+    """A list column as Arrow stores it: the concatenated lists, and the start of each.
 
     Args:
         offsets: Index in ``values`` where the list of each row starts, and the end, (num_rows + 1,).
-        values: The lists of all rows joined.
+        values: Concatenated lists of all rows.
         is_present: Whether each row has a list, (num_rows,).
     """
 
@@ -156,7 +156,7 @@ class _ListColumn:
 
 
 class _Shard:
-    """One mapped file."""
+    """One memory-mapped shard."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -203,7 +203,7 @@ class _Shard:
         )
 
     def _array_or_empty(self, row: int, name: str) -> np.ndarray:
-        """Return a list of one row, empty where it is absent as in texts without speech."""
+        """Return a list of one row, empty if the row does not have it, as in texts without speech."""
         array = self.array(row, name)
         if array is None:
             column = self._list_column(name)

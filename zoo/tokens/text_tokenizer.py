@@ -1,4 +1,4 @@
-"""Text to ids and back, through a transformers tokenizer."""
+"""Text tokenizers: any transformers tokenizer, with each word encoded by itself."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
@@ -9,14 +9,15 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from zoo.tokens.contract import checksum
 
-BOS, EOS = "<s>", "</s>"
+BOS = "<s>"
+EOS = "</s>"
 
 
 class TextTokenizer:
-    """A transformers tokenizer, with words encoded apart so that text can be cut at any word.
+    """A transformers tokenizer that encodes each word by itself, so that text can be split at any word.
 
     Args:
-        tokenizer: Tokenizer with an end-of-text token, which also begins a text where there is no token for that.
+        tokenizer: Tokenizer with an end-of-text token, which is also used as the begin token if there is none.
 
     Raises:
         ValueError: The tokenizer has no end-of-text token.
@@ -28,8 +29,8 @@ class TextTokenizer:
         self.tokenizer = tokenizer
         self.eos: int = tokenizer.eos_token_id
         self.bos: int = self.eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        # A SentencePiece tokenizer puts a space before a text by itself; given another, it would write two. The
-        # characters are those that SentencePiece and byte-level BPE write for a space.
+        # SentencePiece tokenizers add a space before a text themselves; another one would give two. The two characters
+        # are the space symbols of SentencePiece (U+2581) and of byte-level BPE (U+0120).
         first_tokens = tokenizer.convert_ids_to_tokens(tokenizer.encode("a", add_special_tokens=False))[:1]
         adds_space = bool(first_tokens) and first_tokens[0].startswith(("\u2581", "\u0120"))
         self.space = "" if adds_space else " "
@@ -50,11 +51,11 @@ class TextTokenizer:
         return ids
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each word; joined, they are the ids of the text."""
+        """Return the ids of each word; concatenated, they are the ids of the text."""
         return [list(self._word(word)) for word in words]
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        # Special tokens are split, so that a "</s>" in a text is those four characters and not its end.
+        # Special tokens are not matched in text, so that "</s>" in a text is encoded as four characters.
         return tuple(self.tokenizer.encode(f"{self.space}{word}", add_special_tokens=False, split_special_tokens=True))
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -63,7 +64,7 @@ class TextTokenizer:
         return str(text).strip()
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer as transformers does."""
+        """Save the tokenizer in the format of transformers."""
         self.tokenizer.save_pretrained(folder)
 
     @classmethod
@@ -74,7 +75,7 @@ class TextTokenizer:
             source: Folder of the checkpoint, or its name on the Hugging Face hub.
 
         Raises:
-            ValueError: transformers finds no tokenizer there, or one without an end-of-text token.
+            ValueError: The checkpoint has no tokenizer, or the tokenizer has no end-of-text token.
         """
         tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
         if not isinstance(tokenizer, PreTrainedTokenizerBase):
@@ -87,10 +88,10 @@ def train_text_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
 
     Args:
         texts: Training texts, read once.
-        size: Largest number of pieces, among them the 256 bytes, begin and end.
+        size: Largest number of pieces, including the 256 bytes, begin and end.
 
     Raises:
-        ValueError: ``size`` leaves no room for the bytes, begin and end.
+        ValueError: ``size`` is too small for the bytes, begin and end.
     """
     if size < 258:
         raise ValueError(f"text vocabulary of {size} pieces: at least 258 are needed (256 bytes, {BOS} and {EOS})")

@@ -1,4 +1,4 @@
-"""Units: streams of integers that stand for speech, and the one sequence of tokens that they merge into."""
+"""Speech units: streams of discrete units, and the sequence of tokens that they are merged into."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,15 @@ TOKEN = re.compile(r"\[([A-Za-z]{2})(\d+)\]")
 
 @dataclass(frozen=True)
 class Stream:
-    """One kind of unit, as a tokenizer emits it and a vocabulary numbers it.
+    """Properties of one kind of unit that a speech tokenizer emits.
 
     Args:
-        prefix: Two letters in the string form: Hu (phonetic), Pi (pitch), St (style).
+        prefix: Two letters that name the stream in the string form: Hu (phonetic), Pi (pitch), St (style).
         size: Number of units, which are 0 to ``size`` - 1.
         rate: Units per second.
-        dedup: Whether a unit equal to the one before it is dropped from the token sequence.
-        clock: Units per second by which tokens are put in order of time. Defaults to ``rate``. Spirit LM orders its
-            25 Hz units by a clock of 24.99 Hz, so that a pitch unit precedes the phonetic unit of the same time.
+        dedup: Whether runs of equal units become a single token.
+        clock: Units per second from which the start times of tokens are computed for merging. Defaults to ``rate``.
+            Spirit LM uses 24.99 Hz for its 25 Hz units, so that a pitch unit precedes the phonetic unit of its time.
     """
 
     prefix: str
@@ -34,7 +34,7 @@ class Stream:
 
 
 def runs(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where runs of equal units start, and how long each is: (T,) -> (N,), (N,)."""
+    """Return the start and the length of each run of equal units: (T,) -> (N,), (N,)."""
     if not len(units):
         starts = np.zeros(0, np.int64)
     else:
@@ -50,7 +50,7 @@ class Tokens:
         streams: All streams of the tokenizer.
         stream: Index in ``streams`` of the stream of each token, (N,).
         unit: Unit of each token, (N,).
-        time: Start of each token in seconds, (N,); None where only the order is known, as after parsing.
+        time: Start of each token in seconds, (N,); None if only the order is known, as after parsing.
     """
 
     streams: tuple[Stream, ...]
@@ -88,10 +88,12 @@ def merge(frames: Mapping[str, np.ndarray], streams: Sequence[Stream]) -> Tokens
 
     Args:
         frames: Units (T,) by prefix, for every stream.
-        streams: Streams in the order of their ids; of tokens that start together, those of later streams come first.
+        streams: Streams in the order of their ids; of tokens that start at the same time, later streams come first.
     """
-    stream_parts, unit_parts, time_parts = [], [], []
-    # The sort by time is stable, so that the order of concatenation is that of tokens that start together.
+    stream_parts = []
+    unit_parts = []
+    time_parts = []
+    # The sort by time is stable: tokens that start at the same time stay in the order of concatenation.
     for index, stream in reversed(list(enumerate(streams))):
         units = np.asarray(frames[stream.prefix], dtype=np.int64)
         starts = runs(units)[0] if stream.dedup else np.arange(len(units))
@@ -113,17 +115,17 @@ def unmerge(tokens: Tokens, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
 
     Args:
         tokens: Tokens with their times.
-        counts: Number of frames of each stream by prefix, since the length of the last token is not in the tokens.
+        counts: Number of frames of each stream by prefix, which determines the length of its last token.
 
     Raises:
-        ValueError: The tokens have no times, or their times do not fit the counts.
+        ValueError: The tokens have no times, or their times contradict the counts.
     """
     times = tokens.times()
     frames = {}
     for index, stream in enumerate(tokens.streams):
         num_frames = counts[stream.prefix]
         is_in_stream = tokens.stream == index
-        # A token lasts from its first frame to that of the next token of its stream.
+        # A token lasts from its first frame to the first frame of the next token in its stream.
         starts = np.rint(times[is_in_stream] * (stream.clock or stream.rate)).astype(np.int64)
         lengths = np.diff(starts, append=num_frames)
         starts_late = starts[:1].any()
@@ -141,7 +143,7 @@ def parse(text: str, streams: Sequence[Stream]) -> Tokens:
     """Read the string form of tokens, such as ``[Hu12][Hu7]``; white space between tokens is allowed.
 
     Raises:
-        ValueError: The text holds anything but tokens of the streams.
+        ValueError: The text contains anything but tokens of the streams.
     """
     rest = TOKEN.sub("", text).strip()
     if rest:

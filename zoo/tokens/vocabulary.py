@@ -15,7 +15,8 @@ from zoo.tokens.sentencepiece_tokenizer import SentencePieceText
 from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream, Tokens
 
-TEXT, SPEECH = "[Text]", "[Speech]"
+TEXT = "[Text]"
+SPEECH = "[Speech]"
 TEXT_TOKENIZERS = {kind.__name__: kind for kind in (TextTokenizer, SentencePieceText)}
 
 
@@ -25,7 +26,7 @@ class Vocabulary:
     Args:
         text: Text tokenizer, whose ids are kept as they are.
         streams: Streams of the speech tokenizer, in the order in which their units are numbered.
-        multiple: The number of rows of an embedding is padded to a multiple of this.
+        multiple: Number of which ``num_rows``, the size of the embedding, is a multiple.
     """
 
     def __init__(self, text: TextTokenizer | SentencePieceText, streams: Sequence[Stream], multiple: int = 64) -> None:
@@ -46,12 +47,12 @@ class Vocabulary:
             self.ranges[stream.prefix] = range(int(start), int(end))
 
     def __len__(self) -> int:
-        """Return the number of ids in use; those from here to ``num_rows`` are padding and never produced."""
+        """Return the number of ids in use; ids from this number to ``num_rows`` are padding that never occurs."""
         return int(self.offsets[-1])
 
     @property
     def num_rows(self) -> int:
-        """Number of rows of an embedding over this vocabulary: its size, padded."""
+        """Number of rows of an embedding over this vocabulary, padding included."""
         return math.ceil(len(self) / self.multiple) * self.multiple
 
     def speech_ids(self, tokens: Tokens) -> np.ndarray:
@@ -59,7 +60,7 @@ class Vocabulary:
         return self.offsets[tokens.stream] + tokens.unit
 
     def tokens(self, ids: np.ndarray) -> Tokens:
-        """Return the speech tokens of ids (N,); ids that are no units are left out."""
+        """Return the speech tokens of ids (N,); ids that are not units are left out."""
         ids = np.asarray(ids)
         ids = ids[(ids >= self.first_unit) & (ids < len(self))]
         stream = np.searchsorted(self.offsets, ids, side="right") - 1
@@ -70,12 +71,12 @@ class Vocabulary:
         return (ids >= self.first_unit) & (ids < len(self))
 
     def is_text(self, ids: Tensor) -> Tensor:
-        """Return a mask of the ids that are text pieces, begin and end among them, of the shape of ``ids``."""
+        """Return a mask of the ids that are text pieces, including begin and end, of the shape of ``ids``."""
         return ids < self.num_text
 
     @property
     def contract(self) -> dict[str, Any]:
-        """What must agree wherever ids of this vocabulary are used."""
+        """Fields that must be equal wherever ids of this vocabulary are used."""
         ranges = {"text": [0, self.num_text], "markers": [self.text_marker, self.first_unit]}
         for prefix, ids in self.ranges.items():
             ranges[prefix] = [ids.start, ids.stop]

@@ -95,6 +95,15 @@ def test_remote_sources_are_read_only_where_they_are_allowed():
     check_sources(cut, allow_remote=True)
 
 
+def test_commands_and_unsupported_types_have_messages_of_their_own():
+    with pytest.raises(
+        UnsafeSourceError, match="cut a: its source would run the command 'touch owned'; save the audio"
+    ):
+        check_sources(cut_of(AudioSource("command", [0], "touch owned")))
+    with pytest.raises(UnsafeSourceError, match="cut a: its source has the unsupported type 'shar'; save the audio"):
+        check_sources(cut_of(AudioSource("shar", [0], "")))
+
+
 @pytest.mark.parametrize("suffix", [".sph", ".opus", ".wav", ".m4a"])
 def test_a_file_name_is_never_part_of_a_command(suffix, tmp_path, marker):
     for name in (
