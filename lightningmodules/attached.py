@@ -1,4 +1,4 @@
-"""What a trainer has that its type does not state."""
+"""Typed access to attributes that Lightning adds to a trainer but does not declare."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import lightning as L
 
 
 def data_module_of(trainer: L.Trainer) -> Any:
-    """Return the DataModule that is trained on."""
+    """Return the DataModule that the trainer trains on."""
     return trainer.datamodule  # pyrefly: ignore[missing-attribute]  # set by Lightning as training starts
 
 

@@ -1,4 +1,4 @@
-"""Callbacks of training: seeds, counts of tokens, and audio and mel spectrograms in TensorBoard."""
+"""Training callbacks: seeds of training steps, token counts, and audio and mel spectrograms in TensorBoard."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ COLORS = torch.tensor(
 
 
 class SeededSteps(L.Callback):
-    """Makes dropout and all other randomness within a training step a pure function of (seed, batch, rank).
+    """Seeds dropout and all other randomness within a training step by (seed, batch number, rank).
 
-    With batches in the order of the step, a run that was interrupted and resumed ends with the weights of one that was
-    not.
+    If the order of batches depends only on the step, too, an interrupted and resumed run ends with the same weights as
+    an uninterrupted one.
 
     Args:
         seed: Seed of the run.
@@ -41,10 +41,11 @@ class SeededSteps(L.Callback):
 
 
 class TokenLedger(L.Callback):
-    """Counts what a language model was trained on: ``tokens/{text,speech,other}`` and ``epochs/STREAM`` in TensorBoard.
+    """Counts training tokens and epochs: ``tokens/{text,speech,other}`` and ``epochs/STREAM`` in TensorBoard.
 
-    Tokens are counted over all processes; markers are among the others. The counts are saved in the checkpoint. The
-    module has a ``vocabulary``, the DataModule ``epochs()`` of its streams.
+    Tokens are counted over all processes; markers count as ``other``. The counts are saved in the checkpoint. The
+    module must have an attribute ``vocabulary``, and the DataModule a method ``epochs``, which returns the number of
+    epochs of each stream by name.
     """
 
     def __init__(self) -> None:
@@ -71,7 +72,7 @@ class TokenLedger(L.Callback):
             trainer.logger.log_metrics(self.account(trainer), trainer.global_step)
 
     def account(self, trainer: L.Trainer) -> dict[str, float]:
-        """Return the counts so far, by their names in TensorBoard."""
+        """Return the current token counts and epochs, by their names in TensorBoard."""
         account = {f"tokens/{name}": float(count) for name, count in self.tokens.items()}
         for name, epochs in data_module_of(trainer).epochs().items():
             account[f"epochs/{name}"] = epochs
@@ -87,7 +88,8 @@ class TokenLedger(L.Callback):
 class SpeechSamples(L.Callback):
     """Logs the first validation utterances to TensorBoard: real and generated, as audio and as mel spectrograms.
 
-    The module's validation step returns ``real`` and ``generated``, (B, N) each, and the module has a ``sample_rate``.
+    The module's validation step must return ``real`` and ``generated``, (B, N) each, and the module must have an
+    attribute ``sample_rate``.
 
     Args:
         num_samples: Number of utterances; the first of each validation batch is logged.
@@ -121,10 +123,10 @@ class SpeechSamples(L.Callback):
 
 
 def mel_image(waveforms: list[Tensor], sample_rate: int) -> Tensor:
-    """Draw mel spectrograms one above the other, low frequencies at the bottom.
+    """Draw mel spectrograms above each other, with low frequencies at the bottom of each.
 
     Args:
-        waveforms: Waveforms (N,) of one length; the range of colors is that of the first.
+        waveforms: Waveforms (N,) of equal length; the first one determines the range of the color scale.
         sample_rate: Sample rate in Hz.
 
     Returns:
@@ -135,7 +137,7 @@ def mel_image(waveforms: list[Tensor], sample_rate: int) -> Tensor:
     high = mels[0].max()
     level = ((mels - low) / (high - low).clamp(min=1e-6)).clamp(0, 1).flip(1).flatten(0, 1)  # (B * M, F)
     # Interpolate between the two nearest colors.
-    place = level * (len(COLORS) - 1)
-    below = place.long().clamp(max=len(COLORS) - 2)
-    fraction = (place - below).unsqueeze(-1)
-    return torch.lerp(COLORS[below], COLORS[below + 1], fraction).permute(2, 0, 1)
+    position = level * (len(COLORS) - 1)
+    color_below = position.long().clamp(max=len(COLORS) - 2)
+    fraction = (position - color_below).unsqueeze(-1)
+    return torch.lerp(COLORS[color_below], COLORS[color_below + 1], fraction).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""The last checkpoint of a run, which is complete whenever the run is interrupted."""
+"""Checkpoint of a run that stays complete even if the run is interrupted while it is written."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ class LastCheckpoint(L.Callback):
 
     @property
     def existing(self) -> Path | None:
-        """The checkpoint to resume from; None where nothing has been saved."""
+        """Path of the checkpoint to resume from; None if nothing has been saved."""
         for path in (self.path, self.previous):
             if path.exists():
                 return path
@@ -38,7 +38,7 @@ class LastCheckpoint(L.Callback):
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
-        """Write the checkpoint in all processes together; the first one moves it into place."""
+        """Write the checkpoint; all processes must call this, and the first one renames it to its final path."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             trainer.save_checkpoint(self.temporary)
@@ -53,7 +53,7 @@ class LastCheckpoint(L.Callback):
         if self.temporary.is_file() and not self.path.is_dir():
             os.replace(self.temporary, self.path)
             return
-        # A folder cannot be replaced atomically: the previous one is kept until the new one is in place.
+        # A folder cannot be replaced atomically: the previous one is kept until the new one has its final name.
         if self.path.exists():
             _remove(self.previous)
             os.replace(self.path, self.previous)

@@ -1,4 +1,4 @@
-"""Training of a quantizer whose units do not change under augmentation."""
+"""Training of a quantizer whose units are robust to augmentation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,18 +23,20 @@ from zoo.tokens.units import runs
 
 @dataclass(frozen=True)
 class QuantizerLosses:
-    """Weights and schedule of the losses beside CTC; the defaults, all 0, are the training of Gat et al. (2023).
+    """Weights and schedule of the losses besides CTC; with the defaults, CTC is the only loss (Gat et al. 2023).
 
     Args:
-        aligned_steps: Optimizer steps at the start in which CTC is replaced by the frame-wise cross entropy with the
-            teacher's units, stretched linearly in time. From random weights, CTC predicts nothing but blanks for long.
-        aligned_weight: Weight of the same cross entropy beside CTC in the later steps. On little speech, CTC alone
-            collapses to blanks.
+        aligned_steps: Number of optimizer steps at the start in which CTC is replaced by the frame-wise cross entropy
+            against the teacher's units, stretched linearly in time. Without them, a network with random weights
+            predicts only blanks for a long time.
+        aligned_weight: Weight of the frame-wise cross entropy against the teacher's units in the later steps. On little
+            speech, CTC alone collapses to blanks.
         consistency_weight: Weight, in the later steps, of the cross entropy with the quantizer's own predictions on
             the clean speech; see ``zoo.speech.augmentation_invariance``.
         balance_weight: Weight, in the later steps, of the imbalance of unit use in each utterance. Without it,
             ``consistency_weight`` makes the predictions collapse to few units.
-        temperature: Temperature of the predictions on the clean speech; below 1 sharpens them.
+        temperature: Divisor of the log-probabilities on the clean speech before they become targets; below 1 sharpens
+            them.
     """
 
     aligned_steps: int = 0
@@ -46,40 +48,41 @@ class QuantizerLosses:
 
 @dataclass(frozen=True)
 class WeightedLoss:
-    """A loss and its weight in the sum that is trained on."""
+    """A loss and its weight in the total training loss."""
 
     weight: float
     value: Tensor
 
 
 class AugmentationInvariantQuantizer(L.LightningModule):
-    """Trains a quantizer to predict a teacher's units of clean speech from features of augmented speech (Gat et al.
-    2023).
+    """Training of a quantizer on augmented speech to predict a teacher's units of the clean speech (Gat et al. 2023).
 
-    The targets are the teacher's deduplicated units; CTC aligns them with the augmented speech. A second round takes
-    the quantizer of the first as its teacher.
+    The targets are the teacher's deduplicated units; CTC aligns them with the augmented speech. In a second round, the
+    quantizer of the first round is the teacher.
 
-    Beside CTC, the quantizer may be trained to agree with its own predictions on the clean speech while using all its
-    units (IMSAT, Hu et al. 2017); see ``QuantizerLosses``. The units then move, round by round, to where they can be
-    told apart under augmentation.
+    In addition to CTC, the quantizer may be trained to agree with its own predictions on the clean speech while it uses
+    all its units (IMSAT, Hu et al. 2017); see ``QuantizerLosses``. Over several rounds, the units then become easier to
+    distinguish under augmentation.
 
-    Logs ``{train,val}/loss`` in nats per target unit, and, for each augmentation of the data, ``val/ued_NAME``: the
-    edit distance from the units of the clean speech to those of the augmented speech, per unit of the clean speech;
-    ``val/teacher_ued_NAME`` is that of the teacher. ``val/perplexity`` and ``val/units_per_second``, beside the
-    teacher's, tell a robust quantizer from one that predicts the same unit everywhere.
+    Logs ``{train,val}/loss`` in nats per target unit and, for each augmentation of the data, ``val/ued_NAME``: the edit
+    distance from the units of the clean speech to those of the augmented speech, per unit of the clean speech.
+    ``val/teacher_ued_NAME`` is the same distance for the teacher's units. ``val/perplexity`` and
+    ``val/units_per_second``, and the same values of the teacher, reveal a quantizer that predicts the same unit
+    everywhere.
 
     Args:
         quantizer: Quantizer to train.
         encoder: Encoder of the features; frozen.
         teacher: Phonetic units of k-means or of the previous round; frozen.
         learning_rate: Peak learning rate, reached after the warm-up.
-        losses: Weights and schedule of the losses beside CTC. Defaults to CTC alone.
+        losses: Weights and schedule of the losses besides CTC. Defaults to CTC alone.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Weight decay of AdamW.
 
     Raises:
-        ValueError: If quantizer, encoder and teacher do not fit each other.
+        ValueError: If quantizer and encoder differ in the width of the features, or quantizer and teacher in the number
+            of units.
     """
 
     def __init__(
@@ -189,7 +192,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
     def further_losses(
         self, log_probs: Tensor, frames: Tensor, units: list[Tensor], clean: list[Tensor]
     ) -> dict[str, WeightedLoss]:
-        """Return the losses beside CTC that have a weight, by name.
+        """Return, by name, the losses besides CTC whose weights are not 0.
 
         Args:
             log_probs: Log-probabilities (B, T, size + 1) on the augmented speech.
@@ -260,7 +263,7 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         )
 
     def _unpad(self, waveforms: Tensor, samples: Tensor) -> list[Tensor]:
-        """Return the rows of a padded batch (B, N) at their own lengths, and long enough for a frame."""
+        """Remove the padding of a batch (B, N); rows that are too short for a frame keep as much as a frame needs."""
         shortest = max(self.encoder.min_samples, self.teacher.min_samples)
         rows = []
         for row, count in zip(waveforms, samples.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Pretraining of a HuBERT: the units of masked spans of speech are predicted."""
+"""Pretraining of a HuBERT, which predicts the units of masked spans of speech."""
 
 from dataclasses import dataclass
 
@@ -25,14 +25,14 @@ FEATURE_PENALTY = 10.0  # weight of the mean square of the output of the convolu
 
 @dataclass(frozen=True)
 class MaskedPrediction:
-    """What is masked and how units are predicted; the defaults are those of HuBERT (Hsu et al. 2021).
+    """Settings of masking and of the prediction of units; the defaults are those of HuBERT (Hsu et al. 2021).
 
     Args:
-        mask_share: Share of the frames that is masked, if spans did not overlap.
-        mask_seconds: Length of a masked span.
-        seen_weight: Weight of the loss on frames that are not masked, beside 1 for those that are; 0 in HuBERT.
+        mask_share: Share of the frames that would be masked if no spans overlapped.
+        mask_seconds: Length of a masked span in seconds.
+        seen_weight: Weight of the loss on frames that are not masked; masked frames have weight 1. 0 in HuBERT.
         predictor_dim: Width of the space in which frames and unit embeddings are compared.
-        temperature: Temperature of their cosine similarities.
+        temperature: Divisor of the cosine similarities between frames and unit embeddings.
     """
 
     mask_share: float = 0.8
@@ -46,8 +46,8 @@ class HubertPretraining(L.LightningModule):
     """Masked prediction of k-means units (Hsu et al. 2021, arXiv 2106.07447).
 
     The teacher's units are those of filter-bank features in the first stage, and of a layer of the previous network in
-    the next. They are computed during training from the very crops of the batch, so that no labels have to be stored;
-    where the teacher's rate differs from the network's, a frame gets the label nearest to its middle.
+    the next stage. They are computed during training from the crops of the batch, so that no labels have to be stored.
+    If teacher and network have different frame rates, a frame gets the label nearest to its center.
 
     Logs ``{train,val}/loss`` in nats per frame, ``{train,val}/accuracy`` on masked frames, ``val/seen_accuracy`` on
     the others, ``val/majority``, the share of masked frames with the commonest label, and the perplexity of labels and
@@ -55,9 +55,9 @@ class HubertPretraining(L.LightningModule):
 
     Args:
         network: Network to train.
-        teacher: Waveform to units; frozen.
+        teacher: Extractor of phonetic units, which are the labels; frozen.
         learning_rate: Peak learning rate, reached after the warm-up.
-        objective: What is masked and how units are predicted. Defaults to that of HuBERT.
+        objective: Settings of masking and prediction. Defaults to those of HuBERT.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         conv_gradient: Factor on the gradient of the convolutions over the waveform.
         gradient_clip: Largest norm of the gradient.
@@ -84,7 +84,7 @@ class HubertPretraining(L.LightningModule):
         self.predictor = UnitPredictor(
             config.hidden_size, num_units, self.objective.predictor_dim, self.objective.temperature
         )
-        self.normalize = config.feat_extract_norm == "layer"  # as an encoder does that loads the network
+        self.normalize = config.feat_extract_norm == "layer"  # the rule by which HubertEncoder decides
         self.field, self.hop = receptive_field(config.conv_kernel, config.conv_stride)
         self.mask_frames = max(1, round(self.objective.mask_seconds * SAMPLE_RATE / self.hop))
         self.conv_gradient = conv_gradient
@@ -105,10 +105,10 @@ class HubertPretraining(L.LightningModule):
 
     @torch.no_grad()
     def labels(self, waveforms: Tensor, frames: int) -> Tensor:
-        """Return the teacher's units at the middles of the network's frames: (B, N) -> (B, frames)."""
+        """Return the teacher's unit that is nearest to the center of each frame: (B, N) -> (B, frames)."""
         encoder = self.teacher.encoder
         centers = (np.arange(frames) * self.hop + self.field / 2) / SAMPLE_RATE  # seconds
-        # Without autocast, so that the units are those that the teacher gives anywhere else.
+        # Without autocast, so that the units equal those that the teacher returns outside of training.
         with torch.autocast(waveforms.device.type, enabled=False):
             units = self.teacher.encode_batch(list(waveforms))
         rows = [frame_labels(row, encoder.first_frame_seconds, encoder.frame_rate, centers) for row in units]
@@ -131,7 +131,7 @@ class HubertPretraining(L.LightningModule):
             waveforms = (waveforms - mean) / torch.sqrt(variance + 1e-7)
         features = self.network.feature_extractor(waveforms).transpose(1, 2)  # (B, T, C)
         penalty = features.float().square().mean()
-        # The same values, whose gradient is scaled by ``conv_gradient``.
+        # The values do not change, but the gradient is scaled by `conv_gradient`.
         features = self.conv_gradient * features + (1 - self.conv_gradient) * features.detach()
         if masked is None:
             rows, frames = features.shape[:2]
@@ -142,7 +142,7 @@ class HubertPretraining(L.LightningModule):
         return self.predictor(self.network.encoder(projected).last_hidden_state), masked, penalty
 
     def loss(self, logits: Tensor, labels: Tensor, masked: Tensor) -> Tensor:
-        """Return the cross entropy in nats per masked frame, and with its weight per frame that is not masked.
+        """Return the mean cross entropy of masked frames plus ``seen_weight`` times that of the others, in nats.
 
         Args:
             logits: Logits of the units (B, T, units).

@@ -18,14 +18,14 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 class SpeechTextLM(L.LightningModule):
-    """Next-token training; whether all weights or only adapters are trained is up to ``network``.
+    """Next-token training of all weights of ``network`` that require gradients, such as those of adapters.
 
     Logs ``{train,val}/loss`` and, by modality, ``{train,val}/{text,speech}_loss``, in nats per token, and
     ``train/skipped_steps``: optimizer steps that were skipped because a gradient was not finite.
 
     Args:
         network: A causal transformers model, as the builders in ``zoo.language`` return.
-        vocabulary: Vocabulary, which tells speech ids from text ids for the logs.
+        vocabulary: Vocabulary of the ids, which distinguishes text and speech in the logs.
         learning_rate: Peak learning rate, reached after the warm-up.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         final_learning_rate: End of the cosine decay; equal to ``learning_rate`` for the paper's constant rate.
@@ -71,8 +71,7 @@ class SpeechTextLM(L.LightningModule):
                     "language models are trained data-parallel: give ModelParallelStrategy tensor_parallel_size: 1 "
                     "and data_parallel_size: devices x num_nodes"
                 )
-            # Weights are cast to bfloat16 for the forward and backward pass only; those that are updated stay in
-            # float32.
+            # Weights are cast to bfloat16 only for the forward and backward pass; those that are updated stay float32.
             precision = torch.bfloat16 if "bf16" in self.trainer.precision else None
             shard(self.next_token, self.device_mesh["data_parallel"], precision)
 
@@ -98,7 +97,8 @@ class SpeechTextLM(L.LightningModule):
             self.log(f"val/{name}_loss", metric)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        # Lightning does not clip for a fused optimizer; and for sharded weights the norm must be that of all shards.
+        # Lightning does not clip gradients for a fused optimizer, and the norm of sharded weights must include all
+        # shards.
         trained = []
         gradients = []
         for weight in self.network.parameters():
@@ -118,7 +118,7 @@ class SpeechTextLM(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.device_mesh is not None:
             return
-        # Frozen weights are not saved: a resumed run reads them from the checkpoint that they came from.
+        # Frozen weights are not saved: a resumed run reads them from the pretrained checkpoint again.
         named = self.named_parameters(remove_duplicate=False)
         frozen = {name for name, weight in named if not weight.requires_grad}
         scales = tuple(f"{name}." for name in frozen)  # those of quantized weights

@@ -1,4 +1,4 @@
-"""Equal parts of a batch, processed one after another."""
+"""Micro-batches: equal parts of a batch that are processed one after another to save memory."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -34,11 +34,10 @@ def _slice(value: Any, rows: slice) -> Any:
 
 
 def duration_scale(part: Batch, parts: Sequence[Batch]) -> Tensor | float:
-    """Return the factor on the duration loss of a part with which the mean over all parts is the loss of the whole
-    batch.
+    """Return the factor on a part's duration loss with which the mean over all parts equals the loss of the batch.
 
-    The duration loss is a mean over runs, of which parts have different numbers: a part is weighted by its share of
-    the runs.
+    The duration loss is a mean over runs, and parts may have different numbers of runs: each part is weighted by its
+    share of the runs.
     """
     if len(parts) == 1:
         return 1.0

@@ -21,7 +21,7 @@ class Reconstruction:
     """F0 tracks that were encoded to units and decoded.
 
     Args:
-        losses: Losses by name, and their weighted sum as ``loss``.
+        losses: Losses by name, with their weighted sum under the name ``loss``.
         tracks: Reconstructed tracks, (B, 2, T).
         units: Units, (B, T / frames per unit).
         replaced: Number of codes that were replaced by a latent of the batch.
@@ -112,7 +112,7 @@ class PitchAutoencoder(L.LightningModule):
         truth = track_from_output(tracks, mean)
         self.perplexity.update(reconstruction.units)
         self.frame_error.update(decoded.frequency, decoded.voiced, truth.frequency, truth.voiced)
-        # F0 is compared wherever the truth is voiced, so that a poor voicing decision hides no error.
+        # F0 is compared in all frames that are voiced in the input, whether or not they are decoded as voiced.
         self.log_error.update(decoded.frequency, truth.voiced, truth.frequency, truth.voiced)
         # The baseline is the mean F0 of each utterance, (B, 1).
         num_voiced = truth.voiced.sum(-1, keepdim=True).clamp(min=1)

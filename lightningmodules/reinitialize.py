@@ -1,4 +1,4 @@
-"""New initial weights for an existing network."""
+"""Reinitialization of the weights of a network."""
 
 from torch import nn
 
@@ -6,10 +6,10 @@ from zoo.seeds import seeded
 
 
 def redraw(network: nn.Module, seed: int) -> None:
-    """Draw the initial weights of every layer again, in place; weights that are all zero stay so.
+    """Draw the initial weights of every layer again, in place; weights that are all zero stay zero.
 
     Args:
-        network: Network whose layers have ``reset_parameters``, as PyTorch's do; anything else in it keeps its values.
+        network: Network to reinitialize. Only layers with a method ``reset_parameters``, as in PyTorch, are changed.
         seed: Seed of the draw; the state of torch's generator is restored afterwards.
     """
     device = next((weight.device for weight in network.parameters()), "cpu")

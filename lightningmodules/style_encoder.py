@@ -16,7 +16,7 @@ Batch = dict[str, Tensor]
 
 
 class StyleFinetuning(L.LightningModule):
-    """Training of an encoder and a classifier of the style of each second of speech (Nguyen et al. 2024).
+    """Training of an encoder and a classifier that predict the style of each second of speech (Nguyen et al. 2024).
 
     Args:
         encoder: Encoder to finetune, or to train from random weights.
@@ -25,7 +25,7 @@ class StyleFinetuning(L.LightningModule):
         final_learning_rate: End of the cosine decay.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
         freeze_front_end: Whether the encoder's convolutions over the waveform are frozen.
-        balance_styles: Whether all styles have the same weight in the loss, however much speech there is of each.
+        balance_styles: Whether all styles have the same total weight in the loss, regardless of their share of speech.
         label_smoothing: Label smoothing of the cross entropy.
         weight_decay: Weight decay of matrices.
     """
@@ -67,7 +67,7 @@ class StyleFinetuning(L.LightningModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Weight the styles by the inverse of how much speech there is of each.
+        """Set the weight of each style in the loss to the inverse of its relative duration in the data.
 
         Raises:
             ValueError: If the corpus has more styles than the head.

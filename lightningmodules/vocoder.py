@@ -33,8 +33,8 @@ from zoo.vocoder.vocoder import Vocoder
 class UnitVocoder(L.LightningModule):
     """Least-squares GAN with feature matching, mel and duration losses (Kong et al. 2020; Polyak et al. 2021).
 
-    One batch is one step. Lightning counts the generator's steps only, so ``max_steps``, checkpoints, logs and the
-    order of the data go by them.
+    Each batch is one step of the generator, and of the discriminators if they take part. Lightning counts only the
+    generator's steps, so ``max_steps``, checkpoints, logs and the order of the data refer to them.
 
     Args:
         generator: Generator to train.
@@ -42,16 +42,17 @@ class UnitVocoder(L.LightningModule):
         discriminators: Discriminators, trained against the generator; None for the mel loss alone.
         optimizer: Settings of both optimizers. Defaults to ``GANOptimizer()``.
         losses: Weights and settings of the losses. Defaults to ``VocoderLosses()``.
-        micro_batches: Equal parts that a batch is processed in, for less memory and the same step.
+        micro_batches: Number of equal parts in which a batch is processed, to save memory; the step is the same.
         ema_decay: Decay of the exponential moving average of the weights, which validation and the saved vocoder use;
             None to use the weights themselves.
-        f0: F0 extractor of the speech, which a generator with ``harmonics`` learns to predict, and is conditioned on
-            in training.
-        tokenizer: Has ``encode(waveform) -> units by prefix``; with it, validation measures the unit edit distance.
-        metrics: Further validation metrics by name: their ``update`` takes generated and real waveforms (B, N).
+        f0: F0 extractor. A generator with ``harmonics`` learns to predict the F0 that it extracts, and is conditioned
+            on this F0 in training.
+        tokenizer: Tokenizer with a method ``encode(waveform)`` that returns units by prefix; with it, validation
+            measures the unit edit distance.
+        metrics: Additional validation metrics by name, whose ``update`` takes generated and real waveforms (B, N).
 
     Raises:
-        ValueError: If the generator has ``harmonics`` and there is no F0 extractor, or one of another sample rate.
+        ValueError: If the generator has ``harmonics``, and ``f0`` is None or has another sample rate.
     """
 
     averaged: AveragedModel | None
@@ -109,7 +110,7 @@ class UnitVocoder(L.LightningModule):
         return networks
 
     def setup(self, stage: str) -> None:
-        """Compare the generator with the data.
+        """Check that generator, data and precision fit together.
 
         Raises:
             ValueError: If the data has more speakers or styles than the generator, or the precision scales
@@ -129,13 +130,13 @@ class UnitVocoder(L.LightningModule):
         return optimizers
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Train the discriminators, if it is their time, then the generator."""
+        """Train the discriminators, from step ``adversarial_from_step`` on, and then the generator."""
         optimizers = _as_list(self.optimizers(use_pl_optimizer=False))
         for optimizer in optimizers:
             set_learning_rate(optimizer, self.optimizer.learning_rate_at(self.steps))
         adversarial = self.discriminators is not None and self.steps >= self.losses.adversarial_from_step
         parts = split_batch(self._with_f0(batch), self.micro_batches)
-        # The generated speech of a single part serves both steps; of several, only one is in memory at a time.
+        # Both steps use the speech of a single part. With several, it is generated twice, to hold only one in memory.
         generated = self.trained.synthesize(parts[0]) if len(parts) == 1 else None
         if adversarial:
             self._train_discriminators(parts, generated, optimizers[1])
@@ -143,7 +144,7 @@ class UnitVocoder(L.LightningModule):
         for part in parts:
             speech = self.trained.synthesize(part) if generated is None else generated
             losses = self.compute_losses(part, speech, adversarial, self.trained)
-            # The mean over parts is that of the batch for all losses but that of durations, a mean over runs.
+            # The mean over parts equals the loss of the batch, except for the duration loss, which is a mean over runs.
             correction = (duration_scale(part, parts) - 1) * self.losses.duration_weight * losses.get("duration", 0.0)
             self.manual_backward((losses["loss"] + correction) / len(parts))
             self.log_dict({f"train/{name}": value.detach() for name, value in losses.items() if name != "mel"})
@@ -169,9 +170,9 @@ class UnitVocoder(L.LightningModule):
             self.manual_backward(loss / len(parts))
             self.log("train/discriminator", loss.detach())
         self._clip(self.discriminators, "discriminator")
-        # Past Lightning's wrapper, which would count this as one more global step.
+        # This bypasses Lightning's wrapper, which would count the step as another global step.
         self.trainer.strategy.optimizer_step(optimizer, lambda: None)
-        # In the generator's step, their weights need no gradients.
+        # The discriminators' weights need no gradients in the generator's step.
         self.discriminators.requires_grad_(False)
 
     def _clip(self, network: nn.Module, name: str) -> None:
@@ -180,7 +181,7 @@ class UnitVocoder(L.LightningModule):
             self.log(f"train/{name}_norm", norm)
 
     def _with_f0(self, batch: Batch) -> Batch:
-        """Add ``f0`` and ``voiced``, (B, frames of the generator) each, for a generator that learns them."""
+        """Add ``f0`` and ``voiced``, (B, frames of the generator) each, if the generator learns to predict them."""
         generator = self.trained.generator
         if self.f0 is None or not isinstance(generator, ISTFTGenerator):
             return batch
@@ -190,12 +191,12 @@ class UnitVocoder(L.LightningModule):
     def compute_losses(
         self, batch: Batch, generated: Tensor, adversarial: bool, networks: VocoderNetworks
     ) -> dict[str, Tensor]:
-        """Return the losses by name, and their weighted sum as ``loss``; the same in training and validation.
+        """Return the losses by name, with their weighted sum under the name ``loss``.
 
         Args:
-            batch: Batch, as the DataModule makes it, with F0 and voicing for a generator that learns them.
-            generated: Waveforms (B, N) of its segments.
-            adversarial: Whether the losses of the discriminators are among them.
+            batch: Batch of the DataModule, with F0 and voicing if the generator learns to predict them.
+            generated: Generated waveforms of the segments in the batch, (B, N).
+            adversarial: Whether to include the losses that depend on the discriminators.
             networks: Networks that generated the waveforms.
         """
         real = batch["waveform"]
@@ -207,10 +208,10 @@ class UnitVocoder(L.LightningModule):
         if adversarial:
             assert self.discriminators is not None
             with torch.no_grad():
-                of_real = self.discriminators(real)
-            of_generated = self.discriminators(generated)
-            losses["adversarial"] = adversarial_loss(of_generated)
-            losses["features"] = feature_loss(of_real, of_generated)
+                real_outputs = self.discriminators(real)
+            generated_outputs = self.discriminators(generated)
+            losses["adversarial"] = adversarial_loss(generated_outputs)
+            losses["features"] = feature_loss(real_outputs, generated_outputs)
         weights = self.losses.weights
         weighted = [weights[name] * value for name, value in losses.items()]
         losses["loss"] = reduce(torch.add, weighted)
@@ -276,11 +277,11 @@ class UnitVocoder(L.LightningModule):
             streams: Streams of the tokenizer.
             speakers: Names of the speakers in the order of their indices.
             styles: Names of the styles in the order of their indices.
-            missing: Units by prefix, of which one replaces a stream that is missing as a whole.
-            contract: Contract of the tokens that were trained on.
+            missing: Substitute units by prefix; if a stream is missing entirely, one of its substitutes is repeated.
+            contract: Contract of the tokens that the vocoder was trained on.
 
         Raises:
-            ValueError: If the streams are not those of the generator.
+            ValueError: If ``streams`` does not match the streams of the generator.
         """
         networks = deepcopy(self.evaluated).cpu()
         return Vocoder(
@@ -295,5 +296,5 @@ class UnitVocoder(L.LightningModule):
 
 
 def _as_list(optimizers: Any) -> list[Any]:
-    """Lightning returns a single optimizer without a list."""
+    """Return optimizers as a list, since Lightning returns a single optimizer without one."""
     return optimizers if isinstance(optimizers, list) else [optimizers]

@@ -9,8 +9,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class VocoderLosses:
-    """Weights and settings of the losses that train a generator, after HiFi-GAN (Kong et al. 2020) where nothing else
-    is said.
+    """Weights and settings of the losses that train a generator; most follow HiFi-GAN (Kong et al. 2020).
 
     Args:
         mel_weight: Weight of the L1 distance of log-mel spectrograms.

@@ -16,8 +16,8 @@ class VocoderNetworks(nn.Module):
     """Generator and duration predictor.
 
     Args:
-        generator: Units to waveforms.
-        durations: Units to durations; None for a vocoder of raw units only.
+        generator: Generator that maps units to waveforms.
+        durations: Duration predictor of units; None for a vocoder of raw units only.
     """
 
     def __init__(self, generator: Generator, durations: DurationPredictor | None) -> None:
@@ -26,7 +26,7 @@ class VocoderNetworks(nn.Module):
         self.durations = durations
 
     def synthesize(self, batch: Batch) -> Tensor:
-        """Return waveforms (B, N) of the segments of a batch, with the F0 of its speech where the batch has it."""
+        """Return waveforms (B, N) of the segments of a batch, with the F0 of the speech if the batch contains it."""
         inputs = (batch["units"], batch["speaker"], batch["style"])
         if "f0" not in batch:
             return self.generator(*inputs)
@@ -35,7 +35,7 @@ class VocoderNetworks(nn.Module):
         return self.generator(*inputs, contour=contour)
 
     def prediction_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return by name the losses of durations, and of F0 and voicing where the batch has them."""
+        """Return, by name, the loss of durations, and the losses of F0 and voicing if the batch contains them."""
         losses = {}
         if self.durations is not None:
             frames = batch["run_frames"]
@@ -52,7 +52,7 @@ def check_names(data: Any, generator: Generator) -> None:
     """Check that the generator has an embedding for every speaker and style of the data.
 
     Raises:
-        ValueError: If the data has more of them.
+        ValueError: If the data has more speakers or styles than the generator.
     """
     for kind, count in (("speakers", generator.num_speakers), ("styles", generator.num_styles)):
         names = getattr(data, kind, [])

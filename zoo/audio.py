@@ -30,10 +30,10 @@ def read(
     """Read an audio file, average its channels and resample it: (num_samples,), float32.
 
     Args:
-        path: WAV, FLAC, OGG, MP3 or another format that libsndfile reads, at any sample rate.
+        path: Audio file in WAV, FLAC, OGG, MP3 or another format that libsndfile reads, at any sample rate.
         sample_rate: Sample rate of the result in Hz.
-        start_seconds: Start of the section to read.
-        duration_seconds: Duration of the section; to the end of the file if None or beyond it.
+        start_seconds: Start of the section to read, in seconds.
+        duration_seconds: Duration of the section in seconds; None, or a section beyond the end, reads to the end.
 
     Raises:
         AudioError: If the file is missing, unreadable, or empty, or contains NaN or infinity.
@@ -57,12 +57,12 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
     """Write a waveform (num_samples,), clipped to [-1, 1]; the file is written completely or not at all.
 
     Args:
-        path: File, whose suffix determines the format: .wav or .flac with 16 bits, .ogg, .mp3.
-        waveform: (num_samples,).
+        path: File to write; its suffix determines the format: .wav or .flac with 16 bits, .ogg, .mp3.
+        waveform: Waveform, (num_samples,).
         sample_rate: Sample rate of the waveform in Hz.
 
     Raises:
-        AudioError: If the suffix is unknown or the waveform unusable.
+        AudioError: If the suffix is unknown, or the waveform has not one dimension, no samples, NaN or infinity.
     """
     if path.suffix.lower() not in FORMATS:
         raise AudioError(
@@ -81,7 +81,7 @@ def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
     """Resample (..., num_samples), equal to ``torchaudio.functional.resample`` with its default filter.
 
     Args:
-        waveform: (..., num_samples).
+        waveform: Waveforms, (..., num_samples).
         from_rate: Sample rate of ``waveform`` in Hz.
         to_rate: Sample rate of the result in Hz.
     """
@@ -104,13 +104,13 @@ def check(waveform: Tensor, name: str) -> Tensor:
         name: File or utterance of the waveform, for the error message.
 
     Raises:
-        AudioError: If it is not usable.
+        AudioError: If the waveform has not one dimension, no samples, NaN or infinity.
     """
     if waveform.dim() != 1:
         raise AudioError(f"{name}: waveform of shape {tuple(waveform.shape)}; want (num_samples,), channels averaged")
     if waveform.numel() == 0:
         raise AudioError(f"{name}: no samples")
-    # By NumPy, since torch would wake its thread pool for every file.
+    # NumPy is used because torch would wake its thread pool for every file.
     if not np.isfinite(waveform.detach().cpu().numpy()).all():
         raise AudioError(f"{name}: holds NaN or infinity; write it again from its original")
     return waveform

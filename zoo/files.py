@@ -52,8 +52,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file completely or not at all.
 
     Args:
-        path: The file.
-        text: Its content.
+        path: File to write; its folder is created.
+        text: Content of the file.
     """
     with atomic_file(path) as temporary:
         temporary.write_text(text)
@@ -63,20 +63,20 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        ValueError: The file holds no JSON; the message is one line and names it.
+        ValueError: If the file is not valid JSON; the message is one line and names the file.
     """
     return parse_json(path.read_text(encoding="utf-8"), str(path))
 
 
 def parse_json(text: str | bytes, name: str) -> Any:
-    """Return what JSON text stands for.
+    """Parse a JSON text and return its value.
 
     Args:
-        text: One JSON value.
-        name: The file, and perhaps the line, for the message.
+        text: Text of one JSON value.
+        name: File, and line if known, for the error message.
 
     Raises:
-        ValueError: The text is no JSON, or nested so deeply that it cannot be read.
+        ValueError: If the text is not valid JSON, or is nested too deeply for the parser.
     """
     try:
         return json.loads(text)

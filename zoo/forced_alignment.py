@@ -1,4 +1,4 @@
-"""Word times for a corpus that has none: forced alignment by a CTC network."""
+"""Forced alignment by a CTC network, which adds word times to a corpus without them."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,16 +17,16 @@ from zoo.corpora.source import BadItem, Items, Source
 from zoo.corpora.utterance import Interval, load_waveform, to_alignment, to_utterance
 
 BLANK = "-"
-STAR = "*"  # stands for anything
+STAR = "*"  # wildcard letter that matches any sound
 # Letters that Unicode does not decompose into a plain letter and an accent.
 PLAIN_LETTERS = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "’": "'"}
 
 
 class Aligner(Protocol):
-    """Finds the times of words.
+    """Interface of aligners, which find the start and end of each word of a transcript in speech.
 
     Attributes:
-        sample_rate: Sample rate of the waveforms that it takes, in Hz.
+        sample_rate: Sample rate of the input waveforms in Hz.
     """
 
     sample_rate: int
@@ -36,10 +36,11 @@ class Aligner(Protocol):
 
         Args:
             waveform: Speech, (num_samples,).
-            words: Its transcript.
+            words: Words of the transcript, in order.
 
         Raises:
-            ValueError: The words cannot be spelled in the aligner's letters, or are too many for the audio.
+            ValueError: If a word cannot be spelled in the aligner's letters, or there are too many letters for the
+                length of the audio.
         """
         ...
 
@@ -48,8 +49,9 @@ class CTCAligner:
     """Viterbi alignment of letters under a CTC network (Kürzinger et al. 2020, Pratap et al. 2023).
 
     Args:
-        network: Maps a waveform (1, num_samples) to a tuple, of which the first is the logits (1, T, num_letters).
-        letters: Index of each letter; ``-`` is the blank, and ``*``, if there is one, stands for anything.
+        network: Network that maps a waveform (1, num_samples) to a tuple whose first element is the logits (1, T,
+            num_letters).
+        letters: Index of each letter; ``-`` is the blank, and ``*``, if there is one, matches any sound.
         sample_rate: Sample rate of the waveforms, in Hz.
     """
 
@@ -83,10 +85,12 @@ class CTCAligner:
         return intervals
 
     def spell(self, word: str) -> str:
-        """Return the letters of the network for a word: lower case, without accents; ``*`` if it has none of them.
+        """Return the spelling of a word in the network's letters: lower case and without accents.
+
+        The spelling is ``*`` for a word without any letter of the network.
 
         Raises:
-            ValueError: The word has none of them, and the network has no ``*``.
+            ValueError: If the word has no letter of the network, and the network has no ``*``.
         """
         plain = "".join(PLAIN_LETTERS.get(letter, letter) for letter in word.lower())
         # NFKD separates letters from their accents, which the network does not know.
@@ -130,7 +134,7 @@ def mms_aligner(weights: Path) -> CTCAligner:
         weights: The file ``model.pt`` that torchaudio's ``MMS_FA`` bundle downloads (CC BY-NC 4.0).
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: If there is no such file.
     """
     if not Path(weights).is_file():
         raise FileNotFoundError(
@@ -144,11 +148,11 @@ def mms_aligner(weights: Path) -> CTCAligner:
 
 @dataclass(frozen=True)
 class Aligned:
-    """A corpus whose utterances are aligned if they have no word times; those that cannot be aligned stay without.
+    """A corpus whose utterances without word times are aligned; utterances that cannot be aligned get none.
 
     Args:
-        source: The corpus.
-        aligner: Finds the times of words.
+        source: The corpus to align.
+        aligner: Aligner that finds the word times.
     """
 
     source: Source

@@ -1,4 +1,4 @@
-"""Work on several cores: processes of one thread each, which are faster than threads where pieces of work are small."""
+"""Parallel work in single-threaded processes, which are faster than threads if each item takes little work."""
 
 import ctypes
 import multiprocessing
@@ -22,11 +22,11 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ITEMS_AHEAD = 64  # items per process that are taken from a stream at once, so that a long one is never held completely
-POLL_SECONDS = 0.5  # how often a worker checks whether it should end
+ITEMS_AHEAD = 64  # items per process that are taken from a stream at once, so that memory use does not grow with it
+POLL_SECONDS = 0.5  # seconds between checks of a worker whether it should end
 
 _shows_bars = True
-_function: Callable[[Any], Any] | None = None  # what a worker of map_in_processes calls
+_function: Callable[[Any], Any] | None = None  # function that a worker of map_in_processes calls
 
 
 def map_in_processes(
@@ -37,9 +37,9 @@ def map_in_processes(
     A caller that may stop before the end should close the generator, so that the processes end at once.
 
     Args:
-        function: Called with each item; its results are pickled.
-        items: Items, taken from a lazy stream as they are needed.
-        num_processes: Number of processes; 1 works in this one.
+        function: Function that is called with each item; its results must be picklable.
+        items: Iterable of items, which are taken from it only as they are needed.
+        num_processes: Number of processes; with 1, the function is called in this process.
         chunk_size: Number of items that are sent to a process together.
 
     Raises:
@@ -65,16 +65,16 @@ def worker_pool(
 
     Args:
         num_processes: Number of processes.
-        initializer: Called in each process, with ``arguments``.
+        initializer: Function that is called in each process with ``arguments``.
         arguments: Arguments of ``initializer``. Forked processes inherit them, so that they need not be picklable.
-        purpose: What the processes do, for the error message, such as " that tokenize".
-        remark: End of the error message, such as what is kept of the work.
+        purpose: Clause after "processes" in the error message, such as " that tokenize".
+        remark: End of the error message, such as a note that finished work is kept.
 
     Raises:
         ChildProcessError: If a process was killed.
     """
     context = start_method()
-    stop = context.RawValue("b", 0)  # without a lock, which a killed process might hold for ever
+    stop = context.RawValue("b", 0)  # no lock, because a killed process might hold it forever
     initial = (os.getpid(), stop, initializer, arguments)
     with ProcessPoolExecutor(num_processes, context, _initialize_worker, initial) as pool:
         try:
@@ -91,10 +91,10 @@ def worker_pool(
 
 
 def start_method() -> ForkContext | SpawnContext:
-    """Return the context that starts processes: by fork where there is one, otherwise by spawn.
+    """Return the multiprocessing context: fork if the platform supports it, otherwise spawn.
 
-    Forked processes share the memory of the weights. Spawned ones import the main module of the caller again, which
-    scripts seldom guard.
+    Forked processes share the memory of the weights. Spawned processes import the caller's main module again, which
+    scripts seldom guard by ``if __name__ == "__main__"``.
     """
     if "fork" in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("fork")
@@ -115,7 +115,7 @@ def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] | N
 
 
 def shows_bars() -> bool:
-    """Return whether this process may draw progress bars; those of several processes would overwrite each other."""
+    """Return whether this process may draw progress bars; worker processes may not, as bars overwrite each other."""
     return _shows_bars
 
 
@@ -129,7 +129,7 @@ def usable_cores() -> int:
 def _initialize_worker(
     parent: int, stop: ctypes.c_byte, initializer: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
-    """Set up a process of a pool, which leaves interrupts to its parent."""
+    """Set up a process of a pool; interrupts are ignored, since the parent handles them."""
     follow_parent(parent, 1, lambda: bool(stop.value))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     initializer(*arguments)
@@ -148,7 +148,7 @@ def _disable_bars() -> None:
 
 
 def _exit_with_parent(parent: int, is_over: Callable[[], bool] | None) -> None:
-    """End this process when its parent is gone or ``is_over``; otherwise it would finish its work, or wait for ever."""
+    """End this process when its parent is gone or ``is_over``; otherwise it would finish its work or wait forever."""
     while os.getppid() == parent and not (is_over is not None and is_over()):
         time.sleep(POLL_SECONDS)
     os._exit(1)

@@ -45,7 +45,7 @@ def lora(
         text_rows: Ids of text tokens whose rows are trained too, such as those that only a new language uses.
 
     Raises:
-        ValueError: No layer has one of the names in ``targets``, or rows are to be trained and the head has a bias.
+        ValueError: If no layer has one of the names in ``targets``, or rows are to be trained and the head has a bias.
     """
     layer_names = {name.split(".")[-1] for name, _ in network.named_modules()}
     missing = [name for name in targets if name not in layer_names]
@@ -79,7 +79,7 @@ def new_rows_only(network: PreTrainedModel, vocabulary: Vocabulary) -> PeftModel
         vocabulary: Vocabulary of the network.
 
     Raises:
-        ValueError: The head has a bias.
+        ValueError: If the head has a bias.
     """
     return get_peft_model(
         network,
@@ -140,8 +140,8 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
         name: Name of the adapter in the network.
 
     Raises:
-        FileNotFoundError: The folder contains no adapter.
-        ContractError: Base and adapter were trained on different tokens.
+        FileNotFoundError: If the folder contains no adapter.
+        ContractError: If base and adapter were trained on different tokens.
         ValueError: Neither ``base`` nor the folder names the base.
     """
     _require_adapter(folder)
@@ -171,9 +171,9 @@ def add_adapter(network: PreTrainedModel | PeftModel, source: Path, folder: Path
         name: Name of the adapter in the network.
 
     Raises:
-        FileNotFoundError: The folder contains no adapter.
-        ContractError: The adapter was trained on other tokens.
-        ValueError: The network has an adapter of that name, or the adapter was trained for another network.
+        FileNotFoundError: If the folder contains no adapter.
+        ContractError: If the adapter was trained on other tokens.
+        ValueError: If the network has an adapter of that name, or the adapter was trained for another network.
     """
     _require_adapter(folder)
     require_match(source, folder)
@@ -195,7 +195,7 @@ def activate_adapter(network: PeftModel, name: str) -> None:
     """Activate the adapter of this name in place of the active one.
 
     Raises:
-        ValueError: The network has no such adapter.
+        ValueError: If the network has no such adapter.
     """
     if name not in network.peft_config:
         raise ValueError(f"no adapter is named {name!r}; loaded are {sorted(network.peft_config)}")
@@ -267,7 +267,7 @@ def _embedding_names(network: PreTrainedModel) -> list[str]:
     """Return the names of embedding and head; of the embedding alone if they are tied, because PEFT then ties rows too.
 
     Raises:
-        ValueError: The head has a bias.
+        ValueError: If the head has a bias.
     """
     embedding = network.get_input_embeddings()
     head = network.get_output_embeddings()

@@ -1,4 +1,4 @@
-"""Which tokens generation may produce, by the modality of the continuation."""
+"""Constraint of generation to the tokens of one modality."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class ModalityConstraint(LogitsProcessor):
         also_allowed: Ids of tokens that are allowed in any case, such as those of a stop text; none by default.
 
     Raises:
-        ValueError: ``to`` is none of these.
+        ValueError: If ``to`` is not ``text``, ``speech`` or ``any``.
     """
 
     def __init__(self, vocabulary: Vocabulary, to: str, also_allowed: Sequence[int] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Initial embedding rows of tokens that a network has not been trained on; a recipe names one initializer."""
+"""Initializers of the embedding rows of tokens that a network has not been trained on."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,7 +30,7 @@ class NormalRows:
         deviation: Standard deviation, above 0. Defaults to the network's own ``initializer_range``.
 
     Raises:
-        ValueError: ``deviation`` is not above 0.
+        ValueError: If ``deviation`` is not above 0.
     """
 
     deviation: float | None = None
@@ -48,13 +48,14 @@ class NormalRows:
 class MatchedRows:
     """Normal draws with the mean and covariance of the text rows (Hewitt 2021, "Initializing new word embeddings").
 
-    A new token is then about as likely at first as an average text token, and the predictions for text change little.
+    Before training, a new token is then about as likely as an average text token, and the predictions for text change
+    little.
 
     Args:
-        scale: Factor of the deviation from the mean, not negative; with 0 every new row is the mean.
+        scale: Factor on the deviation from the mean, not negative; at 0, every new row is the mean.
 
     Raises:
-        ValueError: ``scale`` is negative.
+        ValueError: If ``scale`` is negative.
     """
 
     scale: float = 1.0

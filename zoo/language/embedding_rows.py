@@ -28,7 +28,7 @@ def extend_embeddings(
         seed: Seed of the new rows.
 
     Raises:
-        ValueError: The network has fewer rows than the vocabulary has text tokens.
+        ValueError: If the network has fewer rows than the vocabulary has text tokens.
     """
     num_rows = network.get_input_embeddings().get_parameter("weight").shape[0]
     num_text = vocabulary.num_text

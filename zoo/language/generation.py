@@ -19,18 +19,18 @@ from zoo.tokens.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen.
+    """Settings by which the next token is chosen and generation is limited.
 
     Args:
         max_new_tokens: Number of tokens after which generation stops if the model does not end it.
-        temperature: Divisor of the logits; 0 selects the most likely token (greedy decoding).
+        temperature: Divisor of the logits before sampling; 0 selects the most likely token (greedy decoding).
         top_p: Probability mass that nucleus sampling draws from, above 0 and at most 1.
         seed: Seed of the random draws.
         max_speech_seconds: Duration of generated speech, in seconds, after which generation stops if the model does
             not end it. Defaults to no limit.
 
     Raises:
-        ValueError: A value is out of its range.
+        ValueError: If a value is out of its range.
     """
 
     max_new_tokens: int = 200
@@ -51,8 +51,8 @@ class Continuation:
     """The generated continuation of one prompt.
 
     Args:
-        segments: Text and speech in order; neighbors differ in modality.
-        ended: Whether the model ended the continuation, rather than a limit.
+        segments: Segments of text and speech in order; neighbors differ in modality.
+        ended: Whether the model ended the continuation with the end token, rather than a limit.
     """
 
     segments: list[str | Tokens]
@@ -65,7 +65,7 @@ class Continuation:
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: str) -> list[int]:
-    """Return the ids of a prompt, with a modality marker at each change and, last, that of the continuation.
+    """Return the ids of a prompt, with a marker at each change of modality and at the start of the continuation.
 
     Args:
         vocabulary: Vocabulary of the network.
@@ -73,7 +73,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: st
         to: Modality of the continuation: ``text``, ``speech``, or ``any``, which adds no marker at the end.
 
     Raises:
-        ValueError: A segment of the prompt has no words or units.
+        ValueError: If a segment of the prompt has no words or units.
     """
     ids = [vocabulary.bos]
     last_modality = ""
@@ -119,14 +119,14 @@ def generate(
         duration: Returns the duration of speech tokens, for ``sampling.max_speech_seconds``.
 
     Raises:
-        ValueError: A prompt has an empty segment, or is longer than the model can read.
+        ValueError: If a prompt has an empty segment, or is too long for the model's positions.
     """
     ids, mask = _left_padded([encode_prompt(vocabulary, prompt, to) for prompt in prompts], vocabulary.eos)
     prompt_length = ids.shape[1]
     speech_limit = None
     if sampling.max_speech_seconds:
         speech_limit = SpeechSeconds(vocabulary, prompt_length, sampling.max_speech_seconds, duration)
-    with evaluating(network), seeded(sampling.seed, network.device):
+    with eval_mode(network), seeded(sampling.seed, network.device):
         output = network.generate(  # pyrefly: ignore[not-callable]  # declared by a mixin of the causal models
             input_ids=ids.to(network.device),
             attention_mask=mask.to(network.device),
@@ -148,15 +148,15 @@ def generate(
 
 
 def _decoding(sampling: Sampling) -> dict[str, Any]:
-    """Arguments of transformers' ``generate`` that choose between greedy decoding and nucleus sampling."""
+    """Return the arguments of transformers' ``generate`` for greedy decoding or nucleus sampling."""
     if sampling.temperature == 0:
         return {"do_sample": False}
     return {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Generator[None, None, None]:
-    """Put a network into evaluation mode for the duration of a context, and back into its own mode afterwards."""
+def eval_mode(network: nn.Module) -> Generator[None, None, None]:
+    """Put a network into evaluation mode for the duration of a context, then restore its previous mode."""
     training = network.training
     network.eval()
     try:
@@ -166,10 +166,10 @@ def evaluating(network: nn.Module) -> Generator[None, None, None]:
 
 
 def num_new_tokens(network: PreTrainedModel, prompt_length: int, sampling: Sampling) -> int:
-    """Return ``sampling.max_new_tokens``, or fewer if the model's positions do not suffice after the prompt.
+    """Return ``sampling.max_new_tokens``, or the number of positions left after the prompt if it is smaller.
 
     Raises:
-        ValueError: The prompt alone is longer than the model can read.
+        ValueError: If the prompt leaves no position for a new token.
     """
     num_positions = network.config.max_position_embeddings
     if prompt_length >= num_positions:
@@ -178,7 +178,7 @@ def num_new_tokens(network: PreTrainedModel, prompt_length: int, sampling: Sampl
 
 
 def _left_padded(rows: list[list[int]], fill: int) -> tuple[Tensor, Tensor]:
-    """Return ids and attention mask, both (B, T), of rows that end at the same position."""
+    """Pad rows on the left to the same length and return ids and attention mask, (B, T) each."""
     length = max(map(len, rows))
     ids = torch.tensor([[fill] * (length - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows])
@@ -191,7 +191,7 @@ def _to_continuation(vocabulary: Vocabulary, ids: np.ndarray, was_stopped: bool)
     Args:
         vocabulary: Vocabulary of the ids.
         ids: New ids of one row of the batch.
-        was_stopped: Whether a limit of the speech's duration ended the row; an end token in it is padding then.
+        was_stopped: Whether the limit on the duration of speech ended the row, so that an end token in it is padding.
     """
     end_positions = np.flatnonzero(ids == vocabulary.eos)
     if len(end_positions):

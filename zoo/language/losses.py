@@ -1,4 +1,4 @@
-"""The cross entropy of the next token, with as many logits in memory at a time as there is room for."""
+"""Cross entropy of the next token, computed in chunks so that the logits of a batch are never all in memory."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -40,7 +40,8 @@ class NextTokenLoss(nn.Module):
         chunk_tokens: Number of tokens whose logits are in memory at once, at least 1.
 
     Raises:
-        ValueError: The network scales its logits in a way that this loss does not know, or ``chunk_tokens`` is below 1.
+        ValueError: If the network scales its logits by a factor that this loss does not apply, or ``chunk_tokens`` is
+            below 1.
     """
 
     network: PreTrainedModel | PeftModel

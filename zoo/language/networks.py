@@ -55,7 +55,7 @@ def llama(
         seed: Seed of the initial weights. Defaults to the state of torch's generator.
 
     Raises:
-        ValueError: ``hidden_size`` is no multiple of ``num_heads``.
+        ValueError: If ``hidden_size`` is no multiple of ``num_heads``.
     """
     if hidden_size % num_heads:
         raise ValueError(f"hidden_size {hidden_size} must be a multiple of num_heads {num_heads}")
@@ -102,7 +102,7 @@ def from_checkpoint(
         dtype: Data type of the weights: float32 to train them all, bfloat16 if only adapters are trained.
 
     Raises:
-        ValueError: The checkpoint has fewer rows than the vocabulary has text tokens, or is a speech-text model
+        ValueError: If the checkpoint has fewer rows than the vocabulary has text tokens, or is a speech-text model
             already.
     """
     if (Path(source) / "vocabulary.json").is_file():
@@ -155,7 +155,7 @@ def quantized(
         seed: Seed of the new rows.
 
     Raises:
-        ValueError: bitsandbytes is not installed.
+        ValueError: If bitsandbytes is not installed.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ValueError(
@@ -183,7 +183,7 @@ def from_run(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
         vocabulary: Vocabulary that must equal the model's.
 
     Raises:
-        ValueError: The model was trained over another vocabulary, or the folder contains an adapter.
+        ValueError: If the model was trained over another vocabulary, or the folder contains an adapter.
     """
     if (folder / "adapter_config.json").is_file():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which text tokens a new language uses that the old one did not."""
+"""Text tokens that a new language uses far more often than the language a model was trained on."""
 
 from pathlib import Path
 
@@ -13,18 +13,20 @@ def new_text_tokens(
 ) -> list[int]:
     """Return the ids of the text tokens that a new language uses far more often than the old one.
 
-    The model hardly knows these rows of embedding and head. A language with its own script is encoded as bytes, whose
-    rows were never trained: adapters between frozen rows cannot make up for that, so the rows have to be trained too.
+    The rows of these tokens in embedding and head are hardly trained. A script that the text tokenizer does not cover
+    is even encoded as bytes, whose rows were never trained. Adapters cannot compensate for such rows if they stay
+    frozen, so the rows have to be trained, too.
 
     Args:
         new: Folder of tokens, filled by a tokens stage, of the new language.
         old: Folder of tokens, filled by a tokens stage, of the language that the model was trained on.
         vocabulary: Vocabulary of both folders.
-        ratio: Smallest quotient of a token's share in the new language and its share in the old one; at least 1.
+        ratio: Smallest ratio of a token's share of the new language's tokens to its share of the old language's tokens;
+            at least 1.
         split: Split that is read from both folders.
 
     Raises:
-        ValueError: ``ratio`` is below 1.
+        ValueError: If ``ratio`` is below 1.
     """
     if ratio < 1:
         raise ValueError(f"ratio={ratio}: want at least 1")

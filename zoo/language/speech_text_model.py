@@ -40,7 +40,7 @@ class Answer:
 
 
 class SpeechTextModel(nn.Module):
-    """A language model that reads and generates text and speech.
+    """A language model with tokenizer and vocoder, which continues prompts of text and speech with text and speech.
 
     Args:
         network: Language model over the vocabulary.
@@ -86,8 +86,8 @@ class SpeechTextModel(nn.Module):
             adapter: Folder of an adapter to add to the language model. Defaults to none.
 
         Raises:
-            FileNotFoundError: A part is missing.
-            ContractError: Two parts were made for different tokens.
+            FileNotFoundError: If a part is missing.
+            ContractError: If two parts were made for different tokens.
         """
         run = Path(run)
         model_folder = Path(language_model or run / "language_model" / "model")
@@ -126,7 +126,7 @@ class SpeechTextModel(nn.Module):
             speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
 
         Raises:
-            ValueError: The prompt has an empty segment, or is longer than the model can read.
+            ValueError: If the prompt has an empty segment, or is longer than the model can read.
         """
         return self.generate_batch([prompt], to, sampling, speaker)[0]
 
@@ -204,7 +204,7 @@ def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
     """Load the ``model`` folder of a language model stage; an adapter is loaded together with its base model.
 
     Raises:
-        FileNotFoundError: The folder contains no language model.
+        FileNotFoundError: If the folder contains no language model.
     """
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):

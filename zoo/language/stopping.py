@@ -1,4 +1,4 @@
-"""Stop generation at a limit in seconds of speech."""
+"""Stopping criterion that limits the duration of generated speech."""
 
 from collections.abc import Callable
 
@@ -21,9 +21,9 @@ def minimum_seconds(tokens: Tokens) -> float:
 
 
 def predicted_seconds(vocoder: Vocoder) -> SpeechDuration:
-    """Return a function that measures speech tokens by the durations which a vocoder predicts.
+    """Return a function that returns the duration of speech tokens predicted by a vocoder, in seconds.
 
-    Without a duration predictor it is ``minimum_seconds``: one frame for each phonetic unit.
+    For a vocoder without a duration predictor, the function is ``minimum_seconds``.
     """
     if vocoder.durations is None:
         return minimum_seconds
@@ -43,11 +43,11 @@ class SpeechSeconds(StoppingCriteria):
     Args:
         vocabulary: Vocabulary of the ids.
         prompt_length: Number of ids in the prompt, padding included; speech in the prompt does not count.
-        seconds: Limit, in seconds.
-        duration: Returns the duration of speech tokens.
+        seconds: Largest duration of generated speech, in seconds.
+        duration: Function that returns the duration of speech tokens, in seconds.
 
     Attributes:
-        stopped: Rows that this criterion has ended, rather than the model, (B,); None before the first call.
+        stopped: Whether this criterion, rather than the model, has ended each row, (B,); None before the first call.
     """
 
     def __init__(self, vocabulary: Vocabulary, prompt_length: int, seconds: float, duration: SpeechDuration) -> None:
@@ -58,7 +58,7 @@ class SpeechSeconds(StoppingCriteria):
         self.stopped: Tensor | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor | None) -> Tensor:
-        """Return which rows of ``input_ids`` (B, T) are long enough, (B,)."""
+        """Return whether the speech in each row of ``input_ids`` (B, T) has reached the limit, (B,)."""
         new_ids = input_ids[:, self.prompt_length :]
         is_long_enough = []
         for row in new_ids.cpu().numpy():

@@ -1,4 +1,4 @@
-"""Generation token by token: text and speech as soon as they are certain."""
+"""Streaming generation: text and speech are yielded as soon as later tokens cannot change them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from zoo.tokens.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Chunk:
-    """The new part of a segment of text or speech.
+    """New characters or speech tokens of a segment.
 
     Args:
         content: New characters, or new speech tokens.
-        ends_segment: Whether the segment ends here, because the modality changes or nothing follows.
+        ends_segment: Whether this is the last chunk of its segment, before the modality changes or generation ends.
     """
 
     content: str | Tokens
@@ -35,7 +35,9 @@ def stream_ids(
     sampling: Sampling = Sampling(),
     duration: SpeechDuration = minimum_seconds,
 ) -> Iterator[int]:
-    """Yield the ids that ``generate`` would return, one by one; the end token is the last if the model ends.
+    """Yield the ids of the continuation that ``generate`` would return, one by one.
+
+    If the model ends the continuation, the last id is the end token.
 
     Args:
         network: Language model over the vocabulary, in evaluation mode.
@@ -46,7 +48,7 @@ def stream_ids(
         duration: Returns the duration of speech tokens, for ``sampling.max_speech_seconds``.
 
     Raises:
-        ValueError: The prompt has an empty segment, or is longer than the model can read.
+        ValueError: If the prompt has an empty segment, or is too long for the model's positions.
     """
     ids = torch.tensor([encode_prompt(vocabulary, prompt, to)], device=network.device)
     prompt_length = ids.shape[1]
@@ -59,7 +61,7 @@ def stream_ids(
         speech_limit = SpeechSeconds(vocabulary, prompt_length, sampling.max_speech_seconds, duration)
     generator = torch.Generator(network.device).manual_seed(sampling.seed)
     cache = DynamicCache(config=network.config)
-    input_ids = ids  # the whole prompt at first, then one token at a time: the cache holds what came before
+    input_ids = ids  # the prompt first, then one token at a time, since the cache covers all earlier tokens
     for _ in range(limit):
         with torch.inference_mode():
             output = network(input_ids=input_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -77,9 +79,9 @@ def stream_ids(
 
 
 def stream_chunks(vocabulary: Vocabulary, ids: Iterator[int], num_speech_tokens: int = 1) -> Iterator[Chunk]:
-    """Turn ids into new characters and new speech tokens.
+    """Decode ids to chunks of text and speech tokens.
 
-    Text is held back while its last character is incomplete, since a token may hold only some bytes of a character.
+    Text is held back while its last character is incomplete, since a token may encode only some bytes of a character.
 
     Args:
         vocabulary: Vocabulary of the ids.
@@ -104,7 +106,7 @@ def stream_chunks(vocabulary: Vocabulary, ids: Iterator[int], num_speech_tokens:
 
 
 class _TextSegment:
-    """Ids of the current text and the characters of it that were already yielded."""
+    """Current text segment: all its ids, and the characters that were already yielded."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -112,7 +114,7 @@ class _TextSegment:
         self.yielded = ""
 
     def add(self, token_id: int, num_speech_tokens: int) -> Chunk | None:
-        # All ids are decoded each time: how a token is written may depend on the one before it.
+        # All ids are decoded each time, because the characters of a token may depend on the token before it.
         self.ids.append(token_id)
         text = self.vocabulary.text.decode(self.ids)
         if len(text) <= len(self.yielded) or text.endswith("\ufffd"):
@@ -126,7 +128,7 @@ class _TextSegment:
 
 
 class _SpeechSegment:
-    """Ids of the current speech that were not yielded yet."""
+    """Current speech segment: the ids that were not yielded yet."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary

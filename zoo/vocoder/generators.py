@@ -1,4 +1,4 @@
-"""Generators by name, the streams they take, and their output in chunks."""
+"""Construction of generators by class name, selection of their streams, and synthesis in chunks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ def build_generator(config: Mapping[str, Any], path: Path) -> Generator:
     """Build a generator with new weights.
 
     Args:
-        config: ``config`` of a generator, and the name of its ``class``.
-        path: File that it was read from, for the error message.
+        config: Attribute ``config`` of a generator, with the name of its class under ``class``.
+        path: File that the configuration was read from, for the error message.
 
     Raises:
-        ValueError: If there is no such class.
+        ValueError: If there is no generator class of this name.
     """
     name = config["class"]
     if name not in GENERATORS:
@@ -36,7 +36,7 @@ def generator_streams(generator: Generator, streams: Sequence[Stream]) -> tuple[
     """Return the generator's streams among those of a tokenizer, in the generator's order.
 
     Raises:
-        ValueError: If the tokenizer lacks one of them, or has it in another size or rate.
+        ValueError: If the tokenizer lacks a stream of the generator, or their sizes or rates differ.
     """
     by_prefix = {stream.prefix: stream for stream in streams}
     for prefix, size in generator.streams.items():
@@ -62,8 +62,8 @@ def synthesize_in_chunks(
     Args:
         generator: Generator, in evaluation mode.
         frames: Units (T,) of every stream by prefix, at the unit rate.
-        speaker: Speaker index (1,), where there are several.
-        style: Style index (1,), where there are several.
+        speaker: Speaker index (1,), if there are several.
+        style: Style index (1,), if there are several.
         chunk_units: Units in each chunk.
     """
     total = len(next(iter(frames.values())))

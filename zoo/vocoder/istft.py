@@ -274,8 +274,7 @@ class ISTFTGenerator(Generator):
         weights = self.window.square() * keep  # (B, F, fft_size)
         samples = _add_frames(frames, self.hop)
         envelope = _add_frames(weights, self.hop)
-        # The first frame is centered on the first hop: the samples before that hop are cut off, as are those after the
-        # last hop.
+        # The first frame is centered on the first hop: samples before that hop, and after the last, are cut off.
         margin = (self.fft_size - self.hop) // 2
         inside = slice(margin, margin + spectra.shape[1] * self.hop)
         return samples[:, inside] / envelope[:, inside].clamp(min=1e-6)

@@ -170,8 +170,7 @@ class Vocoder(nn.Module):
             rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
-            ValueError: If ``chunk_units`` is below 1, a unit, speaker or style is unknown, there are no units, or
-                lengths do not fit. It is raised by the call, before the first chunk.
+            ValueError: Before the first chunk, if ``chunk_units`` is below 1, or the arguments do not suit a call.
         """
         if chunk_units < 1:
             raise ValueError(f"chunk_units must be at least 1, got {chunk_units}")
@@ -191,8 +190,7 @@ class Vocoder(nn.Module):
             rng: Chooses among the units that may replace a missing stream; the first is taken if None.
 
         Raises:
-            ValueError: If a unit is unknown, there are no units, lengths do not fit, or durations are to be predicted
-                and there is no duration predictor.
+            ValueError: If a unit is unknown, there are no units, lengths do not fit, or no durations can be predicted.
         """
         tokens = parse(units, self.streams) if isinstance(units, str) else units
         raw = not isinstance(tokens, Tokens) and not predict_durations

@@ -135,7 +135,7 @@ def test_one_of_is_uniform_and_chain_applies_all():
     actual = [OneOf([Add(1.0), Add(2.0), Unchanged()])(silence, generator).item() for _ in range(300)]
     assert all(70 < actual.count(value) < 130 for value in (0.0, 1.0, 2.0))
     assert Chain([Add(1.0), Add(5.0)])(silence, generator).item() == 6.0 and Chain([])(silence, generator).item() == 0.0
-    with pytest.raises(ValueError, match="augmentations: none"):
+    with pytest.raises(ValueError, match="augmentations is empty"):
         OneOf([])
 
 

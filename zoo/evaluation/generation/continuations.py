@@ -11,7 +11,7 @@ from tqdm import tqdm
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from zoo.language.constraint import ModalityConstraint
-from zoo.language.generation import Sampling, evaluating
+from zoo.language.generation import Sampling, eval_mode
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -70,7 +70,7 @@ def generate_continuations(
     continuations: list[np.ndarray] = []
     longest = max(map(len, prompts), default=0)
     batch_size = _batch_size(network, longest + sampling.max_new_tokens)
-    with evaluating(network):
+    with eval_mode(network):
         for start in tqdm(range(0, len(prompts), batch_size), desc=title, unit="batch", mininterval=1.0, delay=2.0):
             # The factor keeps the seeds of batches apart from those of callers that count runs, seed + 1, seed + 2, ...
             batch_sampling = replace(sampling, seed=sampling.seed + 1000 * start)

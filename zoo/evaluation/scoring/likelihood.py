@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from zoo.evaluation.scoring.blocked_attention import attention_in_blocks
 from zoo.evaluation.scoring.token_trees import Candidate, TokenTree, batch_trees, build_token_trees
-from zoo.language.generation import evaluating
+from zoo.language.generation import eval_mode
 
 # Logits that are held at a time: in memory, and where the losses of a chunk should stay in the cache of a processor.
 LOGITS_IN_MEMORY = 1 << 26
@@ -58,7 +58,7 @@ def log_likelihoods(
 
     sums = np.zeros(len(candidates))
     with (
-        evaluating(network),
+        eval_mode(network),
         attention_in_blocks(network),
         tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as progress_bar,
     ):
