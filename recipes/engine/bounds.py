@@ -13,8 +13,10 @@ from recipes.engine.errors import RecipeError
 
 MAX_BYTES = 128 * 1024
 MAX_DEPTH = 40
-MAX_VALUES = 20_000
+MAX_VALUES = 5_000
 MAX_CHARACTERS = 1_000_000
+MAX_CHAIN = 20
+VALUE_CHARACTERS = 20  # what a mapping, a list or a plain value counts as
 REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 NESTED = re.compile(r"\$\{[^{}]*\$\{")
 RESOLVER = re.compile(r"\$\{\s*([^{}:.\s]+(?:\.[^{}:.\s]+)*)\s*:")
@@ -85,69 +87,78 @@ def reference_problems(content: Any, at: str = "") -> list[str]:
     return problems
 
 
-def size_problems(content: dict[Any, Any]) -> list[str]:
-    """Return one line for the first top-level key that exceeds ``MAX_CHARACTERS`` once its references are followed."""
+def size_problems(content: dict[str, Any]) -> list[str]:
+    """One line where following the references of a recipe would give more values or text than the bounds allow."""
     sizes = _Sizes(content)
+    total = 0
     for name, value in content.items():
-        if sizes.of(value, str(name)) > MAX_CHARACTERS:
-            return [f"{name}: more than {MAX_CHARACTERS:,} characters once its references are followed"]
+        total += sizes.of(value, str(name))
+        if sizes.is_too_long:
+            return [f"{name}: references lead to references more than {MAX_CHAIN} times; refer to the value itself"]
+        if total > MAX_CHARACTERS:
+            return [f"{name}: the recipe has more than {MAX_CHARACTERS:,} characters once its references are followed"]
     return []
 
 
 class _Sizes:
-    """Computes the expanded size of values: their number of characters and of values; the size of each path is cached.
+    """Characters that a value stands for; each place of the recipe is counted once and remembered."""
 
-    Args:
-        content: Content of the recipe.
-    """
-
-    def __init__(self, content: dict[Any, Any]) -> None:
+    def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
-        self.size_of_path: dict[str, int] = {}
-        self.open_paths: set[str] = set()  # paths that are being computed, to detect cycles
+        self.known: dict[str, int] = {}
+        self.waiting: set[str] = set()
+        self.is_too_long = False
 
     def of(self, value: Any, at: str) -> int:
-        """Return the size of a value at the path ``at``; a missing or circular reference counts as its own text."""
+        """Size of the value written at ``at``; references that lead nowhere or back count as their own text."""
         if isinstance(value, str):
-            return len(value) + sum(self._of_reference(path, at) for path in REFERENCE.findall(value))
-        total = 1
+            return VALUE_CHARACTERS + len(value) + sum(self._of_place(path, at) for path in REFERENCE.findall(value))
+        total = VALUE_CHARACTERS
         for key, inner in _items(value):
             total += self.of(inner, f"{at}.{key}")
         return total
 
-    def _of_reference(self, path: str, at: str) -> int:
-        """Return the size of what a reference at ``at`` to ``path`` leads to; leading dots are relative to ``at``."""
-        path = path.strip()
-        dots = len(path) - len(path.lstrip("."))
-        above = at.split(".")[:-dots] if dots else []
-        keys = [*above, *_keys(path)]
-        home = ".".join(keys)
-        if home in self.open_paths:
+    def _of_place(self, path: str, at: str) -> int:
+        """Size of what a reference written at ``at`` leads to, counted where that is written."""
+        value, home = self._value(_absolute(path, at))
+        place = ".".join(home)
+        if place in self.waiting:
             return 0
-        if home not in self.size_of_path:
-            self.open_paths.add(home)
-            # Capped, since sizes grow exponentially with the number of references.
-            self.size_of_path[home] = min(self.of(self._value(keys), home), 10 * MAX_CHARACTERS)
-            self.open_paths.discard(home)
-        return self.size_of_path[home]
+        if len(self.waiting) > MAX_CHAIN:
+            self.is_too_long = True
+            return 0
+        if place not in self.known:
+            self.waiting.add(place)
+            self.known[place] = min(self.of(value, place), 10 * MAX_CHARACTERS)
+            self.waiting.discard(place)
+        return self.known[place]
 
-    def _value(self, keys: list[str]) -> Any:
-        """Return the value at a path, following references along it; None if the path does not exist."""
+    def _value(self, keys: list[str]) -> tuple[Any, list[str]]:
+        """The value at a path and where it is written, references along the path followed; None where there is none."""
         here: Any = self.content
-        for _ in range(100):  # references that are followed at most; circular ones would not end
+        for _ in range(MAX_CHAIN):
             for depth, key in enumerate(keys):
                 if isinstance(here, str):
-                    match = REFERENCE.fullmatch(here)
+                    match = REFERENCE.fullmatch(here.strip())
                     if not match:
-                        return None
+                        return None, keys
                     # The rest of the path is looked up below what the reference leads to.
-                    keys = [*_keys(match[1]), *keys[depth:]]
+                    keys = [*_absolute(match[1], ".".join(keys[:depth])), *keys[depth:]]
                     here = self.content
                     break
                 here = _child(here, key)
             else:
-                return here
-        return None
+                return here, keys
+        self.is_too_long = True
+        return None, keys
+
+
+def _absolute(path: str, at: str) -> list[str]:
+    """The keys of a reference from the top; one that begins with dots is relative to where it is written."""
+    path = path.strip()
+    dots = len(path) - len(path.lstrip("."))
+    above = at.split(".")[:-dots] if dots else []
+    return [*above, *_keys(path)]
 
 
 def _keys(path: str) -> list[str]:

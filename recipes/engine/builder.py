@@ -83,6 +83,10 @@ class Builder:
             if is_disk_full(error):
                 raise
             raise RecipeError(f"{self.recipe.file}: {at}: {one_line(error)}") from error
+        except (AttributeError, ImportError, KeyError, RuntimeError) as error:
+            if is_disk_full(error):
+                raise
+            raise RecipeError(f"{self.recipe.file}: {at}: {type(error).__name__}: {one_line(error)}") from error
 
     def _converted(self, argument: Argument | None, value: Any, at: str) -> Any:
         if argument is None or (value is None and argument.default is None):

@@ -8,9 +8,11 @@ from typing import Any
 
 from recipes.engine.errors import RecipeError, shown
 from recipes.engine.nodes import TARGET, items_of
-from recipes.engine.public_parts import LIBRARIES, WRITTEN_FOLDERS, is_stage
+from recipes.engine.public_parts import LIBRARIES, WRITTEN_FOLDERS, WRITTEN_NAMES, is_stage
 from recipes.engine.targets import Targets, home_name
 
+# What fsspec, which Lightning writes with, takes for an address: file:///x, s3://x, memory:x.
+ADDRESS = re.compile(r"\w[\w+.-]*:")
 PLAIN_NAME = re.compile(r"\w[\w.+ -]*")
 
 
@@ -30,8 +32,17 @@ def name_problems(resolved: dict[str, Any]) -> list[str]:
 
 
 def is_run_folder(out: Any) -> bool:
-    """Return whether a value of ``out`` is the path of a folder other than the root of the file system."""
-    return isinstance(out, str) and bool(out.strip()) and PurePath(normpath(out)) != PurePath(normpath(out)).parent
+    """Whether a value of ``out`` is a folder, and not the root of the disk."""
+    if not isinstance(out, str) or not out.strip() or ADDRESS.match(out):
+        return False
+    return PurePath(normpath(out)) != PurePath(normpath(out)).parent
+
+
+def place_problems(out: Any) -> list[str]:
+    """One line where a recipe file itself names a folder that is not below the working folder."""
+    if not is_run_folder(out) or (not PurePath(out).is_absolute() and ".." not in PurePath(normpath(out)).parts):
+        return []
+    return [f"out={out}: a recipe file may name folders below the working folder only; give it as out=FOLDER instead"]
 
 
 def folder_problems(out: Any, folders: Mapping[str, Any]) -> list[str]:
@@ -100,13 +111,28 @@ def _target_problems(node: dict[str, Any], at: tuple[str, ...], out: str, target
         written = ("run",)  # its own folder, `out`, is checked by folder_problems
     elif home.split(".")[0] in LIBRARIES:
         written = WRITTEN_FOLDERS
+    names = () if is_stage(home) else WRITTEN_NAMES
+    outside = [key for key in written if not _may_be_written(node.get(key), out)]
+    outside += [key for key in names if isinstance(node.get(key), str) and not _is_inner(node[key])]
     return [
-        f"{path}.{key}={node[key]}: would write outside of the run's folder {out}; if you trust it: --trust {target}"
-        for key in written
-        if isinstance(node.get(key), str) and not _is_below(node[key], out)
+        f"{place}.{key}={shown(node[key])}: would write outside of the run's folder {out}; "
+        f"if you trust it: --trust {target}"
+        for key in outside
     ]
 
 
+def _may_be_written(value: Any, out: str) -> bool:
+    """Whether an argument is no folder at all, or one below that of the run; an object could be any path."""
+    return value is None or isinstance(value, str) and _is_below(value, out)
+
+
+def _is_inner(name: str) -> bool:
+    """Whether the name of a file, perhaps in folders, stays in the folder that it is put in."""
+    return not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
+
+
 def _is_below(path: str, folder: str) -> bool:
-    """Return whether a path is ``folder`` or lies in it; symbolic links are not followed."""
+    """Whether a path is a folder or lies in it, links apart."""
+    if ADDRESS.match(path):
+        return False
     return PurePath(normpath(path)).is_relative_to(normpath(folder))

@@ -5,7 +5,7 @@ folder. A new part is added here when it is made to be named in recipes.
 """
 
 PROJECT = ("zoo", "datamodules", "lightningmodules", "recipes")
-LIBRARIES = ("lightning", "torch", "torchaudio", "torchmetrics", "transformers", "peft", "pathlib")
+LIBRARIES = ("lightning", "torch", "torchaudio", "torchmetrics", "transformers")
 
 STAGES = {
     "recipes.stages.adaptation": ("check_tokenizer", "compare_languages"),
@@ -238,7 +238,8 @@ PARTS = {
     "zoo.vocoder.vocoder": ("Vocoder.load",),
 }
 
-# Classes anywhere below these modules of the libraries; of their methods only those that read a checkpoint.
+# Classes anywhere below these modules of the libraries. Their methods may not be named: checkpoints are read by parts
+# of this project, which never run code or unpickle.
 LIBRARY_CLASSES = (
     "lightning.pytorch.callbacks",
     "lightning.pytorch.loggers",
@@ -246,19 +247,17 @@ LIBRARY_CLASSES = (
     "lightning.pytorch.profilers",
     "lightning.pytorch.strategies",
     "lightning.pytorch.trainer.trainer.Trainer",
-    "pathlib.Path",
-    "peft.tuners",
     "torch.nn",
     "torch.optim",
     "torchaudio.transforms",
     "torchmetrics",
     "transformers.models",
 )
-LIBRARY_METHODS = ("from_pretrained", "from_config")
-LIBRARY_FUNCTIONS = ("peft.mapping_func.get_peft_model", "transformers.optimization")
+LIBRARY_FUNCTIONS = ("transformers.optimization",)
 
-# Arguments of the libraries' trainers, callbacks and loggers that name a folder to write to.
+# Arguments of the libraries' trainers, callbacks and loggers that name a folder to write to, and names of files in one.
 WRITTEN_FOLDERS = ("default_root_dir", "dirpath", "log_dir", "root_dir", "save_dir")
+WRITTEN_NAMES = ("filename", "name", "prefix", "sub_dir", "version")
 
 
 def is_stage(home: str) -> bool:

@@ -26,12 +26,14 @@ from recipes.engine.check import check
 from recipes.engine.errors import RecipeError
 from recipes.engine.nodes import TARGET, content_of, is_node, leaves, with_defaults
 from recipes.engine.overrides import assign, override
+from recipes.engine.permissions import place_problems
 from recipes.engine.public_parts import PROJECT
 from recipes.engine.stage_runs import StageRun, stage_runs, view
 from recipes.engine.targets import Targets
 from zoo.suggestions import suggest
 
-# Top-level keys of most recipes, suggested for misspelled ones.
+# Names at the top of most recipes, offered for misspelled ones.
+MAX_WARNINGS = 10
 SETTINGS = ("corpus", "source", "network", "data", "model", "trainer", "vocoder", "accelerator", "precision")
 
 
@@ -135,6 +137,8 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     runs, problems_of_runs = stage_runs(content)
     recipe = Recipe(file, OmegaConf.create(content), Targets(trust), runs)
     problems += problems_of_runs + check(recipe)
+    if not any(item.startswith("out=") for item in overrides) and not problems:
+        problems += place_problems(recipe.view().out)
     if problems:
         raise RecipeError(*dict.fromkeys(f"{file}: {problem}" for problem in problems))
     for warning in _unused_keys(content):
@@ -217,4 +221,9 @@ def _unused_keys(content: dict[Any, Any]) -> list[str]:
     used |= {"name", "seed", "out", "jobs", "stages"}
     unused = [str(key) for key in content if str(key) not in used]
     others = [str(key) for key in content if str(key) in used]
-    return [f"{key}: nothing in the recipe refers to it; {suggest(key, [*others, *SETTINGS])}" for key in unused]
+    warnings = []
+    for key in unused[:MAX_WARNINGS]:
+        warnings.append(f"{key}: nothing in the recipe refers to it; {suggest(key, [*others[:100], *SETTINGS])}")
+    if len(unused) > MAX_WARNINGS:
+        warnings.append(f"and {len(unused) - MAX_WARNINGS} more values that nothing refers to")
+    return warnings

@@ -90,6 +90,7 @@ def _take(recipe: Recipe, step: Step) -> Record | None:
         if step.action is Action.CLEAR:
             clear(step.folder)
         step.folder.mkdir(parents=True, exist_ok=True)
+        _refuse_link(step.folder, Path(str(recipe.view().out)))
         record.write(step.folder)
         begins = "resumed" if step.action is Action.RESUME else "started"
         print(f"{step.name}: {begins}, in {step.folder}", flush=True)
@@ -99,6 +100,12 @@ def _take(recipe: Recipe, step: Step) -> Record | None:
         raise _explained(error, step) from error
     print(f"{step.name}: done in {record.seconds:.0f} s, in {step.folder}", flush=True)
     return record
+
+
+def _refuse_link(folder: Path, out: Path) -> None:
+    """Refuse to write through a link that came with a recipe."""
+    if not folder.resolve().is_relative_to(out.resolve()):
+        raise RecipeError(f"{folder} is a link to {folder.resolve()}, outside of {out}: remove the link, or set out=")
 
 
 def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:

@@ -25,6 +25,7 @@ from zoo.suggestions import suggest
 
 SEEDS = "seeds"
 FOR_EACH = "for_each"
+MAX_RUNS = 32
 REPETITION = (SEEDS, FOR_EACH)
 FOLDERS = re.compile(r"\$\{stages\.([^.{}\[\]]+)\.outs(?:\.(\d+)|\[(\d+)\])?\}")
 NAMEABLE = re.compile(r"[A-Za-z0-9._-]+")
@@ -147,6 +148,9 @@ def _checked(at: str, key: str, values: Any, config: DictConfig, problems: list[
         return None, []
     if not isinstance(values, list) or not values or len({str(value) for value in values}) != len(values):
         problems.append(f"{at}={shown(values)}: want a list of different values, such as [0, 1, 2]")
+        return None, []
+    if len(values) > MAX_RUNS:
+        problems.append(f"{at}: {len(values)} values; a stage runs at most {MAX_RUNS} times")
         return None, []
     for value in values:
         is_number = isinstance(value, int) and not isinstance(value, bool)

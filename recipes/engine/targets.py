@@ -13,12 +13,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from recipes.engine.errors import RecipeError
+from recipes.engine.errors import RecipeError, one_line, shown
 from recipes.engine.public_parts import (
     LIBRARIES,
     LIBRARY_CLASSES,
     LIBRARY_FUNCTIONS,
-    LIBRARY_METHODS,
     PROJECT,
     is_public_part,
     public_names,
@@ -27,6 +26,7 @@ from recipes.engine.renamed import renamed_target
 from zoo.suggestions import nearest_name, suggest
 
 REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision")
+MAX_NAME_CHARACTERS = 200
 
 
 class Targets:
@@ -47,7 +47,9 @@ class Targets:
             RecipeError: The name does not exist, or recipes may not name it.
         """
         if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")) or "." not in path:
-            raise RecipeError(f"want a dotted name such as zoo.module.Class, got {path!r}")
+            raise RecipeError(f"want a dotted name such as zoo.module.Class, got {shown(path)}")
+        if len(path) > MAX_NAME_CHARACTERS:
+            raise RecipeError(f"want a dotted name of at most {MAX_NAME_CHARACTERS} characters, got {shown(path)}")
         if path not in self.located:
             self._permit_package(path)
             found, owner = _find_or_rename(path)
@@ -59,9 +61,13 @@ class Targets:
         return _within(name, self.trust)
 
     def _permit_package(self, path: str) -> None:
-        """Raise an error for a name outside the permitted packages, before anything is imported."""
+        """Refuse private names, and those outside of the packages that recipes may use, before anything is imported."""
         top = path.split(".")[0]
-        if self.trusts(path) or top in PROJECT + LIBRARIES:
+        if self.trusts(path):
+            return
+        if any(part.startswith("_") for part in path.split(".")):
+            raise RecipeError(f"{path} is private; if you trust this recipe: --trust {path}")
+        if top in PROJECT + LIBRARIES:
             return
         nearest = nearest_name(top, PROJECT + LIBRARIES)
         remedy = f"did you mean {nearest!r}? Or," if nearest else f"those are {', '.join(PROJECT + LIBRARIES)};"
@@ -118,8 +124,6 @@ def _is_library_part(path: str, home: str, found: Callable) -> bool:
         return False
     if inspect.isclass(found):
         return _within(home, LIBRARY_CLASSES)
-    if inspect.isclass(getattr(found, "__self__", None)):
-        return _within(home, LIBRARY_CLASSES) and found.__name__ in LIBRARY_METHODS
     return _within(home, LIBRARY_FUNCTIONS)
 
 
@@ -160,8 +164,8 @@ def _find(path: str) -> tuple[Any, Any]:
             found = getattr(owner, part)
         except AttributeError:
             found = _import(".".join(parts[: depth + 1]), path, owner)
-        except ImportError as error:
-            raise RecipeError(f"cannot import {path}: {error}") from error
+        except (Exception, SystemExit) as error:  # a lazy module may raise whatever its import raises
+            raise RecipeError(f"cannot import {path}: {one_line(error)}") from error
     return found, owner
 
 

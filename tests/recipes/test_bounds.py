@@ -15,7 +15,15 @@ DOUBLED_LISTS = "\n".join(["a0: abcdefgh", *(f'a{n}: ["${{a{n - 1}}}", "${{a{n -
 DOUBLED_IN_BRACKETS = "\n".join(
     ["a0: [abcdefgh]", *(f"a{n}: ['${{a{n - 1}[0]}}${{ a{n - 1}.0 }}']" for n in range(1, 60))]
 )
+RELATIVE = "\n".join(
+    ["x0: {y: xxxxxxxxxx}"]
+    + [f"d{n}: {{z: {{y: '${{..p}}${{..p}}'}}, p: '${{x{n - 1}.y}}'}}\nx{n}: ${{d{n}.z}}" for n in range(1, 15)]
+)
 BOMBS = {
+    "relative references": RELATIVE,
+    "many long values": f"b: {'x' * 5000}\n" + "\n".join(f"k{n}: ${{b}}${{b}}" for n in range(1000)),
+    "chain": "a0: 1\n" + "\n".join(f"a{n}: ${{a{n - 1}}}" for n in range(1, 900)),
+    "copies": f"a: [{'1, ' * 300}1]\n" + "\n".join(f"r{n}: ${{a}}" for n in range(1500)),
     "lists": "a: " + "[" * 5000 + "]" * 5000,
     "open lists": "a: " + "[" * 5000,
     "mappings": "\n".join("  " * depth + "a:" for depth in range(300)),
@@ -70,7 +78,17 @@ def test_paths_in_the_recipe_are_allowed(value):
 def test_sizes_follow_references_and_survive_cycles():
     assert size_problems({"a": "${b}", "b": "${a}", "c": {"d": "${c}", "e": "${..a}"}}) == []
     nested = {"a": {"b": "x" * 1000}, "c": "${d.b}" * 2000, "d": "${a}"}
-    assert size_problems(nested) == ["c: more than 1,000,000 characters once its references are followed"]
+    assert size_problems(nested) == [
+        "c: the recipe has more than 1,000,000 characters once its references are followed"
+    ]
+
+
+@pytest.mark.parametrize("repetition", [f"seeds: {list(range(500))}", f"for_each: {{x: {list(range(2000))}}}"])
+def test_a_stage_runs_a_bounded_number_of_times(repetition, tmp_path):
+    path = tmp_path / "many.yaml"
+    path.write_text(f"x: 1\nstages:\n  one: {{_target_: recipes.stages.corpus.prepare_corpus, {repetition}}}\n")
+    with pytest.raises(RecipeError, match="at most 32 times"):
+        load(str(path))
 
 
 def test_text_within_bounds_passes():

@@ -58,6 +58,13 @@ WRITERS = (
     "{_target_: lightning.pytorch.loggers.CSVLogger, save_dir: ../precious}",
     "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, dirpath: /tmp/elsewhere}",
     "{_target_: lightning.Trainer, default_root_dir: ../precious}",
+    "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, filename: ../../victim}",
+    "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, filename: /tmp/victim}",
+    "{_target_: lightning.pytorch.callbacks.OnExceptionCheckpoint, dirpath: runs/r, filename: ../../victim}",
+    "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, dirpath: {_target_: torch.nn.Identity}}",
+    "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, dirpath: 'file:///tmp/victim'}",
+    "{_target_: lightning.pytorch.loggers.CSVLogger, save_dir: runs/r, name: ../../victim}",
+    "{_target_: transformers.AutoModelForCausalLM.from_pretrained, pretrained_model_name_or_path: m, weights_only: false}",
     "{_target_: torch.save, obj: 1, f: ../precious/file}",
     "{_target_: torch.load, f: ../precious/file}",
     "{_target_: os.system, command: touch owned}",
@@ -73,7 +80,7 @@ def test_no_node_can_name_what_writes(node, folder):
     assert refused(folder, with_node(node))
 
 
-@pytest.mark.parametrize("out", ["''", "'  '", "null", "/", "//", "/..", "3", "[a]", "true"])
+@pytest.mark.parametrize("out", ["''", "'  '", "null", "/", "//", "/..", "3", "[a]", "true", "'file:'", "'s3://a'"])
 def test_out_must_be_a_folder_of_its_own(out, folder):
     (line,) = refused(folder, f"out: {out}\nstages:{CORPUS}")
     assert "out=" in line and "runs/mine" in line
@@ -98,10 +105,30 @@ def test_the_folder_of_a_stage_lies_in_that_of_the_run(out, folder):
     assert all("stages.corpus.out" in line for line in lines)
 
 
+@pytest.mark.parametrize("out", ["/tmp/elsewhere", "../elsewhere", "runs/../../elsewhere"])
+def test_a_file_names_no_folder_elsewhere_but_the_command_line_does(out, folder):
+    text = f"out: {out}\nstages:{CORPUS}"
+    (line,) = refused(folder, text)
+    assert "out=FOLDER" in line
+    assert load("r.yaml", [f"out={out}"]).folder("corpus")
+
+
+def test_nothing_is_written_through_a_link_that_came_with_a_recipe(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.yaml").write_text(f"stages:{CORPUS}")
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "runs" / "r").mkdir(parents=True)
+    (tmp_path / "runs" / "r" / "corpus").symlink_to(tmp_path / "victim")
+    with pytest.raises(SystemExit):
+        main(["run", "r.yaml"])
+    assert "is a link to" in capsys.readouterr().err
+    assert list((tmp_path / "victim").iterdir()) == []
+
+
 def test_a_report_goes_into_its_own_run(folder):
     report = "  report: {_target_: recipes.stages.report.write_report, run: ../precious, synthetic: true, stages: {}}\n"
     (line,) = refused(folder, f"stages:{CORPUS}{report}")
-    assert "stages.report.run=../precious" in line
+    assert "stages.report.run='../precious'" in line
 
 
 def test_a_stage_is_a_stage(folder):
