@@ -88,7 +88,7 @@ def reference_problems(content: Any, at: str = "") -> list[str]:
 
 
 def size_problems(content: dict[str, Any]) -> list[str]:
-    """One line where following the references of a recipe would give more values or text than the bounds allow."""
+    """Return a line where following the references of a recipe would give more values or text than the bounds allow."""
     sizes = _Sizes(content)
     total = 0
     for name, value in content.items():
@@ -101,40 +101,45 @@ def size_problems(content: dict[str, Any]) -> list[str]:
 
 
 class _Sizes:
-    """Characters that a value stands for; each place of the recipe is counted once and remembered."""
+    """Computes the expanded size of values, in characters; the size of each path is computed once.
+
+    Args:
+        content: Content of the recipe.
+    """
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
-        self.known: dict[str, int] = {}
-        self.waiting: set[str] = set()
+        self.size_of_path: dict[str, int] = {}
+        self.open_paths: set[str] = set()
         self.is_too_long = False
 
     def of(self, value: Any, at: str) -> int:
-        """Size of the value written at ``at``; references that lead nowhere or back count as their own text."""
+        """Return the size of a value at the path ``at``; a missing or circular reference counts as its own text."""
         if isinstance(value, str):
-            return VALUE_CHARACTERS + len(value) + sum(self._of_place(path, at) for path in REFERENCE.findall(value))
+            referred = sum(self._of_reference(path, at) for path in REFERENCE.findall(value))
+            return VALUE_CHARACTERS + len(value) + referred
         total = VALUE_CHARACTERS
         for key, inner in _items(value):
             total += self.of(inner, f"{at}.{key}")
         return total
 
-    def _of_place(self, path: str, at: str) -> int:
-        """Size of what a reference written at ``at`` leads to, counted where that is written."""
+    def _of_reference(self, path: str, at: str) -> int:
+        """Return the size of what a reference at ``at`` to ``path`` leads to."""
         value, home = self._value(_absolute(path, at))
-        place = ".".join(home)
-        if place in self.waiting:
+        home_path = ".".join(home)
+        if home_path in self.open_paths:
             return 0
-        if len(self.waiting) > MAX_CHAIN:
+        if len(self.open_paths) > MAX_CHAIN:
             self.is_too_long = True
             return 0
-        if place not in self.known:
-            self.waiting.add(place)
-            self.known[place] = min(self.of(value, place), 10 * MAX_CHARACTERS)
-            self.waiting.discard(place)
-        return self.known[place]
+        if home_path not in self.size_of_path:
+            self.open_paths.add(home_path)
+            self.size_of_path[home_path] = min(self.of(value, home_path), 10 * MAX_CHARACTERS)
+            self.open_paths.discard(home_path)
+        return self.size_of_path[home_path]
 
     def _value(self, keys: list[str]) -> tuple[Any, list[str]]:
-        """The value at a path and where it is written, references along the path followed; None where there is none."""
+        """Return the value at a path, references along it followed, and its own path; None for a missing value."""
         here: Any = self.content
         for _ in range(MAX_CHAIN):
             for depth, key in enumerate(keys):
@@ -154,7 +159,7 @@ class _Sizes:
 
 
 def _absolute(path: str, at: str) -> list[str]:
-    """The keys of a reference from the top; one that begins with dots is relative to where it is written."""
+    """Return the keys of a reference at ``at`` from the top of the recipe; leading dots are relative to ``at``."""
     path = path.strip()
     dots = len(path) - len(path.lstrip("."))
     above = at.split(".")[:-dots] if dots else []

@@ -107,15 +107,16 @@ def _target_problems(node: dict[str, Any], at: tuple[str, ...], out: str, target
     if is_stage_place and not is_stage(home):
         return [f"{path}.{TARGET}={target}: is not a stage; a stage is a function of recipes.stages"]
     written: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     if is_stage(home):
         written = ("run",)  # its own folder, `out`, is checked by folder_problems
     elif home.split(".")[0] in LIBRARIES:
         written = WRITTEN_FOLDERS
-    names = () if is_stage(home) else WRITTEN_NAMES
+        names = WRITTEN_NAMES
     outside = [key for key in written if not _may_be_written(node.get(key), out)]
     outside += [key for key in names if isinstance(node.get(key), str) and not _is_inner(node[key])]
     return [
-        f"{place}.{key}={shown(node[key])}: would write outside of the run's folder {out}; "
+        f"{path}.{key}={shown(node[key])}: would write outside of the run's folder {out}; "
         f"if you trust it: --trust {target}"
         for key in outside
     ]
