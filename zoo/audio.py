@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchaudio.transforms import Resample
 
-from zoo.files import atomic_file
+from zoo.files import atomic_file, is_special
 
 SAMPLE_RATE = 16000
 # Container and subtype of libsndfile by suffix.
@@ -36,10 +36,13 @@ def read(
         duration_seconds: Duration of the section in seconds; None, or a section beyond the end, reads to the end.
 
     Raises:
-        AudioError: If the file is missing, unreadable, or empty, or contains NaN or infinity.
+        AudioError: If the file is missing, unreadable, or empty, or contains NaN or infinity; or is no regular file.
     """
+    if is_special(path):
+        raise AudioError(f"{path} is not a regular file; name an audio file")
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        # Absolute, since libsndfile reads standard input for the name "-".
+        with soundfile.SoundFile(str(Path(path).absolute())) as file:
             file_rate = file.samplerate
             file.seek(min(round(start_seconds * file_rate), file.frames))
             num_frames = -1 if duration_seconds is None else round(duration_seconds * file_rate)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,17 @@ def atomic_folder(path: Path) -> Generator[Path, None, None]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_special(path: str | Path) -> bool:
+    """Return whether there is something other than a regular file at a path: a folder, a pipe or a device.
+
+    Links are followed. Opening a pipe or a device may wait forever or have effects of its own.
+    """
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):  # nothing there, or no possible path
+        return False
 
 
 def write_text(path: Path, text: str) -> None:

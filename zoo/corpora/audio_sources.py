@@ -5,11 +5,14 @@ of ``.sph`` and ``.opus`` files. Each cut is therefore checked first, and its au
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lhotse.audio import audio_backend
 from lhotse.cut import Cut
+
+from zoo.files import is_special
 
 REMOTE_SCHEMES = ("http://", "https://", "s3://")
 
@@ -29,7 +32,8 @@ def check_sources(cut: Cut, allow_remote: bool = False) -> None:
         allow_remote: Whether sources of type ``url`` may be read over http, https or s3.
 
     Raises:
-        UnsafeSourceError: A source is a command, a pipe, a URL that is not allowed, or has an unsupported type.
+        UnsafeSourceError: A source is a command, a pipe, not a regular file, a URL that is not allowed, or has an
+            unsupported type.
     """
     for source in _sources(cut):
         problem = _problem(str(source.get("type")), source.get("source"), allow_remote)
@@ -81,6 +85,10 @@ def _problem(source_type: str, location: Any, allow_remote: bool) -> str | None:
     if source_type == "memory":
         return None
     if source_type == "file":
+        if not isinstance(location, (str, Path)) or "\0" in str(location):
+            return f"its source {str(location)[:80]!r} is not the path of a file; write the path of the audio as text"
+        if is_special(location):
+            return f"its source {str(location)!r} is not a regular file; write the audio to a file and name that file"
         if str(location).startswith("pipe:") or str(location) == "-":
             return f"its source {location!r} is a pipe, not a file; write the audio to a file and name that file"
         return None

@@ -10,6 +10,9 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import AUDIO_SUFFIXES, SPLITS, BadItem, Items, UtteranceKey, choose_held_out, file_cut
 from zoo.corpora.utterance import UNKNOWN_SPEAKER
+from zoo.files import is_special
+
+MAX_TRANSCRIPT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,7 @@ class FolderCorpus:
                 continue
             text = _read_transcript(path) if self.transcripts else ""
             if text is None:
-                name = path.with_suffix(".txt").name
-                yield BadItem(key.id, str(path), f"no transcript: {name} is missing or not UTF-8")
+                yield BadItem(key.id, str(path), f"no transcript: {_transcript_problem(path.with_suffix('.txt'))}")
             else:
                 yield file_cut(path, key.id, text, self.language, key.speaker)
 
@@ -85,13 +87,35 @@ def _key(path: Path, root: Path) -> UtteranceKey:
 def _audio_files(root: Path) -> Iterator[Path]:
     """Yield the audio files below ``root`` in an order that does not depend on the file system.
 
-    The names of one folder at a time are in memory.
+    Links are followed, but each folder is read once, so that links to folders above them are no endless loop. The names
+    of one folder at a time are in memory, and the numbers of all folders.
     """
+    visited = {_folder_number(root)}
     for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = _unvisited(Path(folder), folders, visited)
         for name in sorted(files):
             if name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith("."):
                 yield Path(folder, name)
+
+
+def _unvisited(parent: Path, names: list[str], visited: set[tuple[int, int]]) -> list[str]:
+    """Return the sorted names of the folders that are not hidden and not in ``visited``, to which they are added."""
+    unvisited = []
+    # A folder has precedence over a link to it.
+    for name in sorted(names, key=lambda name: ((parent / name).is_symlink(), name)):
+        if name.startswith("."):
+            continue
+        number = _folder_number(parent / name)
+        if number not in visited:
+            visited.add(number)
+            unvisited.append(name)
+    return sorted(unvisited)
+
+
+def _folder_number(folder: Path) -> tuple[int, int]:
+    """Return what identifies a folder by whatever path it is reached: its device and inode."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def has_audio(root: Path) -> bool:
@@ -101,7 +125,19 @@ def has_audio(root: Path) -> bool:
 
 def _read_transcript(path: Path) -> str | None:
     """Return the transcript beside an audio file, None if it cannot be read."""
+    transcript = path.with_suffix(".txt")
     try:
-        return " ".join(path.with_suffix(".txt").read_text(encoding="utf-8-sig").split())
+        if is_special(transcript) or transcript.stat().st_size > MAX_TRANSCRIPT_BYTES:
+            return None
+        return " ".join(transcript.read_text(encoding="utf-8-sig").split())
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _transcript_problem(transcript: Path) -> str:
+    """Return why a transcript cannot be read."""
+    if is_special(transcript):
+        return f"{transcript.name} is not a regular file"
+    if transcript.is_file() and transcript.stat().st_size > MAX_TRANSCRIPT_BYTES:
+        return f"{transcript.name} has more than {MAX_TRANSCRIPT_BYTES} bytes"
+    return f"{transcript.name} is missing or not UTF-8"

@@ -148,7 +148,7 @@ def manifests(path: Path) -> dict[Path, str]:
     kinds = {}
     for file in files:
         is_hidden = file.name.startswith(".") and file != path
-        if is_hidden or not file.name.endswith(MANIFEST_SUFFIXES):
+        if is_hidden or not file.name.endswith(MANIFEST_SUFFIXES) or not file.is_file():
             continue
         kind = manifest_kind(file)
         if kind:

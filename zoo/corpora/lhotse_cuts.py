@@ -69,7 +69,7 @@ def check_duration(cut: Cut) -> Cut | BadItem:
         if source.type != "file":
             continue
         try:
-            seconds = soundfile.info(source.source).duration
+            seconds = soundfile.info(str(Path(source.source).absolute())).duration
         except (OSError, RuntimeError) as error:
             return BadItem(cut.id, audio_name(cut), unreadable_reason(Path(source.source), error))
         if cut.end > seconds + COVER_SECONDS:

@@ -12,6 +12,7 @@ from lhotse import AudioSource, Recording
 from lhotse.cut import Cut
 
 from zoo.corpora.utterance import Interval, Utterance, to_cut
+from zoo.files import is_special
 
 SPLITS = ("train", "dev", "test")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".aif", ".au", ".sph")
@@ -86,8 +87,11 @@ def file_cut(
         words: (word, start, end) of each word in seconds.
         phonemes: (phoneme, start, end) of each phoneme in seconds.
     """
+    if is_special(path):
+        return BadItem(id, str(path), "is not a regular file")
     try:
-        header = soundfile.info(str(path))
+        # Absolute, since libsndfile reads standard input for the name "-".
+        header = soundfile.info(str(path.absolute()))
     except (OSError, RuntimeError) as error:
         return BadItem(id, str(path), unreadable_reason(path, error))
     if header.frames <= 0:

@@ -13,7 +13,7 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out, file_cut
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, Interval
-from zoo.files import parse_json
+from zoo.files import is_special, parse_json
 from zoo.suggestions import suggest
 
 REQUIRED = ("audio", "text")
@@ -133,7 +133,10 @@ def read_table(path: Path) -> Iterator[TableRow]:
 
     Raises:
         ValueError: A line is broken JSON, or has an unknown column or lacks a required one; the message names the line.
+            Or the table is no regular file.
     """
+    if is_special(path):
+        raise ValueError(f"{path} is not a regular file; name a table ({', '.join(TABLE_SUFFIXES)})")
     open_file = gzip.open if path.suffix == ".gz" else open
     with open_file(path, "rt", encoding="utf-8-sig", newline="") as file:
         rows = _tsv_rows(file) if ".tsv" in path.suffixes else _json_rows(file, path)

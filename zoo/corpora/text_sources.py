@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 KINDS = (".txt", ".jsonl", ".txt.gz", ".jsonl.gz")
+# Kinds of file whose reading may unpickle, and so run, what is in them.
+PICKLING_KINDS = ("pandas", "webdataset")
+CODE_SUFFIXES = (".py", ".pkl", ".pickle")
 
 
 class TextSource(Protocol):
@@ -94,7 +97,7 @@ class HuggingFaceTexts:
         files: Data files, if ``path`` is a kind of file.
 
     Raises:
-        ValueError: ``datasets`` is not installed.
+        ValueError: ``path`` or one of ``files`` is code or pickles, or ``datasets`` is not installed.
     """
 
     path: str
@@ -104,6 +107,12 @@ class HuggingFaceTexts:
     files: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        for place in (self.path, *(self.files or ())):
+            if str(place) in PICKLING_KINDS or str(place).lower().endswith(CODE_SUFFIXES):
+                raise ValueError(
+                    f"{str(place)!r} is read by running code or unpickling; write the texts as .jsonl or .parquet, "
+                    "and name json or parquet"
+                )
         if importlib.util.find_spec("datasets") is None:
             raise ValueError(
                 f"path={self.path!r} is read by datasets, which is not installed: pip install 'spiritlm-zoo[datasets]'"
