@@ -38,14 +38,14 @@ def arrays() -> Any:
 
 @pytest.fixture(autouse=True)
 def cached_f0(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FCPE takes most of the time of these tests, which ask it for the same F0 over and over."""
+    """Cache the F0 of each waveform: FCPE takes most of the time of these tests, on the same few waveforms."""
     monkeypatch.setattr(
-        FCPE, "forward", lambda self, samples: _remembered(json.dumps(self.config()), samples.numpy().tobytes())
+        FCPE, "forward", lambda self, samples: _cached_forward(json.dumps(self.config()), samples.numpy().tobytes())
     )
 
 
 @cache
-def _remembered(config: str, samples: bytes) -> F0Track:
+def _cached_forward(config: str, samples: bytes) -> F0Track:
     return _forward(_fcpe(config), torch.frombuffer(bytearray(samples), dtype=torch.float32))
 
 

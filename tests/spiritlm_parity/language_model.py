@@ -24,8 +24,8 @@ WAV_STRIDE = 8
 
 
 @cache
-def heard(model: str, speech: str) -> str:
-    """The string of ``wav:NAME:FIRST:LAST``, by the official speech tokenizer."""
+def encode_slice(model: str, speech: str) -> str:
+    """Return the string of units of ``wav:NAME:FIRST:LAST`` by the official speech tokenizer."""
     _, name, first, last = speech.split(":")
     return encode_string(tokenizers(model), waveform(name)[int(first) : int(last)])
 
@@ -38,7 +38,7 @@ def tokenizers(model: str) -> UnitTokenizer:
 @cache
 def models(dtype: torch.dtype = torch.float32) -> dict[str, SpiritLM]:
     return {
-        model: SpiritLM.load(FIXTURES / "spiritlm_model" / name, vocoders()[model], partial(heard, model), dtype)
+        model: SpiritLM.load(FIXTURES / "spiritlm_model" / name, vocoders()[model], partial(encode_slice, model), dtype)
         for model, name in MODELS.items()
     }
 
@@ -52,25 +52,26 @@ def by_model(key: str) -> list:
 def ranges(ids: list[int]) -> list[list[int]]:
     """Half-open ranges of a list of ids without duplicates."""
     assert len(ids) == len(set(ids))
-    ids, found = sorted(ids), []
-    for i in ids:
-        if found and found[-1][1] == i:
-            found[-1][1] += 1
+    ranges_of_ids: list[list[int]] = []
+    for token_id in sorted(ids):
+        if ranges_of_ids and ranges_of_ids[-1][1] == token_id:
+            ranges_of_ids[-1][1] += 1
         else:
-            found.append([i, i + 1])
-    return found
+            ranges_of_ids.append([token_id, token_id + 1])
+    return ranges_of_ids
 
 
 def assert_outputs(outputs: list, case: dict[str, Any]) -> None:
     want = case.get("outputs", case.get("out"))
-    assert [output.kind for output in outputs] == [one["type"] for one in want]
-    for output, one in zip(outputs, want, strict=True):
+    assert [output.kind for output in outputs] == [segment["type"] for segment in want]
+    for output, segment in zip(outputs, want, strict=True):
         if output.kind == "TEXT":
-            assert output.content == one["content"]
+            assert output.content == segment["content"]
         else:
-            assert len(output.content) == one["n_samples"]
+            assert len(output.content) == segment["n_samples"]
             assert (
-                np.abs(output.content.numpy()[::WAV_STRIDE] - arrays()[one["wav_every_8th"]]).max() < WAVEFORM_TOLERANCE
+                np.abs(output.content.numpy()[::WAV_STRIDE] - arrays()[segment["wav_every_8th"]]).max()
+                < WAVEFORM_TOLERANCE
             )
 
 
@@ -150,7 +151,7 @@ def test_generated_ids(model, case, dtype):
 
 @pytest.mark.parametrize("model, case", by_model("generate"))
 def test_generate(model, case):
-    def ask() -> list:
+    def generate() -> list:
         return models()[model].generate(
             case["inputs"] and [tuple(item) for item in case["inputs"]],
             case["output_modality"],
@@ -163,9 +164,9 @@ def test_generate(model, case):
 
     if "error" in case:
         with pytest.raises(ValueError):
-            ask()
+            generate()
     else:
-        assert_outputs(ask(), case)
+        assert_outputs(generate(), case)
 
 
 @pytest.mark.parametrize("case", cases("decode_generated"))

@@ -129,7 +129,7 @@ def test_silence_which_the_release_refuses_is_units_in_the_zoo():
 
 
 @pytest.mark.parametrize("model", LOADERS)
-def test_a_saved_official_tokenizer_hears_the_same(model, tmp_path):
+def test_a_saved_official_tokenizer_gives_the_same_units(model, tmp_path):
     tokenizer(model).save(tmp_path / "t")
     again = load_tokenizer(tmp_path / "t")
     assert type(again) is type(tokenizer(model)) and again.contract == tokenizer(model).contract
@@ -178,7 +178,7 @@ def imported() -> Path:
 
 
 @pytest.mark.parametrize("model", LOADERS)
-def test_an_imported_tokenizer_hears_as_the_official_one(model):
+def test_an_imported_tokenizer_gives_the_units_of_the_official_one(model):
     tokenizer = load_tokenizer(imported() / model / "tokenizer" / "tokenizer")
     for wav, string in EXPECTED["encode_string"][model].items():
         assert str(tokenizer.tokens(waveform(wav))) == string
@@ -203,12 +203,15 @@ def test_what_is_imported_together_belongs_together_and_to_nothing_else(model):
 
 
 @pytest.mark.parametrize("model", LOADERS)
-def test_an_imported_model_is_a_run_that_hears_and_speaks(model):
+def test_an_imported_model_is_a_run_that_encodes_and_synthesizes_speech(model):
     run = SpeechTextModel.load(imported() / model)
     answer = run.generate([waveform("chirp"), "and then"], to="text", sampling=Sampling(5, temperature=0.0))
     assert all(isinstance(piece, str) for piece in answer.segments)
-    spoken = run.vocoder(run.tokenizer.tokens(waveform("chirp")), speaker=2)
-    assert len(spoken) >= 640 * len(run.tokenizer.tokens(waveform("chirp")).of("Hu")) and spoken.abs().max() > 0
+    waveform_of_units = run.vocoder(run.tokenizer.tokens(waveform("chirp")), speaker=2)
+    assert (
+        len(waveform_of_units) >= 640 * len(run.tokenizer.tokens(waveform("chirp")).of("Hu"))
+        and waveform_of_units.abs().max() > 0
+    )
 
 
 def test_the_expressive_model_has_the_phonetic_units_of_the_base():

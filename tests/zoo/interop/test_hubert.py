@@ -231,7 +231,7 @@ def test_expressions_of_anything_else_are_refused(expression):
         conv_layers(expression)
 
 
-def test_a_waveform_is_heard_in_pieces(tmp_path):
+def test_a_waveform_is_encoded_in_chunks(tmp_path):
     write_hubert(tmp_path / "h.pt")
     encoder = HubertEncoder(load_hubert(tmp_path / "h.pt"), 2, False)
     waveform = sound(8399)

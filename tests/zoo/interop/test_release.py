@@ -26,7 +26,7 @@ def run(capsys, *arguments):
     return out.splitlines(), [line for line in err.splitlines() if line.startswith("error")]
 
 
-def test_what_is_there_is_imported_and_each_missing_part_told_in_a_line(checkpoints, tmp_path, capsys):
+def test_present_parts_are_imported_and_each_missing_part_is_reported_in_a_line(checkpoints, tmp_path, capsys):
     out = tmp_path / "zoo"
     lines, errors = run(capsys, checkpoints, "--out", out)
     parts = checkpoints / "speech_tokenizer"
