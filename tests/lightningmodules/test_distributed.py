@@ -108,7 +108,7 @@ def test_weights_that_the_first_process_alone_has_read_are_those_of_all(ran):
 def test_weights_that_another_process_has_read_are_refused_where_nothing_hands_them_on(ran, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     network = from_checkpoint_once(str(ran / "checkpoint"), words_vocabulary())
-    with pytest.raises(ValueError, match="only ModelParallelStrategy hands them on"):
+    with pytest.raises(ValueError, match="only ModelParallelStrategy distributes them"):
         train(ran / "refused", ran / "tokens", 1, 1, "auto", network=network)
 
 

@@ -110,7 +110,7 @@ class HuggingFaceTexts:
         for place in (self.path, *(self.files or ())):
             if str(place) in PICKLING_KINDS or str(place).lower().endswith(CODE_SUFFIXES):
                 raise ValueError(
-                    f"{str(place)!r} is read by running code or unpickling; write the texts as .jsonl or .parquet, "
+                    f"{place!r} is read by running code or unpickling; write the texts as .jsonl or .parquet, "
                     "and name json or parquet"
                 )
         if importlib.util.find_spec("datasets") is None:
