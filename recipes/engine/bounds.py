@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from recipes.engine.errors import RecipeError
+from recipes.engine.nodes import items_of
 
 MAX_BYTES = 128 * 1024
 MAX_DEPTH = 40
@@ -82,7 +83,7 @@ def reference_problems(content: Any, at: str = "") -> list[str]:
             f"it on the command line as {at}=VALUE"
         ]
     problems = []
-    for key, value in _items(content):
+    for key, value in items_of(content):
         problems += reference_problems(value, f"{at}.{key}".lstrip("."))
     return problems
 
@@ -119,7 +120,7 @@ class _Sizes:
             referred = sum(self._of_reference(path, at) for path in REFERENCE.findall(value))
             return VALUE_CHARACTERS + len(value) + referred
         total = VALUE_CHARACTERS
-        for key, inner in _items(value):
+        for key, inner in items_of(value):
             total += self.of(inner, f"{at}.{key}")
         return total
 
@@ -178,9 +179,3 @@ def _child(value: Any, key: str) -> Any:
     if isinstance(value, list) and key.isdigit() and int(key) < len(value):
         return value[int(key)]
     return None
-
-
-def _items(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return list(value.items())
-    return list(enumerate(value)) if isinstance(value, list) else []
