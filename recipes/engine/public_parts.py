@@ -158,10 +158,9 @@ PARTS = {
         "CTCQuantizer",
         "ContextCTCQuantizer",
     ),
-    "zoo.speech.encoders": (
-        "FilterbankEncoder",
-        "HubertEncoder",
-    ),
+    "zoo.speech.encoders.filterbank": ("FilterbankEncoder",),
+    "zoo.speech.encoders.hubert": ("HubertEncoder",),
+    "zoo.speech.encoders.whisper": ("WhisperEncoder",),
     "zoo.speech.f0": ("CenteredF0",),
     "zoo.speech.f0_autocorrelation": (
         "Autocorrelation",

@@ -36,7 +36,7 @@ MODULES = {
     "zoo.tokens.tally": "zoo.tokenizers.tally",
     "zoo.speech.extractor": "zoo.speech.unit_extractor",
     "zoo.speech.hubert": "zoo.speech.hubert_pretraining",
-    "zoo.speech.packed": "zoo.speech.packed_encoder",
+    "zoo.speech.packed": "zoo.speech.encoders.packed_wav2vec2",
     "zoo.speech.phonetic": "zoo.speech.phonetic_units",
     "zoo.speech.style": "zoo.speech.style_units",
     "zoo.speech.spool": "zoo.speech.frame_spool",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.files import atomic_folder
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
-from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder
+from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder, WhisperEncoder
 from zoo.speech.kmeans import KMeans
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.speech.vtln import VTLNFilterbankEncoder
@@ -26,6 +26,7 @@ ENCODERS: dict[str, type[SpeechEncoder]] = {
     "FilterbankEncoder": FilterbankEncoder,
     "VTLNFilterbankEncoder": VTLNFilterbankEncoder,
     "HubertEncoder": HubertEncoder,
+    "WhisperEncoder": WhisperEncoder,
 }
 QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer]] = {
     "KMeans": KMeans,

@@ -9,7 +9,7 @@ import torchaudio
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zoo.speech.encoders import FilterbankEncoder
+from zoo.speech.encoders.filterbank import FilterbankEncoder
 from zoo.speech.kmeans import fit_kmeans
 
 WEIGHTS = "references.safetensors"

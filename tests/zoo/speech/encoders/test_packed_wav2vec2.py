@@ -2,10 +2,9 @@ import pytest
 import torch
 from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig, WavLMModel
 
-from zoo.speech import packed_encoder as packed
-from zoo.speech.encoders import FilterbankEncoder, HubertEncoder
+from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, packed_convolutions
+from zoo.speech.encoders.packed_wav2vec2 import encode_packed, has_packed_form
 from zoo.speech.kmeans import KMeans
-from zoo.speech.packed_encoder import encode_packed, has_packed_form
 
 KINDS = {
     "hubert": (HubertConfig, HubertModel),
@@ -69,7 +68,7 @@ def random_lengths(count, least, most):
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
     """So that the convolutions of a second already come in several pieces."""
-    monkeypatch.setattr(packed, "CPU_CHUNK_FRAMES", 20)
+    monkeypatch.setattr(packed_convolutions, "CPU_CHUNK_FRAMES", 20)
 
 
 @pytest.mark.parametrize("rate", STACKS)
@@ -139,7 +138,7 @@ def test_chunked_convolutions_need_little_memory_and_give_all_frames(monkeypatch
         layer.register_forward_hook(lambda module, seen, out: largest.append(seen[0].shape[-1]))
     (in_pieces,) = encode_packed(network, [waveform])
     assert max(largest) < 64 * 20 + 64
-    monkeypatch.setattr(packed, "CPU_CHUNK_FRAMES", 10**9)
+    monkeypatch.setattr(packed_convolutions, "CPU_CHUNK_FRAMES", 10**9)
     (at_once,) = encode_packed(network, [waveform])
     assert in_pieces.shape == at_once.shape == ((len(waveform) - 400) // 320 + 1, 32)
     torch.testing.assert_close(in_pieces, at_once, rtol=1e-4, atol=1e-5)
