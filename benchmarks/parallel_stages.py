@@ -22,18 +22,22 @@ from omegaconf import OmegaConf
 from recipes.engine.recipe import load
 
 UNUSED = ("expressive", "judge", "pitch", "style", "vocoder", "vocoders")
-UNITS = ("corpus", "phonetic", "base_tokenizer", "base_vocabulary", "base_tokens")
+UNITS = ("corpus", "phonetic", "base_vocabulary", "base_tokens")
+BASE = "${stages.phonetic.out}/tokenizer"
 
 
 def recipe(models: int, steps: int) -> dict:
     """Return the comparison with Base's units and language models alone, each model with another seed."""
     overrides = ["demo.hours=0.2", "unit_hours=0.1", f"trainer.max_steps={steps}", f"seeds={list(range(models))}"]
     content = OmegaConf.to_container(load("compare/base_vs_expressive", overrides).config)
+    clustering = {"_target_": "recipes.stages.tokenizer.train_base_tokenizer", "corpus": "${stages.corpus.out}"}
+    clustering |= content["phonetic"] | {"hours": "${unit_hours}"}
+    content["stages"]["phonetic"] = clustering  # the recipe's own stage also trains pitch and style units
     stages = {}
     for name in (*UNITS, "base_lm"):
         stages[name] = {key: value for key, value in content["stages"][name].items() if key != "out"}
     kept = {key: value for key, value in content.items() if key.split("_")[0] not in UNUSED}
-    return kept | {"stages": stages, "tokenizers": {"Base": content["tokenizers"]["Base"]}}
+    return kept | {"stages": stages, "tokenizers": {"Base": BASE}}
 
 
 def time_command(*arguments: str) -> float:

@@ -10,6 +10,7 @@ from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
 
 TARGET = "_target_"
+BASE = "_base_"  # see recipes.engine.derived_nodes
 
 
 def content_of(config: DictConfig, resolve: bool = False) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf, errors
 
 from recipes.engine.bounds import check_text
 from recipes.engine.errors import RecipeError, one_line, shown
-from recipes.engine.nodes import TARGET, content_of
+from recipes.engine.nodes import BASE, TARGET, content_of
 from recipes.engine.renamed import renamed_path
 from zoo.suggestions import suggest
 
@@ -36,14 +36,20 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     return problems
 
 
-def assign(content: dict[str, Any], changes: Mapping[Any, Any]) -> list[str]:
-    """Set values at dotted paths of a recipe's content in place, and return one line for each invalid path."""
+def assign(content: dict[str, Any], changes: Mapping[Any, Any], at: str = "set") -> list[str]:
+    """Set values at dotted paths of a mapping in place, and return one line for each invalid path.
+
+    Args:
+        content: Content of a recipe, or a node of it.
+        changes: New value of each dotted path.
+        at: Path of ``changes`` in the recipe, for messages.
+    """
     problems = []
     for key, value in changes.items():
         try:
             _set(content, str(key).split("."), value)
         except KeyError as error:
-            problems.append(f"set.{key}: {error.args[0]}")
+            problems.append(f"{at}.{key}: {error.args[0]}")
     return problems
 
 
@@ -55,6 +61,10 @@ def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
     """
     here: Any = content
     for depth, name in enumerate(keys):
+        if isinstance(here, dict) and BASE in here and name not in here:
+            # The argument is that of the base, which is copied later: keep the rest as a path into the copy.
+            here[".".join(keys[depth:])] = value
+            return
         is_last = depth == len(keys) - 1
         key = _key(here, name, keys, depth, is_last, content)
         if is_last:

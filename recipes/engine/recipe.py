@@ -4,7 +4,8 @@ A *node* is a mapping with ``_target_``, the dotted name of a class or function;
 arguments. ``${name}`` alone as a value is the very object built at ``name``; inside a longer string it is text.
 
 A recipe that differs from a complete one in a few values names it as its ``base`` and lists the new values below
-``set``, by the dotted paths that the command line takes; ``zoo show`` prints the result in full.
+``set``, by the dotted paths that the command line takes; ``zoo show`` prints the result in full. Within a recipe, a
+node with ``_base_`` is another node with a few values of its own: see ``recipes.engine.derived_nodes``.
 
 Beside its stages, a recipe may have the keys ``seed`` (default 0), ``out`` (folder in which each stage has its own;
 default ``runs/NAME``) and ``jobs`` (how many stages run at once, sharing the cores; default 1). A stage may run several
@@ -23,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf, errors
 from recipes.engine import bundled
 from recipes.engine.bounds import REFERENCE, check_text, reference_problems, size_problems
 from recipes.engine.check import check
+from recipes.engine.derived_nodes import expand_derived_nodes
 from recipes.engine.errors import RecipeError
 from recipes.engine.nodes import TARGET, content_of, is_node, leaves, with_defaults
 from recipes.engine.overrides import assign, override
@@ -127,6 +129,7 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     content = _over_base(_read(path, file), path.stem, file)
     _set_defaults(content, path.stem)
     problems = override(content, overrides)
+    problems += expand_derived_nodes(content)
     bounds = reference_problems(content) + size_problems(content)
     problems += _problems_of_nodes(content) + bounds
     if bounds or not isinstance(content.get("stages"), dict):

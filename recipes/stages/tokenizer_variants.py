@@ -1,4 +1,4 @@
-"""The Base and the Expressive tokenizer trained in one stage, for one more seed or one fold of the speakers."""
+"""The Base and the Expressive tokenizer trained in one stage, for one seed or one fold of the speakers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ def train_tokenizer_variants(
     hours: float = 10.0,
     seed: int = 0,
 ) -> dict[str, str]:
-    """Train phonetic, pitch and style units from other initial weights, and save both tokenizers that use them.
+    """Train phonetic, pitch and style units from the weights of a seed, and save both tokenizers that use them.
 
     Args:
         out: Output folder of ``base/``, ``expressive/``, and one folder for each kind of unit.

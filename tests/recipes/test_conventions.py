@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from recipes.engine import bundled
+from recipes.engine.derived_nodes import expand_derived_nodes
 from recipes.engine.nodes import is_node, items_of
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,9 @@ every_recipe = pytest.mark.parametrize("name", COMPLETE)
 
 
 def content(name: str) -> dict[str, Any]:
-    return yaml.safe_load(bundled.find(name).read_text())
+    recipe = yaml.safe_load(bundled.find(name).read_text())
+    assert not expand_derived_nodes(recipe)
+    return recipe
 
 
 def nodes(value: Any, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -66,7 +69,8 @@ def test_the_main_training_has_the_same_keys_in_all(name):
     shared = [stage for stage in stages if stage["model"] == "${model}"]
     assert shared or len({stage["model"]["_target_"] for stage in stages}) == 1, "the rounds of one kind of model"
     for stage in shared:
-        assert stage["data"] in ("${data}",) or stage["data"]["_target_"].startswith("datamodules.")
+        data = recipe[stage["data"][2:-1]] if isinstance(stage["data"], str) else stage["data"]
+        assert data["_target_"].startswith("datamodules.")
     for at, node in nodes(recipe["stages"]):
         assert not node["_target_"].startswith("lightningmodules.") or not shared or at.split(".")[1] == "model", at
 
