@@ -19,7 +19,7 @@ MAY_IMPORT = {
 }
 # Each layer of zoo may import itself and those before it. The first holds single modules that everything may use.
 ZOO_LAYERS = (
-    ("files", "audio", "seeds", "processes", "hardware", "suggestions", "reports"),
+    ("files", "audio", "seeds", "processes", "hardware", "suggestions", "reports", "optional_packages"),
     ("tokens",),
     ("corpora",),
     ("forced_alignment",),

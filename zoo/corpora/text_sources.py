@@ -1,12 +1,13 @@
 """Sources of plain text: files, or any dataset of Hugging Face ``datasets``, read one document at a time."""
 
 import gzip
-import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from zoo.optional_packages import require_package
 
 KINDS = (".txt", ".jsonl", ".txt.gz", ".jsonl.gz")
 # Kinds of file whose reading may unpickle, and so run, what is in them.
@@ -108,15 +109,12 @@ class HuggingFaceTexts:
 
     def __post_init__(self) -> None:
         for place in (self.path, *(self.files or ())):
-            if str(place) in PICKLING_KINDS or str(place).lower().endswith(CODE_SUFFIXES):
+            if place in PICKLING_KINDS or place.lower().endswith(CODE_SUFFIXES):
                 raise ValueError(
                     f"{place!r} is read by running code or unpickling; write the texts as .jsonl or .parquet, "
                     "and name json or parquet"
                 )
-        if importlib.util.find_spec("datasets") is None:
-            raise ValueError(
-                f"path={self.path!r} is read by datasets, which is not installed: pip install 'spiritlm-zoo[datasets]'"
-            )
+        require_package("datasets", f"path={self.path!r}", "datasets")
 
     def __iter__(self) -> Iterator[str]:
         # Imported here since it is slow, and an extra.

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from zoo.optional_packages import require_package
+
 
 def evaluate_text(
     model: Path, tasks: list[str], limit: int | None = None, num_shots: int | None = None
@@ -23,10 +25,9 @@ def evaluate_text(
     Raises:
         ValueError: If the harness is not installed.
     """
-    try:
-        import lm_eval
-    except ImportError:
-        raise ValueError("text suites need lm-evaluation-harness: pip install 'spiritlm-zoo[harness]'") from None
+    require_package("lm_eval", "a text suite", "harness")
+    import lm_eval
+
     output = lm_eval.simple_evaluate(
         model="hf",
         model_args={"pretrained": str(model), "add_bos_token": True},

@@ -1,6 +1,5 @@
 """Causal language models over a speech-text vocabulary, and wrappers that change how they are trained."""
 
-import importlib.util
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from zoo.language.embedding_initializers import EmbeddingInitializer, NormalRows
 from zoo.language.embedding_rows import extend_embeddings, set_special_tokens
+from zoo.optional_packages import require_package
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -157,11 +157,7 @@ def quantized(
     Raises:
         ValueError: If bitsandbytes is not installed.
     """
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise ValueError(
-            f"bits={bits} needs bitsandbytes, which is not installed: pip install 'spiritlm-zoo[quantized]', "
-            "or name zoo.language.networks.from_checkpoint"
-        )
+    require_package("bitsandbytes", f"bits={bits}", "quantized", "name zoo.language.networks.from_checkpoint")
     weights = BitsAndBytesConfig(
         load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
     )

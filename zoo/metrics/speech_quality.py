@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.functional import audio  # defines the PESQ and STOI functions only if their packages are installed
 
+from zoo.optional_packages import require_package
+
 SAMPLE_RATES = (8000, 16000)
 # Exceptions of the package pesq, by name because the package is optional: no speech found, waveform too short.
 NOT_SCORABLE = ("NoUtterancesError", "BufferTooShortError")
@@ -37,11 +39,7 @@ class SpeechQuality(Metric):
 
     def __init__(self, sample_rate: int = 16000) -> None:
         super().__init__()
-        if find_spec(self.package) is None:
-            raise ValueError(
-                f"{type(self).__name__} needs the package {self.package}: pip install 'spiritlm-zoo[quality]', "
-                "or take it out of the recipe"
-            )
+        require_package(self.package, type(self).__name__, "quality", "take it out of the recipe")
         self.sample_rate = sample_rate
         for name in ("total", "count", "left_out"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")

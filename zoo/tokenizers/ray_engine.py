@@ -1,20 +1,19 @@
 """Tokenization on several machines that Ray has joined to a cluster; needs the extra ``ray``."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import cycle, islice
 from typing import Any
 
 import torch
 
+from zoo.optional_packages import require_package
 from zoo.tokenizers.engines import JOBS_AHEAD, Engine
 from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
-try:
+# RayEngine refuses to be built where Ray is missing.
+with suppress(ImportError):
     import ray
-except ImportError:
-    HAS_RAY = False
-else:
-    HAS_RAY = True
 
 
 class RayEngine(Engine):
@@ -37,10 +36,7 @@ class RayEngine(Engine):
     def __init__(
         self, num_workers: int, address: str | None = None, cpus_per_worker: float = 1.0, gpus_per_worker: float = 0.0
     ) -> None:
-        if not HAS_RAY:
-            raise ValueError(
-                "RayEngine needs Ray: pip install 'spiritlm-zoo[ray]', or name zoo.tokenizers.engines.LocalProcesses"
-            )
+        require_package("ray", "RayEngine", "ray", "name zoo.tokenizers.engines.LocalProcesses")
         if num_workers < 1 or cpus_per_worker < 0 or gpus_per_worker < 0:
             raise ValueError(
                 "num_workers must be 1 or more, cpus_per_worker and gpus_per_worker 0 or more, "

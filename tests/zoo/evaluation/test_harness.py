@@ -14,7 +14,7 @@ def test_the_harness_gets_the_folder_and_its_results_are_returned(tmp_path, monk
         arguments.update(model=model, tasks=tasks, limit=limit, num_fewshot=num_fewshot, **model_args)
         return {"results": {"toy": {"acc,none": 0.5, "alias": "toy", "samples": [1]}}, "versions": {}}
 
-    monkeypatch.setitem(sys.modules, "lm_eval", SimpleNamespace(simple_evaluate=simple_evaluate))
+    monkeypatch.setitem(sys.modules, "lm_eval", SimpleNamespace(simple_evaluate=simple_evaluate, __spec__="a fake"))
     assert evaluate_text(tmp_path, ["toy"], limit=3, num_shots=5) == {"toy": {"acc,none": 0.5, "alias": "toy"}}
     assert arguments == {
         "model": "hf",

@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 
 import pytest
 import torch
@@ -234,13 +235,9 @@ def test_a_trained_model_goes_on_as_it_is(tmp_path):
 
 def test_a_quantized_base_needs_its_library(tmp_path, monkeypatch):
     text_checkpoint(tmp_path)
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else found(name, *rest)
-    )
-    with pytest.raises(
-        ValueError, match=r"bits=4 needs bitsandbytes, which is not installed: pip install 'spiritlm-zoo\[quantized\]'"
-    ):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    message = r"bits=4 needs the package bitsandbytes, which is not installed: pip install 'spiritlm-zoo\[quantized\]'"
+    with pytest.raises(ValueError, match=message):
         quantized(str(tmp_path), VOCABULARY)
 
 
