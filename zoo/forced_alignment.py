@@ -162,6 +162,10 @@ class Aligned:
     def synthetic(self) -> bool:
         return self.source.synthetic
 
+    @property
+    def description(self) -> str:
+        return f"{self.source.description}; words aligned"
+
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return the splits of the source, which are aligned one utterance at a time."""
         splits = self.source.splits(folder)

@@ -1,25 +1,54 @@
 """Preparation of a corpus: checked Lhotse manifests."""
 
+import logging
 from pathlib import Path
 
-from zoo.corpora.preparation import prepare
+from zoo.corpora.preparation import CorpusSummary, prepare
 from zoo.corpora.source import Source
 
+log = logging.getLogger(__name__)
 
-def prepare_corpus(out: Path, source: Source, max_bad_share: float = 0.05) -> dict[str, str]:
+
+def prepare_corpus(out: Path, source: Source, max_bad_share: float = 0.05, strict: bool = False) -> dict[str, str]:
     """Check a corpus and write its Lhotse cuts, one manifest per split.
 
     Args:
         out: Output folder of ``{split}.jsonl.gz``, ``skipped.jsonl`` and ``corpus.json``.
         source: Corpus to read: a folder, a table, Lhotse manifests, or the synthetic demo corpus.
-        max_bad_share: Largest share of a split's utterances that may be unusable.
+        max_bad_share: Largest share of a split's utterances that may be unusable, and of the corpus' word times.
+        strict: Whether to warn of speakers that train and held-out splits share, as of audio.
 
     Raises:
         ValueError: If a larger share of a split's utterances is unusable.
     """
-    summary = prepare(source, out, max_bad_share)
+    print(f"corpus: read as {source.description}", flush=True)
+    summary = prepare(source, out, max_bad_share, strict=strict)
+    for warning in summary.warnings:
+        log.warning("%s", warning)
+    facts = {"corpus": _hours(summary), "read as": summary.description}
+    bad = _bad(summary)
+    if bad:
+        log.warning("%s; listed in %s", bad, out / "skipped.jsonl")
+        facts["not used"] = bad
+    return facts
+
+
+def _hours(summary: CorpusSummary) -> str:
     kind = "synthetic speech" if summary.synthetic else "speech"
     hours = []
     for name, split in summary.splits.items():
         hours.append(f"{name} {split.hours:.2f} h from {len(split.speakers)} speakers")
-    return {"corpus": f"{kind}: {', '.join(hours)}"}
+    return f"{kind}: {', '.join(hours)}"
+
+
+def _bad(summary: CorpusSummary) -> str:
+    """Return the numbers of utterances, and of word times, that are not used; empty if all are."""
+    parts = []
+    for name, split in summary.splits.items():
+        if split.skipped:
+            parts.append(f"{name}: {split.skipped} of {split.skipped + split.utterances} utterances left out")
+        if split.times_dropped:
+            parts.append(f"{name}: {split.times_dropped} utterances used without their word times")
+        if split.times_repaired:
+            parts.append(f"{name}: word times of {split.times_repaired} utterances repaired")
+    return "; ".join(parts)

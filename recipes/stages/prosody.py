@@ -17,7 +17,7 @@ from lightningmodules.style_encoder import StyleFinetuning
 from recipes.stages.training import fit
 from zoo.audio import SAMPLE_RATE
 from zoo.corpora.preparation import first_hours, read_cuts
-from zoo.corpora.source import SPLITS
+from zoo.corpora.split_names import SPLITS
 from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.evaluation.pitch_and_style import cluster_report, pitch_report, style_report
 from zoo.files import read_json, write_text

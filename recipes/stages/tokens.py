@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from zoo.corpora.preparation import read_cuts
-from zoo.corpora.source import SPLITS
+from zoo.corpora.split_names import SPLITS
 from zoo.files import read_json, write_text
 from zoo.tokenizers.engines import Engine, LocalProcesses
 from zoo.tokenizers.jobs import TokenizationJob, TokenizationSettings, split_into_jobs

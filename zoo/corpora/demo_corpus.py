@@ -59,6 +59,10 @@ class DemoCorpus:
     def synthetic(self) -> bool:
         return True
 
+    @property
+    def description(self) -> str:
+        return f"demo corpus: stories, synthesized by espeak-ng ({', '.join(self.languages)})"
+
     def splits(self, folder: Path) -> dict[str, Items]:
         """Synthesize the corpus into ``folder / "demo"`` if it is not there, and return its splits."""
         self.write(folder / "demo")

@@ -9,7 +9,7 @@ from zoo.corpora.demo_speech import Line
 from zoo.corpora.demo_stories import Story, generate_stories, punctuate, wrong_endings
 from zoo.corpora.demo_suites import ClozeItem, Suites, make_suites
 from zoo.corpora.demo_voices import apply_style, speakers
-from zoo.corpora.source import SPLITS
+from zoo.corpora.split_names import SPLITS
 
 HELD_OUT_SHARES = {"dev": 0.06, "test": 0.06}
 # Mean over voices and styles, from which the number of stories in an hour follows.

@@ -17,22 +17,13 @@ from lhotse.cut import Cut
 
 from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
 from zoo.corpora.lhotse_cuts import check_duration, split_utterances, with_language
-from zoo.corpora.source import SPLITS, BadItem, Items, UtteranceKey, choose_held_out
+from zoo.corpora.held_out import UtteranceKey, choose_held_out
+from zoo.corpora.source import BadItem, Items
+from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.utterance import UNKNOWN_SPEAKER
 from zoo.suggestions import suggest
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
-# The split that a word of a file name stands for.
-SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "dev": "dev",
-    "val": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-    "eval": "test",
-}
 KINDS = ("recordings", "supervisions", "cuts")
 # Starts to read the cuts of one part of a corpus.
 CutOpener = Callable[[], Iterable[Cut]]
@@ -62,6 +53,12 @@ class LhotseCorpus:
     @property
     def synthetic(self) -> bool:
         return False
+
+    @property
+    def description(self) -> str:
+        kind_of_file = manifests(self.path)
+        kinds = ", ".join(f"{file.name} ({kind})" for file, kind in list(kind_of_file.items())[:4])
+        return f"{self.path}: Lhotse manifests: {kinds}"
 
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return the splits; nothing is written to ``folder``.
@@ -107,6 +104,10 @@ class LhotseRecipe:
     @property
     def synthetic(self) -> bool:
         return False
+
+    @property
+    def description(self) -> str:
+        return f"{self.path}: by Lhotse's recipe {self.name}"
 
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return the splits; the recipe writes its own manifests to ``folder / "lhotse"``.
@@ -247,8 +248,9 @@ def _by_split(
         ValueError: No part is training data.
     """
     parts_of_split: dict[str, list[CutOpener]] = {}
+    split_of_part = splits_of(parts)
     for part, open_cuts in parts.items():
-        parts_of_split.setdefault(_split_of(part), []).append(open_cuts)
+        parts_of_split.setdefault(split_of_part.get(part, "train"), []).append(open_cuts)
     if "train" not in parts_of_split:
         raise ValueError(f"{name}: no training manifest among {', '.join(parts) or 'nothing'}")
     splits = {}
@@ -263,11 +265,6 @@ def _by_split(
         "train": Items(partial(_select, train, is_held_out, False)),
         "dev": Items(partial(_select, train, is_held_out, True)),
     }
-
-
-def _split_of(name: str) -> str:
-    splits = [SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_WORDS]
-    return splits[-1] if splits else "train"
 
 
 def _select(items: Items, is_held_out: Callable[[UtteranceKey], bool], is_dev: bool) -> Iterator[Cut | BadItem]:

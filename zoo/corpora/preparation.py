@@ -14,11 +14,11 @@ from lhotse.cut import Cut
 from tqdm import tqdm
 
 from zoo import audio, files
-from zoo.corpora.source import SPLITS, BadItem, Source
-from zoo.corpora.utterance import Interval, audio_name, load_waveform, to_utterance
-
-# Aligners round to frames of 10 or 20 ms; an interval that ends no farther than this beyond the audio is cut off there.
-OVERHANG_SECONDS = 0.02
+from zoo.corpora.checks import check_cut
+from zoo.corpora.source import BadItem, Source
+from zoo.corpora.split_names import SPLITS
+from zoo.corpora.split_overlap import SplitOverlap
+from zoo.corpora.utterance import audio_name, to_utterance
 
 
 @dataclass
@@ -30,6 +30,8 @@ class SplitSummary:
         hours: Hours of speech in them.
         with_words: Number of utterances with word times.
         skipped: Number of unusable utterances, which no other count includes.
+        times_repaired: Number of utterances whose word or phoneme times were repaired.
+        times_dropped: Number of utterances that are used without their word and phoneme times, which are wrong.
         speakers: Number of utterances by speaker.
         languages: Number of utterances by language.
         styles: Number of utterances by style; ``none`` if it is not known.
@@ -39,6 +41,8 @@ class SplitSummary:
     hours: float = 0.0
     with_words: int = 0
     skipped: int = 0
+    times_repaired: int = 0
+    times_dropped: int = 0
     speakers: dict[str, int] = field(default_factory=dict)
     languages: dict[str, int] = field(default_factory=dict)
     styles: dict[str, int] = field(default_factory=dict)
@@ -50,40 +54,55 @@ class CorpusSummary:
 
     Args:
         source: Source of the corpus with its arguments, as text.
+        description: What it was read as.
         synthetic: Whether the speech is synthetic.
         splits: Counts of each split by its name.
+        warnings: What the splits share.
     """
 
     source: str
+    description: str
     synthetic: bool
     splits: dict[str, SplitSummary]
+    warnings: list[str] = field(default_factory=list)
 
 
-def prepare(source: Source, out: Path, max_bad_share: float = 0.05, check_samples: bool = False) -> CorpusSummary:
+def prepare(
+    source: Source, out: Path, max_bad_share: float = 0.05, check_samples: bool = False, strict: bool = False
+) -> CorpusSummary:
     """Check a corpus and write ``{split}.jsonl.gz`` (Lhotse cuts), ``skipped.jsonl`` and ``corpus.json`` to ``out``.
 
-    One utterance at a time is in memory. The same source gives the same files.
+    One utterance at a time is in memory. The same source gives the same files. ``skipped.jsonl`` lists the utterances
+    that are left out, and those that are used without their word times, each with its file, line and reason.
 
     Args:
         source: The corpus.
         out: Folder of the prepared corpus, made if needed.
-        max_bad_share: Largest share of a split's utterances that may be unusable.
+        max_bad_share: Largest share of a split's utterances that may be unusable, and of the corpus' utterances whose
+            word or phoneme times may be.
         check_samples: Whether to decode every file, to find NaN, infinity and digital silence as well.
+        strict: Whether to warn of speakers that train and held-out splits share, as of audio.
 
     Raises:
-        ValueError: More than ``max_bad_share`` of a split is unusable, or a split is empty.
+        ValueError: More than ``max_bad_share`` is unusable, or a split is empty.
     """
     out.mkdir(parents=True, exist_ok=True)
-    summary = CorpusSummary(str(source), source.synthetic, {})
+    summary = CorpusSummary(str(source), source.description, source.synthetic, {})
     splits = source.splits(out)
+    overlap = SplitOverlap()
     with ExitStack() as manifests:
-        with files.atomic_file(out / "skipped.jsonl") as temporary, temporary.open("w", encoding="utf-8") as skipped:
+        # Names of files may hold bytes that are no UTF-8.
+        with (
+            files.atomic_file(out / "skipped.jsonl") as temporary,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace") as skipped,
+        ):
             for split, items in splits.items():
                 manifest = manifests.enter_context(_gzip_writer(out / f"{split}.jsonl.gz"))
-                summary.splits[split] = _write_split(items, split, manifest, skipped, check_samples)
+                writer = _SplitWriter(split, manifest, skipped, overlap, check_samples)
+                summary.splits[split] = writer.write(items)
         # The manifests become visible only after this check.
-        for split, split_summary in summary.splits.items():
-            _require_usable(split_summary, split, out / "skipped.jsonl", max_bad_share, str(source))
+        require_usable(summary, out / "skipped.jsonl", max_bad_share)
+    summary.warnings = overlap.warnings({name: split.speakers for name, split in summary.splits.items()}, strict)
     for split in set(SPLITS) - set(splits):
         (out / f"{split}.jsonl.gz").unlink(missing_ok=True)
     files.write_text(out / "corpus.json", json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n")
@@ -123,59 +142,62 @@ def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:
         seconds += cut.duration
 
 
-def _write_split(
-    items: Iterable[Cut | BadItem], split: str, manifest: TextIO, skipped: TextIO, check_samples: bool
-) -> SplitSummary:
-    """Write the usable cuts of a split to ``manifest`` and list the others in ``skipped``."""
-    summary = SplitSummary()
-    id_hashes: set[int] = set()  # hashes take less memory than the ids
-    for item in tqdm(items, desc=f"corpus {split}", unit=" utterances", delay=3, disable=None):
-        checked = item if isinstance(item, BadItem) else _checked(item, check_samples)
-        if not isinstance(checked, BadItem) and hash(checked.id) in id_hashes:
-            checked = BadItem(checked.id, audio_name(checked), "its id occurs twice")
-        if isinstance(checked, BadItem):
-            summary.skipped += 1
-            skipped.write(json.dumps({"split": split, **asdict(checked)}, ensure_ascii=False) + "\n")
-            continue
-        id_hashes.add(hash(checked.id))
-        _count(checked, summary)
-        manifest.write(json.dumps(checked.to_dict(), ensure_ascii=False) + "\n")
-    summary.hours = round(summary.hours, 6)
-    return summary
+class _SplitWriter:
+    """Writes the usable cuts of a split to its manifest, and lists the others.
 
+    Args:
+        split: Name of the split.
+        manifest: File of the cuts.
+        skipped: File of the list, of all splits.
+        overlap: Record of the audio of all splits.
+        check_samples: Whether to decode every file.
+    """
 
-def _checked(cut: Cut, check_samples: bool) -> Cut | BadItem:
-    """Return the cut with word and phoneme times clipped to the audio, or a ``BadItem`` with why it is unusable."""
-    utterance = to_utterance(cut)
-    if utterance.duration <= 0:
-        return BadItem(cut.id, audio_name(cut), "zero length")
-    for name, intervals in (("words", utterance.words), ("phonemes", utterance.phonemes)):
-        problem = _time_problem(intervals or (), utterance.duration)
-        if problem:
-            return BadItem(cut.id, audio_name(cut), f"{name}: {problem}")
-    for items in (cut.supervisions[0].alignment or {}).values():
-        for index, item in enumerate(items):
-            end = min(item.end, cut.duration)
-            items[index] = item._replace(duration=round(end - item.start, 8))
-    if check_samples:
-        try:
-            if not load_waveform(cut).numpy().any():
-                return BadItem(cut.id, audio_name(cut), "all samples are zero")
-        except audio.AudioError as error:
-            return BadItem(cut.id, audio_name(cut), str(error))
-    return cut
+    def __init__(
+        self, split: str, manifest: TextIO, skipped: TextIO, overlap: SplitOverlap, check_samples: bool
+    ) -> None:
+        self.split = split
+        self.manifest = manifest
+        self.skipped = skipped
+        self.overlap = overlap
+        self.check_samples = check_samples
+        self.summary = SplitSummary()
 
+    def write(self, items: Iterable[Cut | BadItem]) -> SplitSummary:
+        """Write all items and return their counts."""
+        id_hashes: set[int] = set()  # hashes take less memory than the ids
+        for item in tqdm(items, desc=f"corpus {self.split}", unit=" utterances", delay=3, disable=None):
+            if isinstance(item, BadItem):
+                self._skip(item)
+                continue
+            checked = check_cut(item, self.check_samples)
+            is_known_audio = self.overlap.add(item, self.split)
+            if checked.problem is None and hash(item.id) in id_hashes:
+                remedy = "; so does its audio: parts of one file need start and duration, or ids" if is_known_audio else ""
+                checked.problem = f"its id {item.id!r} occurs twice{remedy}"
+            if checked.problem is not None:
+                place = f"{Path(checked.file).name}:{checked.line}: " if checked.line else ""
+                reason = f"{place}{checked.problem}"
+                self._skip(BadItem(item.id, audio_name(item), reason, checked.file, checked.line))
+                continue
+            id_hashes.add(hash(item.id))
+            self.summary.times_repaired += checked.times_repaired
+            if checked.times_problem is not None:
+                self.summary.times_dropped += 1
+                bad = BadItem(item.id, audio_name(item), checked.times_problem, checked.file, checked.line)
+                self._list(bad, "word times")
+            _count(item, self.summary)
+            self.manifest.write(json.dumps(item.to_dict(), ensure_ascii=False) + "\n")
+        self.summary.hours = round(self.summary.hours, 6)
+        return self.summary
 
-def _time_problem(intervals: tuple[Interval, ...], duration: float) -> str | None:
-    """Return an error message for times that are out of order or outside the audio; None if there are none."""
-    last_end = 0.0
-    for name, start, end in intervals:
-        if not 0 <= start < end or start >= duration or end > duration + OVERHANG_SECONDS:
-            return f"{name!r} at {start:g}-{end:g} s is outside the audio of {duration:g} s or has no length"
-        if start < last_end - 1e-6:
-            return f"{name!r} at {start:g} s begins before the one before it ends, at {last_end:g} s"
-        last_end = end
-    return None
+    def _skip(self, item: BadItem) -> None:
+        self.summary.skipped += 1
+        self._list(item, "utterance")
+
+    def _list(self, item: BadItem, skipped: str) -> None:
+        row = {"split": self.split, "skipped": skipped, **asdict(item)}
+        self.skipped.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _count(cut: Cut, summary: SplitSummary) -> None:
@@ -190,19 +212,34 @@ def _count(cut: Cut, summary: SplitSummary) -> None:
     summary.styles[style] = summary.styles.get(style, 0) + 1
 
 
-def _require_usable(summary: SplitSummary, split: str, skipped: Path, max_bad_share: float, source: str) -> None:
-    """Raise a ValueError if too many utterances of a split are unusable, or all of them."""
-    total = summary.utterances + summary.skipped
-    if summary.skipped <= max_bad_share * total and summary.utterances > 0:
-        return
+def require_usable(summary: CorpusSummary, skipped: Path, max_bad_share: float) -> None:
+    """Raise a ValueError if too many utterances of a split, or word times of the corpus, are unusable, or all of them."""
+    for split, counts in summary.splits.items():
+        total = counts.utterances + counts.skipped
+        if total == 0:
+            raise ValueError(f"{summary.source}: split {split!r} is empty")
+        if counts.skipped > max_bad_share * total or counts.utterances == 0:
+            raise ValueError(
+                f"{summary.description}: {counts.skipped} of {total} utterances of {split!r} are unusable, more than "
+                f"max_bad_share {max_bad_share:g}; the first: {_first(skipped, split, 'utterance')}; all in {skipped}"
+            )
+    num_dropped = sum(counts.times_dropped for counts in summary.splits.values())
+    num_utterances = sum(counts.utterances for counts in summary.splits.values())
+    if num_dropped > max_bad_share * num_utterances:
+        raise ValueError(
+            f"{summary.description}: the word or phoneme times of {num_dropped} of {num_utterances} utterances are wrong, "
+            f"more than max_bad_share {max_bad_share:g}; the first: {_first(skipped, None, 'word times')}; all in "
+            f"{skipped}; correct them, or raise max_bad_share to use these utterances without times"
+        )
+
+
+def _first(skipped: Path, split: str | None, kind: str) -> str:
+    """Return the first of the listed utterances of a split and a kind, for messages."""
     with skipped.open(encoding="utf-8") as lines:
-        first = next((item for item in map(json.loads, lines) if item["split"] == split), None)
-    if first is None:
-        raise ValueError(f"{source}: split {split!r} is empty")
-    raise ValueError(
-        f"{source}: {summary.skipped} of {total} utterances of {split!r} are unusable, more than max_bad_share "
-        f"{max_bad_share:g}; the first: {first['audio']}: {first['reason']}; all in {skipped}"
-    )
+        for item in map(json.loads, lines):
+            if item["skipped"] == kind and split in (None, item["split"]):
+                return f"{item['audio']}: {item['reason']}"
+    return "none"
 
 
 @contextmanager

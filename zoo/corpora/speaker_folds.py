@@ -30,6 +30,10 @@ class SpeakerFold:
     def synthetic(self) -> bool:
         return self.source.synthetic
 
+    @property
+    def description(self) -> str:
+        return f"{self.source.description}; fold {self.fold} of {self.num_folds} of its speakers held out"
+
     def splits(self, folder: Path) -> dict[str, Items]:
         """Return ``train`` and ``dev``.
 

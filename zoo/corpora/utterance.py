@@ -70,12 +70,16 @@ def to_utterance(cut: Cut) -> Utterance:
     )
 
 
-def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
-    """Return a cut over a whole recording with the labels of an utterance; ``to_utterance`` returns them again.
+def to_cut(
+    utterance: Utterance, recording: Recording, start: float = 0.0, channel: int | None = None
+) -> MonoCut | MultiCut:
+    """Return a cut with the labels of an utterance; ``to_utterance`` returns them again.
 
     Args:
-        utterance: Labels, with the duration of the recording.
+        utterance: Labels, with the duration of the utterance.
         recording: Audio; with several channels the cut is a MultiCut of all of them.
+        start: Start of the utterance in the recording, in seconds.
+        channel: The one channel of the recording to use. Defaults to all.
     """
     alignment = {}
     if utterance.words is not None:
@@ -83,13 +87,17 @@ def to_cut(utterance: Utterance, recording: Recording) -> MonoCut | MultiCut:
     if utterance.phonemes is not None:
         alignment["phone"] = to_alignment(utterance.phonemes)
     cut = recording.to_cut()
+    if channel is not None and isinstance(cut, MultiCut):
+        cut = MonoCut(utterance.id, 0.0, recording.duration, channel, recording=recording)
+    if start > 0 or utterance.duration < recording.duration:
+        cut = cut.truncate(offset=start, duration=utterance.duration)
     cut.id = utterance.id
     cut.supervisions = [
         SupervisionSegment(
             id=utterance.id,
             recording_id=recording.id,
             start=0.0,
-            duration=recording.duration,
+            duration=cut.duration,
             channel=cut.channel,
             text=utterance.text,
             language=utterance.language,
