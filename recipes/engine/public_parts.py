@@ -77,21 +77,25 @@ PARTS = {
         "EvaluationSuites",
     ),
     "zoo.corpora.demo_corpus": ("DemoCorpus",),
+    "zoo.corpora.fairseq": ("FairseqCorpus",),
     "zoo.corpora.folder_corpus": ("FolderCorpus",),
     "zoo.corpora.format_detection": (
         "open_corpus",
         "open_corpus_or_demo",
     ),
+    "zoo.corpora.kaldi": ("KaldiCorpus",),
     "zoo.corpora.lhotse_corpus": (
         "LhotseCorpus",
         "LhotseRecipe",
     ),
+    "zoo.corpora.librispeech": ("LibriSpeechCorpus",),
     "zoo.corpora.speaker_folds": ("SpeakerFold",),
     "zoo.corpora.table_corpus": ("TableCorpus",),
     "zoo.corpora.text_sources": (
         "TextFiles",
         "HuggingFaceTexts",
     ),
+    "zoo.corpora.vctk": ("VctkCorpus",),
     "zoo.evaluation.adaptation": ("LanguageData",),
     "zoo.forced_alignment": (
         "Aligned",

@@ -26,10 +26,13 @@ def prepare_corpus(out: Path, source: Source, max_bad_share: float = 0.05, stric
     for warning in summary.warnings:
         log.warning("%s", warning)
     facts = {"corpus": _hours(summary), "read as": summary.description}
-    bad = _bad(summary)
-    if bad:
-        log.warning("%s; listed in %s", bad, out / "skipped.jsonl")
-        facts["not used"] = bad
+    unused = _unused(summary)
+    if unused:
+        log.warning("%s; listed in %s", unused, out / "skipped.jsonl")
+        facts["not used"] = unused
+    num_repaired = sum(split.times_repaired for split in summary.splits.values())
+    if num_repaired:
+        facts["word times"] = f"those of {num_repaired} utterances repaired"
     return facts
 
 
@@ -41,7 +44,7 @@ def _hours(summary: CorpusSummary) -> str:
     return f"{kind}: {', '.join(hours)}"
 
 
-def _bad(summary: CorpusSummary) -> str:
+def _unused(summary: CorpusSummary) -> str:
     """Return the numbers of utterances, and of word times, that are not used; empty if all are."""
     parts = []
     for name, split in summary.splits.items():
@@ -49,6 +52,4 @@ def _bad(summary: CorpusSummary) -> str:
             parts.append(f"{name}: {split.skipped} of {split.skipped + split.utterances} utterances left out")
         if split.times_dropped:
             parts.append(f"{name}: {split.times_dropped} utterances used without their word times")
-        if split.times_repaired:
-            parts.append(f"{name}: word times of {split.times_repaired} utterances repaired")
     return "; ".join(parts)

@@ -89,8 +89,7 @@ def _repair(cut: Cut, utterance: Utterance, checked: CheckedCut) -> None:
                 raise ValueError("a label has half of a surrogate pair")
             times = repair_times(intervals, utterance.duration)
         except ValueError as error:
-            place = f"line {checked.line}: " if checked.line else ""
-            checked.times_problem = f"{place}{name}: {error}"
+            checked.times_problem = f"{name}: {error}"
             del alignment[key]
         else:
             checked.times_repaired |= times.repaired

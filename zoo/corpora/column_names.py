@@ -73,21 +73,12 @@ def map_columns(names: Sequence[str], wanted: Mapping[str, str], place: str) -> 
         ValueError: There is no column of audio; or none of text, although a column may be one; or a wanted column is
             not there.
     """
-    mapping: dict[str, str] = {}
     for ours, name in wanted.items():
         if ours not in COLUMN_NAMES:
             raise ValueError(f"columns: no column {ours!r}; the columns are {', '.join(COLUMN_NAMES)}")
         if name not in names:
             raise ValueError(f"{place}: no column {name!r}, which columns.{ours} names; it has {', '.join(names)}")
-        mapping[ours] = name
-    plain = {_plain(name): name for name in reversed(names) if name not in mapping.values()}
-    for ours, known in COLUMN_NAMES.items():
-        name = next((plain[name] for name in known if name in plain), None)
-        if name is not None and ours not in mapping:
-            mapping[ours] = name
-    # The texts of some tables are in a column of words.
-    if "text" not in mapping and "words" in mapping and _plain(mapping["words"]) == "words":
-        mapping["text"] = mapping.pop("words")
+    mapping = match_columns(names, wanted)
     ignored = tuple(name for name in names if name not in mapping.values())
     if "audio" not in mapping:
         raise ValueError(f"{place}: no column of audio among {', '.join(names)}; {_remedy('audio', ignored)}")
@@ -96,6 +87,22 @@ def map_columns(names: Sequence[str], wanted: Mapping[str, str], place: str) -> 
         if hinted:
             raise ValueError(f"{place}: no column of text among {', '.join(names)}; {_remedy('text', hinted)}")
     return ColumnMapping(mapping, ignored)
+
+
+def match_columns(names: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the name in a table by our name, of the columns that are known or wanted.
+
+    Args:
+        names: Names of the table's columns.
+        wanted: Names in the table by our name, which have precedence over the known ones where the table has them.
+    """
+    mapping = {ours: name for ours, name in wanted.items() if name in names}
+    plain = {_plain(name): name for name in reversed(names) if name not in mapping.values()}
+    for ours, known in COLUMN_NAMES.items():
+        name = next((plain[name] for name in known if name in plain), None)
+        if name is not None and ours not in mapping:
+            mapping[ours] = name
+    return mapping
 
 
 def _may_be_text(name: str) -> bool:

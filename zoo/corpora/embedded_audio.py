@@ -13,7 +13,14 @@ from zoo.corpora.row import Row
 from zoo.files import atomic_file, is_special
 
 BATCH_ROWS = 32
-MAGIC_SUFFIXES = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"\xff\xfb": ".mp3", b"FORM": ".aiff"}
+MAGIC_SUFFIXES = {
+    b"RIFF": ".wav",
+    b"fLaC": ".flac",
+    b"OggS": ".ogg",
+    b"ID3": ".mp3",
+    b"\xff\xfb": ".mp3",
+    b"FORM": ".aiff",
+}
 
 
 def read_parquet(path: Path, columns: Mapping[str, str], audio_folder: Path | None) -> Iterator[Row]:

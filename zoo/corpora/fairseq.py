@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from zoo.corpora.row import Row, RowReader
 from zoo.corpora.row_cuts import row_splits
@@ -20,7 +21,10 @@ LABEL_SUFFIXES = (".wrd", ".ltr")
 
 @dataclass(frozen=True)
 class FairseqCorpus:
-    """Manifests of fairseq: ``{split}.tsv``, whose first line is the folder of the audio, with ``.wrd`` or ``.ltr`` texts.
+    """Manifests of fairseq, with texts or without.
+
+    The first line of ``{split}.tsv`` is the folder of the audio, each other line a file and its number of samples;
+    ``{split}.wrd`` or ``{split}.ltr`` has the texts.
 
     Args:
         path: A folder of manifests, or one of them.
@@ -110,9 +114,11 @@ def _manifest_rows(manifest: Path) -> Iterator[Row]:
 
 def _row(manifest: Path, line: TextLine, label: TextLine | None, labels: Path | None, root: Path) -> Row:
     audio, _, samples = line.text.partition("\t")
-    columns = {"audio": audio, "text": "", "num_samples": samples.strip()}
+    columns: dict[str, Any] = {"audio": audio, "text": "", "num_samples": None}
     problem = line.problem
-    if problem is None and not columns["num_samples"].isdigit():
+    if samples.strip().isdecimal() and len(samples) < 20:
+        columns["num_samples"] = int(samples)
+    elif problem is None:
         problem = f"want a path, a tab and a number of samples, got {line.text[:60]!r}"
     if problem is None and labels is not None:
         problem = f"no text in line {line.number - 1} of {labels.name}" if label is None else label.problem

@@ -43,7 +43,9 @@ class FolderCorpus:
         if not self.transcripts:
             return f"{self.path}: audio files without transcripts: speech without text"
         audio = next((path for path in files_below(self.path, AUDIO_SUFFIXES) if transcript_files(path)), None)
-        names = [file.name.removeprefix(audio.stem) for file in transcript_files(audio)] if audio else ["no transcripts"]
+        names = (
+            [file.name.removeprefix(audio.stem) for file in transcript_files(audio)] if audio else ["no transcripts"]
+        )
         return f"{self.path}: audio files with {' and '.join(names)} beside them"
 
     def splits(self, folder: Path) -> dict[str, Items]:

@@ -50,8 +50,8 @@ def choose_held_out(keys: Iterable[UtteranceKey], dev_share: float, name: str) -
         highest = max(highest, rank)
     if counts.total() >= 2 and lowest >= highest:
         raise ValueError(
-            f"{name}: all {counts.total()} utterances have the same id {key.id!r}, which is that of their audio if they "
-            "have none of their own; add a column id, and start and duration for the parts of one recording"
+            f"{name}: all {counts.total()} utterances have the same id {key.id!r}, which is that of their audio if "
+            "they have none of their own; add a column id, and start and duration for the parts of one recording"
         )
     if lowest >= highest:
         raise ValueError(f"{name}: {counts.total() or 'no'} utterance(s); want at least two, to hold one out as dev")

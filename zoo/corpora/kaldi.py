@@ -51,7 +51,9 @@ class KaldiCorpus:
         """
         folders = kaldi_folders(self.path)
         if "train" not in folders:
-            raise FileNotFoundError(f"{self.path}: no {RECORDINGS}, in it or in a folder train; want a Kaldi data folder")
+            raise FileNotFoundError(
+                f"{self.path}: no {RECORDINGS}, in it or in a folder train; want a Kaldi data folder"
+            )
         readers = {split: RowReader(partial(_rows, paths, self.path)) for split, paths in folders.items()}
         return row_splits(readers, self.language, self.dev_share, str(self.path))
 
@@ -139,6 +141,8 @@ def _values(file: Path) -> dict[str, str] | None:
     values = {}
     for line in text_lines(file):
         if line.problem is None and line.text.strip():
-            key, _, value = line.text.strip().partition(" ") if " " in line.text.strip() else line.text.strip().partition("\t")
+            key, _, value = (
+                line.text.strip().partition(" ") if " " in line.text.strip() else line.text.strip().partition("\t")
+            )
             values[key] = value.strip()
     return values

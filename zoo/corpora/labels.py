@@ -26,6 +26,7 @@ class Labels:
         phonemes: (phoneme, start, end) of each phoneme in seconds; None where no times are known.
         start: Start of the utterance in its file, in seconds; None if it is the whole file.
         duration: Duration of the utterance in seconds; None if it is not written in the row.
+        num_samples: Number of samples that the file has by its manifest; None if it is not written there.
         in_samples: Whether start and duration are numbers of samples, not of seconds.
         channel: Channel of the file; None for all.
         times_problem: Why the words or phonemes could not be read; None if they could, or there are none.
@@ -39,6 +40,7 @@ class Labels:
     phonemes: tuple[Interval, ...] | None
     start: float | None
     duration: float | None
+    num_samples: int | None
     in_samples: bool
     channel: int | None
     times_problem: str | None
@@ -57,14 +59,14 @@ def read_labels(row: Row, language: str) -> Labels:
     if row.problem:
         raise ValueError(row.problem)
     columns = row.columns
+    if is_missing(columns.get("audio")):
+        raise ValueError(f"no audio; it has {', '.join(columns) or 'nothing'}")
     text = columns.get("text")
     if text is None or text != text:
-        raise ValueError("no text (an empty text is \"\")")
+        raise ValueError('no text (an empty text is "")')
     for name, value in (("audio", columns.get("audio")), ("text", text)):
         if not isinstance(value, str):
             raise ValueError(f"{name} is {str(value)[:60]!r}, want text")
-    if not columns["audio"]:
-        raise ValueError("no audio")
     if len(text) > MAX_TEXT_LENGTH:
         raise ValueError(f"a text of {len(text)} characters, want at most {MAX_TEXT_LENGTH}")
     for name in ("id", "speaker", "language", "style"):
@@ -87,6 +89,7 @@ def read_labels(row: Row, language: str) -> Labels:
         phonemes=phonemes,
         start=start,
         duration=duration,
+        num_samples=columns.get("num_samples"),
         in_samples=not is_missing(columns.get("stop")),
         channel=_channel(columns),
         times_problem=times_problem,
@@ -125,7 +128,7 @@ def _number(columns: dict[str, Any], name: str) -> float | None:
     if is_missing(value):
         return None
     try:
-        if isinstance(value, (bool, list, dict)):
+        if not isinstance(value, (int, float, str)) or isinstance(value, bool):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):

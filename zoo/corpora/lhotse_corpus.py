@@ -16,8 +16,8 @@ from lhotse import CutSet
 from lhotse.cut import Cut
 
 from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
-from zoo.corpora.lhotse_cuts import check_duration, split_utterances, with_language
 from zoo.corpora.held_out import UtteranceKey, choose_held_out
+from zoo.corpora.lhotse_cuts import check_duration, split_utterances, with_language
 from zoo.corpora.source import BadItem, Items
 from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.utterance import UNKNOWN_SPEAKER

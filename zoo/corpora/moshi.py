@@ -27,7 +27,9 @@ def with_alignment(row: Row) -> Row:
     try:
         words = _words(read_json(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return replace(row, problem=f"{path.name}: want {{\"alignments\": [[word, [start, end], speaker], ...]}} ({error})")
+        return replace(
+            row, problem=f'{path.name}: want {{"alignments": [[word, [start, end], speaker], ...]}} ({error})'
+        )
     text = " ".join(word for word, _, _ in words)
     return replace(row, columns={"channel": 0, **row.columns, "text": text, "words": words})
 

@@ -32,8 +32,8 @@ def other_format(path: Path) -> str | None:
     if marker is not None:
         recipe = next(recipe for ending, recipe in RECIPES.items() if marker.name.lower().endswith(ending))
         return (
-            f"audio, and transcripts in {marker.relative_to(path)}, which are not read here; name Lhotse's recipe as source: "
-            f"{{_target_: zoo.corpora.LhotseRecipe, name: {recipe}, path: {path}}}"
+            f"audio, and transcripts in {marker.relative_to(path)}, which are not read here; name Lhotse's recipe as "
+            f"source: {{_target_: zoo.corpora.LhotseRecipe, name: {recipe}, path: {path}}}"
         )
     files = list(islice(files_below(path, TRANSCRIPT_SUFFIXES), 3))
     names = [str(file.relative_to(path)) for file in files if file.stem.lower() not in ("readme", "license", "licence")]
@@ -42,7 +42,8 @@ def other_format(path: Path) -> str | None:
     return (
         f"audio without transcripts beside it, but with {', '.join(names)}; if that is a table, name that file; if "
         "Lhotse has a recipe for this corpus, name it as source: {_target_: zoo.corpora.LhotseRecipe, name: NAME, "
-        f"path: {path}}}; for speech without text: {{_target_: zoo.corpora.FolderCorpus, path: {path}, transcripts: false}}"
+        f"path: {path}}}; for speech without text: {{_target_: zoo.corpora.FolderCorpus, path: {path}, "
+        "transcripts: false}"
     )
 
 

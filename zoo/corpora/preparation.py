@@ -13,7 +13,7 @@ from lhotse import CutSet
 from lhotse.cut import Cut
 from tqdm import tqdm
 
-from zoo import audio, files
+from zoo import files
 from zoo.corpora.checks import check_cut
 from zoo.corpora.source import BadItem, Source
 from zoo.corpora.split_names import SPLITS
@@ -173,12 +173,12 @@ class _SplitWriter:
             checked = check_cut(item, self.check_samples)
             is_known_audio = self.overlap.add(item, self.split)
             if checked.problem is None and hash(item.id) in id_hashes:
-                remedy = "; so does its audio: parts of one file need start and duration, or ids" if is_known_audio else ""
+                remedy = (
+                    "; so does its audio: parts of one file need start and duration, or ids" if is_known_audio else ""
+                )
                 checked.problem = f"its id {item.id!r} occurs twice{remedy}"
             if checked.problem is not None:
-                place = f"{Path(checked.file).name}:{checked.line}: " if checked.line else ""
-                reason = f"{place}{checked.problem}"
-                self._skip(BadItem(item.id, audio_name(item), reason, checked.file, checked.line))
+                self._skip(BadItem(item.id, audio_name(item), checked.problem, checked.file, checked.line))
                 continue
             id_hashes.add(hash(item.id))
             self.summary.times_repaired += checked.times_repaired
@@ -213,23 +213,23 @@ def _count(cut: Cut, summary: SplitSummary) -> None:
 
 
 def require_usable(summary: CorpusSummary, skipped: Path, max_bad_share: float) -> None:
-    """Raise a ValueError if too many utterances of a split, or word times of the corpus, are unusable, or all of them."""
+    """Raise a ValueError if too many utterances of a split, or too many word times of the corpus, are unusable."""
     for split, counts in summary.splits.items():
         total = counts.utterances + counts.skipped
         if total == 0:
-            raise ValueError(f"{summary.source}: split {split!r} is empty")
+            raise ValueError(f"{summary.description}: split {split!r} is empty")
         if counts.skipped > max_bad_share * total or counts.utterances == 0:
             raise ValueError(
-                f"{summary.description}: {counts.skipped} of {total} utterances of {split!r} are unusable, more than "
+                f"{counts.skipped} of {total} utterances of {split!r} are unusable, more than "
                 f"max_bad_share {max_bad_share:g}; the first: {_first(skipped, split, 'utterance')}; all in {skipped}"
             )
     num_dropped = sum(counts.times_dropped for counts in summary.splits.values())
     num_utterances = sum(counts.utterances for counts in summary.splits.values())
     if num_dropped > max_bad_share * num_utterances:
         raise ValueError(
-            f"{summary.description}: the word or phoneme times of {num_dropped} of {num_utterances} utterances are wrong, "
-            f"more than max_bad_share {max_bad_share:g}; the first: {_first(skipped, None, 'word times')}; all in "
-            f"{skipped}; correct them, or raise max_bad_share to use these utterances without times"
+            f"the word or phoneme times of {num_dropped} of {num_utterances} utterances are "
+            f"wrong, more than max_bad_share {max_bad_share:g}; the first: {_first(skipped, None, 'word times')}; "
+            f"all in {skipped}; correct them, or raise max_bad_share to use these utterances without times"
         )
 
 
@@ -238,7 +238,10 @@ def _first(skipped: Path, split: str | None, kind: str) -> str:
     with skipped.open(encoding="utf-8") as lines:
         for item in map(json.loads, lines):
             if item["skipped"] == kind and split in (None, item["split"]):
-                return f"{item['audio']}: {item['reason']}"
+                if item["line"] is None:
+                    return f"{item['audio']}: {item['reason']}"
+                audio = f" (audio {item['audio']})" if item["audio"] else ""
+                return f"{item['file']}:{item['line']}: {item['reason']}{audio}"
     return "none"
 
 

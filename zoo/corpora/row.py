@@ -20,8 +20,8 @@ class Row:
     Args:
         file: File that holds the row; the audio file itself where there is no other.
         line: Number of the line in the file, from 1; None if the file holds one utterance.
-        columns: Values as they are in the file, of any type, by the names of ``column_names.COLUMN_NAMES``; ``audio`` is
-            a path.
+        columns: Values as they are in the file, of any type, by the names of ``column_names.COLUMN_NAMES``; ``audio``
+            is a path.
         problem: Why the row cannot be read; None if it can.
         find_audio: Returns the audio file of the path in a row. Defaults to the path below the folder of ``file``.
     """
@@ -87,7 +87,7 @@ class RowReader:
     read: Callable[[], Iterator[Row]]
     read_keys: Callable[[], Iterator[Row]] | None = None
 
-    def keys(self) -> Iterator[Row]:
+    def key_rows(self) -> Iterator[Row]:
         """Yield the rows, perhaps without their audio."""
         return self.read_keys() if self.read_keys else self.read()
 

@@ -1,5 +1,6 @@
 """From rows to cuts, and to splits: the one way for all formats that are read as rows."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -43,7 +44,7 @@ def row_splits(readers: dict[str, RowReader], language: str, dev_share: float, n
         return splits
     reader = readers["train"]
     # Rows that are unusable are never held out: a small dev split would be empty, or bad to a large share.
-    keys = (row.key for row in reader.keys() if _is_usable(row, language))
+    keys = (row.key for row in reader.key_rows() if _is_usable(row, language))
     is_held_out = choose_held_out(keys, dev_share, name)
     held_out = {
         "train": Items(partial(_train_items, reader, language, is_held_out)),
@@ -67,7 +68,7 @@ def row_item(row: Row, language: str, read: Callable[[Path], Recording] = read_r
         recording = read(labels.audio)
         start, duration = _bounds(labels, recording)
     except ValueError as error:
-        return BadItem(row.id, audio, f"{row.place}: {error}" if row.line else str(error), str(row.file), row.line)
+        return BadItem(row.id, audio, str(error), str(row.file), row.line)
     utterance = Utterance(
         id=row.id,
         text=labels.text,
@@ -78,7 +79,7 @@ def row_item(row: Row, language: str, read: Callable[[Path], Recording] = read_r
         phonemes=labels.phonemes,
         duration=duration,
     )
-    cut = to_cut(utterance, recording, start, labels.channel)
+    cut = to_cut(utterance, recording, start, duration, labels.channel)
     return set_origin(cut, Origin(str(row.file), row.line, labels.times_problem))
 
 
@@ -91,6 +92,11 @@ def _bounds(labels: Labels, recording: Recording) -> tuple[float, float]:
     total = recording.duration
     if labels.channel is not None and labels.channel >= recording.num_channels:
         raise ValueError(f"channel {labels.channel} of a file with {recording.num_channels} channel(s), counted from 0")
+    if (
+        labels.num_samples is not None
+        and abs(total - labels.num_samples / recording.sampling_rate) > DURATION_TOLERANCE_SECONDS
+    ):
+        raise ValueError(f"{labels.num_samples} samples by the manifest, the file has {recording.num_samples}")
     start = labels.start
     duration = labels.duration
     if labels.in_samples and start is not None and duration is not None:
@@ -151,19 +157,21 @@ def _dev_items(reader: RowReader, language: str, is_held_out: Callable[[Utteranc
 
 def _is_usable(row: Row, language: str) -> bool:
     try:
-        return read_labels(row, language).audio.is_file()
+        return os.path.isfile(read_labels(row, language).audio)
     except ValueError:
         return False
 
 
 def _split_by_rows(reader: RowReader) -> dict[str, RowReader]:
     """Return a reader for each split that the rows name, if training data are among them."""
-    counts = Counter(row.split for row in reader.keys())
+    counts = Counter(row.split for row in reader.key_rows())
     if "train" not in counts or counts["train"] == counts.total():
         return {"train": reader}
-    readers = {}
-    for split in counts.keys() - {None}:
-        readers[split] = RowReader(partial(_of_split, reader.read, split), partial(_of_split, reader.keys, split))
+    readers: dict[str, RowReader] = {}
+    for split in counts:
+        if split is None:
+            continue
+        readers[split] = RowReader(partial(_of_split, reader.read, split), partial(_of_split, reader.key_rows, split))
     return readers
 
 

@@ -1,5 +1,6 @@
 """The protocol of corpus sources, and what they share: reading an audio file, choosing held-out utterances."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,6 @@ def read_recording(path: Path) -> Recording:
 
 def unreadable_reason(path: Path, error: Exception) -> str:
     """Return why the header of an audio file could not be read, on one line."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return "no such file"
     return "unreadable: " + " ".join(str(error).split())

@@ -31,7 +31,8 @@ def split_of(name: str) -> str | None:
 def splits_of(names: Iterable[str]) -> dict[str, str]:
     """Return the split of each name that stands for one.
 
-    ``eval`` is the test split, as in Kaldi, but where there is a ``test`` beside it and no ``dev``, it is the dev split.
+    ``eval`` is the test split, as in Kaldi, but beside a ``test`` and without a ``dev`` it is the dev
+    split.
     """
     splits = {}
     for name in names:

@@ -43,5 +43,7 @@ class SplitOverlap:
             shared = sorted(speakers[first].keys() & speakers[second].keys() - {UNKNOWN_SPEAKER})
             if shared:
                 more = ", ..." if len(shared) > MAX_NAMES else ""
-                lines.append(f"{first} and {second} share {len(shared)} speakers: {', '.join(shared[:MAX_NAMES])}{more}")
+                lines.append(
+                    f"{first} and {second} share {len(shared)} speakers: {', '.join(shared[:MAX_NAMES])}{more}"
+                )
         return lines

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from zoo.corpora.row import Row, RowReader
 from zoo.corpora.row_cuts import row_splits
@@ -11,8 +10,6 @@ from zoo.corpora.source import Items
 from zoo.corpora.table_files import table_files
 from zoo.corpora.table_layout import TableLayout, table_layout
 from zoo.corpora.table_rows import table_reader
-
-NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class TableCorpus:
     path: Path
     language: str = "en"
     dev_share: float = 0.05
-    columns: Mapping[str, str] = NO_COLUMNS
+    columns: Mapping[str, str] | None = None
     encoding: str = "utf-8"
 
     @property
@@ -66,10 +63,14 @@ class TableCorpus:
         return row_splits(readers, self.language, self.dev_share, str(self.path))
 
     def _layout(self, file: Path) -> TableLayout:
-        return table_layout(file, self.columns, self.encoding)
+        return table_layout(file, self.columns or {}, self.encoding)
 
     def _files(self) -> dict[str, list[Path]]:
-        files = {"train": [self.path]} if self.path.is_file() else table_files(self.path)
+        files: dict[str, list[Path]] = {}
+        if self.path.is_file():
+            files = {"train": [self.path]}
+        elif self.path.is_dir():
+            files = table_files(self.path)
         if "train" not in files:
             raise FileNotFoundError(f"{self.path}: no train table; want train.jsonl, .tsv, .csv ..., or name one file")
         return files
@@ -86,6 +87,6 @@ def _joined(readers: list[RowReader]) -> RowReader:
 
     def read_keys() -> Iterator[Row]:
         for reader in readers:
-            yield from reader.keys()
+            yield from reader.key_rows()
 
     return RowReader(read, read_keys)

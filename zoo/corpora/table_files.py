@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.corpora.lhotse_corpus import manifest_kind
+from zoo.corpora.lhotse_corpus import manifest_kind, manifests
 from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.table_layout import TABLE_SUFFIXES
 
@@ -28,6 +28,8 @@ def table_files(folder: Path) -> dict[str, list[Path]]:
     files = _metadata_of_splits(folder)
     if "train" in files:
         return files
+    if manifests(folder):
+        return {}
     lists = [path for path in tables if path.suffix not in (".txt", ".json")]
     return {"train": lists} if len(lists) == 1 else {}
 

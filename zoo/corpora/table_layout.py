@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from zoo.corpora.audio_paths import AudioPaths
-from zoo.corpora.column_names import COLUMN_NAMES, ColumnMapping, is_audio_name, is_column_name, map_columns
+from zoo.corpora.column_names import COLUMN_NAMES, is_audio_name, is_column_name, map_columns
 from zoo.corpora.delimited import DELIMITERS, find_delimiter, split_cells
 from zoo.corpora.headerless import headerless_columns
 from zoo.corpora.text_lines import text_lines
@@ -41,7 +41,10 @@ class TableLayout:
     @property
     def description(self) -> str:
         """Format and columns on one line."""
-        named = [ours if ours == theirs or theirs.isdigit() else f"{ours} ({theirs})" for ours, theirs in self.columns.items()]
+        named = [
+            ours if ours == theirs or theirs.isdigit() else f"{ours} ({theirs})"
+            for ours, theirs in self.columns.items()
+        ]
         line = f"{self.kind}, read: {', '.join(named)}"
         return f"{line}; ignored: {', '.join(self.ignored)}" if self.ignored else line
 
@@ -85,14 +88,9 @@ def _json_layout(path: Path, wanted: Mapping[str, str], encoding: str) -> TableL
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict) and not _is_whole_file(row):
-            mapping = json_mapping(tuple(row), tuple(wanted.items()), str(path))
+            mapping = map_columns(tuple(row), wanted, f"{path}: JSON Lines")
             return TableLayout(_json_kind(row), mapping.names, mapping.ignored)
     raise ValueError(f"{path}: {_json_content(path)}")
-
-
-def json_mapping(names: tuple[str, ...], wanted: tuple[tuple[str, str], ...], place: str) -> ColumnMapping:
-    """Return the mapping of the keys of a row of JSON Lines."""
-    return map_columns(names, {ours: name for ours, name in wanted if name in names}, f"{place}: JSON Lines")
 
 
 def _is_whole_file(row: dict[str, Any]) -> bool:
@@ -154,7 +152,9 @@ def _layout_with_ids(
         if all(number < len(row) and paths.find(row[number]) for row in rows[1:]):
             mapping = map_columns(header, {**wanted, "audio": name}, f"{path}: {kind}")
             return TableLayout(_header_kind(kind, header), mapping.names, mapping.ignored, delimiter, header)
-    raise ValueError(f"{path}: {kind}, with the columns {', '.join(header)}: none names audio files; add a column audio")
+    raise ValueError(
+        f"{path}: {kind}, with the columns {', '.join(header)}: none names audio files; add a column audio"
+    )
 
 
 def _header_kind(kind: str, header: tuple[str, ...]) -> str:

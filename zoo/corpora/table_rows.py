@@ -3,16 +3,17 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zoo.corpora.audio_paths import AudioPaths
+from zoo.corpora.column_names import match_columns
 from zoo.corpora.delimited import DELIMITERS, Cells, read_cells
 from zoo.corpora.embedded_audio import read_parquet
 from zoo.corpora.moshi import with_alignment
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.table_layout import TableLayout, json_mapping
+from zoo.corpora.table_layout import TableLayout
 from zoo.corpora.text_lines import text_lines
 
 
@@ -26,7 +27,9 @@ def table_reader(path: Path, layout: TableLayout, encoding: str, audio_folder: P
         audio_folder: Folder that audio inside of the table is written to.
     """
     if path.name.endswith(".parquet"):
-        return RowReader(partial(read_parquet, path, layout.columns, audio_folder), partial(read_parquet, path, layout.columns, None))
+        return RowReader(
+            partial(read_parquet, path, layout.columns, audio_folder), partial(read_parquet, path, layout.columns, None)
+        )
     if layout.delimiter is None:
         return RowReader(partial(_json_rows, path, layout, encoding))
     return RowReader(partial(_delimited_rows, path, layout, encoding))
@@ -34,8 +37,6 @@ def table_reader(path: Path, layout: TableLayout, encoding: str, audio_folder: P
 
 def _json_rows(path: Path, layout: TableLayout, encoding: str) -> Iterator[Row]:
     paths = AudioPaths(path.parent)
-    mapping = lru_cache(maxsize=64)(json_mapping)
-    wanted = tuple((ours, theirs) for ours, theirs in layout.columns.items())
     for line in text_lines(path, encoding):
         if line.problem:
             yield Row(path, line.number, problem=line.problem)
@@ -44,11 +45,7 @@ def _json_rows(path: Path, layout: TableLayout, encoding: str) -> Iterator[Row]:
             continue
         row = _json_object(path, line.number, line.text)
         if row.problem is None:
-            try:
-                names = mapping(tuple(row.columns), wanted, path.name).names
-            except ValueError as error:
-                yield replace(row, columns={}, problem=str(error))
-                continue
+            names = match_columns(tuple(row.columns), layout.columns)
             columns = {ours: row.columns[theirs] for ours, theirs in names.items()}
             row = _finished(replace(row, columns=columns, find_audio=paths), layout)
         yield row

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -71,14 +72,19 @@ def to_utterance(cut: Cut) -> Utterance:
 
 
 def to_cut(
-    utterance: Utterance, recording: Recording, start: float = 0.0, channel: int | None = None
+    utterance: Utterance,
+    recording: Recording,
+    start: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
 ) -> MonoCut | MultiCut:
     """Return a cut with the labels of an utterance; ``to_utterance`` returns them again.
 
     Args:
-        utterance: Labels, with the duration of the utterance.
+        utterance: Labels.
         recording: Audio; with several channels the cut is a MultiCut of all of them.
         start: Start of the utterance in the recording, in seconds.
+        duration: Duration of the utterance, in seconds. Defaults to the whole recording.
         channel: The one channel of the recording to use. Defaults to all.
     """
     alignment = {}
@@ -89,8 +95,8 @@ def to_cut(
     cut = recording.to_cut()
     if channel is not None and isinstance(cut, MultiCut):
         cut = MonoCut(utterance.id, 0.0, recording.duration, channel, recording=recording)
-    if start > 0 or utterance.duration < recording.duration:
-        cut = cut.truncate(offset=start, duration=utterance.duration)
+    if duration is not None and (start > 0 or duration < recording.duration):
+        cut = cast(MonoCut | MultiCut, cut.truncate(offset=start, duration=duration))
     cut.id = utterance.id
     cut.supervisions = [
         SupervisionSegment(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from zoo.corpora.folder_walk import files_below
 from zoo.corpora.row import Row, RowReader
@@ -70,7 +71,7 @@ def _rows(root: Path) -> Iterator[Row]:
             continue
         relative = path.relative_to(folder)
         name = path.stem.removesuffix(FIRST_MICROPHONE)
-        columns = {"id": "-".join((*relative.parts[:-1], name)), "audio": str(path)}
+        columns: dict[str, Any] = {"id": "-".join((*relative.parts[:-1], name)), "audio": str(path)}
         columns |= {"speaker": relative.parts[0]} if len(relative.parts) > 1 else {}
         text = root / TEXT_FOLDER / relative.parent / f"{name}.txt"
         transcript = read_transcript(path, [text] if text.exists() else [])

@@ -148,7 +148,8 @@ def _divide_overlaps(labels: list[str], starts: list[float], ends: list[float]) 
             continue
         if overlap > TOLERANCE_SECONDS + 1e-6 or starts[index] < starts[index - 1]:
             raise ValueError(
-                f"{labels[index]!r} at {starts[index]:g} s begins before the one before it ends, at {ends[index - 1]:g} s"
+                f"{labels[index]!r} at {starts[index]:g} s begins before the one before it ends, "
+                f"at {ends[index - 1]:g} s"
             )
         middle = round((ends[index - 1] + starts[index]) / 2, 4)
         ends[index - 1] = min(max(middle, starts[index - 1]), ends[index])

@@ -38,17 +38,19 @@ def test_bad_utterances_are_listed_with_their_reason(make, tmp_path):
         ("u4", "outside the audio"),
         ("u5", "begins before"),
         ("u6", "words: want [["),
-        ("u7", "the table says 3 s"),
+        ("u7", "its duration is 3 s, the file has 0.4 s"),
         ("u0", "occurs twice"),
         ("u9", "outside the audio"),
     ):
         assert says in reasons[id], id
-    assert len(reasons) == 9 == summary.splits["train"].skipped
+    counts = summary.splits["train"]
+    assert len(reasons) == 9 == counts.skipped + counts.times_dropped
     kept = {u.id: u for u in map(to_utterance, read_cuts(tmp_path / "out", "train"))}
-    assert sorted(kept) == ["u0", "u10", "u11"]
+    assert sorted(kept) == ["u0", "u10", "u11", "u4", "u5", "u6", "u9"]
+    assert [id for id, utterance in kept.items() if utterance.words is None] == ["u4", "u5", "u6", "u9"]
     assert kept["u10"].words[-1] == ("words", 0.2, 0.4)
     facts = json.loads((tmp_path / "out" / "corpus.json").read_text())
-    assert facts["synthetic"] is False and facts["splits"]["train"]["utterances"] == 3
+    assert facts["synthetic"] is False and facts["splits"]["train"]["utterances"] == 7
 
 
 def test_samples_are_checked_on_request(make, tmp_path):
@@ -69,12 +71,14 @@ def test_too_much_bad_is_an_error_and_leaves_no_manifest(make, tmp_path):
     (tmp_path / "table" / "audio" / "u1.wav").unlink()
     make.table("train.jsonl", rows)
     path = make.table("dev.jsonl", [make.row(4)])
-    with pytest.raises(ValueError, match="1 of 4 utterances of 'train' are unusable.*u1.wav: no such file") as error:
+    with pytest.raises(
+        ValueError, match="1 of 4 utterances of 'train' are unusable.*train.jsonl:2: no such file.*u1.wav"
+    ) as error:
         prepare(open_corpus(path.parent), tmp_path / "out")
     assert "\n" not in str(error.value)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["skipped.jsonl"]
     make.table("dev.jsonl", [])
-    with pytest.raises(ValueError, match="split 'dev' is empty"):
+    with pytest.raises(ValueError, match="dev.jsonl: empty"):
         prepare(open_corpus(path.parent), tmp_path / "out", max_bad_share=0.5)
 
 
@@ -82,7 +86,7 @@ def test_missing_transcripts_are_skipped(make, tmp_path):
     root = make.folder_corpus(layout=[f"train/a/{n}.wav" for n in range(30)] + ["dev/b/x.wav"])
     (root / "train" / "a" / "7.txt").unlink()
     prepare(open_corpus(root), tmp_path / "out")
-    assert skipped(tmp_path / "out") == {"a-7": "no transcript: 7.txt is missing or not UTF-8"}
+    assert skipped(tmp_path / "out") == {"a-7": "no transcript beside it (7.normalized.txt, 7.txt, 7.lab, 7.TextGrid)"}
 
 
 def test_twice_gives_the_same_bytes(make, tmp_path):

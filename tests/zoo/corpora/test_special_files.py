@@ -9,9 +9,9 @@ from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
 from zoo import audio
 from zoo.corpora import FolderCorpus, TableCorpus, open_corpus, prepare
 from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
-from zoo.corpora.folder_corpus import MAX_TRANSCRIPT_BYTES
 from zoo.corpora.source import BadItem, file_cut
 from zoo.corpora.text_sources import HuggingFaceTexts
+from zoo.corpora.transcripts import MAX_TRANSCRIPT_BYTES
 
 
 @pytest.fixture
