@@ -19,7 +19,20 @@ MAY_IMPORT = {
 }
 # Each layer of zoo may import itself and those before it. The first holds single modules that everything may use.
 ZOO_LAYERS = (
-    ("files", "audio", "seeds", "processes", "hardware", "suggestions", "reports", "optional_packages"),
+    (
+        "files",
+        "audio",
+        "audio_files",
+        "audio_decoders",
+        "resampling",
+        "seeds",
+        "processes",
+        "hardware",
+        "suggestions",
+        "reports",
+        "optional_packages",
+        "model_folders",
+    ),
     ("tokens",),
     ("corpora",),
     ("forced_alignment",),

@@ -1,24 +1,25 @@
 """Reading, writing and resampling of waveforms: mono, float32, (num_samples,)."""
 
 import io
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
 from torch import Tensor
-from torchaudio.transforms import Resample
 
-from zoo.files import atomic_file, is_special
+from zoo.audio_decoders import AudioError as AudioError
+from zoo.audio_files import read_section
+from zoo.files import atomic_file
+from zoo.resampling import resample as resample
 
 SAMPLE_RATE = 16000
 # Container and subtype of libsndfile by suffix.
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", None)}
-
-
-class AudioError(ValueError):
-    """Audio that cannot be used; the message is one line and names the file."""
+# Decoders of lossy formats exceed 1 by little; a value above this is no audio, or audio at the scale of integers.
+MAX_PEAK = 16.0
+# Channels cancel if their average has less than this share of the root mean square of the loudest: 30 dB below it.
+MIN_MIXED_SHARE = 0.03
 
 
 def read(
@@ -30,30 +31,18 @@ def read(
     """Read an audio file, average its channels and resample it: (num_samples,), float32.
 
     Args:
-        path: Audio file in WAV, FLAC, OGG, MP3 or another format that libsndfile reads, at any sample rate.
+        path: Audio file in WAV, FLAC, OGG, MP3 or another format that libsndfile reads, or a container such as M4A.
         sample_rate: Sample rate of the result in Hz.
         start_seconds: Start of the section to read, in seconds.
         duration_seconds: Duration of the section in seconds; None, or a section beyond the end, reads to the end.
 
     Raises:
-        AudioError: If the file is missing, unreadable, or empty, or contains NaN or infinity; or is no regular file.
+        AudioError: If the file is missing, unreadable, empty or no regular file, or its samples are unusable.
     """
-    if is_special(path):
-        raise AudioError(f"{path} is not a regular file; name an audio file")
-    try:
-        # Absolute, since libsndfile reads standard input for the name "-".
-        with soundfile.SoundFile(str(Path(path).absolute())) as file:
-            file_rate = file.samplerate
-            file.seek(min(round(start_seconds * file_rate), file.frames))
-            num_frames = -1 if duration_seconds is None else round(duration_seconds * file_rate)
-            samples = file.read(num_frames, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        reason = "unreadable" if Path(path).is_file() else "no such file"
-        raise AudioError(f"{path}: {reason} ({' '.join(str(error).split())})") from error
-    if len(samples) == 0:
+    section = read_section(Path(path), start_seconds, duration_seconds)
+    if section.samples.shape[1] == 0:
         raise AudioError(f"{path}: no samples from {start_seconds:g} s on; delete the file or correct its start")
-    mono = check(torch.from_numpy(samples.mean(axis=1)), str(path))
-    return resample(mono, file_rate, sample_rate)
+    return resample(mix_down(section.samples, str(path)), section.sample_rate, sample_rate)
 
 
 def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
@@ -80,23 +69,31 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
         temporary.write_bytes(encoded.getvalue())
 
 
-def resample(waveform: Tensor, from_rate: int, to_rate: int) -> Tensor:
-    """Resample (..., num_samples), equal to ``torchaudio.functional.resample`` with its default filter.
+def mix_down(samples: np.ndarray, name: str) -> Tensor:
+    """Average the channels of decoded audio (num_channels, num_samples) to a waveform (num_samples,), float32.
 
     Args:
-        waveform: Waveforms, (..., num_samples).
-        from_rate: Sample rate of ``waveform`` in Hz.
-        to_rate: Sample rate of the result in Hz.
+        samples: Decoded samples.
+        name: File or utterance of the samples, for the error message.
+
+    Raises:
+        AudioError: There are no samples, NaN or infinity, values far outside of [-1, 1], or channels that cancel.
     """
-    if from_rate == to_rate:
-        return waveform
-    return _resampler(from_rate, to_rate, waveform.dtype, waveform.device)(waveform)
+    mono = check(torch.from_numpy(samples.astype(np.float32, copy=False).mean(axis=0)), name)
+    peak = float(np.abs(samples).max())
+    if peak > MAX_PEAK:
+        raise AudioError(f"{name}: has a sample of {peak:.3g}, far outside of [-1, 1]; scale it to that range")
+    if len(samples) > 1:
+        level = float(np.sqrt(np.square(samples).mean(axis=1).max()))
+        if level > 0 and float(np.sqrt(np.square(mono.numpy()).mean())) < MIN_MIXED_SHARE * level:
+            raise AudioError(f"{name}: its {len(samples)} channels cancel when averaged; write one of them to a file")
+    return mono
 
 
-@lru_cache(maxsize=16)
-def _resampler(from_rate: int, to_rate: int, dtype: torch.dtype, device: torch.device) -> Resample:
-    # Cached, since computing the filter takes longer than applying it to ten seconds of speech.
-    return Resample(from_rate, to_rate, dtype=dtype).to(device)
+def is_constant(waveform: Tensor) -> bool:
+    """Return whether all samples of a waveform (num_samples,) are equal, as in digital silence."""
+    values = waveform.numpy()
+    return bool((values == values[:1]).all())
 
 
 def check(waveform: Tensor, name: str) -> Tensor:

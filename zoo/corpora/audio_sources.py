@@ -1,17 +1,21 @@
 """Check the audio sources of a cut before it is read, so that no manifest can run a command.
 
 Lhotse passes three things to a shell: sources of type ``command``, file names that begin with ``pipe:``, and the names
-of ``.sph`` and ``.opus`` files. Each cut is therefore checked first, and its audio is decoded by libsndfile alone.
+of ``.sph`` and ``.opus`` files. Each cut is therefore checked first, and its audio is decoded by the decoders of this
+project.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lhotse.audio import audio_backend
+from lhotse.audio.backend import AudioBackend, get_current_audio_backend, set_current_audio_backend
 from lhotse.cut import Cut
 
+from zoo.audio_files import read_section
 from zoo.files import is_special
 
 REMOTE_SCHEMES = ("http://", "https://", "s3://")
@@ -42,7 +46,7 @@ def check_sources(cut: Cut, allow_remote: bool = False) -> None:
 
 
 def load_samples(cut: Cut) -> np.ndarray:
-    """Read the samples of a cut, (num_channels, num_samples) float32, by libsndfile alone.
+    """Read the samples of a cut, (num_channels, num_samples) float32, by the decoders of this project alone.
 
     Remote sources are allowed here: the corpus stage has already rejected the cuts whose remote sources are not.
 
@@ -50,8 +54,33 @@ def load_samples(cut: Cut) -> np.ndarray:
         UnsafeSourceError: A source is unsafe (see :func:`check_sources`).
     """
     check_sources(cut, allow_remote=True)
-    with audio_backend("LibsndfileBackend"):
+    with _own_decoders():
         return cut.load_audio()
+
+
+class ZooAudioBackend(AudioBackend):
+    """Lhotse's way to read audio, here by the decoders of this project."""
+
+    def read_audio(
+        self,
+        path_or_fd: str | Path | BytesIO,
+        offset: float = 0.0,
+        duration: float | None = None,
+        force_opus_sampling_rate: int | None = None,
+    ) -> tuple[np.ndarray, int]:
+        source = path_or_fd if isinstance(path_or_fd, BytesIO) else Path(path_or_fd)
+        section = read_section(source, offset, duration)
+        return section.samples, section.sample_rate
+
+
+@contextmanager
+def _own_decoders() -> Generator[None]:
+    previous = get_current_audio_backend()
+    set_current_audio_backend(ZooAudioBackend())
+    try:
+        yield
+    finally:
+        set_current_audio_backend(previous)
 
 
 def _sources(cut: Cut) -> Iterator[dict[str, Any]]:

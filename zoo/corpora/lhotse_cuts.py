@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
-import soundfile
 from lhotse import SupervisionSegment
 from lhotse.cut import Cut
 from lhotse.cut.data import DataCut
 
-from zoo.corpora.source import BadItem, unreadable_reason
+from zoo.audio_decoders import AudioError
+from zoo.audio_files import read_info
+from zoo.corpora.source import BadItem, reason_without_name
 from zoo.corpora.utterance import audio_name
 
 # A supervision covers its cut if its start and its duration together differ by no more than this from the cut's.
@@ -66,10 +67,11 @@ def check_duration(cut: Cut) -> Cut | BadItem:
     for source in recording.sources if recording is not None else []:
         if source.type != "file":
             continue
+        path = Path(source.source)
         try:
-            seconds = soundfile.info(str(Path(source.source).absolute())).duration
-        except (OSError, RuntimeError) as error:
-            return BadItem(cut.id, audio_name(cut), unreadable_reason(Path(source.source), error))
+            seconds = read_info(path).seconds
+        except AudioError as error:
+            return BadItem(cut.id, audio_name(cut), reason_without_name(error, path))
         if cut.end > seconds + COVER_SECONDS:
             return BadItem(cut.id, audio_name(cut), f"ends at {cut.end:g} s, the file has {seconds:g} s")
     return cut

@@ -1,19 +1,20 @@
 """The protocol of corpus sources, and what they share: reading an audio file, choosing held-out utterances."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import soundfile
 from lhotse import AudioSource, Recording
 from lhotse.cut import Cut
 
+from zoo.audio_decoders import AudioError
+from zoo.audio_files import read_info
 from zoo.corpora.utterance import Interval, Utterance, to_cut
-from zoo.files import is_special
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".aif", ".au", ".sph")
+# Containers, which are read only if PyAV is installed.
+CONTAINER_SUFFIXES = (".m4a", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph", *CONTAINER_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -106,28 +107,23 @@ def read_recording(path: Path) -> Recording:
     Raises:
         ValueError: The file is missing, unreadable, empty or no regular file; the message is the reason alone.
     """
-    if is_special(path):
-        raise ValueError("is not a regular file")
     try:
-        # Absolute, since libsndfile reads standard input for the name "-".
-        header = soundfile.info(str(path.absolute()))
-    except (OSError, RuntimeError) as error:
-        raise ValueError(unreadable_reason(path, error)) from error
-    if header.frames <= 0:
+        info = read_info(path)
+    except AudioError as error:
+        raise ValueError(reason_without_name(error, path)) from error
+    if info.num_samples <= 0:
         raise ValueError("zero length")
-    channels = list(range(header.channels))
+    channels = list(range(info.num_channels))
     return Recording(
         id=path.stem,
         sources=[AudioSource("file", channels, str(path.resolve()))],
-        sampling_rate=header.samplerate,
-        num_samples=header.frames,
-        duration=header.frames / header.samplerate,
+        sampling_rate=info.sample_rate,
+        num_samples=info.num_samples,
+        duration=info.seconds,
         channel_ids=channels,
     )
 
 
-def unreadable_reason(path: Path, error: Exception) -> str:
-    """Return why the header of an audio file could not be read, on one line."""
-    if not os.path.isfile(path):
-        return "no such file"
-    return "unreadable: " + " ".join(str(error).split())
+def reason_without_name(error: AudioError, path: Path) -> str:
+    """Return why audio is unusable, without the path that the message begins with."""
+    return str(error).removeprefix(str(path)).lstrip(": ")

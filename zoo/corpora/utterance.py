@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-import torch
 from lhotse import AudioSource, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
 from lhotse.supervision import AlignmentItem
@@ -123,18 +122,20 @@ def load_waveform(cut: Cut, sample_rate: int = audio.SAMPLE_RATE) -> Tensor:
         sample_rate: Sample rate of the result, in Hz.
 
     Raises:
-        audio.AudioError: The audio is missing, unreadable, empty or holds NaN or infinity.
+        audio.AudioError: The audio is missing, unreadable or empty, or its samples are unusable.
     """
     try:
         samples = load_samples(cut)
     except UnsafeSourceError as error:
         raise audio.AudioError(str(error)) from error
-    except Exception as error:  # Lhotse's many backends have no common error.
+    except audio.AudioError as error:
+        # Lhotse appends its own arguments on further lines.
+        raise audio.AudioError(str(error).splitlines()[0]) from error
+    except Exception as error:  # Lhotse's transforms and checks have no common error.
         message = str(error).strip()
         reason = message.splitlines()[0] if message else type(error).__name__
         raise audio.AudioError(f"{audio_name(cut)}: unreadable ({reason})") from error
-    mono = torch.from_numpy(samples.astype(np.float32, copy=False).mean(axis=0))
-    return audio.resample(audio.check(mono, audio_name(cut)), cut.sampling_rate, sample_rate)
+    return audio.resample(audio.mix_down(np.atleast_2d(samples), audio_name(cut)), cut.sampling_rate, sample_rate)
 
 
 def audio_name(cut: Cut) -> str:
