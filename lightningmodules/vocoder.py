@@ -21,7 +21,7 @@ from zoo.metrics.speech_quality import named_values
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.speech.f0 import F0Extractor
 from zoo.tokens.units import Stream
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.generator import Generator
 from zoo.vocoder.harmonic_source import f0_of_frames
 from zoo.vocoder.istft import ISTFTGenerator

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightningmodules.micro_batches import Batch
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.generator import Generator
 from zoo.vocoder.harmonic_source import F0Contour
 from zoo.vocoder.istft import ISTFTGenerator

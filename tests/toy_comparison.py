@@ -8,7 +8,7 @@ import torch
 
 from zoo.comparison.html_report import render
 from zoo.comparison.measures import LANGUAGE, MODELS, RATES, Measure, MeasureInfo, crossed_measure
-from zoo.comparison.report import ReportInfo, gather_report
+from zoo.comparison.report_content import ReportInfo, gather_report
 from zoo.comparison.resynthesis_examples import EXAMPLES, ORIGINAL, Example, Sound, write_examples
 from zoo.evaluation.statistics import Estimate
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from recipes.engine.dependencies import stages_read
 from recipes.engine.errors import RecipeError, shown
 from recipes.engine.nodes import TARGET, content_of, is_node, items_of, leaves
 from recipes.engine.permissions import folder_problems, name_problems, writing_problems
@@ -13,6 +12,7 @@ from recipes.engine.signatures import Argument, made_by, signature
 from recipes.engine.stage_runs import StageRun, unpaired
 from recipes.engine.targets import REFUSED_ARGUMENTS, Targets
 from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
+from recipes.engine.upstream_stages import stages_read
 from zoo.suggestions import suggest
 
 if TYPE_CHECKING:

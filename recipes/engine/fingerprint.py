@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from recipes.engine.dependencies import stage_of, stages_read
 from recipes.engine.errors import shown
 from recipes.engine.nodes import TARGET, content_of, items_of, leaves
 from recipes.engine.recipe import Recipe
 from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
+from recipes.engine.upstream_stages import stage_of, stages_read
 
 LENGTH = ("max_steps", "max_epochs")
 MAY_CHANGE_ON_RESUME = LENGTH + (

@@ -228,7 +228,7 @@ PARTS = {
         "MultiPeriodDiscriminator",
         "MultiScaleDiscriminator",
     ),
-    "zoo.vocoder.duration": ("DurationPredictor",),
+    "zoo.vocoder.duration_predictor": ("DurationPredictor",),
     "zoo.vocoder.hifigan": (
         "HiFiGANSizes",
         "HiFiGANGenerator",

@@ -11,7 +11,7 @@ from recipes.stages.held_out_speech import read_speech
 from zoo.comparison.language_model_measures import language_model_measures, margins_by_layer
 from zoo.comparison.language_models import EvaluationSuites, LanguageModelVariant, score_language_models
 from zoo.comparison.measures import Measure
-from zoo.comparison.report import LAYERS
+from zoo.comparison.report_content import LAYERS
 from zoo.comparison.resynthesis_examples import write_examples
 from zoo.comparison.resynthesis_measures import (
     VariantResynthesis,

@@ -8,7 +8,7 @@ from torch.utils.tensorboard import SummaryWriter
 from recipes.stages.comparison import MEASURES
 from recipes.stages.stage_records import finished_stages
 from zoo.comparison.html_report import render
-from zoo.comparison.report import ReportInfo, claim_lines, gather_report, scalars
+from zoo.comparison.report_content import ReportInfo, claim_lines, gather_report, scalars
 from zoo.comparison.resynthesis_examples import EXAMPLES
 from zoo.files import read_json, write_text
 

@@ -19,7 +19,7 @@ from zoo.interop.huggingface import export_language_model
 from zoo.language.adapters import load_adapted, lora, merged, save_adapter, save_language_model, without_adapter
 from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.networks import llama
-from zoo.language.streaming import stream_ids
+from zoo.language.token_streaming import stream_ids
 from zoo.tokens.store import TokenTable
 from zoo.tokens.units import parse
 

@@ -35,7 +35,7 @@ from zoo.tokens.store import TokenTable
 from zoo.tokens.units import parse
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.griffin_lim import UnitMelTable
-from zoo.vocoder.incremental import IncrementalVocoder
+from zoo.vocoder.streaming import StreamingVocoder
 
 WAVEFORMS = [
     hum(pitch, style, 2.5, seed)
@@ -190,8 +190,8 @@ def test_synthesized_speech_equals_that_on_the_cpu(device, kind):
 def test_incremental_vocoding_equals_vocoding_at_once(device):
     voice = make(kind="istft", streams=STREAMS[:1]).to(device)
     parts = ["".join(f"[Hu{n % 20}]" for n in range(start, start + 24, 3)) for start in range(0, 120, 24)]
-    bit_by_bit = IncrementalVocoder(voice)
-    pieces = [bit_by_bit(parse(part, STREAMS[:1]), part is parts[-1]) for part in parts]
+    streaming = StreamingVocoder(voice)
+    pieces = [streaming(parse(part, STREAMS[:1]), part is parts[-1]) for part in parts]
     torch.testing.assert_close(torch.cat(pieces), voice("".join(parts)), rtol=0, atol=1e-3)
 
 

@@ -14,7 +14,7 @@ from tests.toy_recognizer import write_recognizer
 from tests.toy_speech import write_hums
 from tests.toy_tokens import tiny_network
 from zoo.comparison.language_models import LanguageModelVariant
-from zoo.comparison.report import scalars
+from zoo.comparison.report_content import scalars
 from zoo.corpora import open_corpus, prepare
 from zoo.files import atomic_folder
 from zoo.language.adapters import save_language_model

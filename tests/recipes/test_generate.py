@@ -16,7 +16,7 @@ from zoo.tokenizers import speech_tokenizer as tokenizers
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
 from zoo.vocoder.vocoder import Vocoder
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.spiritlm_parity.fixtures import EXPECTED, FIXTURES, cases
-from zoo.evaluation.generation import stsp
+from zoo.evaluation.generation import official_stsp
 from zoo.evaluation.judges.classifiers import best_label
 from zoo.evaluation.suites import sentiment_suite
 from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
@@ -15,9 +15,9 @@ from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expres
 def _scored(case):
     references = FIXTURES / case["ref"]
     if "pred" in case:
-        return stsp.score_files(references, FIXTURES / case["pred"], case["label"])
+        return official_stsp.score_files(references, FIXTURES / case["pred"], case["label"])
     predictions = case["pred_dict"] if "pred_dict" in case else dict(case["pred_dict_int_keys"])
-    return stsp.score_predictions(stsp.read_rows(references), predictions, case["label"])
+    return official_stsp.score_predictions(official_stsp.read_rows(references), predictions, case["label"])
 
 
 @pytest.mark.parametrize("case", cases("stsp_eval"))
@@ -42,9 +42,9 @@ def test_sentiments_of_emotions():
 def test_labels_are_selected(case):
     if "error" in case:
         with pytest.raises(ValueError, match=case["message"]):
-            stsp.select_labels(case["labels"], case["select"])
+            official_stsp.select_labels(case["labels"], case["select"])
     else:
-        assert [list(part) for part in stsp.select_labels(case["labels"], case["select"])] == case["out"]
+        assert [list(part) for part in official_stsp.select_labels(case["labels"], case["select"])] == case["out"]
 
 
 @pytest.mark.parametrize("case", cases("stsp_maps", "pred_to_label"))
@@ -62,7 +62,7 @@ def test_few_shot_rows(name):
     model, modalities = name.split("/")
     first, second = modalities.split("_")
     where = EXPECTED["few_shot"]
-    rows = stsp.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
+    rows = official_stsp.read_rows(FIXTURES / where["manifest_dir"] / f"{first[0]}2{second[0]}.jsonl")
 
     def encode_speech(waveform):
         return encode_string(tokenizer(model), waveform) if len(waveform) >= 1280 else ""
@@ -71,7 +71,7 @@ def test_few_shot_rows(name):
         {
             "id": row["id"],
             "sentiment": row["sentiment"],
-            "prompt": stsp.shot_string(row, FIXTURES / where["data_root"], (first, second), encode_speech),
+            "prompt": official_stsp.shot_string(row, FIXTURES / where["data_root"], (first, second), encode_speech),
         }
         for row in rows
     ]
@@ -85,6 +85,6 @@ def test_few_shot_draws(case):
     draw = np.random.RandomState(case["numpy_seed"])
     if "error" in case:
         with pytest.raises(ValueError, match="shots need"):
-            stsp.shots_string(*arguments, draw)
+            official_stsp.shots_string(*arguments, draw)
     else:
-        assert stsp.shots_string(*arguments, draw) == case["out"]
+        assert official_stsp.shots_string(*arguments, draw) == case["out"]

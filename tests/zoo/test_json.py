@@ -6,7 +6,7 @@ import pytest
 
 from zoo.corpora import open_corpus, prepare
 from zoo.corpora.text_sources import TextFiles
-from zoo.evaluation.generation.stsp import read_rows
+from zoo.evaluation.generation.official_stsp import read_rows
 from zoo.evaluation.result_cache import suite_fingerprint
 from zoo.evaluation.suites.suite_table import read_table
 from zoo.files import read_json

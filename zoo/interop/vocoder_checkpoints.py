@@ -10,7 +10,7 @@ from zoo.interop.spiritlm.vocoder import load_vocoder
 from zoo.tokens.contract import FILE, read_contract, require_match
 from zoo.tokens.store import TokenTable
 from zoo.tokens.units import Stream
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.generator import Generator
 from zoo.vocoder.unit_inputs import in_order
 from zoo.vocoder.vocoder import CONFIG, Vocoder

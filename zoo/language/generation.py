@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
-from zoo.language.constraint import ModalityConstraint
+from zoo.language.modality_constraint import ModalityConstraint
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.seeds import seeded
 from zoo.tokens.units import Tokens

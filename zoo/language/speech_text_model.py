@@ -11,12 +11,12 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from zoo.language.adapters import add_adapter, is_adapter, load_adapted
 from zoo.language.generation import Continuation, Sampling, generate
 from zoo.language.stopping import SpeechDuration, minimum_seconds, predicted_seconds
-from zoo.language.streaming import stream_chunks, stream_ids
+from zoo.language.token_streaming import stream_chunks, stream_ids
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
-from zoo.vocoder.incremental import IncrementalVocoder
+from zoo.vocoder.streaming import StreamingVocoder
 from zoo.vocoder.vocoder import Vocoder
 
 
@@ -162,7 +162,7 @@ class SpeechTextModel(nn.Module):
             speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
             num_speech_tokens: Number of speech tokens that are synthesized at a time.
         """
-        vocoder = IncrementalVocoder(self.vocoder, speaker) if self.vocoder else None
+        vocoder = StreamingVocoder(self.vocoder, speaker) if self.vocoder else None
         ids = stream_ids(self.network, self.vocabulary, self._tokenize(prompt), to, sampling, self._duration)
         for chunk in stream_chunks(self.vocabulary, ids, num_speech_tokens):
             content: str | Tensor | Tokens = chunk.content

@@ -1,7 +1,7 @@
 from zoo.vocoder.discriminators import Discriminators as Discriminators
 from zoo.vocoder.discriminators import MultiPeriodDiscriminator as MultiPeriodDiscriminator
 from zoo.vocoder.discriminators import MultiScaleDiscriminator as MultiScaleDiscriminator
-from zoo.vocoder.duration import DurationPredictor as DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor as DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator as HiFiGANGenerator
 from zoo.vocoder.hifigan import HiFiGANSizes as HiFiGANSizes
 from zoo.vocoder.istft import ConvNeXtSizes as ConvNeXtSizes

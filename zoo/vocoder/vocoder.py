@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from zoo.files import atomic_file, read_json, write_text
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.units import Stream, Tokens, parse
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.generator import Generator
 from zoo.vocoder.generators import build_generator, generator_streams, synthesize_in_chunks
 from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate, check_lengths, fill_missing, pad_units

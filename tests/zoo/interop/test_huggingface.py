@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorLis
 from tests.toy_tokens import STREAMS, tiny_network, words_vocabulary
 from zoo.interop.huggingface import export_language_model, speech_text_tokenizer
 from zoo.language.adapters import lora, save_language_model
-from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Sampling, encode_prompt, generate
+from zoo.language.modality_constraint import ModalityConstraint
 from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream, parse
 from zoo.tokens.vocabulary import Vocabulary

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tests.toy_tokens import STREAMS, tiny_network, words_vocabulary
-from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Continuation, Sampling, encode_prompt, generate
+from zoo.language.modality_constraint import ModalityConstraint
 from zoo.tokens.units import Stream, Tokens, parse
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
-from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Sampling, eval_mode
+from zoo.language.modality_constraint import ModalityConstraint
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from zoo.evaluation.evaluated_model import Synthesize
 from zoo.evaluation.generation.continuations import generate_continuations
-from zoo.evaluation.generation.stsp import draw_shots
+from zoo.evaluation.generation.official_stsp import draw_shots
 from zoo.evaluation.judges.classifiers import SpeechClassifier, TextClassifier
 from zoo.evaluation.statistics import Estimate, mean
 from zoo.evaluation.suites.sentiment_suite import SENTIMENTS, SentimentItem

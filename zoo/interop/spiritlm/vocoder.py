@@ -14,7 +14,7 @@ from zoo.files import read_json
 from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
 from zoo.interop.spiritlm.strings import MISSING_STYLES, string_to_units
 from zoo.tokens.units import Stream, runs
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
 from zoo.vocoder.vocoder import Vocoder
 

@@ -4,6 +4,7 @@ import torch
 
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation.generation import sentiment_preservation as preservation
+from zoo.evaluation.generation.official_stsp import draw_shots
 from zoo.evaluation.generation.sentiment_preservation import (
     NEW_TOKENS,
     JudgedContinuation,
@@ -13,7 +14,6 @@ from zoo.evaluation.generation.sentiment_preservation import (
     measure_sentiment_preservation,
     sentiment_prompt,
 )
-from zoo.evaluation.generation.stsp import draw_shots
 from zoo.evaluation.judges.classifiers import WordsClassifier
 from zoo.evaluation.suites.sentiment_suite import SENTIMENTS, SentimentItem
 from zoo.evaluation.suites.text_and_speech import DIRECTIONS, TextAndSpeech

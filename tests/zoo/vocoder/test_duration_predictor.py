@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.losses import duration_loss
 
 

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from zoo.tokens.units import Stream, parse
-from zoo.vocoder.duration import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
-from zoo.vocoder.incremental import IncrementalVocoder
 from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
+from zoo.vocoder.streaming import StreamingVocoder
 from zoo.vocoder.vocoder import Vocoder
 
 STREAMS = (Stream("Hu", 9, 25.0), Stream("Pi", 4, 12.5), Stream("St", 3, 1.0, dedup=False))
@@ -66,7 +66,7 @@ def test_pieces_joined_are_the_whole_and_come_before_the_end(kind, streams, chun
     voice = vocoder(streams, kind)
     for seed in range(2):
         tokens = parse(said(streams, 50, seed), streams)
-        incremental = IncrementalVocoder(voice, 1)
+        incremental = StreamingVocoder(voice, 1)
         bits = [
             tokens.__class__(streams, tokens.stream[i : i + chunk], tokens.unit[i : i + chunk])
             for i in range(0, len(tokens), chunk)
@@ -81,11 +81,11 @@ def test_pieces_joined_are_the_whole_and_come_before_the_end(kind, streams, chun
 
 
 def test_nothing_is_spoken_of_nothing():
-    incremental = IncrementalVocoder(vocoder(STREAMS[:1], "istft"))
+    incremental = StreamingVocoder(vocoder(STREAMS[:1], "istft"))
     assert len(incremental(parse("", STREAMS[:1]), ends=True)) == 0
 
 
 def test_a_vocoder_without_durations_is_refused():
     voice = vocoder(STREAMS[:1], "istft")
     with pytest.raises(ValueError, match="no duration predictor"):
-        IncrementalVocoder(Vocoder(voice.generator, STREAMS[:1]))
+        StreamingVocoder(Vocoder(voice.generator, STREAMS[:1]))

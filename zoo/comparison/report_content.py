@@ -1,4 +1,4 @@
-"""Assembly of a comparison report from the measures of several stages: claims, notes, costs, scalars."""
+"""Content of a comparison report, gathered from the measures of several stages: claims, notes, costs, scalars."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Prediction of durations: the number of frames that each deduplicated unit lasts."""
+"""Duration predictor: the number of frames that each deduplicated unit lasts."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Incremental synthesis of speech whose units are still being generated."""
+"""Streaming synthesis of speech whose units are still being generated."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from zoo.tokens.units import Tokens
 from zoo.vocoder.vocoder import Vocoder
 
 
-class IncrementalVocoder:
+class StreamingVocoder:
     """Synthesizes tokens as they arrive; concatenated, the chunks equal the vocoder's output for all tokens at once.
 
     A sample is returned as soon as no later token can change it. The duration of a unit depends on its neighbors, and

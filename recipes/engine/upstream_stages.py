@@ -1,4 +1,4 @@
-"""Determine which stages a node reads from, by the paths in it."""
+"""Upstream stages: those whose folders a stage reads, by the paths in its node."""
 
 from collections.abc import Mapping
 from pathlib import PurePath

@@ -1,4 +1,4 @@
-"""Streaming generation: text and speech are yielded as soon as later tokens cannot change them."""
+"""Streaming generation of tokens: text and speech tokens are yielded as soon as later ones cannot change them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, TemperatureLogitsWarper, TopPLogitsWarper
 
-from zoo.language.constraint import ModalityConstraint
 from zoo.language.generation import Sampling, encode_prompt, num_new_tokens
+from zoo.language.modality_constraint import ModalityConstraint
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.tokens.units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
