@@ -164,6 +164,7 @@ PARTS = {
     ),
     "zoo.speech.encoders.filterbank": ("FilterbankEncoder",),
     "zoo.speech.encoders.hubert": ("HubertEncoder",),
+    "zoo.speech.encoders.pooled": ("PooledEncoder",),
     "zoo.speech.encoders.whisper": ("WhisperEncoder",),
     "zoo.speech.f0": ("CenteredF0",),
     "zoo.speech.f0_autocorrelation": (

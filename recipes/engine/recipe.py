@@ -4,8 +4,9 @@ A *node* is a mapping with ``_target_``, the dotted name of a class or function;
 arguments. ``${name}`` alone as a value is the very object built at ``name``; inside a longer string it is text.
 
 A recipe that differs from a complete one in a few values names it as its ``base`` and lists the new values below
-``set``, by the dotted paths that the command line takes; ``zoo show`` prints the result in full. Within a recipe, a
-node with ``_base_`` is another node with a few values of its own: see ``recipes.engine.derived_nodes``.
+``set``, by the dotted paths that the command line takes, and below ``new`` values of its own that the base does not
+have; ``zoo show`` prints the result in full. Within a recipe, a node with ``_base_`` is another node with a few values
+of its own: see ``recipes.engine.derived_nodes``.
 
 Beside its stages, a recipe may have the keys ``seed`` (default 0), ``out`` (folder in which each stage has its own;
 default ``runs/NAME``) and ``jobs`` (how many stages run at once, sharing the cores; default 1). A stage may run several
@@ -168,21 +169,23 @@ def _read(path: Path, file: str) -> dict[str, Any]:
 
 
 def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
-    """Return the content of a complete recipe unchanged; for one with a ``base``, that base with its ``set`` applied.
+    """Return the content of a complete recipe unchanged; of one with a ``base``, the base with ``new`` and ``set``.
 
     Raises:
-        RecipeError: The recipe has other keys than base, name and set, or its base has a base itself.
+        RecipeError: The recipe has other keys than base, name, new and set, or its base has a base itself.
     """
     if (
         "base" not in content or "stages" in content
     ):  # a recipe with stages is complete, and `base` an ordinary key of it
         return content
     changes = content.get("set", {})
-    strays = content.keys() - {"base", "name", "set"}
-    if strays or not isinstance(changes, dict):
-        remedy = f"move {sorted(strays)} below set" if strays else "set is not a mapping"
+    additions = content.get("new", {})
+    strays = content.keys() - {"base", "name", "new", "set"}
+    if strays or not isinstance(changes, dict) or not isinstance(additions, dict):
+        remedy = f"move {sorted(strays)} below set" if strays else "set or new is not a mapping"
         raise RecipeError(
-            f"{file}: a recipe over a base has the keys base, name and set (a mapping of paths to values); {remedy}"
+            f"{file}: a recipe over a base has the keys base, name, new (a mapping of names that the base does not "
+            f"have to values) and set (a mapping of paths to values); {remedy}"
         )
     path = bundled.find(str(content["base"]))
     base = _read(path, path.name)
@@ -192,7 +195,9 @@ def _over_base(content: dict[str, Any], stem: str, file: str) -> dict[str, Any]:
             "so that a reader has two files to read and no more"
         )
     _set_defaults(base, path.stem)
-    problems = assign(base, changes)
+    problems = [f"new.{name}: the base has {name}; move it below set" for name in additions if name in base]
+    base |= additions
+    problems += assign(base, changes)
     if problems:
         raise RecipeError(*[f"{file}: {problem}" for problem in problems])
     return base | {"name": content.get("name", stem)}

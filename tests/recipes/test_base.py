@@ -27,6 +27,13 @@ def test_a_recipe_over_a_base_is_that_base_with_what_it_sets(workshop):
     assert (again.config.stages.train.trainer.max_steps, again.config.size) == (2, 5)
 
 
+def test_values_of_its_own_are_below_new(workshop):
+    text = "base: r.yaml\nnew: {words: 7}\nset:\n  network.size: ${words}\n"
+    (workshop / "over.yaml").write_text(text)
+    assert load("over.yaml", ["words=8"], trust=["stage_fakes"]).config.network.size == 8
+    assert "new.size: the base has size; move it below set" in fails(workshop, "base: r.yaml\nnew: {size: 7}\n")
+
+
 def test_show_writes_it_out_whole(workshop, capsys):
     (workshop / "over.yaml").write_text(OVER)
     main(["show", "over.yaml", "--trust", "stage_fakes"])
@@ -42,7 +49,7 @@ def test_what_is_wrong_with_it_is_told(workshop):
         workshop, "base: r.yaml\nset: {stages.train.trainer.max_steps: 9}\n"
     )
     assert "move ['trainer'] below set" in fails(workshop, "base: r.yaml\ntrainer: 3\n")
-    assert "set is not a mapping" in fails(workshop, "base: r.yaml\nset: [size]\n")
+    assert "set or new is not a mapping" in fails(workshop, "base: r.yaml\nset: [size]\n")
     assert "there is no such file" in fails(workshop, "base: nowhere.yaml\n")
     assert "base=over.yaml is itself over over.yaml" in fails(workshop, "base: over.yaml\n")
     assert "size='three'" in fails(workshop, "base: r.yaml\nset: {size: three}\n")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.files import atomic_folder
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
-from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, SpeechEncoder, WhisperEncoder
+from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, PooledEncoder, SpeechEncoder, WhisperEncoder
 from zoo.speech.kmeans import KMeans
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.speech.vtln import VTLNFilterbankEncoder
@@ -27,6 +27,7 @@ ENCODERS: dict[str, type[SpeechEncoder]] = {
     "VTLNFilterbankEncoder": VTLNFilterbankEncoder,
     "HubertEncoder": HubertEncoder,
     "WhisperEncoder": WhisperEncoder,
+    "PooledEncoder": PooledEncoder,
 }
 QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer]] = {
     "KMeans": KMeans,
@@ -129,13 +130,28 @@ class PhoneticUnits(UnitExtractor):
         Raises:
             ValueError: If the configuration names an unknown encoder or quantizer.
         """
-        encoder_config = config["encoder"]
         quantizer_config = config["quantizer"]
-        encoder_class = find_class(encoder_config["class"], ENCODERS, "encoder", folder)
         quantizer_class = find_class(quantizer_config["class"], QUANTIZERS, "quantizer", folder)
-        # Only encoders with weights have a folder, whose path is their argument `source`.
-        source = {"source": str(folder / ENCODER)} if (folder / ENCODER).is_dir() else {}
-        encoder = encoder_class(**source, **encoder_config["arguments"])
+        encoder = load_encoder(config["encoder"], folder / ENCODER)
         quantizer = quantizer_class(**quantizer_config["arguments"])
         quantizer.load_state_dict(load_file(folder / WEIGHTS))
         return cls(encoder, quantizer, config["clock"])
+
+
+def load_encoder(config: dict[str, Any], weights: Path) -> SpeechEncoder:
+    """Build a saved encoder.
+
+    Args:
+        config: Name of the class and its arguments, as ``PhoneticUnits.config`` has them.
+        weights: Folder that ``SpeechEncoder.save_weights`` wrote. There is none if the encoder has no weights.
+
+    Raises:
+        ValueError: If the configuration names an unknown encoder.
+    """
+    encoder_class = find_class(config["class"], ENCODERS, "encoder", weights.parent)
+    arguments = dict(config["arguments"])
+    if "encoder" in arguments:  # an encoder around another one, which has the weights
+        arguments["encoder"] = load_encoder(arguments["encoder"], weights)
+    elif weights.is_dir():
+        arguments["source"] = str(weights)
+    return encoder_class(**arguments)

@@ -13,7 +13,7 @@ from zoo.speech.kmeans import KMeans, fit_kmeans
 from zoo.speech.style_encoders import StyleEncoder
 from zoo.speech.style_units import StyleClusters, StyleUnits
 from zoo.tokenizers.tally import Tally
-from zoo.tokenizers.tokenization import LoadedUtterance
+from zoo.tokenizers.tokenization import BATCH_SECONDS, LoadedUtterance
 
 BATCH_FRAMES = 8192
 
@@ -53,20 +53,33 @@ def sample_features(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder.to(device)
     generator = random.Random(sampling.seed)
-    max_seconds = sampling.hours * 3600
-    share = sampling.max_frames / (max_seconds * encoder.frame_rate)
+    share = sampling.max_frames / (sampling.hours * 3600 * encoder.frame_rate)
+    for waveforms in _batches(utterances, encoder, sampling.hours * 3600, tally):
+        for features in encoder.batch([waveform.to(device) for waveform in waveforms]):  # (T, dim)
+            frame_generator = torch.Generator().manual_seed(generator.getrandbits(31))
+            is_kept = torch.rand(len(features), generator=frame_generator) < share
+            frames.append(features.cpu()[is_kept])
+    encoder.cpu()
+
+
+def _batches(
+    utterances: Iterable[LoadedUtterance], encoder: SpeechEncoder, max_seconds: float, tally: Tally
+) -> Iterator[list[Tensor]]:
+    """Yield the waveforms of utterances that are long enough, some at a time, until enough seconds are read."""
+    batch: list[Tensor] = []
     seconds = 0.0
     for loaded in utterances:
         if len(loaded.waveform) >= encoder.min_samples:
-            features = encoder(loaded.waveform.to(device)).cpu()  # (T, dim)
-            frame_generator = torch.Generator().manual_seed(generator.getrandbits(31))
-            is_kept = torch.rand(len(features), generator=frame_generator) < share
-            frames.append(features[is_kept])
+            batch.append(loaded.waveform)
+        if sum(map(len, batch)) >= BATCH_SECONDS * encoder.sample_rate:
+            yield batch
+            batch = []
         tally.utterances += 1
         seconds += loaded.utterance.duration
         if seconds > max_seconds:
             break
-    encoder.cpu()
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ class PretrainedEncoder(SpeechEncoder):
         Raises:
             ValueError: If a waveform is shorter than ``min_samples``.
         """
-        shortest = min(map(len, waveforms), default=self.min_samples)
+        if not waveforms:
+            return []
+        shortest = min(map(len, waveforms))
         if shortest < self.min_samples:
             raise ValueError(f"{shortest} samples are too few for a frame: want {self.min_samples} or more")
         with torch.autocast(self.network.device.type, torch.bfloat16, enabled=self.is_bfloat16):
