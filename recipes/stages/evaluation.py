@@ -104,5 +104,8 @@ def _line(by_direction: Mapping[str, Mapping[str, Any]]) -> str:
     parts = []
     for direction, estimate in by_direction.items():
         low, high = estimate["interval"]
-        parts.append(f"{direction} {estimate['accuracy']:.2f} ({low:.2f} to {high:.2f})")
+        line = f"{direction} {estimate['accuracy']:.2f} ({low:.2f} to {high:.2f})"
+        if "by_pmi" in estimate:
+            line += f", by PMI {estimate['by_pmi']['accuracy']:.2f}"
+        parts.append(line)
     return ", ".join(parts)

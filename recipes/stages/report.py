@@ -92,7 +92,10 @@ def _rows(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     for name, title in ACCURACIES.items():
         for direction in DIRECTIONS:
             if direction in report.get(name, {}):
-                rows.append(_estimate_row(f"{title}, {direction}", report[name][direction], "accuracy"))
+                accuracy = report[name][direction]
+                rows.append(_estimate_row(f"{title}, {direction}", accuracy, "accuracy"))
+                if "by_pmi" in accuracy:
+                    rows.append(_estimate_row(f"{title}, {direction}, by PMI", accuracy["by_pmi"], "accuracy"))
     if "word_error_rate" in report:
         rows.append(_estimate_row("word error rate", report["word_error_rate"], "word_error_rate"))
     for kind, value in report["loss"].items():

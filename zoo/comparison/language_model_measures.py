@@ -92,6 +92,10 @@ def score_measures(
     for direction in first.cloze:
         info = cloze_info(f"cloze_{direction}", LANGUAGE, direction)
         measures.append(crossed_measure(info, _cloze(scores, direction), seed=seed))
+        title = f"cloze accuracy by pointwise mutual information, {direction}"
+        info = MeasureInfo(f"cloze_pmi_{direction}", LANGUAGE, title, "higher", 0.5, MODELS)
+        hits = _stack(scores, lambda model, key=direction: model.cloze_by_pmi[key])
+        measures.append(crossed_measure(info, hits, seed=seed))
     for direction in first.sentiment:
         title = f"sentiment preserved, {direction}"
         info = MeasureInfo(f"stsp_{direction}", LANGUAGE, title, "higher", SENTIMENT_CHANCE, MODELS)

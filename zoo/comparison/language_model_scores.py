@@ -54,7 +54,8 @@ class LanguageModelScores:
     """Scores of one language model.
 
     Args:
-        cloze: Hits (items,) of the cloze, by direction.
+        cloze: Hits (items,) of the cloze by mean log-probability, by direction.
+        cloze_by_pmi: Hits (items,) of the cloze by pointwise mutual information with the prompt, by direction.
         sentiment: Hits (items,) of sentiment preservation, by direction.
         bits: Number of bits that the model needs for the speech of each utterance, by utterance id.
         seconds: Duration of each utterance in seconds, by utterance id.
@@ -62,6 +63,7 @@ class LanguageModelScores:
     """
 
     cloze: dict[str, np.ndarray]
+    cloze_by_pmi: dict[str, np.ndarray]
     sentiment: dict[str, np.ndarray]
     bits: dict[str, float]
     seconds: dict[str, float]
@@ -99,6 +101,7 @@ def score_language_model(
     speech = measure_bits(network, vocabulary, data.table)[SPEECH]
     return LanguageModelScores(
         {direction: accuracy.hits for direction, accuracy in cloze.items()},
+        {direction: accuracy.mutual_information_hits for direction, accuracy in cloze.items()},
         sentiment,
         dict(zip(speech.ids, speech.bits, strict=True)),
         dict(zip(speech.ids, speech.sizes, strict=True)),

@@ -1,4 +1,10 @@
-"""Accuracy on contrasts: the share of items whose right continuation is the most likely one."""
+"""Accuracy on contrasts: the share of items whose right continuation is the most likely one.
+
+Candidates are compared in three ways: by the mean log-probability of a token, by the sum of log-probabilities, and by
+pointwise mutual information with the prompt (Holtzman et al. 2021, "Surface form competition"), log p(continuation |
+prompt) - log p(continuation), where the second term has no prompt but the modality's marker. What makes a continuation
+likely after any prompt, such as its speaker and channel, cancels there.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +34,9 @@ class Accuracy:
         chance: Expected accuracy of guessing.
         hits: Score of each item by mean log-probability, in 0 to 1, (n,).
         groups: Accuracy by mean log-probability of each group of items; empty where items have no groups.
+        mutual_information: Accuracy by pointwise mutual information with the prompt, over the items that have a prompt;
+            None where no item has one.
+        mutual_information_hits: Score of each of these items by pointwise mutual information, (m,).
     """
 
     per_token: Estimate
@@ -35,14 +44,18 @@ class Accuracy:
     chance: float = 0.5
     hits: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
     groups: dict[str, Estimate] = field(default_factory=dict)
+    mutual_information: Estimate | None = None
+    mutual_information_hits: np.ndarray = field(repr=False, default_factory=lambda: np.zeros(0))
 
     def report(self) -> dict[str, Any]:
         """Return the accuracies with their intervals, as written to reports."""
         report: dict[str, Any] = {
             **self.per_token.named("accuracy"),
             "by_sum": self.total.named("accuracy"),
-            "chance": round(self.chance, 4),
         }
+        if self.mutual_information is not None:
+            report["by_pmi"] = self.mutual_information.named("accuracy")
+        report["chance"] = round(self.chance, 4)
         if self.groups:
             report["groups"] = {name: estimate.named("accuracy") for name, estimate in self.groups.items()}
         return report
@@ -54,6 +67,24 @@ def make_candidate(
     """Return the ids of a prompt and one continuation; the marker of a new modality belongs to the prompt."""
     _, target = modalities(direction)
     return Candidate(prompt_ids(vocabulary, prompt, direction), continuation.ids(target))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores of the choices of one item, the right one first.
+
+    Args:
+        item: The item.
+        means: Mean log-probability of a token of each choice, (choices,).
+        sums: Sum of log-probabilities of each choice, (choices,).
+        mutual_information: Pointwise mutual information of each choice with the prompt, (choices,), in nats; None if
+            the item has no prompt.
+    """
+
+    item: Contrast
+    means: np.ndarray
+    sums: np.ndarray
+    mutual_information: np.ndarray | None
 
 
 def measure_accuracies(
@@ -70,32 +101,44 @@ def measure_accuracies(
     Returns:
         Accuracy by direction; directions that no item supports are left out.
     """
-    items_by_direction: dict[str, list[Contrast]] = {}
+    supported: dict[str, list[Contrast]] = {}
     candidates: list[Candidate] = []
-    num_choices: list[int] = []
     for direction in dict.fromkeys(directions):
         supporting_items = [item for item in items if item.supports(direction)]
         if not supporting_items:
             continue
-        items_by_direction[direction] = supporting_items
+        supported[direction] = supporting_items
         for item in supporting_items:
-            num_choices.append(len(item.choices))
-            for choice in item.choices:
-                candidates.append(make_candidate(vocabulary, item.prompt, choice, direction))
+            candidates += _candidates(vocabulary, item, direction)
     if not candidates:
         return {}
     sums = score(candidates)
     means = per_token(sums, candidates)
-    ends = np.cumsum(num_choices)[:-1]
-    hits_by_mean = np.array([_hit_share(scores) for scores in np.split(means, ends)])
-    hits_by_sum = np.array([_hit_share(scores) for scores in np.split(sums, ends)])
     accuracies: dict[str, Accuracy] = {}
     start = 0
-    for direction, supporting_items in items_by_direction.items():
-        span = slice(start, start + len(supporting_items))
-        accuracies[direction] = _summarize(supporting_items, hits_by_mean[span], hits_by_sum[span])
-        start = span.stop
+    for direction, supporting_items in supported.items():
+        scores = []
+        for item in supporting_items:
+            num_choices = len(item.choices)
+            end = start + num_choices
+            mutual_information = None
+            if item.prompt is not None:  # the same choices without the prompt follow
+                mutual_information = sums[start:end] - sums[end : end + num_choices]
+            scores.append(_Scores(item, means[start:end], sums[start:end], mutual_information))
+            start = end if item.prompt is None else end + num_choices
+        accuracies[direction] = _summarize(scores)
     return accuracies
+
+
+def _candidates(vocabulary: Vocabulary, item: Contrast, direction: str) -> list[Candidate]:
+    """Return the choices of an item after its prompt and, if it has one, the same choices without it."""
+    candidates = [make_candidate(vocabulary, item.prompt, choice, direction) for choice in item.choices]
+    if item.prompt is None:
+        return candidates
+    _, target = modalities(direction)
+    for choice in item.choices:
+        candidates.append(make_candidate(vocabulary, None, choice, f"{target}->{target}"))
+    return candidates
 
 
 def measure_accuracy(
@@ -116,14 +159,27 @@ def measure_accuracy(
     return accuracies[direction]
 
 
-def _summarize(items: list[Contrast], hits: np.ndarray, hits_by_sum: np.ndarray) -> Accuracy:
-    """Return the accuracy over the items of one direction, from the hits of each, (n,)."""
-    names = np.array([item.group for item in items])
+def _summarize(scores: list[_Scores]) -> Accuracy:
+    """Return the accuracy over the items of one direction."""
+    hits = np.array([_hit_share(item_scores.means) for item_scores in scores])
+    hits_by_sum = np.array([_hit_share(item_scores.sums) for item_scores in scores])
+    informed_hits = []
+    for item_scores in scores:
+        if item_scores.mutual_information is not None:
+            informed_hits.append(_hit_share(item_scores.mutual_information))
+    names = np.array([item_scores.item.group for item_scores in scores])
     groups = {name: proportion(hits[names == name]) for name in sorted(set(names.tolist()))}
     if set(groups) == {""}:
         groups = {}
-    chance = float(np.mean([1 / len(item.choices) for item in items]))
-    return Accuracy(proportion(hits), proportion(hits_by_sum), chance, hits, groups)
+    return Accuracy(
+        per_token=proportion(hits),
+        total=proportion(hits_by_sum),
+        chance=float(np.mean([1 / len(item_scores.item.choices) for item_scores in scores])),
+        hits=hits,
+        groups=groups,
+        mutual_information=proportion(np.array(informed_hits)) if informed_hits else None,
+        mutual_information_hits=np.array(informed_hits),
+    )
 
 
 def _hit_share(scores: np.ndarray) -> float:

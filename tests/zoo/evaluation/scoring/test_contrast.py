@@ -87,6 +87,65 @@ def test_worked_by_hand():
     )
 
 
+class Conditional:
+    """Scores a continuation by its tokens, of which tom is likely after any prompt, plus what the prompt adds to it."""
+
+    def __init__(self, bonus):
+        self.bonus = bonus
+
+    def __call__(self, candidates):
+        unit = {name: FIRST + WORDS.index(name) for name in ("anna", "tom", "vera")}
+        sums = []
+        for candidate in candidates:
+            total = sum(-1.0 if token == unit["tom"] else -5.0 for token in candidate.continuation)
+            follows = unit["anna"] in candidate.prompt and unit["vera"] in candidate.continuation
+            sums.append(total + self.bonus * follows)
+        return np.array(sums)
+
+
+def test_mutual_information_takes_out_what_is_likely_after_any_prompt():
+    items = [Contrast(both("anna"), both("vera"), (both("tom"),))]
+    accuracy = measure_accuracies(Conditional(bonus=2.0), VOCABULARY, items, ["S->S"])["S->S"]
+    assert accuracy.per_token.value == accuracy.total.value == 0  # tom wins by -1 against -5 + 2
+    assert accuracy.mutual_information is not None and accuracy.mutual_information.value == 1  # 0 against 2
+    assert accuracy.report()["by_pmi"]["accuracy"] == 1
+    swapped = [Contrast(both("anna"), both("tom"), (both("vera"),))]
+    accuracy = measure_accuracies(Conditional(bonus=2.0), VOCABULARY, swapped, ["S->S"])["S->S"]
+    assert accuracy.total.value == 1 and accuracy.mutual_information_hits.tolist() == [0]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_mutual_information_is_that_of_two_scores_of_a_network(direction):
+    network = tiny_network(VOCABULARY).eval()
+    item = Contrast(both("anna", "ben"), both("tom", "vera"), (both("vera"), both("anna")))
+    target = direction[-1]
+    differences = []
+    for choice in item.choices:
+        pair = [
+            make_candidate(VOCABULARY, item.prompt, choice, direction),
+            make_candidate(VOCABULARY, None, choice, f"{target}->{target}"),
+        ]
+        given, alone = log_likelihoods(network, pair)
+        differences.append(given - alone)
+    accuracy = measure_accuracy(network, VOCABULARY, [item], direction)
+    assert accuracy.mutual_information_hits.tolist() == [float(np.argmax(differences) == 0)]
+
+
+def test_items_without_a_prompt_have_no_mutual_information():
+    items = [Contrast(None, both("tom"), (both("vera"),)), Contrast(both("anna"), both("tom"), (both("vera"),))]
+    network = tiny_network(VOCABULARY).eval()
+    accuracy = measure_accuracies(partial(log_likelihoods, network), VOCABULARY, items[:1], ["S->S"])["S->S"]
+    assert accuracy.mutual_information is None and "by_pmi" not in accuracy.report()
+    assert accuracy.per_token.n == 1
+
+
+def test_a_model_that_ignores_the_prompt_has_chance_by_mutual_information():
+    items = [Contrast(both("anna"), both("tom"), (both("vera"),)), Contrast(both("ben"), both("vera"), (both("tom"),))]
+    unigram = UnigramModel.from_contrasts(VOCABULARY, items)
+    for accuracy in measure_accuracies(unigram, VOCABULARY, items).values():
+        assert accuracy.mutual_information is not None and accuracy.mutual_information.value == 0.5
+
+
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_shuffled_labels_are_chance(direction):
     draw = np.random.default_rng(0)
