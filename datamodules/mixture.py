@@ -1,7 +1,6 @@
 """Mix the packed rows of several streams by weight into training batches of a language model."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -9,16 +8,14 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from datamodules.batch_numbers import batches_of_worker
+from datamodules.data_order import StreamOrder
 from datamodules.packing import PackedStream
-
-PERIOD = 1000  # number of rows in which each stream has exactly its share
 
 
 class Mixture(IterableDataset):
     """Batches of rows from several streams; batch ``n`` is a pure function of (seed, n).
 
-    In every period of ``PERIOD`` rows, each stream has exactly its share (rounded to whole rows); the order of the
-    streams is drawn anew for each period.
+    Of every thousand rows, each stream has exactly its share, rounded to whole rows, in the order of ``StreamOrder``.
 
     Args:
         streams: Streams of rows by name.
@@ -48,39 +45,20 @@ class Mixture(IterableDataset):
         self.streams = list(streams.values())
         self.batch_size = batch_size
         self.batches = batches
-        self.seed = seed
-        # The cumulative shares are rounded, not the shares themselves, so that the counts sum to PERIOD.
-        ends = np.round(np.cumsum(share / share.sum()) * PERIOD).astype(int)
-        self.counts = np.diff(ends, prepend=0)  # rows of each stream in a period, (streams,)
-        self._pattern = lru_cache(maxsize=4)(self._draw_pattern)
-
-    def _draw_pattern(self, period: int) -> np.ndarray:
-        """Return the index of the stream of each row of a period, (PERIOD,)."""
-        streams = np.repeat(np.arange(len(self.streams)), self.counts)
-        return np.random.default_rng([self.seed, period, PERIOD]).permutation(streams)
-
-    def locate(self, number: int) -> tuple[int, int]:
-        """Return the index of the stream that supplies row ``number`` of the mixture, and the row's number in it."""
-        period, row_of_period = divmod(number, PERIOD)
-        pattern = self._pattern(period)
-        stream = int(pattern[row_of_period])
-        rows_before = int((pattern[:row_of_period] == stream).sum())  # of this stream, in this period
-        return stream, period * int(self.counts[stream]) + rows_before
+        self.order = StreamOrder(share, seed)
 
     def epochs(self, rows: int) -> dict[str, float]:
         """Return the number of epochs of each stream in the first ``rows`` rows of the mixture, by name."""
-        period, row_of_period = divmod(rows, PERIOD)
-        counts = period * self.counts + np.bincount(self._pattern(period)[:row_of_period], minlength=len(self.streams))
         epochs = {}
-        for name, stream, count in zip(self.names, self.streams, counts, strict=True):
-            epochs[name] = float(count / stream.rows_per_epoch)
+        for name, stream, num_rows in zip(self.names, self.streams, self.order.rows_read(rows), strict=True):
+            epochs[name] = float(num_rows / stream.rows_per_epoch)
         return epochs
 
     def batch(self, number: int) -> Tensor:
         """Return the token ids (B, T) of batch ``number``."""
         rows = []
         for row_of_mixture in range(number * self.batch_size, (number + 1) * self.batch_size):
-            stream, row = self.locate(row_of_mixture)
+            stream, row = self.order.locate(row_of_mixture)
             rows.append(self.streams[stream].row(row))
         return torch.from_numpy(np.stack(rows).astype(np.int64))
 

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.mixture import PERIOD, Mixture
+from datamodules.data_order import PERIOD
+from datamodules.mixture import Mixture
 from datamodules.packing import PackedStream
 from tests.toy_tokens import words_vocabulary, write_sentences
 from zoo.tokens.documents import Interleaved, SpeechOnly, TextOnly
@@ -43,21 +44,21 @@ def mixture(table, weights=None, batch_size=4, batches=range(1 << 40), seed=0):
 def test_of_a_thousand_rows_each_stream_has_its_share(table, weights, counts):
     mixed = mixture(table, dict(zip(("text", "speech", "interleaved"), weights, strict=True)))
     for period in (0, 1, 7):
-        drawn = np.bincount([mixed.locate(period * PERIOD + n)[0] for n in range(PERIOD)], minlength=3)
+        drawn = np.bincount([mixed.order.locate(period * PERIOD + n)[0] for n in range(PERIOD)], minlength=3)
         assert drawn.tolist() == list(counts)
 
 
 def test_each_stream_is_read_row_by_row_with_none_missing_or_twice(table):
     mixed, following = mixture(table), [0, 0, 0]
     for number in range(3 * PERIOD):
-        found, row = mixed.locate(number)
+        found, row = mixed.order.locate(number)
         assert row == following[found]
         following[found] += 1
 
 
 def test_streams_are_in_another_order_in_each_thousand_and_with_each_seed(table):
     def order(seed, period):
-        return [mixture(table, seed=seed).locate(period * PERIOD + n)[0] for n in range(50)]
+        return [mixture(table, seed=seed).order.locate(period * PERIOD + n)[0] for n in range(50)]
 
     assert order(0, 0) == order(0, 0) and len({tuple(order(*where)) for where in ((0, 0), (0, 1), (1, 0))}) == 3
 
