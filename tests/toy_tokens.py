@@ -9,10 +9,11 @@ from transformers import LlamaForCausalLM
 
 from zoo.language.networks import llama
 from zoo.tokens.contract import write_contract
+from zoo.tokens.merged_units import merge
 from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import write_tokens
 from zoo.tokens.text_tokenizer import train_text_tokenizer
-from zoo.tokens.units import Stream, merge
+from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
 WORDS = [

@@ -21,8 +21,8 @@ from zoo.evaluation.resynthesis import (
 )
 from zoo.evaluation.statistics import ItemScores
 from zoo.speech.f0 import F0Extractor
+from zoo.tokens.merged_units import merge as merge_streams
 from zoo.tokens.schema import TokenRow
-from zoo.tokens.units import merge as merge_streams
 from zoo.vocoder.vocoder import Vocoder
 
 # Title of each metric, and whether higher or lower is better.

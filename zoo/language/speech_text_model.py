@@ -14,7 +14,7 @@ from zoo.language.stopping import SpeechDuration, minimum_seconds, predicted_sec
 from zoo.language.token_streaming import stream_chunks, stream_ids
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
-from zoo.tokens.units import Tokens
+from zoo.tokens.merged_units import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.streaming import StreamingVocoder
 from zoo.vocoder.vocoder import Vocoder

@@ -14,8 +14,8 @@ from zoo.corpora.chunks import load_chunks
 from zoo.corpora.utterance import Interval, Utterance, audio_file, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
+from zoo.tokens.merged_units import Tokens, merge
 from zoo.tokens.schema import TokenRow
-from zoo.tokens.units import Tokens, merge
 from zoo.tokens.vocabulary import Vocabulary
 
 BATCH_SECONDS = 30.0

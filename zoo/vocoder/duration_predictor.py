@@ -1,4 +1,6 @@
-"""Duration predictor: the number of frames that each deduplicated unit lasts."""
+"""Durations of deduplicated units: their prediction, and the repetition of units by them."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -61,3 +63,13 @@ class DurationPredictor(nn.Module):
             mask: True where there is a unit, (B, T); None if there is no padding.
         """
         return (self(x, mask).exp() - 1).round().clamp(min=1).long()
+
+
+def repeat_units(units: Mapping[str, Tensor], durations: Tensor) -> dict[str, Tensor]:
+    """Repeat the units of every stream by the durations of the phonetic ones: (N,) -> (T,) by prefix.
+
+    Args:
+        units: Units of each stream, one for each phonetic unit, (N,) by prefix.
+        durations: Number of frames of each phonetic unit, (N,).
+    """
+    return {prefix: row.repeat_interleave(durations) for prefix, row in units.items()}

@@ -14,8 +14,9 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from zoo.files import atomic_file, read_json, write_text
 from zoo.tokens.contract import FILE, read_contract, write_contract
-from zoo.tokens.units import Stream, Tokens, parse
-from zoo.vocoder.duration_predictor import DurationPredictor
+from zoo.tokens.merged_units import Tokens, parse
+from zoo.tokens.units import Stream
+from zoo.vocoder.duration_predictor import DurationPredictor, repeat_units
 from zoo.vocoder.generator import Generator
 from zoo.vocoder.generators import build_generator, generator_streams, synthesize_in_chunks
 from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate, check_lengths, fill_missing, pad_units
@@ -205,8 +206,7 @@ class Vocoder(nn.Module):
         on_device = {prefix: torch.from_numpy(row).to(self.device) for prefix, row in rows.items()}
         if not predict_durations:
             return on_device
-        repeats = self.predicted(on_device[first.prefix])
-        return {prefix: row.repeat_interleave(repeats) for prefix, row in on_device.items()}
+        return repeat_units(on_device, self.predicted(on_device[first.prefix]))
 
     @torch.inference_mode()
     def predicted(self, units: Tensor) -> Tensor:

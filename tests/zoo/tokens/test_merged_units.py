@@ -3,7 +3,8 @@ import pytest
 
 from zoo.interop.spiritlm.strings import KEYS, string_to_units, units_to_string
 from zoo.interop.spiritlm.strings import STREAMS as SPIRIT
-from zoo.tokens.units import Stream, merge, parse, runs, unmerge
+from zoo.tokens.merged_units import merge, parse, unmerge
+from zoo.tokens.units import Stream, runs
 from zoo.vocoder.unit_inputs import align_to_phonetic
 
 SUBSETS = [SPIRIT[:1], SPIRIT[:2], SPIRIT[::2], SPIRIT]
@@ -13,15 +14,6 @@ def units(stream, count, draw):
     """Units of which about half repeat the one before."""
     steps = draw.integers(0, 2, count) * draw.integers(1, stream.size, count)
     return np.cumsum(steps) % stream.size
-
-
-def test_runs_rebuild_the_units():
-    draw = np.random.default_rng(0)
-    for count in (0, 1, 2, 57):
-        values = draw.integers(0, 3, count)
-        starts, lengths = runs(values)
-        assert np.repeat(values[starts], lengths).tolist() == values.tolist()
-        assert (values[starts][1:] != values[starts][:-1]).all() and (lengths > 0).all()
 
 
 def test_the_pitch_unit_precedes_the_phonetic_one_of_its_time():

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from tests.toy_tokens import WORDS, words_vocabulary
+from zoo.tokens.merged_units import merge, parse
 from zoo.tokens.text_tokenizer import train_text_tokenizer
-from zoo.tokens.units import Stream, merge, parse
+from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 
 SPIRIT = (Stream("Hu", 501, 25.0, clock=24.99), Stream("Pi", 64, 12.5), Stream("St", 100, 1.0, dedup=False))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from zoo.vocoder.duration_predictor import DurationPredictor
+from zoo.vocoder.duration_predictor import DurationPredictor, repeat_units
 from zoo.vocoder.losses import duration_loss
 
 
@@ -40,3 +40,9 @@ def test_the_first_and_the_last_run_do_not_count():
 
 def test_runs_that_are_all_outer_cost_nothing():
     assert duration_loss(torch.ones(1, 2), torch.tensor([[3, 4]])) == 0
+
+
+def test_the_units_of_every_stream_are_repeated_by_the_durations():
+    units = {"Hu": torch.tensor([5, 6, 5]), "Pi": torch.tensor([1, 1, 2])}
+    frames = repeat_units(units, torch.tensor([2, 1, 3]))
+    assert frames["Hu"].tolist() == [5, 5, 6, 5, 5, 5] and frames["Pi"].tolist() == [1, 1, 1, 2, 2, 2]

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.tokens.units import Stream, parse
+from zoo.tokens.merged_units import parse
+from zoo.tokens.units import Stream
 from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
 from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
