@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-# Beside the table itself: LJSpeech and Piper have wavs/, Common Voice has clips/, lists in filelists/ are about "..".
-PLACES = ("", "wavs", "clips", "wav", "audio", "audios", "data", "..")
+# LJSpeech and Piper have wavs/, Common Voice has clips/; lists in a folder of their own are about the one above it.
+PLACES = ("", "wavs", "clips", "wav", "audio", "audios", "data", "..", "../wavs", "../clips", "../wav", "../audio")
 SUFFIXES = ("", ".wav", ".flac", ".mp3", ".ogg", ".opus")
 # What stands for the folder of the audio: {data_root}/ and $data_root/ in SpeechBrain, DUMMY1/ in the lists of VITS.
 PLACEHOLDER = re.compile(r"^(\{\w+\}|\$\{?\w+\}?|DUMMY\d*)/")

@@ -5,6 +5,7 @@ import inspect
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -163,7 +164,7 @@ def manifest_kind(path: Path) -> str | None:
     try:
         with open_file(path, "rt", encoding="utf-8") as file:
             first = json.loads(next((line for line in file if line.strip()), "null"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError):  # damaged gzip, another encoding, no JSON
         return None
     if not isinstance(first, dict):
         return None

@@ -43,14 +43,56 @@ def row_splits(readers: dict[str, RowReader], language: str, dev_share: float, n
     if "dev" in splits:
         return splits
     reader = readers["train"]
-    # Rows that are unusable are never held out: a small dev split would be empty, or bad to a large share.
-    keys = (row.key for row in reader.key_rows() if _is_usable(row, language))
-    is_held_out = choose_held_out(keys, dev_share, name)
+    is_held_out = _choose_held_out(reader, language, dev_share, name)
     held_out = {
         "train": Items(partial(_train_items, reader, language, is_held_out)),
         "dev": Items(partial(_dev_items, reader, language, is_held_out)),
     }
     return held_out | {split: items for split, items in splits.items() if split != "train"}
+
+
+def _choose_held_out(reader: RowReader, language: str, dev_share: float, name: str) -> Callable[[UtteranceKey], bool]:
+    """Choose what is held out among the rows that are usable by their labels and have an audio file.
+
+    Others are never held out, since a small dev split would be empty, or unusable to a large share.
+    """
+    keys = _UsableKeys(reader, language)
+    try:
+        return choose_held_out(keys, dev_share, name)
+    except ValueError as error:
+        if keys.num_usable >= 2 or keys.first_problem is None:
+            raise
+        raise ValueError(
+            f"{name}: {keys.num_usable or 'no'} usable utterance(s), want at least two; the first that is not usable: "
+            f"{keys.first_problem}"
+        ) from error
+
+
+class _UsableKeys:
+    """Keys of the rows that are usable by their labels and have an audio file.
+
+    Args:
+        reader: The rows.
+        language: BCP-47, of rows without a language.
+    """
+
+    def __init__(self, reader: RowReader, language: str) -> None:
+        self.reader = reader
+        self.language = language
+        self.num_usable = 0
+        self.first_problem: str | None = None
+
+    def __iter__(self) -> Iterator[UtteranceKey]:
+        for row in self.reader.key_rows():
+            try:
+                audio = read_labels(row, self.language).audio
+                if not os.path.isfile(audio):
+                    raise ValueError(f"{audio}: no such file")
+            except ValueError as error:
+                self.first_problem = self.first_problem or f"{row.place}: {error}"
+                continue
+            self.num_usable += 1
+            yield row.key
 
 
 def row_item(row: Row, language: str, read: Callable[[Path], Recording] = read_recording) -> Cut | BadItem:
@@ -153,13 +195,6 @@ def _dev_items(reader: RowReader, language: str, is_held_out: Callable[[Utteranc
         item = row_item(row, language, read)
         if not isinstance(item, BadItem):
             yield item
-
-
-def _is_usable(row: Row, language: str) -> bool:
-    try:
-        return os.path.isfile(read_labels(row, language).audio)
-    except ValueError:
-        return False
 
 
 def _split_by_rows(reader: RowReader) -> dict[str, RowReader]:

@@ -14,7 +14,9 @@ from zoo.corpora.audio_paths import AudioPaths
 from zoo.corpora.column_names import COLUMN_NAMES, is_audio_name, is_column_name, map_columns
 from zoo.corpora.delimited import DELIMITERS, find_delimiter, split_cells
 from zoo.corpora.headerless import headerless_columns
+from zoo.corpora.moshi import alignment_path
 from zoo.corpora.text_lines import text_lines
+from zoo.suggestions import nearest_name
 
 TABLE_SUFFIXES = (".jsonl", ".jsonl.gz", ".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet", ".json", ".txt")
 SAMPLE_ROWS = 20
@@ -30,6 +32,7 @@ class TableLayout:
         ignored: Names of the columns that are not read.
         delimiter: Delimiter of the cells; None for JSON Lines and Parquet.
         header: Cells of the header; empty if there is none.
+        has_text_beside: Whether the texts are in files beside the audio.
     """
 
     kind: str
@@ -37,6 +40,7 @@ class TableLayout:
     ignored: tuple[str, ...] = ()
     delimiter: str | None = None
     header: tuple[str, ...] = ()
+    has_text_beside: bool = False
 
     @property
     def description(self) -> str:
@@ -46,7 +50,16 @@ class TableLayout:
             for ours, theirs in self.columns.items()
         ]
         line = f"{self.kind}, read: {', '.join(named)}"
-        return f"{line}; ignored: {', '.join(self.ignored)}" if self.ignored else line
+        if "text" not in self.columns and not self.has_text_beside:
+            line += "; speech without text"
+        if self.ignored:
+            line += f"; ignored: {', '.join(self._hinted(name) for name in self.ignored)}"
+        return line
+
+    def _hinted(self, name: str) -> str:
+        """Return an ignored column with the name that may have been meant."""
+        nearest = nearest_name(name, COLUMN_NAMES.keys() - self.columns.keys())
+        return name if nearest is None else f"{name} (did you mean {nearest!r}?)"
 
 
 def table_layout(path: Path, wanted: Mapping[str, str], encoding: str) -> TableLayout:
@@ -89,8 +102,15 @@ def _json_layout(path: Path, wanted: Mapping[str, str], encoding: str) -> TableL
             row = None
         if isinstance(row, dict) and not _is_whole_file(row):
             mapping = map_columns(tuple(row), wanted, f"{path}: JSON Lines")
+            if "text" not in mapping.names and _is_moshi(path, row[mapping.names["audio"]]):
+                kind = "moshi-finetune manifest with words beside the audio"
+                return TableLayout(kind, mapping.names, mapping.ignored, has_text_beside=True)
             return TableLayout(_json_kind(row), mapping.names, mapping.ignored)
     raise ValueError(f"{path}: {_json_content(path)}")
+
+
+def _is_moshi(path: Path, audio: Any) -> bool:
+    return isinstance(audio, str) and alignment_path(AudioPaths(path.parent)(audio)) is not None
 
 
 def _is_whole_file(row: dict[str, Any]) -> bool:
