@@ -45,16 +45,17 @@ class TableLayout:
     @property
     def description(self) -> str:
         """Format and columns on one line."""
-        named = [
-            ours if ours == theirs or theirs.isdigit() else f"{ours} ({theirs})"
-            for ours, theirs in self.columns.items()
-        ]
-        line = f"{self.kind}, read: {', '.join(named)}"
+        line = self.kind
+        if self.header or self.delimiter is None:
+            line += f", read: {', '.join(self._renamed(ours, theirs) for ours, theirs in self.columns.items())}"
         if "text" not in self.columns and not self.has_text_beside:
             line += "; speech without text"
         if self.ignored:
             line += f"; ignored: {', '.join(self._hinted(name) for name in self.ignored)}"
         return line
+
+    def _renamed(self, ours: str, theirs: str) -> str:
+        return ours if ours == theirs else f"{ours} ({theirs})"
 
     def _hinted(self, name: str) -> str:
         """Return an ignored column with the name that may have been meant."""
