@@ -1,6 +1,6 @@
 """Checkpoints of the official release: read without executing code in them, and compared tensor by tensor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,6 @@ def read_checkpoint(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
             content = ", ".join(map(str, checkpoint)) if is_dict else type(checkpoint).__name__
             raise ValueError(f"{path}: no {key!r} in it; there is {content}")
     return checkpoint
-
-
-def rename_tensors(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
-    """Return the tensors under the names that ``rename`` returns for their own."""
-    return {rename(name): tensor for name, tensor in tensors.items()}
 
 
 def match_tensors(

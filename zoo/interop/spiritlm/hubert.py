@@ -11,6 +11,7 @@ from transformers import HubertConfig, HubertModel
 
 from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
 from zoo.interop.spiritlm.conv_layers import conv_layers
+from zoo.interop.spiritlm.weight_names import hubert_name
 from zoo.speech.ctc_quantizer import CTCQuantizer, spiritlm_widths
 from zoo.speech.encoders import HubertEncoder, SpeechEncoder
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -48,30 +49,6 @@ ACTIVATIONS = {
 }
 # Tensors of the pretraining heads, which no unit depends on.
 UNUSED = re.compile(r"(final_proj\.|label_embs_concat$)")
-# Names of fairseq, as regular expressions, and those of transformers.
-RENAMES = [
-    (r"feature_extractor\.conv_layers\.(\d+)\.0\.(weight|bias)", r"feature_extractor.conv_layers.\1.conv.\2"),
-    (r"feature_extractor\.conv_layers\.(0)\.2\.(weight|bias)", r"feature_extractor.conv_layers.\1.layer_norm.\2"),
-    (r"feature_extractor\.conv_layers\.(\d+)\.2\.1\.(weight|bias)", r"feature_extractor.conv_layers.\1.layer_norm.\2"),
-    (r"layer_norm\.(weight|bias)", r"feature_projection.layer_norm.\1"),
-    (r"post_extract_proj\.(weight|bias)", r"feature_projection.projection.\1"),
-    (r"mask_emb", r"masked_spec_embed"),
-    (r"encoder\.pos_conv\.0\.bias", r"encoder.pos_conv_embed.conv.bias"),
-    (
-        r"encoder\.pos_conv\.0\.(?:weight_g|parametrizations\.weight\.original0)",
-        r"encoder.pos_conv_embed.conv.parametrizations.weight.original0",
-    ),
-    (
-        r"encoder\.pos_conv\.0\.(?:weight_v|parametrizations\.weight\.original1)",
-        r"encoder.pos_conv_embed.conv.parametrizations.weight.original1",
-    ),
-    (r"encoder\.layer_norm\.(weight|bias)", r"encoder.layer_norm.\1"),
-    (r"encoder\.layers\.(\d+)\.self_attn\.([qkv]|out)_proj\.(weight|bias)", r"encoder.layers.\1.attention.\2_proj.\3"),
-    (r"encoder\.layers\.(\d+)\.self_attn_layer_norm\.(weight|bias)", r"encoder.layers.\1.layer_norm.\2"),
-    (r"encoder\.layers\.(\d+)\.fc1\.(weight|bias)", r"encoder.layers.\1.feed_forward.intermediate_dense.\2"),
-    (r"encoder\.layers\.(\d+)\.fc2\.(weight|bias)", r"encoder.layers.\1.feed_forward.output_dense.\2"),
-    (r"encoder\.layers\.(\d+)\.final_layer_norm\.(weight|bias)", r"encoder.layers.\1.final_layer_norm.\2"),
-]
 
 
 def load_phonetic(folder: Path) -> PhoneticUnits:
@@ -119,7 +96,7 @@ def _build_network(checkpoint: dict[str, Any], path: Path) -> HubertModel:
     source_names = {}
     for source_name, tensor in checkpoint["model_weight"].items():
         if not UNUSED.match(source_name):
-            name = _rename(source_name)
+            name = hubert_name(source_name)
             state[name] = tensor.float()
             source_names[name] = source_name
     state.setdefault("masked_spec_embed", torch.zeros(config.hidden_size))
@@ -181,15 +158,6 @@ def _config(checkpoint: dict[str, Any], path: Path) -> HubertConfig:
         layer_norm_eps=1e-5,
         apply_spec_augment=False,
     )
-
-
-def _rename(name: str) -> str:
-    """Return the transformers name of a fairseq tensor; a name without one is marked, and is rejected as unknown."""
-    for pattern, replacement in RENAMES:
-        match = re.fullmatch(pattern, name)
-        if match:
-            return match.expand(replacement)
-    return f"{name} (fairseq)"
 
 
 def load_quantizer(path: Path) -> CTCQuantizer:

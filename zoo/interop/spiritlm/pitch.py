@@ -1,6 +1,5 @@
 """Pitch units of the official Spirit LM release: its F0 VQ-VAE."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,8 @@ import numpy as np
 import yaml
 from torch import Tensor
 
-from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
+from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
+from zoo.interop.spiritlm.weight_names import pitch_name, rename_tensors
 from zoo.speech.f0_fcpe import FCPE
 from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder, ResidualOptions
 from zoo.speech.pitch_units import PitchUnits
@@ -18,18 +18,6 @@ from zoo.speech.vector_quantizer import EMACodebook
 FEATURES = ("f0_interp,vuv", "f0,vuv", "norm_f0_interp,vuv", "norm_f0,vuv")
 # Fields of config.yaml of which only one value is supported.
 FIXED = {"sampling_rate": 16000, "f0_hop_size": 80, "f0_extractor": "fcpe"}
-# Official names, as regular expressions, and ours, as templates of their groups.
-RENAMES = [
-    (r"encoder\.level_blocks\.0\.model\.(\d+)\.0\.(\w+)", "encoder.downs.{0}.{1}"),
-    (r"encoder\.level_blocks\.0\.model\.(\d+)\.1\.model\.(\d+)\.model\.(1|3)\.(\w+)", "encoder.stacks.{0}.{1}.{2}.{3}"),
-    (r"encoder\.level_blocks\.0\.model\.\d+\.(weight|bias)", "encoder.out.{0}"),
-    (r"vq\.level_blocks\.0\.k", "codebook.codes"),
-    (r"decoder\.level_blocks\.0\.model\.0\.(weight|bias)", "decoder.pre.{0}"),
-    (r"decoder\.level_blocks\.0\.model\.(\d+)\.0\.model\.(\d+)\.model\.(1|3)\.(\w+)", "decoder.stacks.{0}.{1}.{2}.{3}"),
-    (r"decoder\.level_blocks\.0\.model\.(\d+)\.1\.(\w+)", "decoder.ups.{0}.{1}"),
-    (r"decoder\.out\.(weight|bias)", "decoder.out.{0}"),
-]
-RESIDUAL_CONVOLUTIONS = {"1": "dilated", "3": "out"}  # by their place in an official residual block
 RUNNING_MEANS = ("codebook.sums", "codebook.usage")  # of the codebook in training; not part of the release
 
 
@@ -120,22 +108,8 @@ def _arguments(params: dict[str, Any]) -> dict[str, Any]:
 
 def _load_tensors(vqvae: PitchVQVAE, tensors: dict[str, Tensor], path: Path) -> None:
     """Load official tensors into a network; ``path`` is their file, for error messages."""
-    renamed = rename_tensors(tensors, _rename)
+    renamed = rename_tensors(tensors, pitch_name)
     expected = {name: tensor for name, tensor in vqvae.state_dict().items() if name not in RUNNING_MEANS}
     match_tensors(path, renamed, expected, configuration="config.yaml")
     vqvae.load_state_dict(renamed, strict=False)
     vqvae.codebook.set_codes(vqvae.codebook.codes)
-
-
-def _rename(name: str) -> str:
-    """Return our name of an official tensor; a name without one is returned as it is, and is rejected as unknown."""
-    for pattern, template in RENAMES:
-        match = re.fullmatch(pattern, name)
-        if match:
-            parts = list(match.groups())
-            if template.startswith(("decoder.stacks", "decoder.ups")):
-                parts[0] = str(int(parts[0]) - 1)  # the official decoder counts its first convolution as block 0
-            if ".stacks." in template:
-                parts[2] = RESIDUAL_CONVOLUTIONS[parts[2]]
-            return template.format(*parts)
-    return name

@@ -6,18 +6,13 @@ from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from zoo.files import read_json
-from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
+from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
+from zoo.interop.spiritlm.weight_names import rename_tensors, style_name
 from zoo.speech.style_encoders import TransformerStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleUnits
 
 FRAMES_PER_UNIT = 50
-PREFIX = "wav2vec2."
 MASK_EMBEDDING = "masked_spec_embed"
-# Weight norm of the positional convolution, by its older name and its newer one.
-RENAMES = {
-    "conv.weight_g": "conv.parametrizations.weight.original0",
-    "conv.weight_v": "conv.parametrizations.weight.original1",
-}
 
 
 def load_style(folder: Path) -> StyleUnits:
@@ -55,7 +50,7 @@ def _labels(config: Wav2Vec2Config) -> list[str]:
 
 def _load_tensors(style: StyleUnits, tensors: dict[str, Tensor], path: Path) -> None:
     """Load official tensors into a network; ``path`` is their file, for error messages."""
-    renamed = rename_tensors(tensors, _rename)
+    renamed = rename_tensors(tensors, style_name)
     expected = style.state_dict()
     # The embedding of masked frames is used in pretraining only: networks and checkpoints may or may not have it.
     for name in list(renamed):
@@ -66,15 +61,3 @@ def _load_tensors(style: StyleUnits, tensors: dict[str, Tensor], path: Path) -> 
             del expected[name]
     match_tensors(path, renamed, expected, configuration="config.json")
     style.load_state_dict(renamed, strict=False)
-
-
-def _rename(name: str) -> str:
-    """Return our name of an official tensor; a name without one is returned as it is, and is rejected as unknown."""
-    for old, new in RENAMES.items():
-        if name.endswith(old):
-            name = name.removesuffix(old) + new
-    if name.startswith(PREFIX):
-        return "encoder.network." + name.removeprefix(PREFIX)
-    if name.startswith(("projector.", "classifier.")):
-        return f"head.{name}"
-    return name

@@ -2,7 +2,6 @@
 
 import math
 import random
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from zoo.files import read_json
-from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint, rename_tensors
+from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
 from zoo.interop.spiritlm.strings import MISSING_STYLES, string_to_units
+from zoo.interop.spiritlm.weight_names import rename_tensors, vocoder_name
 from zoo.tokens.units import Stream, runs
 from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes
@@ -24,20 +24,6 @@ SAMPLE_RATE = 16000
 DEFAULT_SPEAKER = 2
 DEFAULT_STYLE = 8
 NUM_DILATIONS = 3  # of a residual block in the release, whatever its configuration lists
-# Official prefixes, as regular expressions, and ours, as templates of their numbers less one.
-RENAMES = [
-    (r"dict\.", "generator.embed.units.Hu."),
-    (r"f0_dict\.", "generator.embed.units.Pi."),
-    (r"style_dict\.", "generator.embed.units.St."),
-    (r"spkr\.", "generator.embed.speaker."),
-    (r"style\.", "generator.embed.style."),
-    (r"conv_pre\.", "generator.pre."),
-    (r"conv_post\.", "generator.post."),
-    (r"ups\.", "generator.ups."),
-    (r"dur_predictor\.conv([12])\.0\.", "durations.convs.{}."),
-    (r"dur_predictor\.ln([12])\.", "durations.norms.{}."),
-    (r"dur_predictor\.proj\.", "durations.out."),
-]
 
 
 def load_vocoder(folder: Path) -> Vocoder:
@@ -55,7 +41,7 @@ def load_vocoder(folder: Path) -> Vocoder:
     vocoder = _build_vocoder(config, folder)
     blocks_per_stage = len(config["resblock_kernel_sizes"])
     tensors = read_checkpoint(folder / WEIGHTS, ("generator",))["generator"]
-    renamed = rename_tensors(tensors, lambda name: _rename(name, blocks_per_stage))
+    renamed = rename_tensors(tensors, lambda name: vocoder_name(name, blocks_per_stage))
     match_tensors(folder / WEIGHTS, renamed, vocoder.state_dict(), configuration=CONFIG)
     vocoder.load_state_dict(renamed)
     vocoder.generator.remove_weight_norm()
@@ -142,27 +128,6 @@ def _build_duration_predictor(config: Mapping[str, Any]) -> DurationPredictor | 
 
 def _read_lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
-
-
-def _rename(name: str, blocks_per_stage: int) -> str:
-    """Return our name of an official tensor; a name without one is returned as it is, and is rejected as unknown.
-
-    Args:
-        name: Official name. Residual blocks are numbered through all stages there, and within each stage here.
-        blocks_per_stage: Number of residual blocks after each upsampling.
-    """
-    name = re.sub(r"\.weight_g$", ".parametrizations.weight.original0", name)
-    name = re.sub(r"\.weight_v$", ".parametrizations.weight.original1", name)
-    block = re.match(r"resblocks\.(\d+)\.convs([12])\.(.*)", name)
-    if block:
-        stage, index = divmod(int(block[1]), blocks_per_stage)
-        convolutions = "dilated" if block[2] == "1" else "plain"
-        return f"generator.blocks.{stage}.{index}.{convolutions}.{block[3]}"
-    for pattern, template in RENAMES:
-        match = re.match(pattern, name)
-        if match:
-            return template.format(*(int(number) - 1 for number in match.groups())) + name[match.end() :]
-    return name
 
 
 def vocode(
