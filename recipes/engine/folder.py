@@ -50,7 +50,7 @@ class Record:
         write_text(folder / RECORD, json.dumps(head | content, indent=2) + "\n")
 
 
-def read(folder: Path) -> Record | None:
+def read_record(folder: Path) -> Record | None:
     """Read the record in a stage's folder; None if no stage has started there.
 
     Raises:
@@ -76,7 +76,7 @@ def is_bare(folder: Path) -> bool:
     return all(path.name in OWN_FILES for path in folder.iterdir())
 
 
-def clear(folder: Path) -> None:
+def clear_folder(folder: Path) -> None:
     """Delete a stage's folder; it is renamed first, so that it never appears half deleted."""
     trash = folder.with_name(f".{folder.name}.trash")
     shutil.rmtree(trash, ignore_errors=True)
@@ -85,6 +85,6 @@ def clear(folder: Path) -> None:
         shutil.rmtree(trash, ignore_errors=True)
 
 
-def now() -> str:
+def current_time() -> str:
     """Return the current time in ISO format, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -6,19 +6,10 @@ from pathlib import Path
 
 from recipes.engine.errors import RecipeError
 from recipes.engine.fingerprint import Fingerprint, fingerprints
-from recipes.engine.folder import Record, is_bare, read
+from recipes.engine.folder import Record
 from recipes.engine.recipe import Recipe
+from recipes.engine.stage_state import StageState, State, stage_state
 from zoo.suggestions import suggest
-
-
-class State(Enum):
-    """State of a stage, as its folder shows it."""
-
-    TO_DO = "to do"
-    INTERRUPTED = "interrupted"
-    DONE = "done"
-    TO_CONTINUE = "to continue"
-    CHANGED = "changed"
 
 
 class Action(Enum):
@@ -56,7 +47,7 @@ class Step:
 
     @property
     def is_to_run(self) -> bool:
-        return self.action not in (Action.SKIP, Action.LEAVE)
+        return self.action in (Action.RUN, Action.RESUME, Action.CLEAR)
 
 
 def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Step]:
@@ -96,50 +87,37 @@ def refuse(recipe: Recipe, steps: list[Step]) -> None:
 
 def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, again: bool, is_anew: bool) -> Step:
     folder = recipe.folder(name)
-    try:
-        record = read(folder)
-    except RecipeError as error:
-        action = Action.REFUSE if is_wanted else Action.LEAVE
-        return Step(name, folder, State.CHANGED, action, fingerprint, problem=str(error))
-    differences = fingerprint.differences(record.fingerprint) if record else []
-    if record and differences and not record.is_done and is_bare(folder):  # it failed before it wrote any result
-        return Step(name, folder, State.TO_DO, Action.CLEAR if is_wanted else Action.LEAVE, fingerprint, record)
-    state = _state(record, differences, fingerprint)
+    found = stage_state(folder, fingerprint)
+    action = _action(found, again, is_anew) if is_wanted else Action.LEAVE
+    problem = found.problem
+    inside = [other for other in recipe.stages if other != name and recipe.folder(other).is_relative_to(folder)]
+    if action is Action.CLEAR and found.state is not State.TO_DO and inside:
+        action = Action.REFUSE
+        problem = f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand"
+    return Step(name, folder, found.state, action, fingerprint, found.record, problem)
+
+
+def _action(found: StageState, again: bool, is_anew: bool) -> Action:
+    """Return what is done with a stage that is to be run.
+
+    Args:
+        found: State of the stage.
+        again: Whether a changed stage is run anew.
+        is_anew: Whether the stage is run anew in any case, if it has started.
+    """
+    if found.state is State.TO_DO:
+        return Action.RUN if found.record is None else Action.CLEAR
+    if found.record is None:  # the folder is not that of a stage: it is never deleted
+        return Action.REFUSE
+    if is_anew:
+        return Action.CLEAR
     actions = {
-        State.TO_DO: Action.RUN,
         State.INTERRUPTED: Action.RESUME,
         State.TO_CONTINUE: Action.RESUME,
         State.DONE: Action.SKIP,
         State.CHANGED: Action.CLEAR if again else Action.REFUSE,
     }
-    action = actions[state] if is_wanted else Action.LEAVE
-    if is_anew and record is not None:
-        action = Action.CLEAR
-    inside = [other for other in recipe.stages if other != name and recipe.folder(other).is_relative_to(folder)]
-    if action is Action.CLEAR and inside:
-        problem = f"--again would delete {folder} with stages.{inside[0]} in it; delete it by hand"
-        return Step(name, folder, state, Action.REFUSE, fingerprint, record, problem)
-    return Step(name, folder, state, action, fingerprint, record, _difference_from_folder(folder, differences))
-
-
-def _state(record: Record | None, differences: list[str], fingerprint: Fingerprint) -> State:
-    if record is None:
-        return State.TO_DO
-    if differences:
-        return State.CHANGED
-    if not record.is_done:
-        return State.INTERRUPTED
-    return State.DONE if record.fingerprint.length == fingerprint.length else State.TO_CONTINUE
-
-
-def _difference_from_folder(folder: Path, differences: list[str]) -> str:
-    if not differences:
-        return ""
-    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-    return (
-        f"{folder} was made by another recipe (changed: {'; '.join(differences[:3])}{more}): "
-        "set another out=, delete the folder, or add --again to make it anew"
-    )
+    return actions[found.state]
 
 
 def _with_needs(step: Step, steps: list[Step]) -> Step:

@@ -15,17 +15,18 @@ from omegaconf import OmegaConf
 from recipes.engine import memory
 from recipes.engine.builder import Builder
 from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt, one_line
-from recipes.engine.folder import Record, clear, now, read
+from recipes.engine.folder import Record, clear_folder, current_time, read_record
 from recipes.engine.locks import locked
 from recipes.engine.nodes import TARGET
 from recipes.engine.parallel import run_in_parallel
-from recipes.engine.plan import Action, State, Step, plan, refuse
+from recipes.engine.plan import Action, Step, plan, refuse
 from recipes.engine.recipe import Recipe
 from recipes.engine.stage_log import stage_log
+from recipes.engine.stage_state import State
 from zoo.files import write_text
 
 HEARTBEAT_SECONDS = 2.0
-CURRENT_STAGE = "ZOO_STAGE"
+CURRENT_STAGE = "ZOO_STAGE"  # environment variable that names the running stage to the processes that it starts
 log = logging.getLogger(__name__)
 
 
@@ -49,38 +50,38 @@ def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[R
         StageInterrupted: The user or the cluster stopped a stage.
     """
     if _rank() > 0:
-        return _follow(recipe, os.environ.get(CURRENT_STAGE, stage))
+        return _run_as_follower(recipe, os.environ.get(CURRENT_STAGE, stage))
     wanted = recipe.stages if stage is None else recipe.runs_of(stage)
     with locked([recipe.folder(name) for name in wanted]):
         steps = plan(recipe, stage, again)
         refuse(recipe, steps)
         if recipe.config.jobs > 1 and sum(step.is_to_run for step in steps) > 1:
             return _run_in_parallel(recipe, steps)
-        records = [_take(recipe, step) for step in steps]
+        records = [_carry_out(recipe, step) for step in steps]
     return [record for record in records if record is not None]
 
 
 def _run_in_parallel(recipe: Recipe, steps: list[Step]) -> list[Record]:
     for step in steps:
         if not step.is_to_run:
-            _take(recipe, step)
+            _carry_out(recipe, step)
     _seed_everything(recipe)  # imports Lightning once, before the processes are forked
     try:
-        run_in_parallel(partial(_take, recipe), steps, recipe.config.jobs)
+        run_in_parallel(partial(_carry_out, recipe), steps, recipe.config.jobs)
     except KeyboardInterrupt:
         raise StageInterrupted("interrupted; run the same command to resume") from None
-    records = [read(step.folder) for step in steps]
+    records = [read_record(step.folder) for step in steps]
     return [record for record in records if record is not None]
 
 
-def _take(recipe: Recipe, step: Step) -> Record | None:
+def _carry_out(recipe: Recipe, step: Step) -> Record | None:
     """Carry out one step of a plan, and return the record of its stage; None if the stage has not started."""
     if step.action is Action.SKIP and step.record is not None:
         print(f"{step.name}: done before ({step.record.seconds:.0f} s), in {step.folder}", flush=True)
     if not step.is_to_run:
         return step.record
     if step.record is None or step.action is Action.CLEAR:
-        record = Record(step.name, False, step.fingerprint, started=now())
+        record = Record(step.name, False, step.fingerprint, started=current_time())
     else:
         record = step.record
         record.is_done = False
@@ -88,7 +89,7 @@ def _take(recipe: Recipe, step: Step) -> Record | None:
         record.fingerprint = step.fingerprint
     try:
         if step.action is Action.CLEAR:
-            clear(step.folder)
+            clear_folder(step.folder)
         step.folder.mkdir(parents=True, exist_ok=True)
         _refuse_link(step.folder, Path(str(recipe.view().out)))
         record.write(step.folder)
@@ -118,7 +119,7 @@ def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
     _seed_everything(recipe, step.name)
     memory.reset_peak()
     try:
-        with _clock(record, step.folder):
+        with _keep_record_current(record, step.folder):
             highlights = _call(recipe, step.name)
     except BaseException as error:
         if is_interrupt(error):
@@ -133,7 +134,7 @@ def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
     else:
         record.highlights = {}
     record.is_done = True
-    record.finished = now()
+    record.finished = current_time()
     record.write(step.folder)
 
 
@@ -152,7 +153,7 @@ def _call(recipe: Recipe, stage: str) -> object:
 
 
 @contextmanager
-def _clock(record: Record, folder: Path) -> Generator[None, None, None]:
+def _keep_record_current(record: Record, folder: Path) -> Generator[None, None, None]:
     """Update time and peak memory in the record, and write it every few seconds, so that a kill loses little."""
     seconds_before = record.seconds
     peak_before = record.peak_memory_gib
@@ -204,7 +205,7 @@ def _rank() -> int:
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", tasks)))
 
 
-def _follow(recipe: Recipe, stage: str | None) -> list[Record]:
+def _run_as_follower(recipe: Recipe, stage: str | None) -> list[Record]:
     """Run a stage as a process above rank 0 of a distributed run; only rank 0 keeps the record."""
     if stage is None:
         raise RecipeError("several processes run this recipe: name the one stage they share, --stage NAME")

@@ -53,7 +53,7 @@ WRITERS = (
     "{_target_: zoo.tokens.contract.write_contract, folder: ../precious, contract: {}}",
     "{_target_: zoo.tokens.store.remove_shards, folder: ../precious, split: file}",
     "{_target_: zoo.corpora.prepare, source: 1, out: ../precious}",
-    "{_target_: recipes.engine.folder.clear, folder: ../precious}",
+    "{_target_: recipes.engine.folder.clear_folder, folder: ../precious}",
     "{_target_: recipes.stages.corpus.prepare_corpus, out: ../precious, source: {_target_: zoo.corpora.DemoCorpus}}",
     "{_target_: lightning.pytorch.loggers.CSVLogger, save_dir: ../precious}",
     "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, dirpath: /tmp/elsewhere}",
