@@ -1,7 +1,8 @@
 """Reading, writing and resampling of waveforms: mono, float32, (num_samples,)."""
 
-import io
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -56,17 +57,63 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
     Raises:
         AudioError: If the suffix is unknown, or the waveform has not one dimension, no samples, NaN or infinity.
     """
+    write_chunks(path, [waveform], sample_rate)
+
+
+def write_chunks(path: Path, chunks: Iterable[Tensor], sample_rate: int) -> int:
+    """Write a waveform that is given in chunks, of which one is in memory at a time, as :func:`write` does.
+
+    Args:
+        path: File to write; its suffix determines the format: .wav or .flac with 16 bits, .ogg, .mp3.
+        chunks: Chunks of the waveform in order, (num_samples,) each.
+        sample_rate: Sample rate of the waveform in Hz.
+
+    Returns:
+        Number of samples written.
+
+    Raises:
+        AudioError: If the suffix is unknown, or a chunk has not one dimension, no samples, NaN or infinity.
+    """
     if path.suffix.lower() not in FORMATS:
         raise AudioError(
             f"{path}: cannot write {path.suffix or 'a file without suffix'}; use one of {', '.join(FORMATS)}"
         )
     container, subtype = FORMATS[path.suffix.lower()]
-    samples = check(waveform, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
-    # Encoded in memory, since libsndfile does not distinguish a full disk from other errors, and Python does.
-    encoded = io.BytesIO()
-    soundfile.write(encoded, samples, sample_rate, format=container, subtype=subtype)
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(encoded.getvalue())
+    num_samples = 0
+    with atomic_file(path) as temporary, temporary.open("w+b") as file:
+        target = _Target(file)
+        try:
+            with soundfile.SoundFile(cast(BinaryIO, target), "w", sample_rate, 1, subtype, format=container) as encoder:
+                for chunk in chunks:
+                    samples = check(chunk, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
+                    encoder.write(samples)
+                    num_samples += len(samples)
+        finally:
+            if target.error is not None:
+                raise target.error
+    return num_samples
+
+
+class _Target:
+    """A file that libsndfile writes to, which keeps the error of a failed write, such as that of a full disk.
+
+    Args:
+        file: File open for writing and reading.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek = file.seek
+        self.tell = file.tell
+        self.read = file.read
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            return 0
 
 
 def mix_down(samples: np.ndarray, name: str) -> Tensor:

@@ -4,10 +4,14 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+MAX_LINE_LENGTH = 1 << 24
+MAX_JSON_BYTES = 1 << 26
+Line = TypeVar("Line", str, bytes, covariant=True)
 
 
 @contextmanager
@@ -71,12 +75,41 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text)
 
 
+class Readable(Protocol[Line]):
+    """An open file of text or bytes."""
+
+    def readline(self, size: int, /) -> Line: ...
+
+
+def limited_lines(file: Readable[Line], name: str) -> Iterator[Line]:
+    """Yield the lines of an open file, none of which may exhaust the memory.
+
+    Args:
+        file: File, perhaps one that is decompressed while it is read.
+        name: Name of the file, for the error message.
+
+    Raises:
+        ValueError: A line is longer than 16 MiB.
+    """
+    number = 0
+    while line := file.readline(MAX_LINE_LENGTH + 1):
+        number += 1
+        if len(line) > MAX_LINE_LENGTH:
+            raise ValueError(f"{name}, line {number}: longer than {MAX_LINE_LENGTH} bytes, the limit; split it")
+        yield line
+
+
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        ValueError: If the file is not valid JSON; the message is one line and names the file.
+        ValueError: If the file is not valid JSON, larger than 64 MiB or no regular file; the message is one line and
+            names the file.
     """
+    if is_special(path):
+        raise ValueError(f"{path}: is not a regular file; write the file again from its original")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ValueError(f"{path}: larger than {MAX_JSON_BYTES} bytes, the limit; write the file again")
     return parse_json(path.read_text(encoding="utf-8"), str(path))
 
 

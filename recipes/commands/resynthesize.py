@@ -10,6 +10,8 @@ examples:
 import argparse
 from pathlib import Path
 
+CHUNK_UNITS = 1000  # synthesized at once: 20 s or more
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("speech", type=Path, help="audio file")
@@ -30,9 +32,12 @@ def main(args: argparse.Namespace) -> None:
     from recipes.commands.artifacts import find_artifact
     from recipes.commands.vocode import named_or_numbered
     from zoo import audio
+    from zoo.corpora.source import read_recording
     from zoo.interop.vocoder_checkpoints import open_vocoder
     from zoo.tokenizers.speech_tokenizer import load_tokenizer
+    from zoo.tokenizers.tokenization import encode_recording
     from zoo.tokens.contract import FILE, require_match
+    from zoo.tokens.merged_units import merge
 
     tokenizer_folder = find_artifact(args.run, args.tokenizer, "tokenizer", "tokenizer.json")
     vocoder_folder = find_artifact(args.run, args.vocoder, "vocoder", "vocoder.json")
@@ -40,17 +45,21 @@ def main(args: argparse.Namespace) -> None:
     vocoder = open_vocoder(vocoder_folder)
     if (vocoder_folder / FILE).is_file() and vocoder.contract:
         require_match(tokenizer_folder, vocoder_folder)
-    waveform = audio.read(args.speech, tokenizer.sample_rate)
-    units = tokenizer.encode(waveform)
+    try:
+        speech = read_recording(args.speech).to_cut()
+    except ValueError as error:
+        raise ValueError(f"{args.speech}: {error}") from error
+    units = encode_recording(speech, tokenizer)
     if not all(len(row) for row in units.values()):
-        raise ValueError(f"{args.speech}: {len(waveform) / tokenizer.sample_rate:.2f} s is too short for a single unit")
-    tokens = tokenizer.tokens(waveform)
-    resynthesis = vocoder(
+        raise ValueError(f"{args.speech}: {speech.duration:.2f} s is too short for a single unit")
+    tokens = merge(units, tokenizer.streams)
+    resynthesis = vocoder.stream(
         tokens if args.predict_durations else units,
         named_or_numbered(args.speaker, vocoder.speakers),
         named_or_numbered(args.style, vocoder.styles),
         args.predict_durations,
+        CHUNK_UNITS,
     )
-    audio.write(args.out, resynthesis, vocoder.sample_rate)
+    num_samples = audio.write_chunks(args.out, resynthesis, vocoder.sample_rate)
     print(tokens)
-    print(f"{args.out}: {len(resynthesis) / vocoder.sample_rate:.2f} s of speech, from {len(tokens)} tokens")
+    print(f"{args.out}: {num_samples / vocoder.sample_rate:.2f} s of speech, from {len(tokens)} tokens")

@@ -79,14 +79,12 @@ class Builder:
             return self.recipe.targets.locate(target)(**arguments)
         except RecipeError:
             raise
-        except (ValueError, TypeError, OSError) as error:
+        except Exception as error:  # constructors of libraries raise errors of any kind about their arguments
             if is_disk_full(error):
                 raise
-            raise RecipeError(f"{self.recipe.file}: {at}: {one_line(error)}") from error
-        except (AttributeError, ImportError, KeyError, RuntimeError) as error:
-            if is_disk_full(error):
-                raise
-            raise RecipeError(f"{self.recipe.file}: {at}: {type(error).__name__}: {one_line(error)}") from error
+            is_message = isinstance(error, (ValueError, TypeError, OSError))
+            reason = one_line(error) if is_message else f"{type(error).__name__}: {one_line(error)}"
+            raise RecipeError(f"{self.recipe.file}: {at}: {reason}") from error
 
     def _converted(self, argument: Argument | None, value: Any, at: str) -> Any:
         if argument is None or (value is None and argument.default is None):

@@ -10,7 +10,7 @@ from recipes.engine.renamed import renamed_argument
 from recipes.engine.resolve import BROKEN, resolve
 from recipes.engine.signatures import Argument, made_by, signature
 from recipes.engine.stage_runs import StageRun, unpaired
-from recipes.engine.targets import REFUSED_ARGUMENTS, Targets
+from recipes.engine.targets import IMPLEMENTATIONS, REFUSED_ARGUMENTS, Targets
 from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
 from recipes.engine.upstream_stages import stages_read
 from zoo.suggestions import suggest
@@ -102,7 +102,7 @@ class _NodeCheck:
         for key, value in node.items():
             if key == TARGET:
                 continue
-            if key in REFUSED_ARGUMENTS and value and not self.targets.trusts(package):
+            if _loads_code(key, value) and not self.targets.trusts(package):
                 self.problems.append(
                     f"{at}.{key}={shown(value)}: runs code from elsewhere and is refused in recipes; "
                     f"if you trust it: --trust {package}"
@@ -184,3 +184,10 @@ def _problems_of_stages(runs: Mapping[str, StageRun], nodes: Mapping[str, Any]) 
             if problem is not None:
                 problems.append(problem)
     return problems
+
+
+def _loads_code(key: Any, value: Any) -> bool:
+    """Whether an argument makes a library load code from elsewhere."""
+    if key in REFUSED_ARGUMENTS:
+        return bool(value)
+    return str(key).lstrip("_").startswith(IMPLEMENTATIONS) and "/" in str(value)

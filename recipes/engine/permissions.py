@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from os.path import normpath
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from recipes.engine.errors import RecipeError, shown
@@ -40,9 +40,23 @@ def is_run_folder(out: Any) -> bool:
 
 def place_problems(out: Any) -> list[str]:
     """One line where a recipe file itself names a folder that is not below the working folder."""
-    if not is_run_folder(out) or (not PurePath(out).is_absolute() and ".." not in PurePath(normpath(out)).parts):
+    if not is_run_folder(out):
         return []
+    if not PurePath(out).is_absolute() and ".." not in PurePath(normpath(out)).parts:
+        return _link_problems(out)
     return [f"out={out}: a recipe file may name folders below the working folder only; give it as out=FOLDER instead"]
+
+
+def _link_problems(out: str) -> list[str]:
+    """One line where ``out`` or a folder above it is a link, which may have come with the recipe.
+
+    The first folder of the path may be one: a whole ``runs/`` on another disk is common.
+    """
+    path = Path(normpath(out))
+    for folder in [path, *path.parents][: max(1, len(path.parts) - 1)]:
+        if folder.is_symlink():
+            return [f"out={out}: {folder} is a link to {folder.resolve()}; remove it, or give out={out} to write there"]
+    return []
 
 
 def folder_problems(out: Any, folders: Mapping[str, Any]) -> list[str]:

@@ -25,7 +25,9 @@ from recipes.engine.public_parts import (
 from recipes.engine.renamed import renamed_target
 from zoo.suggestions import nearest_name, suggest
 
-REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision")
+REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision", "use_kernels", "kernel_config")
+# Arguments that are refused where they name code of the Hugging Face hub, as owner/name.
+IMPLEMENTATIONS = ("attn_implementation", "experts_implementation", "attention")
 MAX_NAME_CHARACTERS = 200
 
 

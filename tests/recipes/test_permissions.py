@@ -3,6 +3,7 @@
 import inspect
 import os
 import pkgutil
+import shutil
 from importlib import import_module
 
 import pytest
@@ -208,3 +209,31 @@ def test_no_listed_part_is_a_function_that_takes_a_place_to_write():
             found = Targets().locate(f"{module}.{name}")
             arguments = set(inspect.signature(found).parameters)
             assert not arguments & {"out", "output", "output_dir", "save_dir", "target"}, f"{module}.{name}"
+
+
+@pytest.mark.parametrize("link", ["runs/r", "runs/deep/r", "runs/deep"])
+def test_a_run_folder_that_is_a_link_is_refused_unless_it_is_given(link, folder, tmp_path):
+    place = folder / link
+    try:
+        place.parent.mkdir(parents=True)
+        place.symlink_to(tmp_path / "precious")
+        out = "runs/r" if link == "runs/r" else "runs/deep/r"
+        (line,) = refused(folder, f"out: {out}\nstages:{CORPUS}")
+        assert f"{link} is a link to {tmp_path / 'precious'}; remove it, or give out={out}" in line
+        load("r.yaml", [f"out={out}"])
+    finally:
+        shutil.rmtree(folder / "runs")
+
+
+def test_all_runs_may_be_on_another_disk(folder, tmp_path):
+    (folder / "runs").symlink_to(tmp_path / "precious")
+    (folder / "r.yaml").write_text(f"stages:{CORPUS}")
+    load("r.yaml", [])
+    (folder / "runs").unlink()
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_kernels_of_the_hub_are_code_from_elsewhere(key, folder):
+    node = "{_target_: transformers.models.llama.LlamaConfig, " + f"{key}: owner/kernel" + "}"
+    lines = refused(folder, with_node(node))
+    assert any(f"extra.{key}='owner/kernel': runs code from elsewhere" in line for line in lines)

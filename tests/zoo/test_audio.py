@@ -101,3 +101,29 @@ def test_unusable_waveforms_are_not_written(tmp_path):
     with pytest.raises(audio.AudioError, match="cannot write .xyz"):
         audio.write(tmp_path / "a.xyz", tone(), 16000)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_a_file_written_in_chunks_equals_one_written_at_once(tmp_path, suffix):
+    audio.write(tmp_path / f"a{suffix}", tone(2.0), 16000)
+    assert audio.write_chunks(tmp_path / f"b{suffix}", tone(2.0).split(3000), 16000) == 32000
+    whole, chunks = (audio.read(tmp_path / f"{name}{suffix}") for name in "ab")
+    assert len(whole) == len(chunks) and torch.allclose(whole, chunks, atol=1e-2)
+    if suffix in (".wav", ".flac"):
+        assert torch.equal(whole, chunks)
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_no_file(tmp_path, monkeypatch):
+    def write(self, data):
+        self.error = OSError(28, "No space left on device")
+        return 0
+
+    monkeypatch.setattr(audio._Target, "write", write)
+    with pytest.raises(OSError, match="No space left"):
+        audio.write(tmp_path / "a.wav", tone(), 16000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_constant_signals_are_recognized():
+    assert audio.is_constant(torch.zeros(10)) and audio.is_constant(torch.full((10,), 0.3))
+    assert not audio.is_constant(tone())

@@ -16,13 +16,11 @@ from lhotse.audio.backend import AudioBackend, get_current_audio_backend, set_cu
 from lhotse.cut import Cut
 
 from zoo.audio_files import read_section
+from zoo.corpora.lhotse_transforms import UnsafeSourceError as UnsafeSourceError
+from zoo.corpora.lhotse_transforms import check_transforms
 from zoo.files import is_special
 
 REMOTE_SCHEMES = ("http://", "https://", "s3://")
-
-
-class UnsafeSourceError(ValueError):
-    """An audio source that must not be read; the message names the source, the reason and the remedy on one line."""
 
 
 def check_sources(cut: Cut, allow_remote: bool = False) -> None:
@@ -37,8 +35,9 @@ def check_sources(cut: Cut, allow_remote: bool = False) -> None:
 
     Raises:
         UnsafeSourceError: A source is a command, a pipe, not a regular file, a URL that is not allowed, or has an
-            unsupported type.
+            unsupported type; or the cut or one of its transforms would take too much memory.
     """
+    check_transforms(cut)
     for source in _sources(cut):
         problem = _problem(str(source.get("type")), source.get("source"), allow_remote)
         if problem:
@@ -48,12 +47,12 @@ def check_sources(cut: Cut, allow_remote: bool = False) -> None:
 def load_samples(cut: Cut) -> np.ndarray:
     """Read the samples of a cut, (num_channels, num_samples) float32, by the decoders of this project alone.
 
-    Remote sources are allowed here: the corpus stage has already rejected the cuts whose remote sources are not.
+    Remote sources are refused: the corpus stage downloads those that are allowed.
 
     Raises:
         UnsafeSourceError: A source is unsafe (see :func:`check_sources`).
     """
-    check_sources(cut, allow_remote=True)
+    check_sources(cut)
     with _own_decoders():
         return cut.load_audio()
 
@@ -125,7 +124,8 @@ def _problem(source_type: str, location: Any, allow_remote: bool) -> str | None:
         if not str(location).lower().startswith(REMOTE_SCHEMES):
             return f"its source {location!r} is not an http, https or s3 address; download the audio and name the file"
         if not allow_remote:
-            return f"its source {location!r} is remote; download it, or set allow_remote=true of LhotseCorpus"
+            remedy = "download it, or prepare the corpus with allow_remote=true of LhotseCorpus"
+            return f"its source {location!r} is remote; {remedy}"
         return None
     if source_type == "command":
         return f"its source would run the command {str(location)[:80]!r}; {remedy}"

@@ -38,7 +38,7 @@ def check_cut(cut: Cut, check_samples: bool) -> CheckedCut:
 
     Args:
         cut: Cut of one utterance.
-        check_samples: Whether to decode its audio, to find NaN, infinity and digital silence.
+        check_samples: Whether to decode its audio, to find NaN, infinity, channels that cancel and digital silence.
     """
     origin = pop_origin(cut)
     utterance = to_utterance(cut)
@@ -71,7 +71,8 @@ def _sample_problem(cut: Cut, check_samples: bool) -> str | None:
     if not check_samples:
         return None
     try:
-        return None if load_waveform(cut).numpy().any() else "all samples are zero"
+        is_constant = audio.is_constant(load_waveform(cut))
+        return "all samples are equal, as in digital silence" if is_constant else None
     except audio.AudioError as error:
         return str(error)
 

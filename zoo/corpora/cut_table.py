@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from lhotse.cut import Cut
 from lhotse.serialization import deserialize_item
 
 from zoo.corpora.preparation import read_cuts
-from zoo.files import parse_json
+from zoo.files import limited_lines, parse_json
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,23 @@ class CutTable:
     @cached_property
     def _lines(self) -> _Lines:
         file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the table)
-        with gzip.open(self.path) as packed:
-            shutil.copyfileobj(packed, file)
-        file.seek(0)
         starts = [0]
         durations = []
-        for line in file:
-            starts.append(starts[-1] + len(line))
-            durations.append(parse_json(line, str(self.path))["duration"])
+        with gzip.open(self.path) as packed:
+            for line in limited_lines(packed, str(self.path)):
+                file.write(line)
+                starts.append(starts[-1] + len(line))
+                durations.append(self._duration(line, len(starts) - 1))
+        file.flush()
         return _Lines(file, np.array(starts), np.array(durations, dtype=np.float32))
+
+    def _duration(self, line: bytes, number: int) -> float:
+        try:
+            return float(parse_json(line, f"{self.path}, line {number}")["duration"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{self.path}, line {number}: no cut with a duration; run the corpus stage again"
+            ) from error
 
     @property
     def durations(self) -> np.ndarray:

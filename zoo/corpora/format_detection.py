@@ -5,7 +5,8 @@ from pathlib import Path
 from zoo.corpora.fairseq import FairseqCorpus, fairseq_manifests, is_fairseq_manifest
 from zoo.corpora.folder_corpus import FolderCorpus, has_audio, has_transcripts
 from zoo.corpora.kaldi import KaldiCorpus, kaldi_folders
-from zoo.corpora.lhotse_corpus import LhotseCorpus, manifest_kind, manifests
+from zoo.corpora.lhotse_corpus import LhotseCorpus
+from zoo.corpora.lhotse_manifests import manifest_kind, manifests
 from zoo.corpora.librispeech import LibriSpeechCorpus, is_librispeech
 from zoo.corpora.other_formats import contents, other_format
 from zoo.corpora.source import AUDIO_SUFFIXES, Source

@@ -1,11 +1,8 @@
 """Corpora in Lhotse manifests, and downloaded corpora that one of Lhotse's recipes converts to manifests."""
 
-import gzip
 import inspect
 import itertools
-import json
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import lhotse
-from lhotse import CutSet
+from lhotse import CutSet, RecordingSet, SupervisionSet
 from lhotse.cut import Cut
 
 from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
 from zoo.corpora.held_out import UtteranceKey, choose_held_out
 from zoo.corpora.lhotse_cuts import check_duration, split_utterances, with_language
+from zoo.corpora.lhotse_manifests import LazyManifest, manifests
+from zoo.corpora.remote_audio import download_audio
 from zoo.corpora.source import BadItem, Items
 from zoo.corpora.split_names import SPLITS, splits_of
-from zoo.corpora.utterance import UNKNOWN_SPEAKER
+from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
 from zoo.suggestions import suggest
 
-MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
 KINDS = ("recordings", "supervisions", "cuts")
 # Starts to read the cuts of one part of a corpus.
 CutOpener = Callable[[], Iterable[Cut]]
@@ -43,7 +41,8 @@ class LhotseCorpus:
         language: BCP-47, of supervisions without a language.
         dev_share: Approximate share of the utterances that is held out if there is no dev split; whole speakers are
             held out if there are enough of them.
-        allow_remote: Whether audio may be read over http, https and s3; otherwise only local files are read.
+        allow_remote: Whether audio is downloaded over http, https and s3, into the folder of the prepared corpus;
+            otherwise only local files are read.
     """
 
     path: Path
@@ -62,7 +61,7 @@ class LhotseCorpus:
         return f"{self.path}: Lhotse manifests: {kinds}"
 
     def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; nothing is written to ``folder``.
+        """Return the splits; only audio that is downloaded is written, to ``folder / "audio"``.
 
         Raises:
             FileNotFoundError: There is no manifest.
@@ -81,7 +80,9 @@ class LhotseCorpus:
         parts: dict[str, CutOpener] = {}
         for name, files in files_of_part.items():
             parts[name] = partial(_open, files, name)
-        return _by_split(parts, self.language, self.dev_share, str(self.path), self.allow_remote)
+        return _by_split(
+            parts, self.language, self.dev_share, str(self.path), folder / "audio" if self.allow_remote else None
+        )
 
 
 @dataclass(frozen=True)
@@ -144,44 +145,15 @@ class LhotseRecipe:
         return getattr(lhotse.recipes, f"prepare_{self.name}")
 
 
-def manifests(path: Path) -> dict[Path, str]:
-    """Return the kind of each Lhotse manifest in a folder, or of a single file, by path; other files are left out."""
-    files = [path] if path.is_file() else sorted(path.iterdir())
-    kinds = {}
-    for file in files:
-        is_hidden = file.name.startswith(".") and file != path
-        if is_hidden or not file.name.endswith(MANIFEST_SUFFIXES) or not file.is_file():
-            continue
-        kind = manifest_kind(file)
-        if kind:
-            kinds[file] = kind
-    return kinds
-
-
-def manifest_kind(path: Path) -> str | None:
-    """Return ``cuts``, ``recordings`` or ``supervisions`` by the first line of a file; None if it is no manifest."""
-    open_file = gzip.open if path.suffix == ".gz" else open
-    try:
-        with open_file(path, "rt", encoding="utf-8") as file:
-            first = json.loads(next((line for line in file if line.strip()), "null"))
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError):  # damaged gzip, another encoding, no JSON
-        return None
-    if not isinstance(first, dict):
-        return None
-    if first.get("type") in ("MonoCut", "MultiCut", "MixedCut", "PaddingCut"):
-        return "cuts"
-    if "sources" in first:
-        return "recordings"
-    return "supervisions" if "recording_id" in first else None
-
-
 def _open(files: dict[str, Path], name: str) -> Iterable[Cut]:
     """Return the cuts of one part of a corpus, read lazily from its manifests by kind."""
-    # Lhotse runs a name that begins with "pipe:" as a command, but an absolute path never begins so.
-    paths = {kind: path.absolute() for kind, path in files.items()}
-    if "cuts" in paths:
-        return _read_lazily(CutSet.from_jsonl_lazy(paths["cuts"]), str(files["cuts"]))
-    manifests_by_kind = {kind: lhotse.load_manifest_lazy(path) for kind, path in paths.items()}
+    if "cuts" in files:
+        return _read_lazily(CutSet(LazyManifest(files["cuts"])), str(files["cuts"]))
+    manifests_by_kind: dict[str, Any] = {}
+    if "recordings" in files:
+        manifests_by_kind["recordings"] = RecordingSet(LazyManifest(files["recordings"]))
+    if "supervisions" in files:
+        manifests_by_kind["supervisions"] = SupervisionSet(LazyManifest(files["supervisions"]))
     return _read_lazily(_join(manifests_by_kind, name), ", ".join(str(path) for path in files.values()))
 
 
@@ -241,7 +213,7 @@ def _nested(result: dict, name: str) -> Iterator[tuple[str, dict]]:
 
 
 def _by_split(
-    parts: dict[str, CutOpener], language: str, dev_share: float, name: str, allow_remote: bool = False
+    parts: dict[str, CutOpener], language: str, dev_share: float, name: str, downloads: Path | None = None
 ) -> dict[str, Items]:
     """Group the parts of a corpus into splits by the words of their names, and hold out a dev split if there is none.
 
@@ -257,7 +229,7 @@ def _by_split(
     splits = {}
     for split in SPLITS:
         if split in parts_of_split:
-            splits[split] = Items(partial(_items, parts_of_split[split], language, allow_remote))
+            splits[split] = Items(partial(_items, parts_of_split[split], language, downloads))
     if "dev" in splits:
         return splits
     train = splits["train"]
@@ -278,15 +250,27 @@ def _key(item: Cut | BadItem) -> UtteranceKey:
     return UtteranceKey(item.id, item.supervisions[0].speaker or UNKNOWN_SPEAKER)
 
 
-def _items(parts: list[CutOpener], language: str, allow_remote: bool) -> Iterator[Cut | BadItem]:
-    """Yield the utterances of all parts, each with a language and compared with its audio file."""
+def _items(parts: list[CutOpener], language: str, downloads: Path | None) -> Iterator[Cut | BadItem]:
+    """Yield the utterances of all parts, each with a language and compared with its audio file.
+
+    Args:
+        parts: Start to read the cuts of each part.
+        language: BCP-47, of supervisions without a language.
+        downloads: Folder of audio that is downloaded; None if remote audio is refused.
+    """
     for open_cuts in parts:
         for cut in open_cuts():
             # Before anything else, since comparing a cut with its file opens the file.
             try:
-                check_sources(cut, allow_remote)
+                check_sources(cut, downloads is not None)
+                if downloads is not None:
+                    cut = download_audio(cut, downloads)
+                    check_sources(cut)
             except UnsafeSourceError as error:
                 yield BadItem(cut.id, cut.id, str(error))
+                continue
+            except (OSError, ImportError, ValueError) as error:
+                yield BadItem(cut.id, audio_name(cut), f"cannot be downloaded: {' '.join(str(error).split())}")
                 continue
             if not cut.has_recording:
                 yield BadItem(cut.id, cut.id, "no recording")

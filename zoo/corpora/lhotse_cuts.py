@@ -7,6 +7,7 @@ from typing import cast
 from lhotse import SupervisionSegment
 from lhotse.cut import Cut
 from lhotse.cut.data import DataCut
+from lhotse.utils import fastcopy
 
 from zoo.audio_decoders import AudioError
 from zoo.audio_files import read_info
@@ -15,6 +16,7 @@ from zoo.corpora.utterance import audio_name
 
 # A supervision covers its cut if its start and its duration together differ by no more than this from the cut's.
 COVER_SECONDS = 0.02
+MAX_MIXED_SUPERVISIONS = 500
 
 
 def split_utterances(cuts: Iterable[Cut]) -> Iterator[Cut]:
@@ -29,8 +31,26 @@ def split_utterances(cuts: Iterable[Cut]) -> Iterator[Cut]:
         elif len(cut.supervisions) == 1 and _is_covered(cut):
             yield _with_supervision_id(cut)
         else:
-            for utterance in cut.trim_to_supervisions(keep_overlapping=False):
-                yield utterance.with_id(utterance.supervisions[0].id)
+            for segment in cut.supervisions:
+                yield from _trim(cut, segment)
+
+
+def _trim(cut: Cut, segment: SupervisionSegment) -> Iterator[Cut]:
+    """Yield the part of a cut that a supervision covers, with this supervision alone.
+
+    Lhotse would compare each supervision with all others of the cut, which takes hours for a recording of many.
+
+    Raises:
+        ValueError: The cut is a mix with too many supervisions.
+    """
+    if isinstance(cut, DataCut):
+        alone: Cut = fastcopy(cut, supervisions=[segment])
+    else:
+        if len(cut.supervisions) > MAX_MIXED_SUPERVISIONS:
+            raise ValueError(f"cut {cut.id}: a mix of more than {MAX_MIXED_SUPERVISIONS} supervisions; split it")
+        alone = cut.filter_supervisions(lambda other: other.id == segment.id)
+    for utterance in alone.trim_to_supervisions(keep_overlapping=False):
+        yield utterance.with_id(segment.id)
 
 
 def _is_covered(cut: Cut) -> bool:

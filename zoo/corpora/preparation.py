@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from zoo import files
 from zoo.corpora.checks import check_cut
+from zoo.corpora.lhotse_manifests import LazyManifest
 from zoo.corpora.source import BadItem, Source
 from zoo.corpora.split_names import SPLITS
 from zoo.corpora.split_overlap import SplitOverlap
@@ -124,7 +125,7 @@ def read_cuts(folder: Path, split: str) -> CutSet:
         splits = [name for name in SPLITS if (Path(folder) / f"{name}.jsonl.gz").is_file()]
         remedy = f"it has {', '.join(splits)}" if splits else "run the corpus stage first"
         raise FileNotFoundError(f"{path}: no split {split!r} of a prepared corpus; {remedy}")
-    return CutSet.from_jsonl_lazy(path.absolute())
+    return CutSet(LazyManifest(path))
 
 
 def first_hours(cuts: Iterable[Cut], hours: float | None) -> Iterator[Cut]:

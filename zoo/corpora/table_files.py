@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.corpora.lhotse_corpus import manifest_kind, manifests
+from zoo.corpora.lhotse_manifests import manifest_kind, manifests
 from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.table_layout import TABLE_SUFFIXES
 

@@ -1,18 +1,21 @@
 """Sources of plain text: files, or any dataset of Hugging Face ``datasets``, read one document at a time."""
 
 import gzip
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from zoo.files import limited_lines, parse_json
 from zoo.optional_packages import require_package
 
 KINDS = (".txt", ".jsonl", ".txt.gz", ".jsonl.gz")
 # Kinds of file whose reading may unpickle, and so run, what is in them.
 PICKLING_KINDS = ("pandas", "webdataset")
 CODE_SUFFIXES = (".py", ".pkl", ".pickle")
+
+
+MAX_DOCUMENT_LENGTH = 1 << 27
 
 
 class TextSource(Protocol):
@@ -52,19 +55,20 @@ class TextFiles:
     def __iter__(self) -> Iterator[str]:
         for path in self.files:
             open_file = gzip.open if path.suffix == ".gz" else open
-            with open_file(path, "rt", encoding="utf-8") as lines:
+            with open_file(path, "rt", encoding="utf-8") as file:
+                lines = limited_lines(file, str(path))
                 if ".jsonl" in path.name:
                     yield from self._json_documents(path, lines)
                 else:
-                    yield from _paragraphs(lines)
+                    yield from _paragraphs(lines, path)
 
     def _json_documents(self, path: Path, lines: Iterable[str]) -> Iterator[str]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                document = json.loads(line)[self.field]
-            except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
+                document = parse_json(line, str(path))[self.field]
+            except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"{path}, line {number}: want a JSON object with a field {self.field!r}, got {line.strip()[:60]!r}"
                 ) from error
@@ -73,15 +77,26 @@ class TextFiles:
             yield document
 
 
-def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the texts between empty lines."""
+def _paragraphs(lines: Iterable[str], path: Path) -> Iterator[str]:
+    """Yield the texts between empty lines.
+
+    Raises:
+        ValueError: A text is too long to be one document.
+    """
     document: list[str] = []
+    length = 0
     for line in lines:
         if line.strip():
             document.append(line)
+            length += len(line)
+            if length > MAX_DOCUMENT_LENGTH:
+                raise ValueError(
+                    f"{path}: a text of more than {MAX_DOCUMENT_LENGTH} bytes; put empty lines between texts"
+                )
         elif document:
             yield "".join(document)
             document = []
+            length = 0
     if document:
         yield "".join(document)
 

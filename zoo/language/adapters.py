@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from zoo.files import read_json, write_text
 from zoo.language.embedding_rows import text_config
 from zoo.language.networks import from_checkpoint, from_run
+from zoo.model_folders import check_adapter
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -257,6 +258,7 @@ def merge_adapter(folder: Path, out: Path, base: str | None = None) -> None:
 def _require_adapter(folder: Path) -> None:
     if not is_adapter(folder):
         raise FileNotFoundError(f"no {CONFIG} in {folder}: name the `model` folder of a stage that trained an adapter")
+    check_adapter(folder / CONFIG)
 
 
 def _new_row_ids(vocabulary: Vocabulary) -> list[int]:

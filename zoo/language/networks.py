@@ -19,6 +19,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from zoo.language.embedding_initializers import EmbeddingInitializer, NormalRows
 from zoo.language.embedding_rows import extend_embeddings, set_special_tokens
+from zoo.model_folders import check_model
 from zoo.optional_packages import require_package
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
@@ -186,6 +187,7 @@ def from_run(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
             f"{folder} contains an adapter, not a whole model: "
             "merge it into its base with zoo.language.adapters.merge_adapter first"
         )
+    check_model(folder)
     own = Vocabulary.load(folder).contract
     for field, value in vocabulary.contract.items():
         if own.get(field) != value:
@@ -234,6 +236,7 @@ def layers(network: nn.Module) -> list[nn.Module]:
 
 
 def _config(source: str, rope_theta: float | None) -> PretrainedConfig:
+    check_model(source)
     config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if rope_theta is not None:
         rope = getattr(config.get_text_config(), "rope_parameters", None)

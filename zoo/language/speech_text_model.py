@@ -12,6 +12,7 @@ from zoo.language.adapters import add_adapter, is_adapter, load_adapted
 from zoo.language.generation import Continuation, Sampling, generate
 from zoo.language.stopping import SpeechDuration, minimum_seconds, predicted_seconds
 from zoo.language.token_streaming import stream_chunks, stream_ids
+from zoo.model_folders import check_model
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.merged_units import Tokens
@@ -209,5 +210,6 @@ def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):
         return load_adapted(folder), vocabulary  # pyrefly: ignore[bad-return]  # used like its base from here on
+    check_model(folder)
     network = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa", trust_remote_code=False)
     return network.eval(), vocabulary

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from zoo.audio import AudioError
 from zoo.corpora.utterance import load_waveform, to_utterance
-from zoo.files import atomic_file
+from zoo.files import atomic_file, parse_json
 from zoo.processes import map_in_processes
 from zoo.speech.f0 import F0Extractor, F0Track
 
@@ -84,7 +84,7 @@ class F0Store:
                 f"{path}: no F0 of split {split!r}; run the stage that extracts F0 first, or name another folder"
             )
         with path.open() as lines:
-            rows = [F0Row(**json.loads(line)) for line in lines]
+            rows = [F0Row(**parse_json(line, str(path))) for line in lines]
         self.rows = [row for row in rows if row.skipped is None]
         self.num_skipped = len(rows) - len(self.rows)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
+from zoo.model_folders import check_model
 from zoo.speech.f0 import centered_frames
 from zoo.speech.f0_autocorrelation import NormalizedAutocorrelation
 from zoo.speech.receptive_field import receptive_field
@@ -88,6 +89,7 @@ class TransformerStyleEncoder(StyleEncoder):
             source: Name or folder of the checkpoint.
             normalize: Whether the checkpoint was pretrained on normalized waveforms; true for facebook/wav2vec2-base.
         """
+        check_model(source)
         return cls(AutoModel.from_pretrained(source, trust_remote_code=False), normalize)
 
     @classmethod
@@ -140,6 +142,7 @@ class TransformerStyleEncoder(StyleEncoder):
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "TransformerStyleEncoder":
+        check_model(folder)
         return cls(AutoModel.from_pretrained(folder, trust_remote_code=False), **config)
 
 

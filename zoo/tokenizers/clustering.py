@@ -12,6 +12,7 @@ from zoo.speech.frame_spool import FrameSpool
 from zoo.speech.kmeans import KMeans, fit_kmeans
 from zoo.speech.style_encoders import StyleEncoder
 from zoo.speech.style_units import StyleClusters, StyleUnits
+from zoo.tokenizers.speech_tokenizer import CHUNK_SECONDS
 from zoo.tokenizers.tally import Tally
 from zoo.tokenizers.tokenization import BATCH_SECONDS, LoadedUtterance
 
@@ -69,11 +70,13 @@ def _batches(
     batch: list[Tensor] = []
     seconds = 0.0
     for loaded in utterances:
-        if len(loaded.waveform) >= encoder.min_samples:
-            batch.append(loaded.waveform)
-        if sum(map(len, batch)) >= BATCH_SECONDS * encoder.sample_rate:
-            yield batch
-            batch = []
+        # In chunks, as the tokenizer encodes them, so that a recording of hours fits into memory.
+        for chunk in loaded.waveform.split(round(CHUNK_SECONDS * encoder.sample_rate)):
+            if len(chunk) >= encoder.min_samples:
+                batch.append(chunk)
+            if sum(map(len, batch)) >= BATCH_SECONDS * encoder.sample_rate:
+                yield batch
+                batch = []
         tally.utterances += 1
         seconds += loaded.utterance.duration
         if seconds > max_seconds:

@@ -108,13 +108,24 @@ class UnitTokenizer(SpeechTokenizer):
             all_chunks += chunks
         results: list[dict[str, np.ndarray]] = [{} for _ in waveforms]
         for prefix, extractor in self.unit_extractors.items():
-            units_of_chunks = iter(extractor.encode_batch(all_chunks) if all_chunks else [])
+            units_of_chunks = iter(self._encode_chunks(extractor, all_chunks))
             for result, chunks in zip(results, chunks_of_waveforms, strict=True):
                 # The empty array makes the result of a waveform without chunks.
                 parts = [np.zeros(0, dtype=np.int64)]
                 parts += [next(units_of_chunks) for _ in chunks]
                 result[prefix] = np.concatenate(parts)
         return results
+
+    def _encode_chunks(self, extractor: UnitExtractor, chunks: list[Tensor]) -> list[np.ndarray]:
+        """Return the units of each chunk; no more speech is encoded at once than a whole chunk has."""
+        units: list[np.ndarray] = []
+        batch: list[Tensor] = []
+        for chunk in chunks:
+            if batch and sum(map(len, batch)) + len(chunk) > self.chunk_seconds * self.sample_rate:
+                units += extractor.encode_batch(batch)
+                batch = []
+            batch.append(chunk)
+        return units + (extractor.encode_batch(batch) if batch else [])
 
     def chunks(self, waveform: Tensor) -> list[Tensor]:
         """Return the chunks of a waveform (num_samples,) that are long enough to have units."""

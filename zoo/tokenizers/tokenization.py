@@ -9,9 +9,9 @@ from lhotse.cut import Cut
 from torch import Tensor
 from tqdm import tqdm
 
-from zoo.audio import AudioError
+from zoo.audio import AudioError, is_constant
 from zoo.corpora.chunks import load_chunks
-from zoo.corpora.utterance import Interval, Utterance, audio_file, load_waveform, to_utterance
+from zoo.corpora.utterance import Interval, Utterance, audio_file, audio_name, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
 from zoo.tokens.merged_units import Tokens, merge
@@ -19,6 +19,7 @@ from zoo.tokens.schema import TokenRow
 from zoo.tokens.vocabulary import Vocabulary
 
 BATCH_SECONDS = 30.0
+MIN_SILENCE_SECONDS = 0.1
 BUFFERED_BATCHES = 16  # batches of speech that are read before they are sorted by length
 
 
@@ -49,6 +50,23 @@ def load_utterances(cuts: Iterable[Cut], sample_rate: int, tally: Tally, title: 
             yield LoadedUtterance(to_utterance(cut), load_waveform(cut, sample_rate))
         except AudioError as error:
             tally.skip(cut.id, error)
+
+
+def encode_recording(cut: Cut, tokenizer: SpeechTokenizer) -> dict[str, np.ndarray]:
+    """Return the raw units (T,) of a recording by prefix, with one chunk of audio in memory at a time.
+
+    Args:
+        cut: Recording of any length.
+        tokenizer: Speech tokenizer; the units equal those that it makes of the whole waveform.
+
+    Raises:
+        AudioError: The audio cannot be read.
+    """
+    units_of_chunks: dict[str, list[np.ndarray]] = {stream.prefix: [] for stream in tokenizer.streams}
+    for chunk in load_chunks(cut, tokenizer.sample_rate, tokenizer.chunk_seconds):
+        for prefix, units in tokenizer.encode(chunk).items():
+            units_of_chunks[prefix].append(units)
+    return {prefix: np.concatenate(chunks) for prefix, chunks in units_of_chunks.items()}
 
 
 def tokenize_cuts(
@@ -139,15 +157,23 @@ class _BatchEncoder:
         self.num_samples = 0
 
     def add(self, utterance: Utterance, cut: Cut, speed: float) -> _EncodedSpeech:
-        """Read an utterance; its units are complete after the next ``flush``."""
+        """Read an utterance; its units are complete after the next ``flush``.
+
+        Raises:
+            AudioError: The audio cannot be read, or all its samples are equal.
+        """
         speech = _EncodedSpeech(utterance, cut, speed)
+        is_silent = True
         for waveform in load_chunks(cut, self.tokenizer.sample_rate, self.tokenizer.chunk_seconds, speed):
+            is_silent = is_silent and is_constant(waveform)
             self.buffer.append(_Chunk(waveform, speech, len(speech.units)))
             speech.units.append({})
             speech.num_samples += len(waveform)
             self.num_samples += len(waveform)
             if self.num_samples >= BUFFERED_BATCHES * self.batch_samples:
                 self.flush()
+        if is_silent and speech.num_samples > MIN_SILENCE_SECONDS * self.tokenizer.sample_rate:
+            raise AudioError(f"{audio_name(cut)}: all samples are equal, as in digital silence")
         return speech
 
     def flush(self) -> None:

@@ -63,7 +63,7 @@ def test_samples_are_checked_on_request(make, tmp_path):
     prepare(source, tmp_path / "quick")
     assert skipped(tmp_path / "quick") == {}
     prepare(source, tmp_path / "slow", max_bad_share=0.5, check_samples=True)
-    assert "NaN" in skipped(tmp_path / "slow")["u1"] and "all samples are zero" in skipped(tmp_path / "slow")["u2"]
+    assert "NaN" in skipped(tmp_path / "slow")["u1"] and "all samples are equal" in skipped(tmp_path / "slow")["u2"]
 
 
 def test_too_much_bad_is_an_error_and_leaves_no_manifest(make, tmp_path):

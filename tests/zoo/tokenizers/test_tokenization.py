@@ -12,7 +12,7 @@ from zoo.audio import write
 from zoo.corpora.utterance import Utterance, to_cut
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally, write_skipped
-from zoo.tokenizers.tokenization import tokenize_cuts
+from zoo.tokenizers.tokenization import encode_recording, tokenize_cuts
 from zoo.tokens.store import TokenTable, write_tokens
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
@@ -221,3 +221,18 @@ def test_long_speech_is_encoded_in_chunks_and_batches_are_of_similar_lengths(cut
     assert max(sum(batch) for batch in tokenizer.batches) <= 0.5 * RATE and max(map(len, tokenizer.batches)) > 1
     lengths = [length for batch in tokenizer.batches for length in batch]
     assert max(lengths) == 0.2 * RATE and len(lengths) == sum(-(-len(units) // 5) for units in spoken)
+
+
+def test_a_constant_signal_is_listed_and_not_tokenized(cuts):
+    tally = Tally()
+    assert not rows(cuts(("s", [0] * 10, "anna", None), ("d", [7] * 10, "anna", None)), tally)
+    assert [item["id"] for item in tally.skipped] == ["s", "d"]
+    assert all("all samples are equal" in item["reason"] for item in tally.skipped)
+
+
+def test_a_long_recording_is_encoded_chunk_by_chunk(cuts):
+    tokenizer = Loudness()
+    tokenizer.chunk_seconds = 0.4
+    units = np.random.default_rng(0).integers(1, 19, 100)
+    (cut,) = cuts(("long", units, "anna", None))
+    assert np.array_equal(encode_recording(cut, tokenizer)["Hu"], units)

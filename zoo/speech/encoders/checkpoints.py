@@ -8,6 +8,8 @@ import torch
 from transformers import AutoConfig, AutoFeatureExtractor, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from zoo.model_folders import check_model
+
 
 def read_configuration(source: str) -> PretrainedConfig:
     """Read the configuration of a checkpoint.
@@ -19,6 +21,7 @@ def read_configuration(source: str) -> PretrainedConfig:
         FileNotFoundError: If there is no checkpoint of this name.
         ValueError: If its configuration cannot be read.
     """
+    check_model(source)
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except OSError as error:
