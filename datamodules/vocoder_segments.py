@@ -153,6 +153,11 @@ class UtteranceRows:
             "style": torch.tensor(self._styles.indices[row]),
         }
 
+    def transcript(self, row: int, length: int) -> tuple[str, str]:
+        """Return the text of a row, empty if it has more than ``length`` phonetic units, and its language."""
+        utterance = self.table[row]
+        return utterance.text if length >= self.lengths[row] else "", utterance.language
+
     def _waveform(self, row: int, start: int, length: int) -> Tensor:
         """Return the samples (N,) of ``length`` phonetic units from ``start``; zeros after the end of the audio."""
         utterance = self.table[row]
@@ -204,7 +209,9 @@ class Segments(IterableDataset):
 
 
 class Utterances(Dataset):
-    """Beginnings of utterances, in batches of one.
+    """Beginnings of utterances, in batches of one, with ``text`` and ``language``, lists of one.
+
+    The text is empty where it is unknown, or where the utterance is cut.
 
     Args:
         rows: The utterances.
@@ -223,7 +230,9 @@ class Utterances(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = int(self.chosen[index])
         length = min(self.max_units, int(self.rows.lengths[row]))
-        return collate([self.rows.segment(row, 0, length)])
+        batch = collate([self.rows.segment(row, 0, length)])
+        text, language = self.rows.transcript(row, length)
+        return batch | {"text": [text], "language": [language]}
 
 
 def collate(segments: Sequence[dict[str, Any]]) -> dict[str, Any]:

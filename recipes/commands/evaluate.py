@@ -73,7 +73,23 @@ def _add_judges(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name the judges of generated text and speech."""
     parser.add_argument("--asr", metavar="CHECKPOINT", help="speech recognizer that transcribes generated speech")
     parser.add_argument(
-        "--text-classifier", metavar="CHECKPOINT", help="text classifier of sentiment, or a .json of words by sentiment"
+        "--asr-beams", type=int, default=1, metavar="N", help="beams of the recognizer; 1 is greedy (default: 1)"
+    )
+    parser.add_argument(
+        "--asr-task",
+        choices=("transcribe", "translate"),
+        default="transcribe",
+        help="task of a Whisper recognizer; translate is into English (default: transcribe)",
+    )
+    parser.add_argument(
+        "--language",
+        metavar="TAG",
+        help="language of the speech, such as en, for Whisper and text normalization (default: that of the table)",
+    )
+    parser.add_argument(
+        "--text-classifier",
+        metavar="CHECKPOINT",
+        help="text classifier of sentiment, or a .json of words by sentiment, or vader (English)",
     )
     parser.add_argument(
         "--speech-classifier",

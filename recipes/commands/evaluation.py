@@ -23,6 +23,9 @@ SETTINGS = (
     "seed",
     "runs",
     "asr",
+    "asr_beams",
+    "asr_task",
+    "language",
     "text_classifier",
     "speech_classifier",
     "toxicity_classifier",
@@ -70,7 +73,7 @@ class Evaluation:
             print(f"{name} (as evaluated before): {cache.path}")
             print(*summarize(cached_result), sep="\n")
             return
-        settings = self.judges.settings(task, self._evaluated_model.sample_rate)
+        settings = self.judges.settings(task)
         result = cache.finish(TASKS[task](self._evaluated_model, table, settings, cache))
         print(f"{name}: {cache.path}")
         print(*summarize(result), sep="\n")

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.evaluation.judges.classifiers import (
+    VADER,
     PretrainedSpeechClassifier,
     PretrainedTextClassifier,
     SpeechClassifier,
     StyleJudge,
     TextClassifier,
+    VaderClassifier,
     WordsClassifier,
 )
-from zoo.evaluation.judges.recognizers import PretrainedRecognizer
+from zoo.evaluation.judges.recognizers import Decoding, PretrainedRecognizer
 from zoo.evaluation.judges.toxicity import WordList
 from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT
 from zoo.evaluation.tasks import EvaluationSettings
@@ -20,7 +22,7 @@ from zoo.files import read_json
 from zoo.speech.style_units import CONFIG as STYLE
 from zoo.speech.style_units import StyleUnits
 
-JUDGED_TASKS = ("sentiment", "toxicity", "tts")
+TRANSCRIBED_TASKS = ("toxicity", "tts")
 
 
 class EvaluationJudges:
@@ -41,13 +43,8 @@ class EvaluationJudges:
         suite_words = self.suites / "toxic_words.txt"
         return self.args.toxic_words or (suite_words if suite_words.is_file() else None)
 
-    def settings(self, task: str, sample_rate: int) -> EvaluationSettings:
-        """Return the settings of a task with the judges that it needs.
-
-        Args:
-            task: Name of the task.
-            sample_rate: Sample rate of generated speech, in Hz.
-        """
+    def settings(self, task: str) -> EvaluationSettings:
+        """Return the settings of a task, by its name, with the judges that it needs."""
         args = self.args
         is_sentiment = task == "sentiment"
         toxic_words = self.toxic_words if task == "toxicity" else None
@@ -56,12 +53,18 @@ class EvaluationJudges:
             num_shots=args.shots,
             seed=args.seed,
             runs=args.runs,
-            recognizer=PretrainedRecognizer(args.asr, sample_rate) if task in JUDGED_TASKS and args.asr else None,
+            recognizer=self._recognizer() if task in TRANSCRIBED_TASKS and args.asr else None,
+            language=args.language,
             text_classifier=self._text_classifier() if is_sentiment else None,
             speech_classifier=self._speech_classifier() if is_sentiment else None,
             toxic_words=WordList.load(toxic_words) if toxic_words else None,
             toxicity=self._toxicity() if task == "toxicity" else None,
         )
+
+    def _recognizer(self) -> PretrainedRecognizer:
+        args = self.args
+        decoding = Decoding(args.asr_beams, args.asr_task)
+        return PretrainedRecognizer(args.asr, args.language, decoding, device=args.device)
 
     def _toxicity(self) -> Callable[[str], float] | None:
         if not self.args.toxicity_classifier:
@@ -79,6 +82,8 @@ class EvaluationJudges:
         if not checkpoint:
             words = self.suites / "sentiment_words.json"
             return _load_words_classifier(words) if words.is_file() else None
+        if checkpoint == VADER:
+            return VaderClassifier()
         if checkpoint.endswith(".json"):
             return _load_words_classifier(Path(checkpoint))
         return PretrainedTextClassifier(checkpoint)

@@ -64,6 +64,7 @@ PARTS = {
     "lightningmodules.language_model": ("SpeechTextLM",),
     "lightningmodules.optimizers": ("GANOptimizer",),
     "lightningmodules.pitch_vqvae": ("PitchAutoencoder",),
+    "lightningmodules.speech_judgments": ("SpeechJudgments",),
     "lightningmodules.style_encoder": ("StyleFinetuning",),
     "lightningmodules.vocoder": ("UnitVocoder",),
     "lightningmodules.vocoder_losses": ("VocoderLosses",),
@@ -97,6 +98,19 @@ PARTS = {
     ),
     "zoo.corpora.vctk": ("VctkCorpus",),
     "zoo.evaluation.adaptation": ("LanguageData",),
+    "zoo.evaluation.judges.mos": ("DNSMOS", "PLCMOS"),
+    "zoo.evaluation.judges.recognizers": (
+        "Decoding",
+        "PretrainedRecognizer",
+    ),
+    "zoo.evaluation.judges.speakers": (
+        "Resemblyzer",
+        "XVectors",
+    ),
+    "zoo.evaluation.judges.speech_judges": (
+        "SpeechJudges",
+        "installed_judges",
+    ),
     "zoo.forced_alignment": (
         "Aligned",
         "mms_aligner",

@@ -8,6 +8,7 @@ from typing import Any
 
 from datamodules.vocoder import VocoderDataModule
 from recipes.stages.held_out_speech import read_speech
+from recipes.stages.vocoder_utterances import training_utterances
 from zoo.comparison.language_model_measures import language_model_measures, margins_by_layer
 from zoo.comparison.language_models import EvaluationSuites, LanguageModelVariant, score_language_models
 from zoo.comparison.measures import Measure
@@ -16,6 +17,7 @@ from zoo.comparison.resynthesis_examples import write_examples
 from zoo.comparison.resynthesis_measures import (
     VariantResynthesis,
     join_examples,
+    judge_anchors,
     mean_score,
     require_same_utterances,
     resynthesis_measures,
@@ -23,8 +25,9 @@ from zoo.comparison.resynthesis_measures import (
 )
 from zoo.comparison.tokenizer_measures import tokenizer_measures
 from zoo.comparison.tokenizers import TokenizerScores, measure_tokenizer
+from zoo.comparison.vocoders import griffin_lim_synthesizer
 from zoo.evaluation.judges.classifiers import StyleJudge
-from zoo.evaluation.judges.recognizers import PretrainedRecognizer
+from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.resynthesis import STYLE_ACCURACY_OF_ORIGINAL, ResynthesisMetrics
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
@@ -91,7 +94,7 @@ def measure_resynthesis(
     data: dict[str, VocoderDataModule],
     f0: F0Extractor,
     judge: Path | None = None,
-    asr: str | None = None,
+    judges: SpeechJudges | None = None,
     num_examples: int = 3,
     unseen_split: str | None = None,
     seed: int = 0,
@@ -105,7 +108,8 @@ def measure_resynthesis(
         data: Training data of each vocoder, by name; all must hold out the same utterances.
         f0: F0 extractor for the F0 errors.
         judge: Folder of a style extractor with a classifier. None leaves the style accuracy out.
-        asr: Name or folder of a transformers recognizer. None leaves the word error rate out.
+        judges: Judges of the recordings, the resynthesis and Griffin-Lim on the units of the baseline. None leaves
+            their measures out.
         num_examples: Number of utterances that are written as examples.
         unseen_split: Split of the tokens whose speakers were excluded from all training. Its utterances are
             resynthesized, in the vocoder's default voice, instead of the held-out ones. Use
@@ -125,16 +129,23 @@ def measure_resynthesis(
     results: dict[str, VariantResynthesis] = {}
     for name, of_variant in rows.items():
         vocoder = Vocoder.load(vocoders[name])
-        recognizer = PretrainedRecognizer(asr, vocoder.sample_rate) if asr else None
-        metrics = ResynthesisMetrics(load_tokenizer(tokenizers[name]), {"f0": F0Errors(f0)}, style, recognizer)
-        results[name] = resynthesize_variant(name, of_variant, vocoder, metrics, f0, num_examples)
+        metrics = ResynthesisMetrics(load_tokenizer(tokenizers[name]), {"f0": F0Errors(f0)}, style)
+        results[name] = resynthesize_variant(name, of_variant, vocoder, metrics, f0, num_examples, judges)
     write_examples(out, join_examples(list(results.values())))
     scores = {name: result.scores for name, result in results.items()}
     baseline = next(iter(scores.values()))
+    if judges is not None:
+        name = next(iter(rows))
+        stream = load_tokenizer(tokenizers[name]).streams[0]
+        sample_rate = data[name].rows.sample_rate
+        synthesize = griffin_lim_synthesizer(training_utterances(data[name]), stream, sample_rate)
+        scores |= judge_anchors(rows[name], judges, synthesize, sample_rate)
     notes: dict[str, Any] = {
         "utterances": len(next(iter(rows.values()))),
         "speakers": "unseen, resynthesized in the default voice" if unseen_split else "of the vocoders' training data",
     }
+    if judges is not None and judges.absent():
+        notes["not_measured"] = judges.absent()
     if STYLE_ACCURACY_OF_ORIGINAL in baseline:  # absent if no utterance has a style
         accuracy = mean_score(baseline, STYLE_ACCURACY_OF_ORIGINAL)
         notes["style_accuracy_of_the_originals"] = round(accuracy, 4)

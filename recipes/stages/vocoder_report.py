@@ -1,29 +1,31 @@
 """Report on trained vocoders: held-out speech resynthesized, beside an untrained vocoder and Griffin-Lim."""
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import numpy as np
-from tqdm import tqdm
 
 from datamodules.vocoder import VocoderDataModule
 from recipes.stages.stage_records import seconds_of
+from recipes.stages.vocoder_utterances import read_utterances, training_utterances, with_voices
 from zoo.comparison.vocoders import (
     GRIFFIN_LIM,
+    ORIGINAL,
     PREDICTED_DURATIONS,
     UNTRAINED,
     differences,
+    edit_distances,
     figures,
     griffin_lim_synthesizer,
-    predicted_duration_edits,
+    judge_originals,
     score_systems,
+    synthesize_with_predicted_durations,
     untrained_like,
     vocoder_synthesizer,
     vocoders_markdown,
     write_audio,
 )
-from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics
+from zoo.evaluation.judges.speech_judges import SpeechJudges
+from zoo.evaluation.resynthesis import ResynthesisMetrics, gather_scores, judge_block
+from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.speech_quality import InstalledQuality
@@ -41,6 +43,7 @@ def report_vocoders(
     vocoders: dict[str, Path],
     f0: F0Extractor,
     synthetic: bool,
+    judges: SpeechJudges | None = None,
     table_utterances: int = 500,
     num_examples: int = 3,
     seed: int = 0,
@@ -55,6 +58,7 @@ def report_vocoders(
         vocoders: Folders of trained vocoders by name.
         f0: F0 extractor for the F0 errors.
         synthetic: Whether the report states that the speech is synthesized.
+        judges: Judges of the recordings and of all resynthesis; None leaves their measures out.
         table_utterances: Number of training utterances over which Griffin-Lim's mean spectra are averaged.
         num_examples: Number of utterances that are written as audio.
         seed: Seed of the untrained network and of the intervals.
@@ -65,20 +69,28 @@ def report_vocoders(
     speech_tokenizer = load_tokenizer(tokenizer)
     sample_rate = speech_tokenizer.sample_rate
     trained = {name: Vocoder.load(folder) for name, folder in vocoders.items()}
-    utterances = list(_utterances(data, data.validation))
+    utterances = with_voices(list(read_utterances(data, data.validation)))
     synthesizers = {name: vocoder_synthesizer(vocoder) for name, vocoder in trained.items()}
     synthesizers[UNTRAINED] = vocoder_synthesizer(untrained_like(next(iter(trained.values())), seed))
-    training = np.random.default_rng(0).permutation(data.training)[:table_utterances]
-    averaged = _utterances(data, tqdm(training, "mean spectra", mininterval=1.0))
+    averaged = training_utterances(data, table_utterances)
     synthesizers[GRIFFIN_LIM] = griffin_lim_synthesizer(averaged, speech_tokenizer.streams[0], sample_rate)
     metrics = ResynthesisMetrics(speech_tokenizer, {"f0": F0Errors(f0), "quality": InstalledQuality(sample_rate)})
-    systems = score_systems(synthesizers, utterances, metrics)
-    scores = {name: system.scores for name, system in systems.items()}
-    for name, vocoder in trained.items():
-        scores[name][PREDICTED_DURATIONS] = predicted_duration_edits(vocoder, utterances, speech_tokenizer)
+    systems = score_systems(synthesizers, utterances, metrics, judges)
+    scores: dict[str, dict[str, ItemScores]] = {}
+    if judges is not None:
+        scores[ORIGINAL] = judge_originals(utterances, judges, sample_rate)
+    for name, system in systems.items():
+        scores[name] = system.scores
+        if name in trained and trained[name].durations is not None:
+            waveforms = synthesize_with_predicted_durations(trained[name], utterances)
+            scores[name][PREDICTED_DURATIONS] = edit_distances(waveforms, utterances, speech_tokenizer)
+            if judges is not None:
+                judged = judge_block(waveforms, utterances, judges, sample_rate)
+                scores[f"{name}, predicted durations"] = gather_scores(judged)
     write_audio(out, synthesizers, utterances[:num_examples], sample_rate)
     report = {
         "synthetic_speech": synthetic,
+        "absent": {} if judges is None else judges.absent(),
         "utterances": len(utterances),
         "seconds": round(sum(len(utterance.waveform) for utterance in utterances) / sample_rate, 1),
         "training_seconds": {name: seconds_of(folder) for name, folder in vocoders.items()},
@@ -93,22 +105,3 @@ def report_vocoders(
     best = min(distances, key=lambda name: distances[name].value)
     best_line = f"{best}: {distances[best]}"
     return {"report": str(run / "report.md"), "best mel distance": best_line, "audio": str(out / "*.wav")}
-
-
-def _utterances(data: VocoderDataModule, rows: Iterable[int]) -> Iterator[HeldOutUtterance]:
-    """Yield utterances of the data, cut to the length that the data validates on."""
-    for row in map(int, rows):
-        num_units = min(data.held_out.max_units, int(data.rows.lengths[row]))
-        segment = data.rows.segment(row, 0, num_units)
-        units = {}
-        for prefix, rate in data.rows.rates.items():
-            limit = max(1, round(data.held_out.max_units / data.rows.unit_rate * rate))
-            units[prefix] = data.rows.table.array(row, prefix)[:limit].astype(np.int64)
-        yield HeldOutUtterance(
-            data.rows.table[row].id,
-            segment["waveform"],
-            units,
-            data.speakers[int(segment["speaker"])],
-            data.styles[int(segment["style"])],
-            frames=segment["units"],
-        )

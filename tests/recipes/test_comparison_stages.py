@@ -16,6 +16,8 @@ from tests.toy_tokens import tiny_network
 from zoo.comparison.language_models import LanguageModelVariant
 from zoo.comparison.report_content import scalars
 from zoo.corpora import open_corpus, prepare
+from zoo.evaluation.judges.recognizers import PretrainedRecognizer
+from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.files import atomic_folder
 from zoo.language.adapters import save_language_model
 from zoo.speech.augmentation import ColoredNoise, Noise
@@ -185,12 +187,18 @@ def test_the_word_error_rate_of_a_recognizer_is_that_of_the_corpus(tmp_path):
         {"one": tmp_path / "one"},
         {"one": VocoderDataModule(tokens, {"Hu": 25.0}, 10, 2)},
         Autocorrelation(),
-        asr=str(recognizer),
+        judges=SpeechJudges(PretrainedRecognizer(str(recognizer))),
         num_examples=0,
         unseen_split="train",
     )
-    measure = measures_of(out)["word_error_rate_unseen"]
-    assert measure["values"]["one"]["n"] == 20 and measure["values"]["one"]["value"] == pytest.approx(1 / 3, abs=1e-4)
+    measures = measures_of(out)
+    assert list(measures)[:2] == ["word_error_rate_unseen", "character_error_rate_unseen"]
+    values = measures["word_error_rate_unseen"]["values"]
+    assert list(values) == ["one", "Originals", "Griffin-Lim"]
+    for estimate in values.values():
+        assert estimate["n"] == 20 and estimate["value"] == pytest.approx(1 / 3, abs=1e-4)
+    notes = json.loads((out / "measures.json").read_text())["notes"]
+    assert set(notes["not_measured"]) == {"speaker similarity", "DNSMOS"}
 
 
 def test_language_models_of_several_seeds_are_scored_on_the_same_data(variants, tmp_path):

@@ -9,6 +9,7 @@ from lightningmodules import UnitVocoder
 from recipes.stages.training import train_vocoder
 from recipes.stages.vocoder_report import report_vocoders
 from tests.toy_speech import write_hums
+from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans
@@ -72,6 +73,42 @@ def test_systems_are_compared_on_the_same_held_out_utterances(made):
         f"0_{name}.wav" for name in ("original", "mine", "untrained", "griffin-lim")
     }
     assert "speech made by a synthesizer" in (folder / "report.md").read_text() and "mine" in lines["best mel distance"]
+
+
+class Volume:
+    """Opinion scores that are the peak of the waveform."""
+
+    names = ("volume",)
+
+    def __call__(self, waveforms, sample_rate):
+        assert sample_rate == 16000
+        return {"volume": [waveform.abs().max().item() for waveform in waveforms]}
+
+
+def test_judges_come_first_with_the_recordings_and_with_predicted_durations(made):
+    folder, data = made
+    report_vocoders(
+        folder / "out",
+        folder,
+        data,
+        folder / "tokenizer",
+        {"mine": folder / "vocoder"},
+        Autocorrelation(),
+        True,
+        SpeechJudges(opinions=[Volume()]),
+        num_examples=0,
+    )
+    report = json.loads((folder / "report.json").read_text())
+    assert list(report["systems"]) == ["original", "mine", "mine, predicted durations", "untrained", "griffin-lim"]
+    assert list(report["systems"]["original"]) == ["volume"] and next(iter(report["systems"]["mine"])) == "volume"
+    data.setup("fit")
+    peaks = [data.rows.segment(int(row), 0, 30)["waveform"].abs().max().item() for row in data.validation]
+    assert report["systems"]["original"]["volume"]["mean"] == pytest.approx(sum(peaks) / 3, abs=1e-3)
+    gap = report["differences"]["mine"]["mine, predicted durations"]["volume"]
+    values = {name: report["systems"][name]["volume"]["mean"] for name in report["systems"]}
+    assert gap["mean"] == pytest.approx(values["mine"] - values["mine, predicted durations"], abs=2e-4)
+    text = (folder / "report.md").read_text()
+    assert "Not measured: word and character errors (no recognizer was named)." in text
 
 
 def test_a_vocoder_of_another_tokenizer_is_refused(made):

@@ -1,6 +1,6 @@
 """Measures of resynthesis for a comparison: each variant resynthesizes the same utterances with its own vocoder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,23 @@ from tqdm import tqdm
 from zoo.audio import read
 from zoo.comparison.measures import RESYNTHESIS, RESYNTHESIS_UNSEEN, VOCODERS, Measure
 from zoo.comparison.resynthesis_examples import ORIGINAL, Example, Sound
-from zoo.evaluation.resynthesis import (
-    STYLE_ACCURACY,
+from zoo.evaluation.judges.speech_judges import (
+    CHARACTER_ERROR_RATE,
+    SPEAKER_SIMILARITY,
     WORD_ERROR_RATE,
+    SpeechJudges,
+)
+from zoo.evaluation.resynthesis import (
+    BLOCK,
+    STYLE_ACCURACY,
     HeldOutUtterance,
     ResynthesisMetrics,
+    Synthesizer,
     gather_scores,
+    judge_block,
+    other_of_speaker,
     resynthesize,
+    score_block,
 )
 from zoo.evaluation.statistics import ItemScores
 from zoo.speech.f0 import F0Extractor
@@ -25,14 +35,22 @@ from zoo.tokens.merged_units import merge as merge_streams
 from zoo.tokens.schema import TokenRow
 from zoo.vocoder.vocoder import Vocoder
 
+# Anchors of the judges' measures.
+ORIGINALS, GRIFFIN_LIM = "Originals", "Griffin-Lim"
 # Title of each metric, and whether higher or lower is better.
 MEASURES = {
+    WORD_ERROR_RATE: ("word error rate of a recognizer", "lower"),
+    CHARACTER_ERROR_RATE: ("character error rate of a recognizer", "lower"),
+    SPEAKER_SIMILARITY: ("similarity to another recording of the speaker, cosine", "higher"),
+    "dnsmos_ovrl": ("DNSMOS, overall", "higher"),
+    "dnsmos_sig": ("DNSMOS, signal", "higher"),
+    "dnsmos_bak": ("DNSMOS, background", "higher"),
+    "plcmos": ("PLCMOS", "higher"),
     "mel_distance": ("mel distance", "lower"),
     "unit_edit_distance": ("unit edit distance after resynthesis", "lower"),
     "f0_frame_error": ("F0 frame error", "lower"),
     "log_f0_error": ("log-F0 error, octaves", "lower"),
     STYLE_ACCURACY: ("style accuracy by a classifier", "higher"),
-    WORD_ERROR_RATE: ("word error rate of a recognizer", "lower"),
 }
 
 
@@ -56,6 +74,7 @@ def resynthesize_variant(
     metrics: ResynthesisMetrics,
     f0: F0Extractor,
     num_examples: int = 3,
+    judges: SpeechJudges | None = None,
 ) -> VariantResynthesis:
     """Resynthesize tokenized utterances with the vocoder of a variant, with the timing and speaker of the recording.
 
@@ -66,6 +85,7 @@ def resynthesize_variant(
         metrics: Metrics that are computed for each utterance.
         f0: F0 extractor for the contours of the examples.
         num_examples: Number of utterances that become examples, the first ones.
+        judges: Judges of the resynthesis; none if None.
     """
 
     def synthesize(utterance: HeldOutUtterance) -> Tensor:
@@ -74,22 +94,73 @@ def resynthesize_variant(
 
     scores_of_utterances = []
     examples: list[Example] = []
-    for row in tqdm(rows, desc=f"resynthesis by {name}", unit="utterance", mininterval=1.0, delay=2.0):
-        waveform = read(Path(row.audio), vocoder.sample_rate, row.start, row.duration)
-        utterance = HeldOutUtterance(row.id, waveform, row.units, row.speaker, row.style, row.text)
-        generated = resynthesize(synthesize, utterance)
-        scores_of_utterances.append(metrics(generated, utterance))
-        if len(examples) < num_examples:
-            tokens = merge_streams(row.units, metrics.tokenizer.streams)
-            original = Sound.from_waveform(waveform, vocoder.sample_rate, f0)
-            resynthesis = Sound.from_waveform(generated, vocoder.sample_rate, f0, tokens)
-            seconds = round(len(waveform) / vocoder.sample_rate, 3)
-            sounds = {ORIGINAL: original, name: resynthesis}
-            example = Example(
-                id=row.id, text=row.text, speaker=row.speaker, style=row.style or "", seconds=seconds, sounds=sounds
-            )
-            examples.append(example)
+    for utterances in read_blocks(rows, vocoder.sample_rate, f"resynthesis by {name}"):
+        generated = [resynthesize(synthesize, utterance) for utterance in utterances]
+        scores_of_utterances += score_block(generated, utterances, metrics, judges)
+        for utterance, waveform in zip(utterances, generated, strict=True):
+            if len(examples) < num_examples:
+                tokens = merge_streams(utterance.units, metrics.tokenizer.streams)
+                resynthesis = Sound.from_waveform(waveform, vocoder.sample_rate, f0, tokens)
+                examples.append(_example(utterance, vocoder.sample_rate, f0, {name: resynthesis}))
     return VariantResynthesis(gather_scores(scores_of_utterances), examples)
+
+
+def _example(utterance: HeldOutUtterance, sample_rate: int, f0: F0Extractor, sounds: Mapping[str, Sound]) -> Example:
+    return Example(
+        id=utterance.id,
+        text=utterance.text,
+        speaker=utterance.speaker or "",
+        style=utterance.style or "",
+        seconds=round(len(utterance.waveform) / sample_rate, 3),
+        sounds={ORIGINAL: Sound.from_waveform(utterance.waveform, sample_rate, f0), **sounds},
+    )
+
+
+def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Iterator[list[HeldOutUtterance]]:
+    """Yield tokenized utterances with their audio and another recording of their speaker, some at a time."""
+    others = other_of_speaker([row.speaker for row in rows])
+    numbers = tqdm(range(0, len(rows), BLOCK), desc=title, unit="block", mininterval=1.0, delay=2.0)
+    for start in numbers:
+        block = []
+        for row, other in list(zip(rows, others, strict=True))[start : start + BLOCK]:
+            voice = None if other is None else _read(rows[other], sample_rate)
+            utterance = HeldOutUtterance(
+                row.id,
+                _read(row, sample_rate),
+                row.units,
+                row.speaker,
+                row.style,
+                row.text,
+                language=row.language,
+                voice=voice,
+            )
+            block.append(utterance)
+        yield block
+
+
+def _read(row: TokenRow, sample_rate: int) -> Tensor:
+    return read(Path(row.audio), sample_rate, row.start, row.duration)
+
+
+def judge_anchors(
+    rows: Sequence[TokenRow], judges: SpeechJudges, griffin_lim: Synthesizer, sample_rate: int
+) -> dict[str, dict[str, ItemScores]]:
+    """Return what judges say of the recordings and of Griffin-Lim, the upper and lower anchors of a comparison.
+
+    Args:
+        rows: Held-out utterances.
+        judges: Judges of the speech.
+        griffin_lim: Synthesizer of units without a trained vocoder.
+        sample_rate: Sample rate of the synthesizer, in Hz.
+    """
+    originals = []
+    baseline = []
+    for utterances in read_blocks(rows, sample_rate, "originals and Griffin-Lim"):
+        recordings = [utterance.waveform for utterance in utterances]
+        originals += judge_block(recordings, utterances, judges, sample_rate)
+        generated = [resynthesize(griffin_lim, utterance) for utterance in utterances]
+        baseline += judge_block(generated, utterances, judges, sample_rate)
+    return {ORIGINALS: gather_scores(originals), GRIFFIN_LIM: gather_scores(baseline)}
 
 
 def join_examples(variants: Sequence[VariantResynthesis]) -> list[Example]:

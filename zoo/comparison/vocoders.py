@@ -12,7 +12,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from zoo.audio import write
-from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, Synthesizer, measure_resynthesis
+from zoo.evaluation.judges.speech_judges import SPEAKER_SIMILARITY, SpeechJudges
+from zoo.evaluation.resynthesis import (
+    HeldOutUtterance,
+    ResynthesisMetrics,
+    Synthesizer,
+    gather_scores,
+    judge_block,
+    measure_resynthesis,
+)
 from zoo.evaluation.statistics import ItemScores
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.reports import estimate_cell, markdown_table, speech_kind
@@ -23,8 +31,8 @@ from zoo.tokens.units import Stream
 from zoo.vocoder.griffin_lim import UnitMelTable
 from zoo.vocoder.vocoder import Vocoder
 
-HIGHER_IS_BETTER = ("pesq", "stoi")
-UNTRAINED, GRIFFIN_LIM = "untrained", "griffin-lim"
+HIGHER_IS_BETTER = (SPEAKER_SIMILARITY, "dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "plcmos", "pesq", "stoi")
+ORIGINAL, UNTRAINED, GRIFFIN_LIM = "original", "untrained", "griffin-lim"
 PREDICTED_DURATIONS = "unit_edit_distance_durations_predicted"
 
 Scores = Mapping[str, ItemScores]
@@ -64,12 +72,16 @@ def griffin_lim_synthesizer(utterances: Iterable[HeldOutUtterance], stream: Stre
     """
     table = UnitMelTable(stream.size, stream.rate, sample_rate)
     for utterance in utterances:
-        table.add(utterance.frames[stream.prefix], utterance.waveform)
+        table.add(_units(utterance, stream), utterance.waveform)
 
     def synthesize(utterance: HeldOutUtterance) -> Tensor:
-        return table(utterance.frames[stream.prefix])
+        return table(_units(utterance, stream))
 
     return synthesize
+
+
+def _units(utterance: HeldOutUtterance, stream: Stream) -> Tensor:
+    return torch.from_numpy(np.asarray(utterance.units[stream.prefix], dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -86,9 +98,19 @@ class SystemScores:
 
 
 def score_systems(
-    synthesizers: Mapping[str, Synthesizer], utterances: Sequence[HeldOutUtterance], metrics: ResynthesisMetrics
+    synthesizers: Mapping[str, Synthesizer],
+    utterances: Sequence[HeldOutUtterance],
+    metrics: ResynthesisMetrics,
+    judges: SpeechJudges | None = None,
 ) -> dict[str, SystemScores]:
-    """Score several synthesizers on the same utterances, and measure their real-time factors."""
+    """Score several synthesizers on the same utterances, and measure their real-time factors.
+
+    Args:
+        synthesizers: Synthesizers by name.
+        utterances: Held-out utterances.
+        metrics: Metrics of each.
+        judges: Judges of each; none if None.
+    """
     seconds = sum(len(utterance.waveform) for utterance in utterances) / metrics.tokenizer.sample_rate
     systems = {}
     for name, synthesize in tqdm(synthesizers.items(), "vocoders", mininterval=1.0):
@@ -96,29 +118,37 @@ def score_systems(
         for utterance in utterances:
             synthesize(utterance)
         factor = round((time.perf_counter() - started) / seconds, 5)
-        systems[name] = SystemScores(measure_resynthesis(synthesize, utterances, metrics), factor)
+        systems[name] = SystemScores(measure_resynthesis(synthesize, utterances, metrics, judges), factor)
     return systems
 
 
-@torch.inference_mode()
-def predicted_duration_edits(
-    vocoder: Vocoder, utterances: Sequence[HeldOutUtterance], tokenizer: SpeechTokenizer
-) -> ItemScores:
-    """Measure the unit edit distance of resynthesis from deduplicated tokens with predicted durations.
+def judge_originals(
+    utterances: Sequence[HeldOutUtterance], judges: SpeechJudges, sample_rate: int
+) -> dict[str, ItemScores]:
+    """Return what judges say of the recordings, the upper anchor of a comparison."""
+    recordings = [utterance.waveform for utterance in utterances]
+    return gather_scores(judge_block(recordings, utterances, judges, sample_rate))
 
-    Args:
-        vocoder: Vocoder. Without a duration predictor, all scores are NaN.
-        utterances: Held-out utterances.
-        tokenizer: Tokenizer that encodes the resynthesis.
-    """
-    phonetic = vocoder.streams[0].prefix
-    distances = []
+
+def synthesize_with_predicted_durations(vocoder: Vocoder, utterances: Sequence[HeldOutUtterance]) -> list[Tensor]:
+    """Resynthesize utterances from deduplicated tokens, (N,) each, by a vocoder with a duration predictor."""
+    waveforms = []
     for utterance in utterances:
+        speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
+        waveforms.append(vocoder(merge(utterance.units, vocoder.streams), speaker))
+    return waveforms
+
+
+@torch.inference_mode()
+def edit_distances(
+    waveforms: Sequence[Tensor], utterances: Sequence[HeldOutUtterance], tokenizer: SpeechTokenizer
+) -> ItemScores:
+    """Measure the unit edit distance of resynthesis of any duration, (N,) each, from the units of the recordings."""
+    phonetic = tokenizer.streams[0].prefix
+    distances = []
+    for waveform, utterance in zip(waveforms, utterances, strict=True):
         distance = UnitEditDistance()
-        if vocoder.durations is not None:
-            speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
-            generated = vocoder(merge(utterance.units, vocoder.streams), speaker)
-            distance.update(tokenizer.encode(generated)[phonetic], utterance.units[phonetic])
+        distance.update(tokenizer.encode(waveform)[phonetic], utterance.units[phonetic])
         distances.append(distance.compute().item())
     return ItemScores(np.array(distances))
 
@@ -140,7 +170,8 @@ def differences(scores: Mapping[str, Scores], name: str, seed: int) -> dict[str,
         gaps = {}
         for metric in baseline:
             if metric in scores[name]:
-                gaps[metric] = ItemScores(scores[name][metric].numerators - baseline[metric].numerators)
+                gap = scores[name][metric].numerators - baseline[metric].numerators
+                gaps[metric] = ItemScores(gap, baseline[metric].denominators)
         by_system[other] = _estimates(gaps, seed)
     return by_system
 
@@ -176,17 +207,19 @@ def vocoders_markdown(report: Mapping[str, Any], audio: Path) -> str:
     for name, by_metric in report["systems"].items():
         seconds = report["training_seconds"].get(name)
         training = "" if seconds is None else f"{seconds:.0f}"
-        factor = f"{report['real_time_factor'][name]:.4f}"
-        rows.append([name, *_cells(by_metric, metrics), training, factor])
+        factor = report["real_time_factor"].get(name)
+        rows.append([name, *_cells(by_metric, metrics), training, "" if factor is None else f"{factor:.4f}"])
     gaps = [["difference", *titles]]
     for name, others in report["differences"].items():
         for other, by_metric in others.items():
             gaps.append([f"{name} less {other}", *_cells(by_metric, metrics)])
+    higher = ", ".join(name.replace("_", " ") for name in HIGHER_IS_BETTER)
+    absent = "".join(f"Not measured: {what} ({reason}).\n\n" for what, reason in report.get("absent", {}).items())
     return (
         f"# Vocoders\n\n{report['utterances']} utterances ({report['seconds']} s) of "
         f"{speech_kind(report['synthetic_speech'])}, held out from training, by speakers of the training data, "
-        "resynthesized from their raw units. Mean and 95% interval over utterances; higher is better for "
-        f"{' and '.join(HIGHER_IS_BETTER)}, lower for all else. Log-F0 errors are in octaves.\n\n"
+        "resynthesized from their raw units. Mean and 95% interval over utterances; error rates are those of the "
+        f"corpus. Higher is better for {higher}, lower for all else. Log-F0 errors are in octaves.\n\n{absent}"
         f"{markdown_table(rows)}\n\nPaired differences:\n\n{markdown_table(gaps)}\n\nAudio: {audio}/*.wav.\n"
     )
 

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import jiwer
 import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from zoo.evaluation.judges.classifiers import StyleJudge
+from zoo.evaluation.judges.speech_judges import RATIOS, JudgedSpeech, SpeechJudges
 from zoo.evaluation.statistics import ItemScores
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named_values
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 
-WORD_ERROR_RATE, WORD_ERRORS, WORDS = "word_error_rate", "word_errors", "words"
+# Utterances that are judged at once.
+BLOCK = 16
 STYLE_ACCURACY, STYLE_ACCURACY_OF_ORIGINAL = "style_accuracy", "style_accuracy_of_original"
 
 
@@ -32,6 +33,8 @@ class HeldOutUtterance:
         style: Style of the whole utterance; None if unknown.
         text: Transcript; empty if unknown.
         frames: Raw units by prefix, all at the rate of the first stream, (T,), as vocoder networks take them.
+        language: BCP-47 tag of the language of the text; None if unknown.
+        voice: Another recording of the speaker, (M,), for the speaker similarity; None if there is none.
     """
 
     id: str
@@ -41,6 +44,12 @@ class HeldOutUtterance:
     style: str | None = None
     text: str = ""
     frames: Mapping[str, Tensor] = field(default_factory=dict)
+    language: str | None = None
+    voice: Tensor | None = field(repr=False, default=None)
+
+    def judged(self, generated: Tensor) -> JudgedSpeech:
+        """Return generated speech (N,), or the recording itself, as judges take it."""
+        return JudgedSpeech(generated, self.voice, self.text, self.language)
 
 
 # Resynthesizes an utterance, (N,), from everything but its waveform.
@@ -56,8 +65,6 @@ class ResynthesisMetrics:
         tokenizer: Speech tokenizer whose units were resynthesized, which encodes the resynthesis again.
         metrics: Further metrics by name, whose ``update`` takes generated and reference waveforms (B, N).
         style: Style classifier, for utterances of known style. If None, the style accuracy is not measured.
-        recognizer: Recognizer of a waveform (N,), for utterances of known text. If None, the word error rate is not
-            measured.
     """
 
     def __init__(
@@ -65,12 +72,10 @@ class ResynthesisMetrics:
         tokenizer: SpeechTokenizer,
         metrics: Mapping[str, Metric] | None = None,
         style: StyleJudge | None = None,
-        recognizer: Callable[[Tensor], str] | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.metrics: dict[str, Metric] = {"mel_distance": MelDistance(tokenizer.sample_rate), **(metrics or {})}
         self.style = style
-        self.recognizer = recognizer
 
     @torch.inference_mode()
     def __call__(self, generated: Tensor, utterance: HeldOutUtterance) -> dict[str, float]:
@@ -81,8 +86,7 @@ class ResynthesisMetrics:
             utterance: The utterance, with its recording.
 
         Returns:
-            Values by name, NaN for F0 errors without voiced frames; word errors and reference words instead of their
-            ratio.
+            Values by name, NaN for F0 errors without voiced frames.
         """
         values: dict[str, float] = {}
         for name, metric in self.metrics.items():
@@ -96,10 +100,6 @@ class ResynthesisMetrics:
         if self.style is not None and utterance.style:
             values[STYLE_ACCURACY] = self._is_of_style(self.style, generated, utterance.style)
             values[STYLE_ACCURACY_OF_ORIGINAL] = self._is_of_style(self.style, utterance.waveform, utterance.style)
-        if self.recognizer is not None and utterance.text:
-            alignment = jiwer.process_words(utterance.text, self.recognizer(generated))
-            values[WORD_ERRORS] = alignment.substitutions + alignment.deletions + alignment.insertions
-            values[WORDS] = alignment.substitutions + alignment.deletions + alignment.hits
         return values
 
     def _is_of_style(self, style: StyleJudge, waveform: Tensor, expected: str) -> float:
@@ -114,27 +114,74 @@ def resynthesize(synthesize: Synthesizer, utterance: HeldOutUtterance) -> Tensor
 
 
 def measure_resynthesis(
-    synthesize: Synthesizer, utterances: Sequence[HeldOutUtterance], metrics: ResynthesisMetrics
+    synthesize: Synthesizer,
+    utterances: Sequence[HeldOutUtterance],
+    metrics: ResynthesisMetrics,
+    judges: SpeechJudges | None = None,
 ) -> dict[str, ItemScores]:
-    """Resynthesize utterances and return their scores by metric.
+    """Resynthesize utterances and return their scores by metric, those of the judges first.
 
     Args:
         synthesize: Vocoder or other system.
         utterances: Held-out utterances.
         metrics: Metrics that are computed for each utterance.
+        judges: Judges of the resynthesis; none if None.
     """
-    return gather_scores([metrics(resynthesize(synthesize, utterance), utterance) for utterance in utterances])
+    values = []
+    for start in range(0, len(utterances), BLOCK):
+        block = utterances[start : start + BLOCK]
+        generated = [resynthesize(synthesize, utterance) for utterance in block]
+        values += score_block(generated, block, metrics, judges)
+    return gather_scores(values)
+
+
+def score_block(
+    generated: Sequence[Tensor],
+    utterances: Sequence[HeldOutUtterance],
+    metrics: ResynthesisMetrics,
+    judges: SpeechJudges | None = None,
+) -> list[dict[str, float]]:
+    """Return the scores of each resynthesized utterance (N,) by name, those of the judges first."""
+    sample_rate = metrics.tokenizer.sample_rate
+    values = judge_block(generated, utterances, judges, sample_rate)
+    for of_utterance, waveform, utterance in zip(values, generated, utterances, strict=True):
+        of_utterance |= metrics(waveform, utterance)
+    return values
+
+
+def judge_block(
+    generated: Sequence[Tensor], utterances: Sequence[HeldOutUtterance], judges: SpeechJudges | None, sample_rate: int
+) -> list[dict[str, float]]:
+    """Return what judges say of generated waveforms (N,), or of the recordings themselves, by name."""
+    if judges is None:
+        return [{} for _ in utterances]
+    judged = [utterance.judged(waveform) for waveform, utterance in zip(generated, utterances, strict=True)]
+    return judges(judged, sample_rate)
+
+
+def other_of_speaker(speakers: Sequence[str | None]) -> list[int | None]:
+    """Return for each utterance the next one of the same speaker, cyclically; None if there is none.
+
+    Args:
+        speakers: Speaker of each utterance; None or ``unknown`` if not known.
+    """
+    others: list[int | None] = []
+    for number, speaker in enumerate(speakers):
+        following = [*range(number + 1, len(speakers)), *range(number)]
+        matches = [other for other in following if speakers[other] == speaker]
+        is_known = speaker not in (None, "", "unknown")
+        others.append(matches[0] if is_known and matches else None)
+    return others
 
 
 def gather_scores(values: Sequence[Mapping[str, float]]) -> dict[str, ItemScores]:
-    """Gather the values of utterances by metric; the word error rate is that of the corpus: errors over words."""
+    """Gather the values of utterances by metric; error rates are those of the corpus: errors over words."""
     columns: dict[str, np.ndarray] = {}
     for number, of_utterance in enumerate(values):
         for name, value in of_utterance.items():
             columns.setdefault(name, np.full(len(values), np.nan))[number] = value
-    errors = columns.pop(WORD_ERRORS, None)
-    words = columns.pop(WORDS, None)
-    scores = {name: ItemScores(column) for name, column in columns.items()}
-    if errors is not None:
-        scores[WORD_ERROR_RATE] = ItemScores(errors, words)
-    return scores
+    scores = {}
+    for rate, (numerator, denominator) in RATIOS.items():
+        if numerator in columns:
+            scores[rate] = ItemScores(columns.pop(numerator), columns.pop(denominator))
+    return scores | {name: ItemScores(column) for name, column in columns.items()}

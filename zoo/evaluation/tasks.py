@@ -56,6 +56,7 @@ class EvaluationSettings:
         seed: Seed of all samples and draws.
         runs: Runs of sentiment preservation.
         recognizer: Recognizer that transcribes generated speech; none if None.
+        language: BCP-47 tag of the language of texts whose suite names none, for their normalization; None if unknown.
         text_classifier: Sentiment of a text; None leaves out continuations in text.
         speech_classifier: Sentiment of a waveform; None leaves out continuations in speech.
         toxic_words: List of toxic words; none if None.
@@ -67,6 +68,7 @@ class EvaluationSettings:
     seed: int = 0
     runs: int = 3
     recognizer: Recognizer | None = None
+    language: str | None = None
     text_classifier: TextClassifier | None = None
     speech_classifier: SpeechClassifier | None = None
     toxic_words: WordList | None = None
@@ -102,7 +104,9 @@ def evaluate_few_shot(
     task: str, model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
 ) -> dict[str, Any]:
     """Evaluate few-shot recognition (``asr``), synthesis (``tts``) or intent classification (``intent``)."""
-    shots, tested = load_few_shot_suite(table, _require_tokenizer(model, task), model.vocabulary, settings.limit)
+    shots, tested = load_few_shot_suite(
+        table, _require_tokenizer(model, task), model.vocabulary, settings.limit, settings.language
+    )
     num_shots = min(NUM_SHOTS[task], len(shots)) if settings.num_shots is None else settings.num_shots
     evaluator = FewShotEvaluator(
         model.network, model.vocabulary, num_shots, settings.seed, _max_new_tokens(model, task)
@@ -110,7 +114,7 @@ def evaluate_few_shot(
     if task == "tts":
         if model.vocoder is None or settings.recognizer is None:
             raise ValueError("tts needs a vocoder, and a recognizer to transcribe its speech: --asr CHECKPOINT")
-        few_shot_result = evaluator.synthesize(shots, tested, model.vocoder, settings.recognizer)
+        few_shot_result = evaluator.synthesize(shots, tested, model.vocoder, settings.recognizer, model.sample_rate)
     elif task == "asr":
         few_shot_result = evaluator.recognize(shots, tested)
     else:

@@ -4,7 +4,14 @@ import torch
 
 from tests.toy_speech import hum
 from tests.toy_tokenizer import ZeroCrossings
-from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, measure_resynthesis, resynthesize
+from zoo.evaluation.judges.speech_judges import SpeechJudges
+from zoo.evaluation.resynthesis import (
+    HeldOutUtterance,
+    ResynthesisMetrics,
+    measure_resynthesis,
+    other_of_speaker,
+    resynthesize,
+)
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.speech.f0 import F0Extractor, F0Track
 
@@ -61,14 +68,27 @@ def test_speech_that_is_unchanged_has_no_distance():
 def test_the_word_error_rate_is_that_of_the_corpus_and_missing_texts_and_styles_are_left_out():
     """One of three words is wrong; the mean over utterances would be one half."""
     utterances = [utterance([0, 0, 1, 2], "a b", "happy"), utterance([3, 1], "c", "sad"), utterance([2, 4])]
-    metrics = ResynthesisMetrics(
-        TOKENIZER,
-        style=lambda waveform, sample_rate: "sad",
-        recognizer=lambda waveform: "a b" if len(waveform) > 2000 else "d",
-    )
-    scores = measure_resynthesis(original, utterances, metrics)
+    metrics = ResynthesisMetrics(TOKENIZER, style=lambda waveform, sample_rate: "sad")
+
+    def recognizer(waveforms, sample_rate):
+        return ["a b" if len(waveform) > 2000 else "d" for waveform in waveforms]
+
+    scores = measure_resynthesis(original, utterances, metrics, SpeechJudges(recognizer))
+    assert list(scores)[:2] == ["word_error_rate", "character_error_rate"]
     word_error_rate = scores["word_error_rate"].estimate()
     assert word_error_rate.value == pytest.approx(1 / 3) and word_error_rate.n == 2
     style_accuracy = scores["style_accuracy"].estimate()
     assert style_accuracy.value == 0.5 and style_accuracy.n == 2
     assert scores["word_error_rate"].minus(scores["word_error_rate"]).value == 0
+
+
+def test_a_voice_is_that_of_the_next_utterance_of_a_known_speaker():
+    assert other_of_speaker(["ann", "bob", "ann", None, "unknown", "unknown", "ann"]) == [
+        2,
+        None,
+        6,
+        None,
+        None,
+        None,
+        0,
+    ]

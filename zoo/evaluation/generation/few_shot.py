@@ -6,12 +6,14 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import PreTrainedModel
 
 from zoo.evaluation.evaluated_model import Synthesize
 from zoo.evaluation.generation.continuations import generate_continuations
 from zoo.evaluation.judges.recognizers import Recognizer
 from zoo.evaluation.scoring.error_rates import character_error_rate, word_error_rate
+from zoo.evaluation.scoring.text_normalization import normalizer_of
 from zoo.evaluation.statistics import Estimate, proportion
 from zoo.evaluation.suites.few_shot_suite import Utterance
 from zoo.evaluation.suites.prompt_templates import PromptTemplate, load_template
@@ -136,6 +138,7 @@ class FewShotEvaluator:
         tested: Sequence[Utterance],
         vocoder: Synthesize,
         recognizer: Recognizer,
+        sample_rate: int,
     ) -> FewShotResult:
         """Measure the character error rate of speech synthesis, by the transcripts of a recognizer.
 
@@ -144,15 +147,17 @@ class FewShotEvaluator:
             tested: Utterances whose text is synthesized.
             vocoder: Vocoder of the speech tokens.
             recognizer: Recognizer, such as Whisper; it must not have been trained on speech of this model.
+            sample_rate: Sample rate of the vocoder, in Hz.
         """
-        transcripts = []
+        waveforms = []
         for ids in self.generate_answers(load_template("tts"), shots, tested):
             tokens = self.vocabulary.tokens(ids)
-            transcripts.append(recognizer(vocoder(tokens)) if len(tokens) else "")
+            waveforms.append(vocoder(tokens) if len(tokens) else torch.zeros(0))
+        transcripts = recognizer(waveforms, sample_rate)
         return _measure_errors("character_error_rate", tested, transcripts, self.num_shots)
 
     def classify(self, shots: Sequence[Utterance], tested: Sequence[Utterance]) -> FewShotResult:
-        """Measure the exact match of intents, ignoring case and white space.
+        """Measure the exact match of intents, ignoring case, punctuation and white space.
 
         Args:
             shots: Utterances for examples.
@@ -162,7 +167,8 @@ class FewShotEvaluator:
         hits = []
         answers = []
         for label, utterance in zip(labels, tested, strict=True):
-            hits.append(_normalize(label) == _normalize(utterance.label))
+            normalize = normalizer_of(utterance.language)
+            hits.append(normalize(label) == normalize(utterance.label))
             answers.append(FewShotAnswer(utterance.id, utterance.label, label))
         return FewShotResult("exact_match", proportion(np.array(hits, dtype=float)), answers, self.num_shots)
 
@@ -173,7 +179,7 @@ class FewShotEvaluator:
 
 def most_frequent_label(tested: Sequence[Utterance]) -> Estimate:
     """Return the exact match of always answering the most frequent intent: the unigram baseline of classification."""
-    labels = [_normalize(utterance.label) for utterance in tested]
+    labels = [normalizer_of(utterance.language)(utterance.label) for utterance in tested]
     most_frequent = max(sorted(set(labels)), key=labels.count)
     return proportion(np.array([label == most_frequent for label in labels], dtype=float))
 
@@ -190,23 +196,18 @@ def most_frequent_word(measure: str, shots: Sequence[Utterance], tested: Sequenc
     """
     words: list[str] = []
     for utterance in shots:
-        words += _normalize(utterance.text).split()
+        words += normalizer_of(utterance.language)(utterance.text).split()
     most_frequent = max(sorted(set(words)), key=words.count)
     return _measure_errors(measure, tested, [most_frequent] * len(tested), 0)
-
-
-def _normalize(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def _measure_errors(
     measure: str, tested: Sequence[Utterance], transcripts: Sequence[str], num_shots: int
 ) -> FewShotResult:
-    references: list[str] = []
-    hypotheses: list[str] = []
     answers: list[FewShotAnswer] = []
     for utterance, transcript in zip(tested, transcripts, strict=True):
-        references.append(_normalize(utterance.text))
-        hypotheses.append(_normalize(transcript))
         answers.append(FewShotAnswer(utterance.id, utterance.text, transcript))
-    return FewShotResult(measure, ERROR_RATES[measure](references, hypotheses), answers, num_shots)
+    references = [utterance.text for utterance in tested]
+    languages = [utterance.language for utterance in tested]
+    error_rate = ERROR_RATES[measure](references, transcripts, languages)
+    return FewShotResult(measure, error_rate, answers, num_shots)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from zoo.evaluation.evaluated_model import EvaluatedModel
 from zoo.evaluation.generation.continuations import generate_continuations
 from zoo.evaluation.judges.recognizers import Recognizer
@@ -106,8 +108,8 @@ def _generate_texts(
         return [model.vocabulary.text.decode(ids.tolist()) for ids in continuations]
     if model.vocoder is None or recognizer is None:
         raise ValueError(f"{direction}: continuations in speech need a vocoder and a recognizer")
-    transcripts = []
+    waveforms = []
     for ids in continuations:
         tokens = model.vocabulary.tokens(ids)
-        transcripts.append(recognizer(model.vocoder(tokens)) if len(tokens) else "")
-    return transcripts
+        waveforms.append(model.vocoder(tokens) if len(tokens) else torch.zeros(0))
+    return recognizer(waveforms, model.sample_rate)

@@ -64,6 +64,7 @@ def transcribe(
     transcripts: list[Transcript] = []
     references: list[str] = []
     hypotheses: list[str] = []
+    languages: list[str] = []
     for start in tqdm(range(0, len(utterances), batch_size), desc="transcribe", unit="batch", mininterval=1.0):
         batch = utterances[start : start + batch_size]
         prompts = [[vocabulary.tokens(row.speech_ids)] for row in batch]
@@ -71,6 +72,7 @@ def transcribe(
             transcripts.append(Transcript(row.id, row.text, continuation.text))
             references.append(row.text)
             hypotheses.append(continuation.text)
+            languages.append(row.language)
     # In the order of the batches: the bootstrap depends on the order of utterances.
-    error_rate = word_error_rate(references, hypotheses)
+    error_rate = word_error_rate(references, hypotheses, languages)
     return Transcription(error_rate, sorted(transcripts))

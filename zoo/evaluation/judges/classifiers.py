@@ -9,8 +9,11 @@ import torchaudio
 from torch import Tensor
 from transformers import pipeline
 
+from zoo.evaluation.judges.checkpoints import require_package
 from zoo.speech.style_units import StyleClassifier, StyleUnits
 
+VADER = "vader"
+VADER_THRESHOLD = 0.05
 # Label of a text.
 TextClassifier = Callable[[str], str]
 # Label of a waveform (N,) at a sample rate in Hz.
@@ -118,6 +121,27 @@ class StyleJudge:
         logits = self.head(features, self.style.frames_per_unit)[0]  # (seconds, labels)
         label = self.style_labels[int(logits.mean(0).argmax())]
         return self.labels.get(label, label)
+
+
+class VaderClassifier:
+    """Sentiment of English text by the rules and lexicon of VADER (Hutto and Gilbert 2014).
+
+    Raises:
+        ValueError: If the package vaderSentiment is not installed.
+    """
+
+    def __init__(self) -> None:
+        require_package("vaderSentiment", "sentiment by VADER")
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+        self.analyzer = SentimentIntensityAnalyzer()
+
+    def __call__(self, text: str) -> str:
+        """Return positive, negative or neutral, by the thresholds of the authors."""
+        compound = self.analyzer.polarity_scores(text)["compound"]
+        if abs(compound) < VADER_THRESHOLD:
+            return "neutral"
+        return "positive" if compound > 0 else "negative"
 
 
 class WordsClassifier:

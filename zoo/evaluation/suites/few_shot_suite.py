@@ -19,12 +19,14 @@ class Utterance:
         text: Transcript.
         speech: Speech ids, (N,).
         label: Intent; empty where the suite has none.
+        language: BCP-47 tag of the language of the text, for its normalization; None if unknown.
     """
 
     id: str
     text: str
     speech: np.ndarray = field(repr=False)
     label: str = ""
+    language: str | None = None
 
     def slots(self, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Return the ids (N,) for each slot of a prompt template."""
@@ -36,15 +38,21 @@ class Utterance:
 
 
 def load_few_shot_suite(
-    path: Path, tokenizer: SpeechTokenizer, vocabulary: Vocabulary, limit: int | None = None
+    path: Path,
+    tokenizer: SpeechTokenizer,
+    vocabulary: Vocabulary,
+    limit: int | None = None,
+    language: str | None = None,
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Load a suite from JSON Lines of ``text``, ``audio``, ``split`` (``shots`` or ``test``) and, if any, ``label``.
+    """Load a suite from JSON Lines of ``text``, ``audio``, ``split`` (``shots`` or ``test``) and, if any, ``label``
+    and ``language``.
 
     Args:
         path: Table of the suite; audio paths are relative to its folder.
         tokenizer: Speech tokenizer.
         vocabulary: Vocabulary of text and units.
         limit: Maximum number of test utterances; all if None.
+        language: BCP-47 tag of the language of rows that name none; None if unknown.
 
     Returns:
         Utterances for few-shot examples, and utterances to test.
@@ -68,6 +76,7 @@ def load_few_shot_suite(
             text=row["text"],
             speech=content.ids("S"),
             label=str(row.get("label", "")),
+            language=row.get("language", language),
         )
         splits[row["split"]].append(utterance)
     return splits["shots"], splits["test"]

@@ -76,10 +76,11 @@ def test_character_errors_of_the_transcripts_of_a_recognizer(answering):
     def vocoder(tokens):
         return torch.tensor(tokens.unit.astype(float))
 
-    def recognizer(waveform):
-        return " ".join(WORDS[int(unit)] for unit in waveform)
+    def recognizer(waveforms, sample_rate):
+        assert sample_rate == 8000
+        return [" ".join(WORDS[int(unit)] for unit in waveform) for waveform in waveforms]
 
-    result = model.synthesize(SHOTS, [utterance("anna ben"), utterance("anna jan")], vocoder, recognizer)
+    result = model.synthesize(SHOTS, [utterance("anna ben"), utterance("anna jan")], vocoder, recognizer, 8000)
     assert (
         result.estimate.value == pytest.approx(2 / 16) and result.measure == "character_error_rate"
     )  # ben for jan: two letters

@@ -14,6 +14,7 @@ from zoo.evaluation.judges.classifiers import (
     PretrainedSpeechClassifier,
     PretrainedTextClassifier,
     StyleJudge,
+    VaderClassifier,
 )
 from zoo.speech.style_encoders import ProsodyStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleUnits
@@ -88,3 +89,10 @@ def test_a_style_classifier_of_the_zoo():
     assert judge(torch.randn(16000), 16000) == "sleepy"
     with pytest.raises(ValueError, match="a classifier with labels"):
         StyleJudge(StyleUnits(encoder, StyleClassifier(8, 2)))
+
+
+def test_vader_tells_sentiments_apart():
+    pytest.importorskip("vaderSentiment", reason="vaderSentiment is not installed")
+    judge = VaderClassifier()
+    texts = ["What a wonderful day!", "This is terrible.", "The table is made of wood."]
+    assert [judge(text) for text in texts] == ["positive", "negative", "neutral"]

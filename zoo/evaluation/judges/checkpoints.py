@@ -1,0 +1,37 @@
+"""Checkpoints and packages of judges, checked before they are loaded."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def require_checkpoint(kind: str, checkpoint: str) -> None:
+    """Check that a checkpoint that looks like a folder is one with a model of transformers.
+
+    Args:
+        kind: What the checkpoint is used as, for the message.
+        checkpoint: Folder, or name on the hub, ``owner/name``, which is not checked.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist, or has no ``config.json``.
+    """
+    folder = Path(checkpoint)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"{kind} {checkpoint}: the folder has no config.json: name one that transformers saved")
+    is_hub_name = checkpoint.count("/") <= 1 and not checkpoint.startswith((".", "/", "~"))
+    if not folder.is_dir() and not is_hub_name:
+        raise FileNotFoundError(f"{kind} {checkpoint}: no such folder: name a folder, or a checkpoint of the hub")
+
+
+def require_package(module: str, use: str, command: str = "pip install 'spiritlm-zoo[judges]'") -> None:
+    """Check that the package of a judge is installed.
+
+    Args:
+        module: Name under which it is imported.
+        use: What it is needed for, for the message.
+        command: Command that installs it.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
+    if find_spec(module) is None:
+        raise ValueError(f"{use} needs the package {module}: {command}")
