@@ -30,6 +30,7 @@ install: .venv/installed
 .venv/installed-test: .venv/installed
 	@printf "installing what the tests need "
 	@$(INSTALL) -e ".[test]" | $(PROGRESS)
+	@$(INSTALL) --no-deps Resemblyzer==0.1.4 | $(PROGRESS)
 	@touch $@
 
 .venv/installed-dev: .venv/installed

@@ -29,6 +29,7 @@ from zoo.comparison.vocoders import griffin_lim_synthesizer
 from zoo.evaluation.judges.classifiers import StyleJudge
 from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.resynthesis import STYLE_ACCURACY_OF_ORIGINAL, ResynthesisMetrics
+from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.speech.augmentation import Augmentation
@@ -136,10 +137,7 @@ def measure_resynthesis(
     baseline = next(iter(scores.values()))
     if judges is not None:
         name = next(iter(rows))
-        stream = load_tokenizer(tokenizers[name]).streams[0]
-        sample_rate = data[name].rows.sample_rate
-        synthesize = griffin_lim_synthesizer(training_utterances(data[name]), stream, sample_rate)
-        scores |= judge_anchors(rows[name], judges, synthesize, sample_rate)
+        scores |= _judge_anchors(rows[name], data[name], tokenizers[name], judges)
     notes: dict[str, Any] = {
         "utterances": len(next(iter(rows.values()))),
         "speakers": "unseen, resynthesized in the default voice" if unseen_split else "of the vocoders' training data",
@@ -150,6 +148,18 @@ def measure_resynthesis(
         accuracy = mean_score(baseline, STYLE_ACCURACY_OF_ORIGINAL)
         notes["style_accuracy_of_the_originals"] = round(accuracy, 4)
     return write_measures(out, resynthesis_measures(scores, seed, unseen_split is not None), notes)
+
+
+def _judge_anchors(
+    rows: Sequence[TokenRow], data: VocoderDataModule, tokenizer: Path, judges: SpeechJudges
+) -> dict[str, dict[str, ItemScores]]:
+    """Judge the recordings, and Griffin-Lim from the mean spectra of the units of a tokenizer."""
+    data.setup("fit")
+    sample_rate = data.rows.sample_rate
+    stream = load_tokenizer(tokenizer).streams[0]
+    return judge_anchors(
+        rows, judges, griffin_lim_synthesizer(training_utterances(data), stream, sample_rate), sample_rate
+    )
 
 
 def _held_out(data: VocoderDataModule) -> list[TokenRow]:

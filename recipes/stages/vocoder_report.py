@@ -1,6 +1,7 @@
 """Report on trained vocoders: held-out speech resynthesized, beside an untrained vocoder and Griffin-Lim."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from datamodules.vocoder import VocoderDataModule
@@ -24,13 +25,13 @@ from zoo.comparison.vocoders import (
     write_audio,
 )
 from zoo.evaluation.judges.speech_judges import SpeechJudges
-from zoo.evaluation.resynthesis import ResynthesisMetrics, gather_scores, judge_block
+from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, gather_scores, judge_block
 from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.speech_quality import InstalledQuality
 from zoo.speech.f0 import F0Extractor
-from zoo.tokenizers.speech_tokenizer import load_tokenizer
+from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import require_match
 from zoo.vocoder.vocoder import Vocoder
 
@@ -81,12 +82,8 @@ def report_vocoders(
         scores[ORIGINAL] = judge_originals(utterances, judges, sample_rate)
     for name, system in systems.items():
         scores[name] = system.scores
-        if name in trained and trained[name].durations is not None:
-            waveforms = synthesize_with_predicted_durations(trained[name], utterances)
-            scores[name][PREDICTED_DURATIONS] = edit_distances(waveforms, utterances, speech_tokenizer)
-            if judges is not None:
-                judged = judge_block(waveforms, utterances, judges, sample_rate)
-                scores[f"{name}, predicted durations"] = gather_scores(judged)
+        if name in trained:
+            scores |= _predicted_durations(name, trained[name], utterances, speech_tokenizer, scores[name], judges)
     write_audio(out, synthesizers, utterances[:num_examples], sample_rate)
     report = {
         "synthetic_speech": synthetic,
@@ -105,3 +102,25 @@ def report_vocoders(
     best = min(distances, key=lambda name: distances[name].value)
     best_line = f"{best}: {distances[best]}"
     return {"report": str(run / "report.md"), "best mel distance": best_line, "audio": str(out / "*.wav")}
+
+
+def _predicted_durations(
+    name: str,
+    vocoder: Vocoder,
+    utterances: Sequence[HeldOutUtterance],
+    tokenizer: SpeechTokenizer,
+    scores: dict[str, ItemScores],
+    judges: SpeechJudges | None,
+) -> dict[str, dict[str, ItemScores]]:
+    """Score resynthesis with predicted durations, if the vocoder predicts them.
+
+    The unit edit distance is added to ``scores``, those of the vocoder; what judges say is returned as another system.
+    """
+    if vocoder.durations is None:
+        return {}
+    waveforms = synthesize_with_predicted_durations(vocoder, utterances)
+    scores[PREDICTED_DURATIONS] = edit_distances(waveforms, utterances, tokenizer)
+    if judges is None:
+        return {}
+    judged = judge_block(waveforms, utterances, judges, vocoder.sample_rate)
+    return {f"{name}, predicted durations": gather_scores(judged)}

@@ -1,6 +1,5 @@
-"""Checkpoints and packages of judges, checked before they are loaded."""
+"""Checkpoints of judges, checked before they are loaded."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -20,18 +19,3 @@ def require_checkpoint(kind: str, checkpoint: str) -> None:
     is_hub_name = checkpoint.count("/") <= 1 and not checkpoint.startswith((".", "/", "~"))
     if not folder.is_dir() and not is_hub_name:
         raise FileNotFoundError(f"{kind} {checkpoint}: no such folder: name a folder, or a checkpoint of the hub")
-
-
-def require_package(module: str, use: str, command: str = "pip install 'spiritlm-zoo[judges]'") -> None:
-    """Check that the package of a judge is installed.
-
-    Args:
-        module: Name under which it is imported.
-        use: What it is needed for, for the message.
-        command: Command that installs it.
-
-    Raises:
-        ValueError: If it is not installed.
-    """
-    if find_spec(module) is None:
-        raise ValueError(f"{use} needs the package {module}: {command}")

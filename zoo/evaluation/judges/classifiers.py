@@ -9,7 +9,7 @@ import torchaudio
 from torch import Tensor
 from transformers import pipeline
 
-from zoo.evaluation.judges.checkpoints import require_package
+from zoo.optional_packages import require_package
 from zoo.speech.style_units import StyleClassifier, StyleUnits
 
 VADER = "vader"
@@ -131,7 +131,7 @@ class VaderClassifier:
     """
 
     def __init__(self) -> None:
-        require_package("vaderSentiment", "sentiment by VADER")
+        require_package("vaderSentiment", "VADER", "judges")
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
         self.analyzer = SentimentIntensityAnalyzer()

@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from zoo.audio import resample
-from zoo.evaluation.judges.checkpoints import require_package
 from zoo.evaluation.judges.recognizers import is_audible
+from zoo.optional_packages import require_package
 
 SAMPLE_RATE = 16000
 LOWEST = 1.0  # of the scale of opinion scores, which silence and speech of less than 0.05 s get
@@ -42,7 +42,7 @@ class DNSMOS:
 
     def __init__(self) -> None:
         for package in ("speechmos", "onnxruntime", "librosa"):
-            require_package(package, "DNSMOS")
+            require_package(package, "DNSMOS", "judges")
 
     def __call__(self, waveforms: Sequence[Tensor], sample_rate: int) -> dict[str, list[float]]:
         """Return the three scores of each waveform (N,), each from 1 to 5."""
@@ -80,7 +80,7 @@ class PLCMOS:
 
     def __init__(self, seed: int = 0) -> None:
         for package in ("speechmos", "onnxruntime"):
-            require_package(package, "PLCMOS")
+            require_package(package, "PLCMOS", "judges")
         self.seed = seed
 
     def __call__(self, waveforms: Sequence[Tensor], sample_rate: int) -> dict[str, list[float]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 
 from zoo.audio import resample
-from zoo.evaluation.judges.checkpoints import require_checkpoint, require_package
+from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.evaluation.judges.recognizers import is_audible
 
 # Its own dependencies are an outdated `typing`, and `webrtcvad`, which has to be compiled; the extra has its wheel.
@@ -55,7 +56,8 @@ class Resemblyzer:
     """
 
     def __init__(self) -> None:
-        require_package("resemblyzer", "speaker similarity by Resemblyzer", INSTALL_RESEMBLYZER)
+        if find_spec("resemblyzer") is None:
+            raise ValueError(f"Resemblyzer is not installed: {INSTALL_RESEMBLYZER}")
 
     @torch.inference_mode()
     def __call__(self, waveforms: Sequence[Tensor], sample_rate: int) -> Tensor:

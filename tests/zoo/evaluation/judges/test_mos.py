@@ -6,8 +6,9 @@ from zoo.evaluation.judges.mos import DNSMOS, PLCMOS
 pytest.importorskip("speechmos", reason="speechmos is not installed")
 
 
-@pytest.mark.parametrize("scorer", [DNSMOS(), PLCMOS()])
-def test_scores_are_on_the_scale_and_lowest_for_silence(scorer):
+@pytest.mark.parametrize("kind", [DNSMOS, PLCMOS])
+def test_scores_are_on_the_scale_and_lowest_for_silence(kind):
+    scorer = kind()
     noise = 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0))
     scores = scorer([20 * noise, torch.zeros(16000), noise[:100]], 16000)
     assert list(scores) == list(scorer.names)
@@ -29,6 +30,8 @@ def test_dnsmos_gives_the_scores_of_its_package():
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setattr("zoo.evaluation.judges.checkpoints.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"needs the package speechmos: pip install 'spiritlm-zoo\[judges\]'"):
+    monkeypatch.setattr("zoo.optional_packages.find_spec", lambda name: None)
+    with pytest.raises(
+        ValueError, match=r"needs the package speechmos, which is not installed: pip install 'spiritlm-zoo\[judges\]'"
+    ):
         DNSMOS()

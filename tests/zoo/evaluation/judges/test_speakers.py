@@ -72,6 +72,6 @@ def test_bad_checkpoints_packages_and_speech_are_refused(tmp_path, xvectors, mon
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(ValueError, match="no x-vector model"):
         XVectors(str(tmp_path))([buzz(100)], 16000)
-    monkeypatch.setattr("zoo.evaluation.judges.checkpoints.find_spec", lambda name: None)
+    monkeypatch.setattr("zoo.evaluation.judges.speakers.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install --no-deps Resemblyzer"):
         Resemblyzer()
