@@ -25,7 +25,7 @@ from zoo.comparison.vocoders import (
     write_audio,
 )
 from zoo.evaluation.judges.speech_judges import SpeechJudges
-from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, gather_scores, judge_block
+from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, Synthesizer, gather_scores, judge_block
 from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
@@ -64,22 +64,17 @@ def report_vocoders(
         num_examples: Number of utterances that are written as audio.
         seed: Seed of the untrained network and of the intervals.
     """
-    for folder in vocoders.values():
-        require_match(tokenizer, folder)
+    trained = _load_vocoders(vocoders, tokenizer)
     data.setup("fit")
     speech_tokenizer = load_tokenizer(tokenizer)
     sample_rate = speech_tokenizer.sample_rate
-    trained = {name: Vocoder.load(folder) for name, folder in vocoders.items()}
     utterances = with_voices(list(read_utterances(data, data.validation)))
-    synthesizers = {name: vocoder_synthesizer(vocoder) for name, vocoder in trained.items()}
-    synthesizers[UNTRAINED] = vocoder_synthesizer(untrained_like(next(iter(trained.values())), seed))
+    synthesizers = _synthesizers(trained, seed)
     averaged = training_utterances(data, table_utterances)
     synthesizers[GRIFFIN_LIM] = griffin_lim_synthesizer(averaged, speech_tokenizer.streams[0], sample_rate)
     metrics = ResynthesisMetrics(speech_tokenizer, {"f0": F0Errors(f0), "quality": InstalledQuality(sample_rate)})
     systems = score_systems(synthesizers, utterances, metrics, judges)
-    scores: dict[str, dict[str, ItemScores]] = {}
-    if judges is not None:
-        scores[ORIGINAL] = judge_originals(utterances, judges, sample_rate)
+    scores = {} if judges is None else {ORIGINAL: judge_originals(utterances, judges, sample_rate)}
     for name, system in systems.items():
         scores[name] = system.scores
         if name in trained:
@@ -87,7 +82,7 @@ def report_vocoders(
     write_audio(out, synthesizers, utterances[:num_examples], sample_rate)
     report = {
         "synthetic_speech": synthetic,
-        "absent": {} if judges is None else judges.absent(),
+        "absent": judges.absent() if judges else {},
         "utterances": len(utterances),
         "seconds": round(sum(len(utterance.waveform) for utterance in utterances) / sample_rate, 1),
         "training_seconds": {name: seconds_of(folder) for name, folder in vocoders.items()},
@@ -98,10 +93,28 @@ def report_vocoders(
     for folder in (out, run):
         write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
         write_text(folder / "report.md", vocoders_markdown(report, out))
-    distances = {name: scores[name]["mel_distance"].estimate(seed) for name in trained}
+    best = _lowest_mel_distance({name: scores[name] for name in trained}, seed)
+    return {"report": str(run / "report.md"), "best mel distance": best, "audio": str(out / "*.wav")}
+
+
+def _load_vocoders(folders: dict[str, Path], tokenizer: Path) -> dict[str, Vocoder]:
+    """Load vocoders whose contract is that of a tokenizer."""
+    for folder in folders.values():
+        require_match(tokenizer, folder)
+    return {name: Vocoder.load(folder) for name, folder in folders.items()}
+
+
+def _synthesizers(trained: dict[str, Vocoder], seed: int) -> dict[str, Synthesizer]:
+    """Return a synthesizer for each trained vocoder, and one for an untrained network."""
+    synthesizers = {name: vocoder_synthesizer(vocoder) for name, vocoder in trained.items()}
+    synthesizers[UNTRAINED] = vocoder_synthesizer(untrained_like(next(iter(trained.values())), seed))
+    return synthesizers
+
+
+def _lowest_mel_distance(scores: dict[str, dict[str, ItemScores]], seed: int) -> str:
+    distances = {name: of_system["mel_distance"].estimate(seed) for name, of_system in scores.items()}
     best = min(distances, key=lambda name: distances[name].value)
-    best_line = f"{best}: {distances[best]}"
-    return {"report": str(run / "report.md"), "best mel distance": best_line, "audio": str(out / "*.wav")}
+    return f"{best}: {distances[best]}"
 
 
 def _predicted_durations(
