@@ -1,6 +1,7 @@
 """Decoders of audio files: libsndfile, and FFmpeg (PyAV) for containers such as MPEG-4."""
 
 import io
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,7 +197,7 @@ def _open(source: Source, name: str) -> Decoder:
     try:
         return LibsndfileDecoder(source, name)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(source, Path) and not source.is_file():
+        if isinstance(source, Path) and not os.path.isfile(source):  # also of an impossible path
             raise AudioError(f"{name}: no such file") from error
         container = _container_of(source)
         if container is None:

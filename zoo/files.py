@@ -110,7 +110,11 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: is not a regular file; write the file again from its original")
     if path.stat().st_size > MAX_JSON_BYTES:
         raise ValueError(f"{path}: larger than {MAX_JSON_BYTES} bytes, the limit; write the file again")
-    return parse_json(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error}); write the file again from its original") from error
+    return parse_json(text, str(path))
 
 
 def parse_json(text: str | bytes, name: str) -> Any:

@@ -89,7 +89,9 @@ def _kernels(content: Any) -> Iterator[tuple[str, Any]]:
 def _patterns(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
-    return [str(pattern) for pattern in value or []]  # names in a list, or the keys of a mapping
+    if not isinstance(value, (list, dict)):
+        return []
+    return [str(pattern) for pattern in value]  # names in a list, or the keys of a mapping
 
 
 def _pattern_problem(pattern: str) -> str | None:

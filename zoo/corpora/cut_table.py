@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,11 +56,14 @@ class CutTable:
         file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the table)
         starts = [0]
         durations = []
-        with gzip.open(self.path) as packed:
-            for line in limited_lines(packed, str(self.path)):
-                file.write(line)
-                starts.append(starts[-1] + len(line))
-                durations.append(self._duration(line, len(starts) - 1))
+        try:
+            with gzip.open(self.path) as packed:
+                for line in limited_lines(packed, str(self.path)):
+                    file.write(line)
+                    starts.append(starts[-1] + len(line))
+                    durations.append(self._duration(line, len(starts) - 1))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{self.path}: damaged or cut gzip file ({error}); run the corpus stage again") from error
         file.flush()
         return _Lines(file, np.array(starts), np.array(durations, dtype=np.float32))
 

@@ -41,7 +41,7 @@ def _trim(cut: Cut, segment: SupervisionSegment) -> Iterator[Cut]:
     Lhotse would compare each supervision with all others of the cut, which takes hours for a recording of many.
 
     Raises:
-        ValueError: The cut is a mix with too many supervisions.
+        ValueError: The cut is a mix with too many supervisions, or the supervision lies outside of the cut.
     """
     if isinstance(cut, DataCut):
         alone: Cut = fastcopy(cut, supervisions=[segment])
@@ -49,7 +49,13 @@ def _trim(cut: Cut, segment: SupervisionSegment) -> Iterator[Cut]:
         if len(cut.supervisions) > MAX_MIXED_SUPERVISIONS:
             raise ValueError(f"cut {cut.id}: a mix of more than {MAX_MIXED_SUPERVISIONS} supervisions; split it")
         alone = cut.filter_supervisions(lambda other: other.id == segment.id)
-    for utterance in alone.trim_to_supervisions(keep_overlapping=False):
+    try:
+        utterances = list(alone.trim_to_supervisions(keep_overlapping=False))
+    except (AssertionError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"cut {cut.id}: its supervision {segment.id} lies outside of it ({type(error).__name__})"
+        ) from error
+    for utterance in utterances:
         yield utterance.with_id(segment.id)
 
 

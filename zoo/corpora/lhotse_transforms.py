@@ -25,6 +25,11 @@ def check_transforms(cut: Cut) -> None:
         UnsafeSourceError: The cut is longer than 24 hours or has an impossible sample rate, or it has more than 20
             transforms, or one with arguments out of range.
     """
+    start = getattr(cut, "start", 0.0)
+    if not isinstance(start, (int, float)) or not 0 <= start <= MAX_HOURS * 3600:
+        raise UnsafeSourceError(
+            f"cut {cut.id}: starts at {str(start)[:20]}; want seconds from the start of its recording"
+        )
     if not (0 <= cut.duration <= MAX_HOURS * 3600):
         raise UnsafeSourceError(f"cut {cut.id}: lasts {cut.duration:g} s; want at most {MAX_HOURS} hours, so split it")
     recording = getattr(cut, "recording", None)

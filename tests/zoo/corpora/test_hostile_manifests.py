@@ -85,6 +85,29 @@ def test_deep_json_and_wrong_types_in_a_prepared_corpus_are_one_line(tmp_path):
                 read()
 
 
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"duration": 1.0}\n' * 10_000)[:-12]])
+def test_a_prepared_corpus_that_cannot_be_decompressed_is_one_line(content, tmp_path):
+    (tmp_path / "train.jsonl.gz").write_bytes(content)
+    for read in (lambda: list(read_cuts(tmp_path, "train")), lambda: len(CutTable(tmp_path, "train"))):
+        with pytest.raises(ValueError, match="train.jsonl.gz"):
+            read()
+
+
+@pytest.mark.parametrize("start", ["now", -5.0, 1e9, float("nan")])
+def test_starts_that_are_no_seconds_are_refused(start):
+    cut = cut_of(recording("a.wav"))
+    cut.start = start
+    with pytest.raises(UnsafeSourceError, match="cut a: starts at"):
+        check_sources(cut)
+
+
+def test_a_supervision_outside_of_its_cut_is_one_line():
+    cut = cut_of(recording("a.wav", seconds=4.0), num_supervisions=2)
+    cut.supervisions[1].start = 1e9
+    with pytest.raises(ValueError, match="cut a: its supervision a1 lies outside"):
+        list(split_utterances([cut]))
+
+
 def test_a_cut_of_many_supervisions_is_split_in_linear_time():
     cut = cut_of(recording("a.wav", seconds=3000.0), num_supervisions=3000)
     started = time.perf_counter()
