@@ -12,7 +12,14 @@ from torch import Tensor
 
 from zoo.files import atomic_folder
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
-from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, PooledEncoder, SpeechEncoder, WhisperEncoder
+from zoo.speech.encoders import (
+    FilterbankEncoder,
+    HubertEncoder,
+    PooledEncoder,
+    SpeechEncoder,
+    W2vBertEncoder,
+    WhisperEncoder,
+)
 from zoo.speech.kmeans import KMeans
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.speech.vtln import VTLNFilterbankEncoder
@@ -27,6 +34,7 @@ ENCODERS: dict[str, type[SpeechEncoder]] = {
     "VTLNFilterbankEncoder": VTLNFilterbankEncoder,
     "HubertEncoder": HubertEncoder,
     "WhisperEncoder": WhisperEncoder,
+    "W2vBertEncoder": W2vBertEncoder,
     "PooledEncoder": PooledEncoder,
 }
 QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer]] = {

@@ -1,6 +1,6 @@
 """Reading of transformers checkpoints: configuration, feature extractor and weights, or one line that says why not."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,6 +73,23 @@ def read_network(
             "incomplete, or of another architecture than its config.json says"
         )
     return network
+
+
+def check_model_type(config: PretrainedConfig, supported: Sequence[str], source: str) -> None:
+    """Check that a checkpoint is of a supported kind.
+
+    Args:
+        config: Configuration of the checkpoint.
+        supported: Supported values of ``model_type``.
+        source: Name of the checkpoint, for the error message.
+
+    Raises:
+        ValueError: If it is of another kind.
+    """
+    if config.model_type not in supported:
+        raise ValueError(
+            f"{source} is a checkpoint of model_type {config.model_type!r}; supported here: {', '.join(supported)}"
+        )
 
 
 def check_layer(layer: int | None, num_layers: int, source: str) -> None:

@@ -15,33 +15,24 @@ from zoo.speech.encoders.packed_convolutions import children, convolve
 
 
 def encode_packed(network: PreTrainedModel, waveforms: Sequence[Tensor]) -> list[Tensor]:
-    """Return the last hidden states (T, D) of each waveform (num_samples,).
+    """Return the last hidden states (T, D) of each waveform (num_samples,), without the adapter, if there is one.
 
     Args:
-        network: A HuBERT, wav2vec 2.0 or WavLM (see ``has_packed_form``). If its attention depends on the positions of
-            frames (WavLM), the transformer layers process one utterance after another.
+        network: A network that takes waveforms (see ``zoo.speech.encoders.hubert.MODEL_TYPES``). The layers of WavLM
+            and of wav2vec 2.0 Conformer process one utterance after another.
         waveforms: Waveforms, each at least as long as the receptive field of the convolutions.
     """
     with parametrize.cached():  # computes the weight norm of the positional convolution once for all utterances
         rows = [_project(network, convolve(network, waveform)) for waveform in waveforms]
-        if _has_plain_attention(network):
+        if _has_plain_layers(network):
             return _transform(network, rows)
         encoder = network.get_submodule("encoder")
         return [encoder(row[None]).last_hidden_state[0] for row in rows]
 
 
-def has_packed_form(network: PreTrainedModel) -> bool:
-    """Return whether ``encode_packed`` supports a network; it does not support adapters after the encoder."""
-    for name in ("feature_extractor", "feature_projection", "encoder"):
-        if not hasattr(network, name):
-            return False
-    return getattr(network, "adapter", None) is None and hasattr(network.feature_extractor, "conv_layers")
-
-
-def _has_plain_attention(network: PreTrainedModel) -> bool:
-    """Return whether the attention has no bias that depends on the distance between two frames."""
-    layers = children(network, "encoder.layers")
-    return not any(hasattr(layer.attention, "gru_rel_pos_const") for layer in layers)
+def _has_plain_layers(network: PreTrainedModel) -> bool:
+    """Return whether the layers mix frames by plain attention alone: not by biases for distances, nor convolutions."""
+    return network.config.model_type not in ("wavlm", "wav2vec2-conformer")
 
 
 def _project(network: PreTrainedModel, frames: Tensor) -> Tensor:

@@ -64,11 +64,11 @@ class PretrainedEncoder(SpeechEncoder):
         for module in self.network.modules():
             is_convolution = isinstance(module, nn.Conv1d)
             is_large = isinstance(module, nn.Linear) or (is_convolution and module.in_channels > 1)
-            if is_large and not parametrize.is_parametrized(module):
-                module.to(torch.bfloat16)
             if is_convolution and module.groups > 1 and module.in_channels // module.groups < 16:
                 # oneDNN 3.10 returns wrong sums in bfloat16 with AMX.
                 module.forward = _without_autocast(module.forward)  # pyrefly: ignore[bad-assignment]
+            elif is_large and not parametrize.is_parametrized(module):
+                module.to(torch.bfloat16)
 
     def config(self) -> dict[str, Any]:
         return {"layer": self.layer}

@@ -10,6 +10,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder as Whisp
 
 from zoo.speech.encoders.checkpoints import (
     check_layer,
+    check_model_type,
     read_configuration,
     read_feature_extractor,
     read_network,
@@ -19,6 +20,7 @@ from zoo.speech.encoders.packed_whisper import encode_packed
 from zoo.speech.encoders.pretrained import PretrainedEncoder
 from zoo.speech.encoders.windows import Window, overlapping_windows
 
+MODEL_TYPES = ("whisper",)
 CONVOLUTION_STRIDE = 2  # spectrogram frames per frame of the network
 # Frames that are encoded at once, which bounds the memory for long speech.
 CPU_PACK_FRAMES = 3000
@@ -112,8 +114,7 @@ class WhisperEncoder(PretrainedEncoder):
 def _read_network(source: str, layer: int | None) -> WhisperNetwork:
     """Read the first layers of the encoder of a checkpoint: of a complete Whisper, or of an encoder alone."""
     config = read_configuration(source)
-    if not isinstance(config, WhisperConfig):
-        raise ValueError(f"{source} is a checkpoint of model_type {config.model_type!r}, not of a Whisper")
+    check_model_type(config, MODEL_TYPES, source)
     check_layer(layer, config.encoder_layers, source)
     config.encoder_layers = layer or config.encoder_layers
     optional = () if layer is None else ("layer_norm.", "encoder.layer_norm.")

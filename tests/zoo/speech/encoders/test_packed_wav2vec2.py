@@ -3,7 +3,7 @@ import torch
 from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig, WavLMModel
 
 from zoo.speech.encoders import FilterbankEncoder, HubertEncoder, packed_convolutions
-from zoo.speech.encoders.packed_wav2vec2 import encode_packed, has_packed_form
+from zoo.speech.encoders.packed_wav2vec2 import encode_packed
 from zoo.speech.kmeans import KMeans
 
 KINDS = {
@@ -149,24 +149,6 @@ def test_group_norm_of_silence_and_of_an_offset_is_finite():
     for waveform in (torch.zeros(4000), torch.full((4000,), 0.5)):
         (row,) = encode_packed(network, [waveform])
         torch.testing.assert_close(row, network(waveform[None]).last_hidden_state[0], rtol=1e-3, atol=1e-3)
-
-
-def test_networks_with_an_adapter_are_run_by_transformers():
-    config = Wav2Vec2Config(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        add_adapter=True,
-    )
-    network = Wav2Vec2Model(config).eval()
-    assert not has_packed_form(network) and has_packed_form(small_network())
-    encoder, waveforms = HubertEncoder(network, None), noises([4000, 9000])
-    for row, waveform in zip(encoder.batch(waveforms), waveforms, strict=True):
-        assert torch.equal(row, network(waveform[None]).last_hidden_state[0])
 
 
 def test_filterbank_batch_equals_single_utterances_bit_by_bit():

@@ -223,7 +223,7 @@ def test_another_kind_of_checkpoint_is_refused(tmp_path):
     from tests.zoo.speech.encoders.test_hubert import save_checkpoint as save_hubert
 
     save_hubert(tmp_path, "hubert", False, "group")
-    with pytest.raises(ValueError, match="is a checkpoint of model_type 'hubert', not of a Whisper"):
+    with pytest.raises(ValueError, match="is a checkpoint of model_type 'hubert'; supported here: whisper"):
         WhisperEncoder(str(tmp_path), 1)
     HubertEncoder(str(tmp_path), 1)
 
