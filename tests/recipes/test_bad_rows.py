@@ -11,6 +11,7 @@ import soundfile
 
 from recipes.stages.corpus import prepare_corpus
 from zoo.corpora import TableCorpus, open_corpus, read_cuts, text_lines, to_utterance
+from zoo.corpora.text_sources import TextFiles
 
 NUM_GOOD = 30
 BAD_AFTER = 10  # good rows before the bad one
@@ -326,3 +327,19 @@ def test_too_many_bad_rows_are_an_error_with_the_first(audio, tmp_path):
     path.write_text("\n".join([*cell_rows(audio, "", "\t"), *("nowhere.wav\ta\t" for _ in range(9))]))
     with pytest.raises(ValueError, match=r"9 of \d+ utterances of 'train' are unusable.*all.tsv:34: no such file"):
         prepared(tmp_path, path)
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.jsonl.gz"])
+def test_damaged_files_of_texts_are_told(tmp_path, name):
+    content = b"".join(b'{"text": "%d"}\n' % number for number in range(20_000))
+    (tmp_path / name).write_bytes(gzip.compress(content)[:2000])
+    with pytest.raises(ValueError, match=f"{name}: damaged or cut gzip file, readable up to line"):
+        list(TextFiles(tmp_path))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name}: not gzipped"):
+        list(TextFiles(tmp_path))
+    (tmp_path / name).unlink()
+    (tmp_path / "b.txt").write_bytes("one\n\ncaf\xe9".encode("latin-1"))
+    with pytest.raises(ValueError, match="b.txt, line 3: byte 0xe9 at position 8 is not utf-8; set encoding: latin-1"):
+        list(TextFiles(tmp_path))
+    assert list(TextFiles(tmp_path, encoding="latin-1")) == ["one\n", "café\n"]

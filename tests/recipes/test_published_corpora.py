@@ -141,6 +141,12 @@ def semicolons(root):
     return Form("semicolon-separated with header")
 
 
+def header_of_unknown_names(root):
+    names = sounds(root)
+    table(root / "list.csv", ["sample", "line"], [[names[n], TEXTS[n]] for n in range(6)])
+    return Form("list.csv: comma-separated with header, read: audio (sample), text (line)")
+
+
 def split_column(root):
     names = sounds(root)
     kinds = ("train", "train", "train", "validation", "test", "test")
@@ -206,7 +212,7 @@ def kaldi(root):
         folder = root / split
         lines(folder / "wav.scp", *(f"rec{n} wav/{name}" for n, name in enumerate(names)))
         lines(folder / "segments", *(f"u{n} rec{n // 2} {n % 2 * 0.15:.2f} {n % 2 * 0.15 + 0.15:.2f}" for n in numbers))
-        lines(folder / "text", *(f"u{n} {TEXTS[n]}" for n in numbers))
+        lines(folder / "text", *(f"u{n}\t{TEXTS[n]}" for n in numbers))
         lines(folder / "utt2spk", *(f"u{n} spk{n // 2}" for n in numbers))
     return Form("Kaldi data folder (wav.scp, segments, text, utt2spk)", speakers=("spk0", "spk1", "spk2"))
 
@@ -288,7 +294,16 @@ def ours_in_utf16(root):
 
 FORMS = (
     *(ljspeech, piper, vits, vits_without_speakers, gpt_sovits, common_voice, speechbrain, speechbrain_segments),
-    *(pandas_index, semicolons, split_column, audiofolder_csv, audiofolder_jsonl_by_split, audiofolder_parquet, nemo),
+    *(
+        pandas_index,
+        semicolons,
+        header_of_unknown_names,
+        split_column,
+        audiofolder_csv,
+        audiofolder_jsonl_by_split,
+        audiofolder_parquet,
+        nemo,
+    ),
     *(moshi, kaldi, fairseq_letters, fairseq_speech, librispeech, libritts, vctk, aligned_by_mfa, textgrids_alone),
     *(speech_without_text, ours_in_utf16),
 )
@@ -357,6 +372,7 @@ def test_commands_of_kaldi_are_not_run(tmp_path):
         ),
         ("train.json", '{"u1": {"wav": "0.wav", "wrd": "a"}}', "train.json: one JSON object; want JSON Lines.*jq"),
         ("metadata.csv", "a|b\nc|d\n", "metadata.csv: pipe-separated, begins 'a|b': neither a header with a column of"),
+        ("train.csv", "file,text\r0.wav,a\r", "train.csv: its lines end in CR alone; convert it: tr"),
         ("metadata.csv", "id,notes\n1,2\n", "metadata.csv: comma-separated, begins 'id,notes': neither a header"),
         ("train/transcripts.txt", "0\ta\n", "transcripts in train/transcripts.txt.*LhotseRecipe, name: mls"),
         ("talk.stm", "0 1 a\n", "transcripts in talk.stm.*LhotseRecipe, name: tedlium"),

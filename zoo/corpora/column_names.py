@@ -81,7 +81,7 @@ def map_columns(names: Sequence[str], wanted: Mapping[str, str], place: str) -> 
     mapping = match_columns(names, wanted)
     ignored = tuple(name for name in names if name not in mapping.values())
     if "audio" not in mapping:
-        raise ValueError(f"{place}: no column of audio among {', '.join(names)}; {_remedy('audio', ignored)}")
+        raise ValueError(f"{place}: no column of audio among {', '.join(names) or 'none'}; {_remedy('audio', ignored)}")
     if "text" not in mapping:
         hinted = [name for name in ignored if _may_be_text(name)]
         if hinted:

@@ -27,12 +27,14 @@ class FolderCorpus:
         dev_share: Share of the utterances, about, that are held out if there is no ``dev``: whole speakers if there are
             enough of them.
         transcripts: Whether a transcript is read for each file; without, all texts are empty.
+        encoding: Encoding of transcripts without a byte order mark, as Python names it.
     """
 
     path: Path
     language: str = "en"
     dev_share: float = 0.05
     transcripts: bool = True
+    encoding: str = "utf-8"
 
     @property
     def synthetic(self) -> bool:
@@ -66,7 +68,7 @@ class FolderCorpus:
 
     def _rows(self, folders: list[Path]) -> Iterator[Row]:
         for row in self._keys(folders):
-            transcript = read_transcript(row.file) if self.transcripts else Transcript("")
+            transcript = read_transcript(row.file, encoding=self.encoding) if self.transcripts else Transcript("")
             row.columns["text"] = transcript.text
             row.columns["words"] = transcript.words
             row.columns["phonemes"] = transcript.phonemes

@@ -23,7 +23,7 @@ def open_corpus(path: Path, language: str = "en", encoding: str = "utf-8") -> So
     Args:
         path: A folder, or one table or manifest.
         language: BCP-47, of utterances without a language.
-        encoding: Encoding of tables without a byte order mark, as Python names it.
+        encoding: Encoding of tables and transcripts without a byte order mark, as Python names it.
 
     Raises:
         FileNotFoundError: There is nothing at the path, or no corpus.
@@ -63,7 +63,7 @@ def _open_folder(path: Path, language: str, encoding: str) -> Source:
     if is_vctk(path):
         return VctkCorpus(path, language)
     if has_transcripts(path):
-        return FolderCorpus(path, language)
+        return FolderCorpus(path, language, encoding=encoding)
     problem = other_format(path)
     if problem:
         raise ValueError(f"{path}: {problem}")
@@ -82,7 +82,7 @@ def open_corpus_or_demo(path: Path | None, demo: Source, language: str = "en", e
         path: Path as for ``open_corpus``, or None.
         demo: Corpus that is used without a path.
         language: BCP-47, of utterances without a language.
-        encoding: Encoding of tables without a byte order mark, as Python names it.
+        encoding: Encoding of tables and transcripts without a byte order mark, as Python names it.
     """
     return demo if path is None else open_corpus(path, language, encoding)
 

@@ -101,10 +101,10 @@ def _sections(folder: Path) -> Iterator[Row]:
     file = folder / RECORDINGS
     if not (folder / "segments").is_file():
         for line in text_lines(file):
-            key, _, value = line.text.strip().partition(" ")
+            key, value = _key_and_value(line.text)
             if key or line.problem:
-                problem = line.problem or _audio_problem(value.strip())
-                yield Row(file, line.number, {"id": key, "audio": value.strip()}, problem)
+                problem = line.problem or _audio_problem(value)
+                yield Row(file, line.number, {"id": key, "audio": value}, problem)
         return
     recordings = _values(file) or {}
     file = folder / "segments"
@@ -141,8 +141,12 @@ def _values(file: Path) -> dict[str, str] | None:
     values = {}
     for line in text_lines(file):
         if line.problem is None and line.text.strip():
-            key, _, value = (
-                line.text.strip().partition(" ") if " " in line.text.strip() else line.text.strip().partition("\t")
-            )
-            values[key] = value.strip()
+            key, value = _key_and_value(line.text)
+            values[key] = value
     return values
+
+
+def _key_and_value(line: str) -> tuple[str, str]:
+    """Return the first word of a line and its rest, which a space or a tab separates."""
+    cells = line.split(maxsplit=1)
+    return cells[0] if cells else "", cells[1].strip() if len(cells) > 1 else ""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from zoo.suggestions import nearest_name
 
 TABLE_SUFFIXES = (".jsonl", ".jsonl.gz", ".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet", ".json", ".txt")
 SAMPLE_ROWS = 20
+COLUMN_NAME = re.compile(r"[A-Za-z_]+( [A-Za-z_]+)?")
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,10 @@ def _json_content(path: Path) -> str:
 
 
 def _delimited_layout(path: Path, first: str, wanted: Mapping[str, str], encoding: str) -> TableLayout:
+    if "\r" in first:
+        raise ValueError(
+            f"{path}: its lines end in CR alone; convert it: tr '\\r' '\\n' < {path.name} > new{path.suffix}"
+        )
     delimiter = find_delimiter(first)
     if delimiter is None:
         raise ValueError(f"{path}: its first line {first[:60]!r} has no tab, pipe, comma or semicolon; want a table")
@@ -153,6 +159,11 @@ def _delimited_layout(path: Path, first: str, wanted: Mapping[str, str], encodin
     if sum(is_column_name(name) for name in header) >= 2 and len(rows) > 1:
         return _layout_with_ids(path, kind, header, rows, delimiter, wanted)
     names = headerless_columns(rows, path.parent)
+    if names is not None and len(rows) > 1 and _is_header(rows[0], names, path.parent):
+        names = headerless_columns(rows[1:], path.parent) or names
+        columns = {name: header[number] for number, name in enumerate(names) if name}
+        ignored = tuple(name for name in header if name not in columns.values())
+        return TableLayout(f"{kind} with header", columns, ignored, delimiter, header)
     if names is None:
         raise ValueError(
             f"{path}: {kind}, begins {first[:60]!r}: neither a header with a column of audio ("
@@ -162,6 +173,12 @@ def _delimited_layout(path: Path, first: str, wanted: Mapping[str, str], encodin
     columns = {name: str(number) for number, name in enumerate(names) if name}
     order = ", ".join(name or "-" for name in names)
     return TableLayout(f"{kind} list without header ({order})", columns, (), delimiter)
+
+
+def _is_header(row: list[str], names: tuple[str, ...], folder: Path) -> bool:
+    """Return whether the first row names no audio file where all others do, and so is a header of unknown names."""
+    is_audio = AudioPaths(folder).find(row[names.index("audio")].strip()) is not None
+    return not is_audio and len(set(row)) == len(row) and all(COLUMN_NAME.fullmatch(cell.strip()) for cell in row)
 
 
 def _layout_with_ids(

@@ -1,12 +1,12 @@
 """Sources of plain text: files, or any dataset of Hugging Face ``datasets``, read one document at a time."""
 
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zoo.files import limited_lines, parse_json
+from zoo.corpora.text_lines import TextLine, text_lines
+from zoo.files import parse_json
 from zoo.optional_packages import require_package
 
 KINDS = (".txt", ".jsonl", ".txt.gz", ".jsonl.gz")
@@ -34,6 +34,7 @@ class TextFiles:
     Args:
         path: A folder, searched with all folders below it, or one file.
         field: Field of each line of a ``.jsonl`` file that holds the text.
+        encoding: Encoding of files without a byte order mark, as Python names it.
 
     Raises:
         FileNotFoundError: There is no text file.
@@ -41,6 +42,7 @@ class TextFiles:
 
     path: Path
     field: str = "text"
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -54,30 +56,41 @@ class TextFiles:
 
     def __iter__(self) -> Iterator[str]:
         for path in self.files:
-            open_file = gzip.open if path.suffix == ".gz" else open
-            with open_file(path, "rt", encoding="utf-8") as file:
-                lines = limited_lines(file, str(path))
-                if ".jsonl" in path.name:
-                    yield from self._json_documents(path, lines)
-                else:
-                    yield from _paragraphs(lines, path)
+            lines = _readable_lines(path, self.encoding)
+            if ".jsonl" in path.name:
+                yield from self._json_documents(path, lines)
+            else:
+                yield from _paragraphs(lines, path)
 
-    def _json_documents(self, path: Path, lines: Iterable[str]) -> Iterator[str]:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
+    def _json_documents(self, path: Path, lines: Iterable[TextLine]) -> Iterator[str]:
+        for line in lines:
+            if not line.text.strip():
                 continue
             try:
-                document = parse_json(line, str(path))[self.field]
+                document = parse_json(line.text, str(path))[self.field]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
-                    f"{path}, line {number}: want a JSON object with a field {self.field!r}, got {line.strip()[:60]!r}"
+                    f"{path}, line {line.number}: want a JSON object with a field {self.field!r}, "
+                    f"got {line.text.strip()[:60]!r}"
                 ) from error
             if not isinstance(document, str):
-                raise ValueError(f"{path}, line {number}: {self.field!r} is {document!r}, want text")
+                raise ValueError(f"{path}, line {line.number}: {self.field!r} is {document!r}, want text")
             yield document
 
 
-def _paragraphs(lines: Iterable[str], path: Path) -> Iterator[str]:
+def _readable_lines(path: Path, encoding: str) -> Iterator[TextLine]:
+    """Yield the lines of a file.
+
+    Raises:
+        ValueError: A line cannot be decoded, or the file is no regular text file.
+    """
+    for line in text_lines(path, encoding):
+        if line.problem:
+            raise ValueError(f"{path}, line {line.number}: {line.problem}")
+        yield line
+
+
+def _paragraphs(lines: Iterable[TextLine], path: Path) -> Iterator[str]:
     """Yield the texts between empty lines.
 
     Raises:
@@ -86,9 +99,9 @@ def _paragraphs(lines: Iterable[str], path: Path) -> Iterator[str]:
     document: list[str] = []
     length = 0
     for line in lines:
-        if line.strip():
-            document.append(line)
-            length += len(line)
+        if line.text.strip():
+            document.append(f"{line.text}\n")
+            length += len(line.text)
             if length > MAX_DOCUMENT_LENGTH:
                 raise ValueError(
                     f"{path}: a text of more than {MAX_DOCUMENT_LENGTH} bytes; put empty lines between texts"

@@ -41,12 +41,13 @@ def transcript_files(audio: Path) -> list[Path]:
     return files
 
 
-def read_transcript(audio: Path, files: list[Path] | None = None) -> Transcript:
+def read_transcript(audio: Path, files: list[Path] | None = None, encoding: str = "utf-8") -> Transcript:
     """Read the transcript of an audio file.
 
     Args:
         audio: The audio file.
         files: Transcript and TextGrid. Defaults to those beside the audio file.
+        encoding: Encoding of transcripts without a byte order mark.
     """
     files = transcript_files(audio) if files is None else files
     text = None
@@ -59,7 +60,7 @@ def read_transcript(audio: Path, files: list[Path] | None = None) -> Transcript:
                 words = times.words
                 phonemes = times.phonemes
             else:
-                text = _read_text(file)
+                text = _read_text(file, encoding)
         except (OSError, ValueError) as error:
             return Transcript(problem=f"no transcript: {error}")
     if text is None and words is not None:
@@ -77,9 +78,9 @@ def _require_small(file: Path) -> None:
         raise ValueError(f"{file.name} has more than {MAX_TRANSCRIPT_BYTES} bytes")
 
 
-def _read_text(file: Path) -> str:
+def _read_text(file: Path, encoding: str) -> str:
     lines = []
-    for line in text_lines(file):
+    for line in text_lines(file, encoding):
         if line.problem:
             raise ValueError(f"{file.name}: {line.problem}")
         lines.append(line.text)
