@@ -10,6 +10,7 @@ from datamodules.token_streams import SpeechThenTextStream as SpeechThenTextStre
 from datamodules.token_streams import TextStream as TextStream
 from datamodules.token_streams import TextThenSpeechStream as TextThenSpeechStream
 from datamodules.token_streams import WordTranscriptionStream as WordTranscriptionStream
+from datamodules.transcribed_features import TranscribedFeaturesDataModule as TranscribedFeaturesDataModule
 from datamodules.vocoder import HeldOutUtterances as HeldOutUtterances
 from datamodules.vocoder import VocoderDataModule as VocoderDataModule
 from datamodules.waveforms import AugmentedDataModule as AugmentedDataModule

@@ -6,5 +6,6 @@ from lightningmodules.language_model import SpeechTextLM as SpeechTextLM
 from lightningmodules.optimizers import GANOptimizer as GANOptimizer
 from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
 from lightningmodules.style_encoder import StyleFinetuning as StyleFinetuning
+from lightningmodules.supervised_units import SupervisedUnits as SupervisedUnits
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder
 from lightningmodules.vocoder_losses import VocoderLosses as VocoderLosses

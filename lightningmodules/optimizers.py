@@ -1,7 +1,7 @@
 """Optimizers of the LightningModules; every learning rate is a pure function of the step."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,23 +32,61 @@ def adamw_with_warmup(
         betas: Decay rates of the running averages of the gradient and of its square.
         weight_decay: Weight decay of matrices; norms and biases have none.
     """
+    part = TrainedPart(module, learning_rate)
     final = final_learning_rate / learning_rate
+    return adamw_by_part([part], warmup_steps, total_steps, final, betas, weight_decay)
+
+
+@dataclass(frozen=True)
+class TrainedPart:
+    """A part of a network and its learning rate.
+
+    Args:
+        module: Module whose parameters that require gradients are trained.
+        learning_rate: Peak learning rate, reached after the warm-up.
+    """
+
+    module: nn.Module
+    learning_rate: float
+
+
+def adamw_by_part(
+    parts: Sequence[TrainedPart],
+    warmup_steps: int,
+    total_steps: int,
+    final_share: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.95),
+    weight_decay: float = 0.1,
+) -> OptimizerLRScheduler:
+    """Return the optimizer and schedule of ``adamw_with_warmup`` for parts with learning rates of their own.
+
+    Args:
+        parts: Parts to train. A parameter of several parts belongs to the first of them.
+        warmup_steps: Steps from zero to the peak.
+        total_steps: All steps, warm-up included.
+        final_share: Learning rate at the end, as a share of the peak.
+        betas: Decay rates of the running averages of the gradient and of its square.
+        weight_decay: Weight decay of matrices; norms and biases have none.
+    """
 
     def scale(step: int) -> float:
         if step < warmup_steps:
             return (step + 1) / warmup_steps
         progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+        return final_share + (1 - final_share) * 0.5 * (1 + math.cos(math.pi * progress))
 
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in trained if parameter.ndim > 1]
-    vectors = [parameter for parameter in trained if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = []
-    if matrices:
-        groups.append({"params": matrices, "weight_decay": weight_decay})
-    if vectors:
-        groups.append({"params": vectors, "weight_decay": 0.0})
-    optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)
+    taken: set[nn.Parameter] = set()
+    for part in parts:
+        trained = [weight for weight in part.module.parameters() if weight.requires_grad and weight not in taken]
+        taken.update(trained)
+        matrices = [weight for weight in trained if weight.ndim > 1]
+        vectors = [weight for weight in trained if weight.ndim <= 1]
+        if matrices:
+            groups.append({"params": matrices, "lr": part.learning_rate, "weight_decay": weight_decay})
+        if vectors:
+            groups.append({"params": vectors, "lr": part.learning_rate, "weight_decay": 0.0})
+    optimizer = torch.optim.AdamW(groups, lr=parts[0].learning_rate, betas=betas, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -82,6 +82,11 @@ class CTCQuantizer(nn.Module):
         """Return the constructor arguments, as JSON can express them."""
         return {"widths": list(self.widths), "switch_penalty": self.switch_penalty}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "CTCQuantizer":
+        """Build a quantizer without its weights from what ``config`` returned."""
+        return cls(**config)
+
 
 class ContextCTCQuantizer(CTCQuantizer):
     """A ``CTCQuantizer`` with context, for features of single frames such as filter banks.

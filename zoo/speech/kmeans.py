@@ -60,6 +60,11 @@ class KMeans(nn.Module):
         """Return the constructor arguments, as JSON can express them."""
         return {"num_clusters": self.size, "dim": self.dim, "switch_penalty": self.switch_penalty}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "KMeans":
+        """Build a quantizer without its weights from what ``config`` returned."""
+        return cls(**config)
+
     def forward(self, features: Tensor) -> Tensor:
         """Return the units of one utterance: (T, dim) -> (T,) int64."""
         if not self.switch_penalty:

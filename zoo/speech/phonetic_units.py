@@ -21,12 +21,13 @@ from zoo.speech.encoders import (
     WhisperEncoder,
 )
 from zoo.speech.kmeans import KMeans
+from zoo.speech.supervised_units import SupervisedQuantizer
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.speech.vtln import VTLNFilterbankEncoder
 from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
 
-Quantizer = KMeans | CTCQuantizer
+Quantizer = KMeans | CTCQuantizer | SupervisedQuantizer
 
 # Classes that a saved configuration may name.
 ENCODERS: dict[str, type[SpeechEncoder]] = {
@@ -37,10 +38,11 @@ ENCODERS: dict[str, type[SpeechEncoder]] = {
     "W2vBertEncoder": W2vBertEncoder,
     "PooledEncoder": PooledEncoder,
 }
-QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer]] = {
+QUANTIZERS: dict[str, type[KMeans] | type[CTCQuantizer] | type[SupervisedQuantizer]] = {
     "KMeans": KMeans,
     "CTCQuantizer": CTCQuantizer,
     "ContextCTCQuantizer": ContextCTCQuantizer,
+    "SupervisedQuantizer": SupervisedQuantizer,
 }
 CONFIG = "phonetic.json"
 WEIGHTS = "quantizer.safetensors"
@@ -141,7 +143,7 @@ class PhoneticUnits(UnitExtractor):
         quantizer_config = config["quantizer"]
         quantizer_class = find_class(quantizer_config["class"], QUANTIZERS, "quantizer", folder)
         encoder = load_encoder(config["encoder"], folder / ENCODER)
-        quantizer = quantizer_class(**quantizer_config["arguments"])
+        quantizer = quantizer_class.from_config(quantizer_config["arguments"])
         quantizer.load_state_dict(load_file(folder / WEIGHTS))
         return cls(encoder, quantizer, config["clock"])
 

@@ -78,11 +78,19 @@ class EMACodebook(nn.Module):
         commitment = F.mse_loss(latents, codes)
         return Quantized(units, latents + (codes - latents).detach(), commitment, replaced)
 
-    def set_codes(self, codes: Tensor) -> None:
-        """Replace all codes by ``codes`` (size, dim), from which training may continue."""
+    def set_codes(self, codes: Tensor, usage: Tensor | None = None) -> None:
+        """Replace all codes, from which training may continue.
+
+        Args:
+            codes: The codes, (size, dim).
+            usage: Number of latents per batch that are assigned to each code, (size,); at least ``min_usage`` is
+                assumed, and exactly that if None.
+        """
         self.codes.copy_(codes)
-        self.sums.copy_(self.codes * self.min_usage)
         self.usage.fill_(self.min_usage)
+        if usage is not None:
+            self.usage.copy_(usage.clamp(min=self.min_usage))
+        self.sums.copy_(self.codes * self.usage[:, None])
 
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments."""
