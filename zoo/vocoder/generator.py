@@ -1,5 +1,6 @@
 """Base class of the generators, which map units to a waveform, and their embedding of units, speaker and style."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ class UnitEmbedding(nn.Module):
         return torch.cat(parts, dim=-1).transpose(1, 2)
 
 
-class Generator(nn.Module):
+class Generator(nn.Module, ABC):
     """Base class of networks that map streams at the unit rate to ``samples_per_unit`` samples for each unit.
 
     Args:
@@ -93,9 +94,9 @@ class Generator(nn.Module):
         self.embed = UnitEmbedding(self.streams, embedding_dim, num_speakers, num_styles)
 
     @classmethod
+    @abstractmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Generator":
         """Build a generator with new weights from the ``config`` of another, as ``vocoder.json`` stores it."""
-        raise NotImplementedError
 
     def phonetic(self, units: Tensor) -> Tensor:
         """Embed units of the phonetic stream for the duration predictor: (B, T) -> (B, T, embedding_dim)."""

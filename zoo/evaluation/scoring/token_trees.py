@@ -93,9 +93,9 @@ class TokenTree:
 def build_token_trees(candidates: Sequence[Candidate]) -> Iterator[TokenTree]:
     """Yield trees that contain every candidate once, by its index in ``candidates``.
 
-    In lexicographic order, no other candidate shares a longer beginning with one than its neighbors do. A tree is
-    therefore a run of neighbors, as long as each shares at least a quarter of its nodes with the one before and the
-    tree does not exceed ``TREE_TOKENS`` (or twice the candidate, if that is longer).
+    Candidates are added in lexicographic order, in which those with the longest common beginning are neighbors. A new
+    tree starts where a candidate shares less than a quarter of its nodes with the one before, or where the tree would
+    exceed ``TREE_TOKENS`` (or twice the candidate, if that is longer).
     """
     ids = [candidate.ids for candidate in candidates]
     tree = TokenTree()
@@ -128,8 +128,8 @@ def _shared_length(first: np.ndarray, second: np.ndarray) -> int:
 def batch_trees(trees: Sequence[TokenTree], batch_tokens: int) -> Iterator[list[TokenTree]]:
     """Yield batches of trees of similar size, the largest first.
 
-    A batch has at most ``batch_tokens`` tokens with its padding, unless it is a single tree, and no tree of less than
-    three quarters of its largest one, most of whose row would be padding.
+    A batch has at most ``batch_tokens`` tokens with its padding, unless it is a single tree. All its trees have at
+    least three quarters of the tokens of its largest, so that at most a quarter of a row is padding.
     """
     batch: list[TokenTree] = []
     for tree in sorted(trees, key=lambda tree: -len(tree.ids)):
