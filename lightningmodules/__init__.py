@@ -8,4 +8,4 @@ from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
 from lightningmodules.style_encoder import StyleFinetuning as StyleFinetuning
 from lightningmodules.supervised_units import SupervisedUnits as SupervisedUnits
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder
-from lightningmodules.vocoder_losses import VocoderLosses as VocoderLosses
+from lightningmodules.vocoder_loss_weights import VocoderLosses as VocoderLosses

@@ -13,7 +13,7 @@ from lightningmodules.optimizers import adamw_with_warmup
 from zoo.language.document_positions import Positions, RowPositions
 from zoo.language.losses import NextTokenLoss, TokenLosses
 from zoo.language.sharding import shard
-from zoo.metrics.likelihood import ModalityLoss
+from zoo.metrics.modality_loss import ModalityLoss
 from zoo.tokens.vocabulary import Vocabulary
 
 

@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from lightningmodules.attached import data_module_of
 from lightningmodules.micro_batches import Batch, duration_scale, split_batch
 from lightningmodules.optimizers import GANOptimizer, set_learning_rate
-from lightningmodules.vocoder_losses import VocoderLosses
+from lightningmodules.vocoder_loss_weights import VocoderLosses
 from lightningmodules.vocoder_networks import VocoderNetworks, check_names
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named_values

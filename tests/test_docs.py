@@ -14,9 +14,9 @@ import yaml
 
 from recipes.commands.cli import COMMANDS
 from recipes.engine import bundled
+from recipes.engine.old_names import ARGUMENTS, MODULES, NAMES, PATHS
 from recipes.engine.recipe import load
-from recipes.engine.renamed import ARGUMENTS, MODULES, NAMES, PATHS
-from recipes.engine.stage_runs import REPETITION
+from recipes.engine.repeated_stages import REPETITION
 from recipes.engine.targets import Targets
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, commands, inline_code, links
 from tests.toy_run import write_documented_folders

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from recipes.engine.errors import RecipeError, shown
 from recipes.engine.nodes import TARGET, content_of, is_node, items_of, leaves
+from recipes.engine.old_names import renamed_argument
 from recipes.engine.permissions import folder_problems, name_problems, writing_problems
-from recipes.engine.renamed import renamed_argument
+from recipes.engine.repeated_stages import StageRun, unpaired
 from recipes.engine.resolve import BROKEN, resolve
 from recipes.engine.signatures import Argument, made_by, signature
-from recipes.engine.stage_runs import StageRun, unpaired
 from recipes.engine.targets import IMPLEMENTATIONS, REFUSED_ARGUMENTS, Targets
 from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
 from recipes.engine.upstream_stages import stages_read

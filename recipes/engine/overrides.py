@@ -10,7 +10,7 @@ from omegaconf import OmegaConf, errors
 from recipes.engine.bounds import check_text
 from recipes.engine.errors import RecipeError, one_line, shown
 from recipes.engine.nodes import BASE, TARGET, content_of
-from recipes.engine.renamed import renamed_path
+from recipes.engine.old_names import renamed_path
 from zoo.suggestions import suggest
 
 

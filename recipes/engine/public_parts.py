@@ -61,7 +61,7 @@ PARTS = {
     "lightningmodules.style_encoder": ("StyleFinetuning",),
     "lightningmodules.supervised_units": ("SupervisedUnits",),
     "lightningmodules.vocoder": ("UnitVocoder",),
-    "lightningmodules.vocoder_losses": ("VocoderLosses",),
+    "lightningmodules.vocoder_loss_weights": ("VocoderLosses",),
     "recipes.stages.tokenizer_variants": (
         "PhoneticTraining",
         "PitchTraining",
@@ -115,7 +115,7 @@ PARTS = {
         "LogF0Error",
     ),
     "zoo.metrics.f0_from_waveforms": ("F0Errors",),
-    "zoo.metrics.likelihood": ("ModalityLoss",),
+    "zoo.metrics.modality_loss": ("ModalityLoss",),
     "zoo.metrics.mel_distance": ("MelDistance",),
     "zoo.metrics.phone_information": ("PhoneInformation",),
     "zoo.metrics.speech_quality": (

@@ -10,7 +10,7 @@ of its own: see ``recipes.engine.derived_nodes``.
 
 Beside its stages, a recipe may have the keys ``seed`` (default 0), ``out`` (folder in which each stage has its own;
 default ``runs/NAME``) and ``jobs`` (how many stages run at once, sharing the cores; default 1). A stage may run several
-times, for several seeds or other values: see ``recipes.engine.stage_runs``.
+times, for several seeds or other values: see ``recipes.engine.repeated_stages``.
 """
 
 import sys
@@ -31,7 +31,7 @@ from recipes.engine.nodes import TARGET, content_of, is_node, leaves, with_defau
 from recipes.engine.overrides import assign, override
 from recipes.engine.permissions import place_problems
 from recipes.engine.public_parts import PROJECT
-from recipes.engine.stage_runs import StageRun, stage_runs, view
+from recipes.engine.repeated_stages import StageRun, stage_runs, view
 from recipes.engine.targets import Targets
 from zoo.suggestions import suggest
 

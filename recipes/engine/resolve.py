@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf, errors
 
 from recipes.engine.nodes import content_of
-from recipes.engine.renamed import renamed_path
+from recipes.engine.old_names import renamed_path
 from zoo.suggestions import nearest_name
 
 REFERENCE = re.compile(r"^\$\{(\.*)([^${}:]+)\}$")

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from recipes.engine.errors import RecipeError, one_line, shown
+from recipes.engine.old_names import renamed_target
 from recipes.engine.public_parts import (
     LIBRARIES,
     LIBRARY_CLASSES,
@@ -22,7 +23,6 @@ from recipes.engine.public_parts import (
     is_public_part,
     public_names,
 )
-from recipes.engine.renamed import renamed_target
 from zoo.suggestions import nearest_name, suggest
 
 REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision", "use_kernels", "kernel_config")

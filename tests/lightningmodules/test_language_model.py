@@ -11,7 +11,7 @@ from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.optimizers import adamw_with_warmup
 from recipes.stages.training import fit
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
-from zoo.metrics.likelihood import ModalityLoss
+from zoo.metrics.modality_loss import ModalityLoss
 from zoo.tokens.interleave import UniformSpans
 
 VOCABULARY = words_vocabulary()

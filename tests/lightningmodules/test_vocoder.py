@@ -13,7 +13,7 @@ from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_image
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.optimizers import GANOptimizer
 from lightningmodules.vocoder import UnitVocoder
-from lightningmodules.vocoder_losses import VocoderLosses
+from lightningmodules.vocoder_loss_weights import VocoderLosses
 from tests.toy_speech import RATES, STREAMS, write_hums
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0_autocorrelation import Autocorrelation

@@ -20,7 +20,7 @@ from zoo.reports import markdown_table, speech_kind
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
-from zoo.tokens.units import runs
+from zoo.tokens.units import deduplicate
 
 Units = dict[str, np.ndarray]  # raw units (T,) by prefix
 BLOCK = 16  # utterances that are encoded together
@@ -85,7 +85,7 @@ class UnitEdits:
 
 def deduplicated(units: np.ndarray) -> np.ndarray:
     """Return units (T,) with each run of equal units as one, (N,)."""
-    return units[runs(units)[0]]
+    return deduplicate(units)
 
 
 def encode_augmented(

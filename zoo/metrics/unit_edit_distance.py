@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from zoo.tokens.units import runs
+from zoo.tokens.units import deduplicate
 
 
 class UnitEditDistance(Metric):
@@ -44,7 +44,7 @@ class UnitEditDistance(Metric):
     def _units(self, sequence: Sequence[int] | np.ndarray | Tensor) -> np.ndarray:
         values = sequence.cpu() if isinstance(sequence, Tensor) else sequence
         units = np.asarray(values, dtype=np.int64)
-        return units[runs(units)[0]] if self.dedup else units
+        return deduplicate(units) if self.dedup else units
 
 
 def edit_distance(predicted: np.ndarray, reference: np.ndarray) -> int:

@@ -36,3 +36,8 @@ def runs(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     else:
         starts = np.flatnonzero(np.concatenate([[True], units[1:] != units[:-1]]))
     return starts, np.diff(starts, append=len(units))
+
+
+def deduplicate(units: np.ndarray) -> np.ndarray:
+    """Return one unit of each run of equal units: (T,) -> (N,)."""
+    return units[runs(units)[0]]

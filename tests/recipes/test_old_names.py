@@ -2,10 +2,10 @@
 
 import pytest
 
-from recipes.engine import renamed
+from recipes.engine import old_names
 from recipes.engine.errors import RecipeError
+from recipes.engine.old_names import renamed_argument, renamed_path, renamed_target
 from recipes.engine.recipe import load
-from recipes.engine.renamed import renamed_argument, renamed_path, renamed_target
 from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets
 
@@ -97,8 +97,8 @@ def test_an_old_path_is_told_its_new_place(workshop):
 
 
 def test_no_table_renames_what_is_there():
-    for module in renamed.MODULES.values():
+    for module in old_names.MODULES.values():
         if not module.startswith(("zoo.evaluation.suites", "zoo.evaluation.judges")):
             assert renamed_target(f"{module}.anything") is None, module
-    for name in renamed.NAMES.values():
-        assert name not in renamed.NAMES
+    for name in old_names.NAMES.values():
+        assert name not in old_names.NAMES

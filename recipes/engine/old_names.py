@@ -1,6 +1,7 @@
 """What recipes of earlier versions call by another name, so that an error can say the new one.
 
-Nothing is translated: a recipe with an old name is refused, and the line that refuses it names the new one.
+Nothing is translated: a recipe with an old name is refused, and the line that refuses it names the new one. The tables
+are read only for names that do not exist, so a name that has a new meaning today is never taken for the old one.
 """
 
 import inspect
@@ -57,6 +58,8 @@ MODULES = {
     "zoo.language.positions": "zoo.language.document_positions",
     "zoo.language.rows": "zoo.language.embedding_initializers",
     "zoo.language.streaming": "zoo.language.token_streaming",
+    "zoo.metrics.likelihood": "zoo.metrics.modality_loss",
+    "lightningmodules.vocoder_losses": "lightningmodules.vocoder_loss_weights",
     "zoo.metrics.f0_of_speech": "zoo.metrics.f0_from_waveforms",
     "zoo.metrics.phones": "zoo.metrics.phone_information",
     "zoo.evaluation.suites": "zoo.evaluation.suites.contrast_suite",
