@@ -5,6 +5,7 @@ from lightningmodules.hubert import MaskedPrediction as MaskedPrediction
 from lightningmodules.language_model import SpeechTextLM as SpeechTextLM
 from lightningmodules.optimizers import GANOptimizer as GANOptimizer
 from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
+from lightningmodules.starting_point import StartingPoint as StartingPoint
 from lightningmodules.style_encoder import StyleFinetuning as StyleFinetuning
 from lightningmodules.supervised_units import SupervisedUnits as SupervisedUnits
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder

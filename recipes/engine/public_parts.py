@@ -55,6 +55,7 @@ PARTS = {
     "lightningmodules.ctc_quantizer": ("QuantizerLosses", "AugmentationInvariantQuantizer"),
     "lightningmodules.hubert": ("MaskedPrediction", "HubertPretraining"),
     "lightningmodules.language_model": ("SpeechTextLM",),
+    "lightningmodules.starting_point": ("StartingPoint",),
     "lightningmodules.optimizers": ("GANOptimizer",),
     "lightningmodules.pitch_vqvae": ("PitchAutoencoder",),
     "lightningmodules.speech_judgments": ("SpeechJudgments",),
@@ -108,6 +109,7 @@ PARTS = {
         "compiled",
     ),
     "zoo.language.new_text_tokens": ("new_text_tokens",),
+    "zoo.language.calibrated_rows": ("CalibratedRows",),
     "zoo.language.document_positions": ("RowPositions", "DocumentPositions"),
     "zoo.language.sharding": ("from_checkpoint_once",),
     "zoo.metrics.f0": (

@@ -17,6 +17,7 @@ from lightningmodules.attached import add_callbacks
 from lightningmodules.callbacks import SeededSteps, SpeechSamples, TokenLedger
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.language_model import SpeechTextLM
+from lightningmodules.starting_point import StartingPoint
 from lightningmodules.vocoder import UnitVocoder
 from zoo.files import atomic_folder, write_text
 from zoo.language.adapters import save_language_model
@@ -118,8 +119,20 @@ def train_language_model(
             losses.append(f"{modality} {metrics[f'val/{modality}_loss']:.2f}")
     return {
         "language model": f"held-out loss in nats per token: {', '.join(losses)}",
+        **_starting_point(trainer),
         "curves": f"tensorboard --logdir {out / 'logs'}",
     }
+
+
+def _starting_point(trainer: L.Trainer) -> dict[str, str]:
+    """Return a line on what the model predicted before its first step, if a callback has measured it."""
+    for callback in trainer.callbacks:  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
+        if isinstance(callback, StartingPoint) and callback.figures:
+            figures = []
+            for name, value in callback.figures.items():
+                figures.append(f"{name.removeprefix('start/').replace('_', ' ')} {value:.3f}")
+            return {"before training": f"in nats per token: {', '.join(figures)}"}
+    return {}
 
 
 def train_vocoder(

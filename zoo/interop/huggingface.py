@@ -1,24 +1,27 @@
 """Export of language models to folders that transformers loads without this package."""
 
-import copy
 import json
 import shutil
 from pathlib import Path
 
 from peft import PeftModel
-from tokenizers import AddedToken, Regex, normalizers, processors
-from transformers import GenerationConfig, PreTrainedTokenizerBase
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from zoo.files import atomic_folder
 from zoo.interop import exported_modality
+from zoo.interop.export_checks import mixed_logits, require_equal_ids, require_equal_logits, speech_symbols
 from zoo.language.adapters import merged, save_adapter
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.text_tokenizer import TextTokenizer
-from zoo.tokens.vocabulary import SPEECH, TEXT, Vocabulary
-
-# Texts on which the exported tokenizer is compared with the vocabulary.
-SAMPLES = ("he said", " it's  2.5%, isn't it? ", "zażółć 🙂 日本", "A")
+from zoo.tokens.vocabulary import Vocabulary
 
 
 def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
@@ -32,7 +35,8 @@ def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
 
     Raises:
         FileExistsError: ``out`` is not empty.
-        ValueError: The text tokenizer has no equivalent among the fast tokenizers of transformers.
+        ValueError: The text tokenizer has no equivalent among the fast tokenizers of transformers, or the exported
+            folder, loaded again, gives other ids or logits.
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: name a new folder")
@@ -51,6 +55,12 @@ def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
         )
         network.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
+        require_equal_ids(AutoTokenizer.from_pretrained(temporary, trust_remote_code=False), vocabulary)
+        expected = mixed_logits(network, vocabulary)
+        dtype = network.dtype
+        del network  # one copy in memory at a time
+        exported = AutoModelForCausalLM.from_pretrained(temporary, dtype=dtype, trust_remote_code=False)
+        require_equal_logits(mixed_logits(exported, vocabulary), expected)
         _write_modality(temporary, vocabulary)
         write_contract(temporary, contract)
 
@@ -72,6 +82,7 @@ def speech_text_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerBase:
     """Return a transformers tokenizer with markers and units as added tokens, with the ids of the vocabulary.
 
     It puts the begin token first and, as the vocabulary does, one space before every word, whatever the white space.
+    Special tokens in a text, such as "</s>", are encoded as text.
 
     Raises:
         ValueError: The text tokenizer of the vocabulary is not a fast one, or does not produce its ids within a prompt.
@@ -81,45 +92,33 @@ def speech_text_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerBase:
             f"the text tokenizer is a {type(vocabulary.text).__name__}, which has no equivalent in transformers: "
             "use its SentencePiece model itself"
         )
-    tokenizer = copy.deepcopy(vocabulary.text.tokenizer)
-    tokenizer.add_tokens([AddedToken(symbol, normalized=False, special=False) for symbol in _symbols(vocabulary)])
-    backend = tokenizer.backend_tokenizer
+    text = vocabulary.text.tokenizer
+    backend = Tokenizer.from_str(text.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    symbols = speech_symbols(vocabulary)
+    backend.add_tokens([AddedToken(symbol, normalized=False, special=False) for symbol in symbols])
     steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
     if vocabulary.text.space:
         steps.append(normalizers.Prepend(vocabulary.text.space))
     if backend.normalizer:
         steps.append(backend.normalizer)
     backend.normalizer = normalizers.Sequence(steps)
-    begin = tokenizer.convert_ids_to_tokens(vocabulary.bos)
+    if isinstance(backend.pre_tokenizer, pre_tokenizers.Metaspace) and not vocabulary.text.space:
+        # The scheme "first" adds no space after a marker.
+        backend.pre_tokenizer.prepend_scheme = "always"
+    begin = text.convert_ids_to_tokens(vocabulary.bos)
     backend.post_processor = processors.TemplateProcessing(
         single=f"{begin} $A", pair=f"{begin} $A $B", special_tokens=[(begin, vocabulary.bos)]
     )
-    _require_equal_ids(tokenizer, vocabulary)
+    # The class of the text tokenizer would build its own normalizer when it is loaded, in place of this one.
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token=begin,
+        eos_token=text.convert_ids_to_tokens(vocabulary.eos),
+        unk_token=text.unk_token,
+        clean_up_tokenization_spaces=False,
+        split_special_tokens=True,
+    )
+    require_equal_ids(tokenizer, vocabulary)
     return tokenizer
-
-
-def _symbols(vocabulary: Vocabulary) -> list[str]:
-    """Return the markers and units of a vocabulary as strings, in the order of their ids."""
-    symbols = [TEXT, SPEECH]
-    for stream in vocabulary.streams:
-        for unit in range(stream.size):
-            symbols.append(f"[{stream.prefix}{unit}]")
-    return symbols
-
-
-def _require_equal_ids(tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary) -> None:
-    """Raise ValueError unless a tokenizer encodes prompts as the vocabulary does.
-
-    Args:
-        tokenizer: Tokenizer with the symbols of the vocabulary.
-        vocabulary: Vocabulary over a ``TextTokenizer``.
-    """
-    last_unit = _symbols(vocabulary)[-1]
-    for sample in SAMPLES:
-        ids = tokenizer(f"{TEXT}{sample}{last_unit}")["input_ids"]
-        expected = [vocabulary.bos, vocabulary.text_marker, *vocabulary.text.encode(sample), len(vocabulary) - 1]
-        if ids != expected:
-            raise ValueError(
-                f"the text tokenizer {tokenizer.name_or_path!r} encodes {sample!r} differently within a prompt "
-                f"({ids}, not {expected}): this model cannot be exported with its tokenizer"
-            )

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, TaskType, TrainableTokensConfig, get_peft_model
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from zoo.files import read_json, write_text
+from zoo.language.adapter_rows import embedding_names, keep_head_bias, load_new_rows, new_row_ids, save_new_rows
+from zoo.language.embedding_initializers import NormalRows
 from zoo.language.embedding_rows import text_config
 from zoo.language.networks import from_checkpoint, from_run
 from zoo.model_folders import check_adapter
@@ -24,7 +27,7 @@ def lora(
     network: PreTrainedModel,
     rank: int = 16,
     alpha: float = 32.0,
-    targets: Sequence[str] = ATTENTION,
+    targets: Sequence[str] | None = ATTENTION,
     dropout: float = 0.0,
     use_dora: bool = False,
     use_rslora: bool = False,
@@ -37,7 +40,7 @@ def lora(
         network: Network as a builder in ``zoo.language.networks`` returns it.
         rank: Inner dimension of the two matrices beside each target.
         alpha: Numerator of the scale ``alpha / rank`` of their product.
-        targets: Last names of the linear layers that get an adapter.
+        targets: Last names of the linear layers that get an adapter; None for all of them but the head.
         dropout: Dropout probability on the input of the adapters.
         use_dora: Whether to train the norm of each output column separately from its direction (Liu et al. 2024).
         use_rslora: Whether to scale by ``alpha / sqrt(rank)`` instead (Kalajdzievski 2023).
@@ -46,18 +49,21 @@ def lora(
         text_rows: Ids of text tokens whose rows are trained too, such as those that only a new language uses.
 
     Raises:
-        ValueError: If no layer has one of the names in ``targets``, or rows are to be trained and the head has a bias.
+        ValueError: If no linear layer has one of the names in ``targets``.
     """
-    layer_names = {name.split(".")[-1] for name, _ in network.named_modules()}
-    missing = [name for name in targets if name not in layer_names]
+    layers = linear_layers(network)
+    if targets is None:
+        targets = layers
+    missing = [name for name in targets if name not in layers]
     if missing:
-        projections = sorted(name for name in layer_names if name.endswith("proj"))
-        raise ValueError(f"targets {missing}: {type(network).__name__} has no layer of that name; it has {projections}")
+        raise ValueError(
+            f"targets {missing}: {type(network).__name__} has no linear layer of that name; it has {layers}"
+        )
     row_ids = set(text_rows)
     if new_rows is not None:
-        row_ids.update(_new_row_ids(new_rows))
-    trainable_rows = dict.fromkeys(_embedding_names(network), sorted(row_ids)) if row_ids else None
-    return get_peft_model(
+        row_ids.update(new_row_ids(new_rows))
+    trainable_rows = dict.fromkeys(embedding_names(network), sorted(row_ids)) if row_ids else None
+    adapted = get_peft_model(
         network,
         LoraConfig(
             task_type=TaskType.CAUSAL_LM,
@@ -70,6 +76,21 @@ def lora(
             trainable_token_indices=trainable_rows,
         ),
     )
+    keep_head_bias(adapted)
+    return adapted
+
+
+def linear_layers(network: PreTrainedModel) -> list[str]:
+    """Return the last names of the linear layers of a network, without the head, in alphabetical order.
+
+    These are the names that ``targets`` of ``lora`` may list; those of GPT-2 are its ``Conv1D`` layers.
+    """
+    head = network.get_output_embeddings()
+    names = set()
+    for name, module in network.named_modules():
+        if isinstance(module, (nn.Linear, Conv1D)) and module is not head:
+            names.add(name.split(".")[-1])
+    return sorted(names)
 
 
 def new_rows_only(network: PreTrainedModel, vocabulary: Vocabulary) -> PeftModel:
@@ -78,18 +99,17 @@ def new_rows_only(network: PreTrainedModel, vocabulary: Vocabulary) -> PeftModel
     Args:
         network: Network as ``zoo.language.networks.from_checkpoint`` returns it.
         vocabulary: Vocabulary of the network.
-
-    Raises:
-        ValueError: If the head has a bias.
     """
-    return get_peft_model(
+    adapted = get_peft_model(
         network,
         TrainableTokensConfig(
             task_type=TaskType.CAUSAL_LM,
-            token_indices=_new_row_ids(vocabulary),
-            target_modules=_embedding_names(network),
+            token_indices=new_row_ids(vocabulary),
+            target_modules=embedding_names(network),
         ),
     )
+    keep_head_bias(adapted)
+    return adapted
 
 
 def save_adapter(
@@ -123,6 +143,8 @@ def save_adapter(
     (folder / "README.md").unlink(missing_ok=True)  # an empty model card of PEFT
     base = {"source": network.get_base_model().name_or_path, "rope_theta": _rope_theta(network)}
     write_text(folder / BASE, json.dumps(base, indent=2) + "\n")
+    if not (Path(base["source"]) / "vocabulary.json").is_file():  # a text model, without rows for speech
+        save_new_rows(network, vocabulary, folder, state)
     vocabulary.save(folder)
     write_contract(folder, dict(contract))
 
@@ -158,8 +180,10 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
         require_match(Path(base), folder)
         network = from_run(Path(base), vocabulary)
     else:
-        network = from_checkpoint(base, vocabulary, rope_theta)
-    return PeftModel.from_pretrained(network, folder, adapter_name=name).eval()
+        # The rows are those that training began with; the adapter replaces those that it trained.
+        network = from_checkpoint(base, vocabulary, rope_theta, NormalRows())
+        load_new_rows(network, vocabulary, folder)
+    return _with_adapter(network, folder, name)
 
 
 def add_adapter(network: PreTrainedModel | PeftModel, source: Path, folder: Path, name: str) -> PeftModel:
@@ -180,10 +204,11 @@ def add_adapter(network: PreTrainedModel | PeftModel, source: Path, folder: Path
     require_match(source, folder)
     try:
         if not isinstance(network, PeftModel):
-            return PeftModel.from_pretrained(network, folder, adapter_name=name).eval()
+            return _with_adapter(network, folder, name)
         if name in network.peft_config:
             raise ValueError(f"the network already has an adapter named {name!r}: choose another name for {folder}")
         network.load_adapter(folder, name)
+        keep_head_bias(network)
     except RuntimeError as error:
         raise ValueError(
             f"{folder} was trained for another network than {source}: {str(error).splitlines()[-1].strip()}"
@@ -255,33 +280,16 @@ def merge_adapter(folder: Path, out: Path, base: str | None = None) -> None:
     save_language_model(merged(load_adapted(folder, base)), out, Vocabulary.load(folder), read_contract(folder))
 
 
+def _with_adapter(network: PreTrainedModel, folder: Path, name: str) -> PeftModel:
+    adapted = PeftModel.from_pretrained(network, folder, adapter_name=name)
+    keep_head_bias(adapted)
+    return adapted.eval()
+
+
 def _require_adapter(folder: Path) -> None:
     if not is_adapter(folder):
         raise FileNotFoundError(f"no {CONFIG} in {folder}: name the `model` folder of a stage that trained an adapter")
     check_adapter(folder / CONFIG)
-
-
-def _new_row_ids(vocabulary: Vocabulary) -> list[int]:
-    return list(range(vocabulary.num_text, vocabulary.num_rows))
-
-
-def _embedding_names(network: PreTrainedModel) -> list[str]:
-    """Return the names of embedding and head; of the embedding alone if they are tied, because PEFT then ties rows too.
-
-    Raises:
-        ValueError: If the head has a bias.
-    """
-    embedding = network.get_input_embeddings()
-    head = network.get_output_embeddings()
-    if getattr(head, "bias", None) is not None:
-        raise ValueError(
-            f"the head of {type(network).__name__} has a bias, beside which single rows cannot be trained: "
-            "use LoRA without new_rows"
-        )
-    modules = [embedding]
-    if head is not None and head.weight is not embedding.weight:
-        modules.append(head)
-    return [name.split(".")[-1] for name, module in network.named_modules() if module in modules]
 
 
 def _rope_theta(network: PeftModel) -> float | None:

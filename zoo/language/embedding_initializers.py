@@ -1,15 +1,33 @@
 """Initializers of the embedding rows of tokens that a network has not been trained on."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
+
+from zoo.language.embedding_rows import embedding_weights, text_config
+from zoo.tokens.vocabulary import Vocabulary
 
 
-class EmbeddingInitializer(Protocol):
-    """Draws the rows of new tokens."""
+# Names that configurations give the standard deviation of their initial weights, and the default of most of them.
+DEVIATION_NAMES = ("initializer_range", "init_std")
+DEFAULT_DEVIATION = 0.02
 
+
+class DrawnRows(ABC):
+    """Base class of initializers that draw the rows of embedding and head independently of each other."""
+
+    @torch.no_grad()
+    def initialize(self, network: PreTrainedModel, vocabulary: Vocabulary, generator: torch.Generator) -> None:
+        num_text = vocabulary.num_text
+        for weight in embedding_weights(network):
+            text_rows = weight[:num_text].float().cpu()
+            rows = self.draw(text_rows, len(weight) - num_text, initial_deviation(network), generator)
+            weight[num_text:] = rows.to(weight)
+
+    @abstractmethod
     def draw(self, text_rows: Tensor, count: int, initializer_range: float, generator: torch.Generator) -> Tensor:
         """Return ``count`` new rows, (count, D) float32.
 
@@ -19,11 +37,20 @@ class EmbeddingInitializer(Protocol):
             initializer_range: Standard deviation of the network's own initial weights.
             generator: Source of all random numbers, on the CPU.
         """
-        ...
+
+
+def initial_deviation(network: PreTrainedModel) -> float:
+    """Return the standard deviation of a network's initial weights, 0.02 if its configuration has none."""
+    config = text_config(network)
+    for name in DEVIATION_NAMES:
+        value = getattr(config, name, None)
+        if value is not None:
+            return float(value)
+    return DEFAULT_DEVIATION
 
 
 @dataclass(frozen=True)
-class NormalRows:
+class NormalRows(DrawnRows):
     """Independent normal draws with mean 0, as Spirit LM initializes its speech tokens.
 
     Args:
@@ -45,7 +72,7 @@ class NormalRows:
 
 
 @dataclass(frozen=True)
-class MatchedRows:
+class MatchedRows(DrawnRows):
     """Normal draws with the mean and covariance of the text rows (Hewitt 2021, "Initializing new word embeddings").
 
     Before training, a new token is then about as likely as an average text token, and the predictions for text change

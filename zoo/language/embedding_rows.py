@@ -1,11 +1,26 @@
 """Adaptation of a text network to a speech-text vocabulary: rows of embedding and head, and special tokens."""
 
+from typing import Protocol
+
 import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from zoo.language.embedding_initializers import EmbeddingInitializer
 from zoo.tokens.vocabulary import Vocabulary
+
+
+class EmbeddingInitializer(Protocol):
+    """Initializes the rows of tokens that a network has not been trained on."""
+
+    def initialize(self, network: PreTrainedModel, vocabulary: Vocabulary, generator: torch.Generator) -> None:
+        """Fill the rows of embedding and head after those of the text tokens, in place.
+
+        Args:
+            network: Network with a row for each id of the vocabulary.
+            vocabulary: Vocabulary of text tokens, markers and units.
+            generator: Source of all random numbers, on the CPU.
+        """
+        ...
 
 
 def text_config(network: nn.Module) -> PretrainedConfig:
@@ -24,7 +39,7 @@ def extend_embeddings(
     Args:
         network: Network of a text model.
         vocabulary: Vocabulary built over the network's own text tokenizer.
-        initializer: Draws the rows of markers and units, and the padding rows.
+        initializer: Fills the rows of markers and units, and the padding rows.
         seed: Seed of the new rows.
 
     Raises:
@@ -38,18 +53,22 @@ def extend_embeddings(
             "build the vocabulary over this checkpoint's own tokenizer"
         )
     network.resize_token_embeddings(vocabulary.num_rows, mean_resizing=False)
-    generator = torch.Generator("cpu").manual_seed(seed)
-    initializer_range = text_config(network).initializer_range
+    head = network.get_output_embeddings()
+    bias = getattr(head, "bias", None)
+    if isinstance(bias, nn.Parameter):
+        bias[num_text:] = bias[:num_text].mean()
+    if not network.get_input_embeddings().get_parameter("weight").is_meta:
+        initializer.initialize(network, vocabulary, torch.Generator("cpu").manual_seed(seed))
+    return set_special_tokens(network, vocabulary)
+
+
+def embedding_weights(network: PreTrainedModel) -> list[nn.Parameter]:
+    """Return the weights (V, D) of embedding and head; of the embedding alone if they are tied."""
     weights = [network.get_input_embeddings().get_parameter("weight")]
     head = network.get_output_embeddings()
     if head is not None and head.weight is not weights[0]:
         weights.append(head.get_parameter("weight"))
-    for weight in weights:
-        if weight.device.type != "meta":
-            text_rows = weight[:num_text].float().cpu()
-            new_rows = initializer.draw(text_rows, vocabulary.num_rows - num_text, initializer_range, generator)
-            weight[num_text:] = new_rows.to(weight)
-    return set_special_tokens(network, vocabulary)
+    return weights
 
 
 def set_special_tokens(network: PreTrainedModel, vocabulary: Vocabulary) -> PreTrainedModel:

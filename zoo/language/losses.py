@@ -14,6 +14,7 @@ from zoo.language.embedding_rows import text_config
 
 # Factors between hidden states and logits in other architectures, which this loss does not apply.
 UNKNOWN_SCALES = ("lm_head_multiplier",)
+IGNORED = -100  # target without a loss
 
 
 class TokenLosses(NamedTuple):
@@ -75,20 +76,29 @@ class NextTokenLoss(nn.Module):
         assert head is not None, f"{type(self.network).__name__} is no causal language model"
         return head
 
-    def forward(self, ids: Tensor) -> TokenLosses:
-        """Return the losses of ids (B, T)."""
+    def forward(self, ids: Tensor, num_rows: int | None = None) -> TokenLosses:
+        """Return the losses of ids (B, T).
+
+        Args:
+            ids: Token ids, (B, T).
+            num_rows: Number of rows of the head, from the first, among which the next token is predicted, without a
+                gradient; the losses of other tokens are 0. Defaults to all.
+        """
         # No cache: it would cost memory, and keep transformers from seeing where documents start.
         decoder = self.network.get_decoder()
         output = decoder(input_ids=ids, position_ids=self.positions(ids), use_cache=False)
         hidden = output.last_hidden_state[:, :-1].flatten(0, 1)  # (B * (T - 1), D)
         targets = ids[:, 1:].flatten()
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and num_rows is None:
             weights = [weight for weight in self.head.parameters() if weight.requires_grad]
             mean, losses = _ChunkedCrossEntropy.apply(self, hidden, targets, *weights)
         else:
             chunk_losses = []
+            if num_rows is not None:
+                targets = targets.masked_fill(targets >= num_rows, IGNORED)
             for chunk_hidden, chunk_targets in self.chunks(hidden, targets):
-                chunk_losses.append(F.cross_entropy(self.logits(chunk_hidden), chunk_targets, reduction="none"))
+                logits = self.logits(chunk_hidden)[:, :num_rows]
+                chunk_losses.append(F.cross_entropy(logits, chunk_targets, reduction="none", ignore_index=IGNORED))
             losses = torch.cat(chunk_losses)
             mean = losses.mean()
         return TokenLosses(mean, losses.view(len(ids), -1))
@@ -99,7 +109,10 @@ class NextTokenLoss(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits (N, V) of hidden states (N, D), in float32."""
-        logits = self.head(hidden).float()
+        return self.scaled(self.head(hidden).float())
+
+    def scaled(self, logits: Tensor) -> Tensor:
+        """Return logits after the scale and the soft cap of the network's configuration."""
         if self.scale != 1.0:
             logits = logits * self.scale
         if self.softcap is not None:

@@ -17,8 +17,8 @@ from transformers import (
 )
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from zoo.language.embedding_initializers import EmbeddingInitializer, NormalRows
-from zoo.language.embedding_rows import extend_embeddings, set_special_tokens
+from zoo.language.calibrated_rows import CalibratedRows
+from zoo.language.embedding_rows import EmbeddingInitializer, extend_embeddings, set_special_tokens
 from zoo.model_folders import check_model
 from zoo.optional_packages import require_package
 from zoo.seeds import seeded
@@ -86,7 +86,7 @@ def from_checkpoint(
     source: str,
     vocabulary: Vocabulary,
     rope_theta: float | None = None,
-    initializer: EmbeddingInitializer = NormalRows(),
+    initializer: EmbeddingInitializer = CalibratedRows(),
     seed: int = 0,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> PreTrainedModel:
@@ -98,7 +98,7 @@ def from_checkpoint(
         source: Name or folder of any causal transformers checkpoint.
         vocabulary: Vocabulary built over the text tokenizer of the same checkpoint.
         rope_theta: Base of the rotary positions. Defaults to the checkpoint's own.
-        initializer: Draws the embedding rows of markers and units.
+        initializer: Initializes the embedding rows of markers and units.
         seed: Seed of the new rows.
         dtype: Data type of the weights: float32 to train them all, bfloat16 if only adapters are trained.
 
@@ -140,7 +140,7 @@ def quantized(
     vocabulary: Vocabulary,
     bits: Literal[4, 8] = 4,
     rope_theta: float | None = None,
-    initializer: EmbeddingInitializer = NormalRows(),
+    initializer: EmbeddingInitializer = CalibratedRows(),
     seed: int = 0,
 ) -> PreTrainedModel:
     """Return ``from_checkpoint`` with its linear layers in 4 or 8 bits (Dettmers et al. 2023), as a base for adapters.
@@ -152,7 +152,7 @@ def quantized(
         vocabulary: Vocabulary built over the text tokenizer of the same checkpoint.
         bits: 4 for NormalFloat, 8 for integers with separate outliers.
         rope_theta: Base of the rotary positions. Defaults to the checkpoint's own.
-        initializer: Draws the embedding rows of markers and units.
+        initializer: Initializes the embedding rows of markers and units.
         seed: Seed of the new rows.
 
     Raises:

@@ -11,7 +11,8 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
-from zoo.language.embedding_initializers import EmbeddingInitializer, NormalRows
+from zoo.language.calibrated_rows import CalibratedRows
+from zoo.language.embedding_rows import EmbeddingInitializer
 from zoo.language.networks import from_checkpoint, layers
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -23,7 +24,7 @@ def from_checkpoint_once(
     source: str,
     vocabulary: Vocabulary,
     rope_theta: float | None = None,
-    initializer: EmbeddingInitializer = NormalRows(),
+    initializer: EmbeddingInitializer = CalibratedRows(),
     seed: int = 0,
 ) -> PreTrainedModel:
     """Return ``from_checkpoint`` in float32 in the first process, and a network on the meta device in the others.
@@ -35,7 +36,7 @@ def from_checkpoint_once(
         source: Name or folder of any causal transformers checkpoint.
         vocabulary: Vocabulary built over the text tokenizer of the same checkpoint.
         rope_theta: Base of the rotary positions. Defaults to the checkpoint's own.
-        initializer: Draws the embedding rows of markers and units.
+        initializer: Initializes the embedding rows of markers and units.
         seed: Seed of the new rows.
     """
     if _rank() == "0":

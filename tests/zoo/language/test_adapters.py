@@ -199,6 +199,6 @@ def test_what_a_base_was_made_of_stands_beside_its_adapter(checkpoint, tmp_path)
 
 def test_unknown_targets_are_an_error():
     with pytest.raises(
-        ValueError, match=r"targets \['c_attn'\]: LlamaForCausalLM has no layer of that name; it has .*'q_proj'"
+        ValueError, match=r"targets \['c_attn'\]: LlamaForCausalLM has no linear layer of that name; it has .*'q_proj'"
     ):
         lora(tiny_network(VOCABULARY), targets=["c_attn"])
