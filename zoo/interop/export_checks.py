@@ -42,7 +42,7 @@ def require_equal_ids(tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary
         ValueError: The ids of a prompt differ.
     """
     last_unit = speech_symbols(vocabulary)[-1]
-    special = " ".join(str(token) for token in tokenizer.all_special_tokens)
+    special = " ".join(tokenizer.all_special_tokens)
     for sample in (*SAMPLES, f"a {special} b"):
         ids = tokenizer(f"{TEXT}{sample}{SPEECH}{last_unit}{TEXT}{sample}")["input_ids"]
         text = [vocabulary.text_marker, *vocabulary.text.encode(sample)]

@@ -55,7 +55,9 @@ def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
         )
         network.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        require_equal_ids(AutoTokenizer.from_pretrained(temporary, trust_remote_code=False), vocabulary)
+        read_again = AutoTokenizer.from_pretrained(temporary, trust_remote_code=False)
+        assert isinstance(read_again, PreTrainedTokenizerBase)
+        require_equal_ids(read_again, vocabulary)
         expected = mixed_logits(network, vocabulary)
         dtype = network.dtype
         del network  # one copy in memory at a time

@@ -47,7 +47,9 @@ def _add_bias(layer: nn.Module, inputs: Any, logits: Tensor) -> Tensor:
     assert isinstance(layer, TrainableTokensLayer)
     if layer.disable_adapters or layer.merged or not layer.active_adapters:
         return logits  # those of the head itself
-    return logits + layer.get_base_layer().bias
+    bias = layer.get_base_layer().bias
+    assert isinstance(bias, Tensor)
+    return logits + bias
 
 
 def save_new_rows(

@@ -141,9 +141,10 @@ def save_adapter(
             path.rename(folder / path.name)
         (folder / name).rmdir()
     (folder / "README.md").unlink(missing_ok=True)  # an empty model card of PEFT
-    base = {"source": network.get_base_model().name_or_path, "rope_theta": _rope_theta(network)}
+    source = str(network.get_base_model().name_or_path)
+    base = {"source": source, "rope_theta": _rope_theta(network)}
     write_text(folder / BASE, json.dumps(base, indent=2) + "\n")
-    if not (Path(base["source"]) / "vocabulary.json").is_file():  # a text model, without rows for speech
+    if not (Path(source) / "vocabulary.json").is_file():  # a text model, without rows for speech
         save_new_rows(network, vocabulary, folder, state)
     vocabulary.save(folder)
     write_contract(folder, dict(contract))

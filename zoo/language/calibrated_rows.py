@@ -28,7 +28,8 @@ BATCH_SIZE = 6  # rows
 SPAN = 12  # units of a short span of speech
 # Weights of the cost at text positions, tried in this order until text changes by less than the target there.
 TEXT_WEIGHTS = (100.0, 300.0, 1000.0, 3000.0)
-TEXT_TARGET = 0.001  # nats per token
+TEXT_TARGET = 3e-4  # nats per token
+SPEECH_MARGIN = 0.5  # nats per token
 RIDGE = 3e-4  # half of it, in nats, is the cost of an offset that can change a logit by 1
 
 
@@ -156,9 +157,9 @@ class _Problem:
     def solve(self) -> Tensor:
         """Return the offset (D,) of lowest cost under the lowest weight of text that keeps text.
 
-        A weight under which speech would cost more than a uniform choice among all rows is not used.
+        A weight under which speech would cost clearly more than a uniform choice among all rows is not used.
         """
-        highest = math.log(1 + self.num_text / self.num_rows)
+        highest = math.log(1 + self.num_text / self.num_rows) + SPEECH_MARGIN
         offset = self.minimize(torch.zeros_like(self.mean), TEXT_WEIGHTS[0])
         for text_weight in TEXT_WEIGHTS[1:]:
             if F.softplus(self.odds(offset)[~self.before_unit]).mean() < TEXT_TARGET:
@@ -200,6 +201,7 @@ def _problem(shared: _SharedRow, rows: Tensor) -> _Problem:
         text_level.append(loss.logits(states[kept])[:, : vocabulary.num_text].logsumexp(-1))
         before_unit.append(vocabulary.is_unit(targets[kept]))
     bias = getattr(loss.head, "bias", None)
+    assert bias is None or isinstance(bias, Tensor)
     return _Problem(
         loss,
         torch.cat(hidden),

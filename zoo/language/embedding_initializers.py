@@ -10,7 +10,6 @@ from transformers import PreTrainedModel
 from zoo.language.embedding_rows import embedding_weights, text_config
 from zoo.tokens.vocabulary import Vocabulary
 
-
 # Names that configurations give the standard deviation of their initial weights, and the default of most of them.
 DEVIATION_NAMES = ("initializer_range", "init_std")
 DEFAULT_DEVIATION = 0.02
