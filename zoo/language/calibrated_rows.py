@@ -27,7 +27,7 @@ MAX_LENGTH = 64  # ids of a row, so that every network has positions for it
 BATCH_SIZE = 6  # rows
 SPAN = 12  # units of a short span of speech
 # Weights of the cost at text positions, tried in this order until text changes by less than the target there.
-TEXT_WEIGHTS = (100.0, 300.0, 1000.0, 3000.0)
+TEXT_WEIGHTS = (100.0, 150.0, 225.0, 340.0, 500.0, 750.0, 1100.0, 1700.0, 2500.0)
 TEXT_TARGET = 3e-4  # nats per token
 SPEECH_MARGIN = 0.5  # nats per token
 RIDGE = 3e-4  # half of it, in nats, is the cost of an offset that can change a logit by 1
