@@ -8,7 +8,7 @@ import torch
 
 from lightningmodules.attached import data_module_of
 from lightningmodules.language_model import SpeechTextLM
-from zoo.metrics.likelihood import ModalityLoss
+from zoo.metrics.modality_loss import ModalityLoss
 
 SPEECH_MARGIN = 1.0  # nats per token above the uniform distribution over all rows
 TEXT_LIMIT = 0.01  # nats per token
