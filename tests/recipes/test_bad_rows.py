@@ -319,7 +319,7 @@ def test_a_line_without_end_is_one_bad_row(audio, tmp_path, monkeypatch):
     path.write_text("\n".join(json_rows(audio, '{"audio": "%s"}'.replace("%s", "a" * 5000))))
     _, skipped, utterances = prepared(tmp_path, path)
     assert len(utterances) == NUM_GOOD
-    assert skipped[0]["line"] == BAD_AFTER + 2 and "a line of 5014 bytes; want at most 1000" in skipped[0]["reason"]
+    assert skipped[0]["line"] == BAD_AFTER + 2 and "longer than 1000 bytes, it has 5014" in skipped[0]["reason"]
 
 
 def test_too_many_bad_rows_are_an_error_with_the_first(audio, tmp_path):

@@ -107,7 +107,7 @@ def _byte_lines(file: IO[bytes], path: Path, encoding: str) -> Iterator[TextLine
         length = len(line)
         if length > MAX_LINE_BYTES:
             length += _skip_line(file)
-            yield TextLine(number, "", f"a line of {length} bytes; want at most {MAX_LINE_BYTES}")
+            yield TextLine(number, "", f"longer than {MAX_LINE_BYTES} bytes, it has {length}")
         else:
             try:
                 yield TextLine(number, line.decode(encoding).rstrip("\r\n"))
