@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from datamodules.batch_numbers import batches_of_worker, batches_to_train, trainer_of, training_loader
 from zoo.speech.f0 import HOP_SAMPLES
+from zoo.speech.f0_normalization import network_input
 from zoo.speech.f0_store import F0Store
-from zoo.speech.pitch_units import network_input
 
 
 class F0DataModule(L.LightningDataModule):

@@ -1,6 +1,7 @@
 """Mix the packed rows of several streams by weight into training batches of a language model."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from datamodules.batch_numbers import batches_of_worker
-from datamodules.data_order import StreamOrder
 from datamodules.packing import PackedStream
+
+PERIOD = 1000  # number of rows in which each stream has exactly its share
 
 
 class Mixture(IterableDataset):
@@ -65,3 +67,41 @@ class Mixture(IterableDataset):
     def __iter__(self) -> Iterator[Tensor]:
         for number in batches_of_worker(self.batches):
             yield self.batch(number)
+
+
+class StreamOrder:
+    """Random order of streams in a mixture, drawn anew for each period of ``PERIOD`` rows.
+
+    In every period, each stream has exactly its share, rounded to whole rows.
+
+    Args:
+        weights: Share of each stream, not negative; normalized to a sum of 1.
+        seed: Seed of the order.
+    """
+
+    def __init__(self, weights: np.ndarray, seed: int) -> None:
+        self.seed = seed
+        # The cumulative shares are rounded, not the shares themselves, so that the counts sum to PERIOD.
+        ends = np.round(np.cumsum(weights / weights.sum()) * PERIOD).astype(int)
+        self.counts = np.diff(ends, prepend=0)  # rows of each stream in a period, (streams,)
+        self._period = lru_cache(maxsize=4)(self._shuffle_streams)
+
+    def _shuffle_streams(self, period: int) -> np.ndarray:
+        """Return the index of the stream of each row of a period, (PERIOD,)."""
+        streams = np.repeat(np.arange(len(self.counts)), self.counts)
+        # PERIOD sets this seed apart from those of the documents: (seed, epoch) and (seed, epoch, group).
+        return np.random.default_rng([self.seed, period, PERIOD]).permutation(streams)
+
+    def locate(self, number: int) -> tuple[int, int]:
+        """Return the index of the stream that supplies row ``number`` of the mixture, and the row's number in it."""
+        period, row_of_period = divmod(number, PERIOD)
+        streams = self._period(period)
+        stream = int(streams[row_of_period])
+        rows_before = int((streams[:row_of_period] == stream).sum())  # of this stream, in this period
+        return stream, period * int(self.counts[stream]) + rows_before
+
+    def rows_read(self, number: int) -> np.ndarray:
+        """Return the number of rows of each stream in the first ``number`` rows of the mixture, (streams,)."""
+        period, row_of_period = divmod(number, PERIOD)
+        rows_in_period = np.bincount(self._period(period)[:row_of_period], minlength=len(self.counts))
+        return period * self.counts + rows_in_period

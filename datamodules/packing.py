@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datamodules.data_order import DocumentOrder
+from datamodules.document_order import DocumentOrder
 from zoo.tokens.documents import Form
 
 

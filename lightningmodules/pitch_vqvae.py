@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 from zoo.metrics.unit_perplexity import UnitPerplexity
-from zoo.speech.pitch_units import track_from_output
+from zoo.speech.f0_normalization import track_from_output
 from zoo.speech.pitch_vqvae import PitchVQVAE
 
 Batch = dict[str, Tensor]

@@ -43,6 +43,8 @@ MODULES = {
     "zoo.speech.spool": "zoo.speech.frame_spool",
     "zoo.speech.invariance": "zoo.speech.augmentation_invariance",
     "zoo.speech.f0.Autocorrelation": "zoo.speech.f0_autocorrelation.Autocorrelation",
+    "zoo.speech.f0.Centred": "zoo.speech.f0_normalization.CenteredF0",
+    "zoo.speech.f0.CenteredF0": "zoo.speech.f0_normalization.CenteredF0",
     "zoo.speech.f0.FCPE": "zoo.speech.f0_fcpe.FCPE",
     "zoo.speech.pitch_vqvae.PitchEncoder": "zoo.speech.pitch_networks.PitchEncoder",
     "zoo.speech.pitch_vqvae.PitchDecoder": "zoo.speech.pitch_networks.PitchDecoder",

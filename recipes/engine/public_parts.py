@@ -148,7 +148,7 @@ PARTS = {
     "zoo.speech.encoders.pooled": ("PooledEncoder",),
     "zoo.speech.encoders.w2v_bert": ("W2vBertEncoder",),
     "zoo.speech.encoders.whisper": ("WhisperEncoder",),
-    "zoo.speech.f0": ("CenteredF0",),
+    "zoo.speech.f0_normalization": ("CenteredF0",),
     "zoo.speech.f0_autocorrelation": ("Autocorrelation", "NormalizedAutocorrelation"),
     "zoo.speech.f0_fcpe": ("FCPE",),
     "zoo.speech.finite_scalar_quantizer": ("FiniteScalarQuantizer",),

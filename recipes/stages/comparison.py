@@ -113,9 +113,8 @@ def measure_resynthesis(
             their measures out.
         num_examples: Number of utterances that are written as examples.
         unseen_split: Split of the tokens whose speakers were excluded from all training. Its utterances are
-            resynthesized, in the vocoder's default voice, instead of the held-out ones. Use
-            ``zoo.speech.f0.CenteredF0`` as ``f0``, since the default voice has another mean F0. None resynthesizes
-            the held-out utterances.
+            resynthesized, in the vocoder's default voice, instead of the held-out ones. Use ``CenteredF0`` as ``f0``,
+            since the default voice has another mean F0. None resynthesizes the held-out utterances.
         seed: Seed of the bootstraps.
 
     Raises:

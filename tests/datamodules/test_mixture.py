@@ -3,8 +3,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.data_order import PERIOD
-from datamodules.mixture import Mixture
+from datamodules.mixture import PERIOD, Mixture
 from datamodules.packing import PackedStream
 from tests.toy_tokens import words_vocabulary, write_sentences
 from zoo.tokens.documents import Interleaved, SpeechOnly, TextOnly

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from datamodules import data_order
+from datamodules import document_order
 from datamodules.packing import PackedStream
 from tests.toy_tokens import STREAMS, read_back, spoken, words_vocabulary, write_sentences
 from zoo.tokens.documents import Interleaved, SpeechOnly, SpeechThenText, TextOnly
@@ -65,8 +65,8 @@ def test_each_document_is_seen_about_once_an_epoch(table, monkeypatch):
 @pytest.mark.parametrize("block, group", [(8, 24), (16, 16), (50, 200)])
 def test_a_large_corpus_is_shuffled_by_blocks_and_groups(table, monkeypatch, block, group):
     whole = [stream(table, length=100).row(n).tolist() for n in range(5)]
-    monkeypatch.setattr(data_order, "BLOCK", block)
-    monkeypatch.setattr(data_order, "GROUP", group)
+    monkeypatch.setattr(document_order, "BLOCK", block)
+    monkeypatch.setattr(document_order, "GROUP", group)
     rows, read = stream(table, length=100), []
     assert rows.order.num_groups == -(-200 // group)
     if rows.order.num_groups == 1:

@@ -13,7 +13,8 @@ from zoo.audio import read
 from zoo.interop.spiritlm import pitch as official_pitch
 from zoo.interop.spiritlm.pitch import load_pitch
 from zoo.interop.spiritlm.style import load_style
-from zoo.speech.pitch_units import PitchUnits, network_input, voiced_mean
+from zoo.speech.f0_normalization import network_input, voiced_mean
+from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleUnits
 
 F0_TOLERANCE_HZ = 1e-2  # a second run of the release itself differs by 4e-4 Hz

@@ -12,7 +12,8 @@ from zoo.comparison.probes import fit_and_predict, unit_shares
 from zoo.evaluation.statistics import pooled_mean
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 from zoo.speech.f0 import F0Track
-from zoo.speech.pitch_units import PitchUnits, voiced_mean
+from zoo.speech.f0_normalization import voiced_mean
+from zoo.speech.pitch_units import PitchUnits
 from zoo.tokens.units import Stream
 
 STYLE, FRAME_ERROR, OCTAVES = "probe_style", "f0_of_units_frame_error", "f0_of_units_octaves"

@@ -12,8 +12,9 @@ from torch import Tensor
 from zoo.evaluation.statistics import Estimate, proportion, ratio
 from zoo.metrics.unit_perplexity import UnitPerplexity
 from zoo.speech.f0 import F0Track
+from zoo.speech.f0_normalization import voiced_mean
 from zoo.speech.f0_store import F0Store
-from zoo.speech.pitch_units import PitchUnits, voiced_mean
+from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleClassifier, StyleClusters, StyleUnits
 
 GROSS = 0.2  # share of the true frequency beyond which a pitch error is gross (Chu and Alwan 2009)

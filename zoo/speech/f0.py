@@ -60,34 +60,6 @@ class F0Extractor(nn.Module, ABC):
         """Return the constructor arguments of this extractor, as JSON can express them."""
 
 
-class CenteredF0(F0Extractor):
-    """Scales the F0 of another extractor to a common mean, so that contours of different voices can be compared.
-
-    The geometric mean over the voiced frames of each waveform becomes ``center_hz``.
-
-    Args:
-        extractor: The extractor whose tracks are scaled.
-        center_hz: Geometric mean of the voiced frames after scaling, in Hz.
-    """
-
-    def __init__(self, extractor: F0Extractor, center_hz: float = 150.0) -> None:
-        super().__init__()
-        self.extractor = extractor
-        self.center_hz = center_hz
-        self.sample_rate = extractor.sample_rate
-        self.frame_rate = extractor.frame_rate
-
-    def forward(self, waveform: Tensor) -> F0Track:
-        track = self.extractor(waveform)
-        if not track.voiced.any():
-            return track
-        geometric_mean = track.frequency[track.voiced].log().mean().exp()
-        return F0Track(track.frequency * (self.center_hz / geometric_mean), track.voiced)
-
-    def config(self) -> dict[str, Any]:
-        return {"extractor": self.extractor.config(), "center_hz": self.center_hz}
-
-
 def centered_frames(waveforms: Tensor, frame_samples: int, hop_samples: int = HOP_SAMPLES) -> Tensor:
     """Cut waveforms (..., N) into overlapping frames (..., T, frame_samples), where T = N // hop_samples + 1.
 

@@ -13,6 +13,7 @@ from zoo.files import atomic_folder
 from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track
 from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_fcpe import FCPE
+from zoo.speech.f0_normalization import network_input, track_from_output, voiced_mean
 from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.tokens.units import Stream
@@ -96,31 +97,3 @@ class PitchUnits(UnitExtractor):
         vqvae = PitchVQVAE.from_config(config["vqvae"])
         vqvae.load_state_dict(load_file(folder / WEIGHTS))
         return cls(f0_class(**config["f0"]["arguments"]), vqvae, config["normalize"])
-
-
-def voiced_mean(track: F0Track) -> Tensor:
-    """Return the mean frequency of the voiced frames in Hz, (); 0 if there are none."""
-    if not track.voiced.any():
-        return track.frequency.new_zeros(())
-    return track.frequency[track.voiced].mean()
-
-
-def network_input(track: F0Track, mean_hz: Tensor) -> Tensor:
-    """Return the input of the VQ-VAE for a track (T,): frequency minus a mean, and 1 where voiced, (2, T).
-
-    Frequencies of 0, which occur only in a track without voiced frames, stay 0.
-    """
-    frequency = torch.where(track.frequency != 0, track.frequency - mean_hz, track.frequency)
-    return torch.stack([frequency, track.voiced.to(frequency.dtype)])
-
-
-def track_from_output(output: Tensor, mean_hz: float | Tensor) -> F0Track:
-    """Return the track of an output (..., 2, T) of the VQ-VAE.
-
-    Args:
-        output: Frequency minus its mean, in Hz, and degree of voicing, (..., 2, T). Frames with a degree above 0.5 are
-            voiced.
-        mean_hz: Mean to add to the frequency, in Hz, a number or (..., 1).
-    """
-    frequency = (output[..., 0, :] + mean_hz).clamp(min=1.0)
-    return F0Track(frequency, output[..., 1, :] > 0.5)

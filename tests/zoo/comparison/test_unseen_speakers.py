@@ -12,8 +12,8 @@ from zoo.comparison.unseen_speakers import (
     style_hits,
     unseen_measures,
 )
-from zoo.speech.f0 import CenteredF0
 from zoo.speech.f0_autocorrelation import Autocorrelation
+from zoo.speech.f0_normalization import CenteredF0
 from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import PitchVQVAE

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tests.zoo.speech.test_f0 import RATE, voice
 from zoo.interop.spiritlm.pitch import load_pitch
-from zoo.speech.pitch_units import network_input, voiced_mean
+from zoo.speech.f0_normalization import network_input, voiced_mean
 
 BASE = {
     "input_emb_width": 2,

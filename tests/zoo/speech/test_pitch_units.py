@@ -8,8 +8,9 @@ from tests.zoo.speech.test_f0 import RATE, voice
 from zoo.speech.f0 import F0Track
 from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_fcpe import FCPE
+from zoo.speech.f0_normalization import network_input, track_from_output, voiced_mean
 from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
-from zoo.speech.pitch_units import PitchUnits, network_input, track_from_output, voiced_mean
+from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.vector_quantizer import EMACodebook
 

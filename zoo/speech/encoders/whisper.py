@@ -18,7 +18,7 @@ from zoo.speech.encoders.checkpoints import (
 from zoo.speech.encoders.log_mel import WhisperLogMel
 from zoo.speech.encoders.packed_whisper import encode_packed
 from zoo.speech.encoders.pretrained import PretrainedEncoder
-from zoo.speech.encoders.windows import Window, overlapping_windows
+from zoo.speech.encoders.whisper_windows import Window, overlapping_windows
 
 MODEL_TYPES = ("whisper",)
 CONVOLUTION_STRIDE = 2  # spectrogram frames per frame of the network

@@ -1,7 +1,4 @@
-"""Order of the training data of a language model: of documents in an epoch, and of streams in a mixture.
-
-Each order is a pure function of a seed and a number, so that any row can be made without the rows before it.
-"""
+"""Order of the documents of a stream in each epoch: a pure function of the seed and the epoch."""
 
 from functools import lru_cache
 
@@ -9,7 +6,6 @@ import numpy as np
 
 BLOCK = 1 << 12  # number of neighboring utterances that are shuffled as one
 GROUP = 1 << 20  # number of utterances whose order is in memory at once; a multiple of BLOCK
-PERIOD = 1000  # number of rows in which each stream has exactly its share
 
 
 class DocumentOrder:
@@ -64,41 +60,3 @@ class DocumentOrder:
         order = members[np.random.default_rng(seed).permutation(len(members))]
         lengths = self.lengths[order]
         return self.utterances[order], starts[group] + np.cumsum(lengths) - lengths
-
-
-class StreamOrder:
-    """Random order of streams in a mixture, drawn anew for each period of ``PERIOD`` rows.
-
-    In every period, each stream has exactly its share, rounded to whole rows.
-
-    Args:
-        weights: Share of each stream, not negative; normalized to a sum of 1.
-        seed: Seed of the order.
-    """
-
-    def __init__(self, weights: np.ndarray, seed: int) -> None:
-        self.seed = seed
-        # The cumulative shares are rounded, not the shares themselves, so that the counts sum to PERIOD.
-        ends = np.round(np.cumsum(weights / weights.sum()) * PERIOD).astype(int)
-        self.counts = np.diff(ends, prepend=0)  # rows of each stream in a period, (streams,)
-        self._period = lru_cache(maxsize=4)(self._shuffle_streams)
-
-    def _shuffle_streams(self, period: int) -> np.ndarray:
-        """Return the index of the stream of each row of a period, (PERIOD,)."""
-        streams = np.repeat(np.arange(len(self.counts)), self.counts)
-        # PERIOD sets this seed apart from those of the documents: (seed, epoch) and (seed, epoch, group).
-        return np.random.default_rng([self.seed, period, PERIOD]).permutation(streams)
-
-    def locate(self, number: int) -> tuple[int, int]:
-        """Return the index of the stream that supplies row ``number`` of the mixture, and the row's number in it."""
-        period, row_of_period = divmod(number, PERIOD)
-        streams = self._period(period)
-        stream = int(streams[row_of_period])
-        rows_before = int((streams[:row_of_period] == stream).sum())  # of this stream, in this period
-        return stream, period * int(self.counts[stream]) + rows_before
-
-    def rows_read(self, number: int) -> np.ndarray:
-        """Return the number of rows of each stream in the first ``number`` rows of the mixture, (streams,)."""
-        period, row_of_period = divmod(number, PERIOD)
-        rows_in_period = np.bincount(self._period(period)[:row_of_period], minlength=len(self.counts))
-        return period * self.counts + rows_in_period
