@@ -9,7 +9,7 @@ from transformers import LlamaForCausalLM
 
 from zoo.language.networks import llama
 from zoo.tokens.contract import write_contract
-from zoo.tokens.merged_units import merge
+from zoo.tokens.merged_streams import merge
 from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import write_tokens
 from zoo.tokens.text_tokenizer import train_text_tokenizer

@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
     from zoo.tokenizers.speech_tokenizer import load_tokenizer
     from zoo.tokenizers.tokenization import encode_recording
     from zoo.tokens.contract import FILE, require_match
-    from zoo.tokens.merged_units import merge
+    from zoo.tokens.merged_streams import merge
 
     tokenizer_folder = find_artifact(args.run, args.tokenizer, "tokenizer", "tokenizer.json")
     vocoder_folder = find_artifact(args.run, args.vocoder, "vocoder", "vocoder.json")

@@ -1,4 +1,4 @@
-"""Apply ``key=value`` overrides of the command line, and the ``set`` of a recipe with a base, to a recipe."""
+"""Set values at dotted paths: of ``key=value`` on the command line, of a recipe's ``set``, and of nodes with ``_base_``."""
 
 import os
 from collections.abc import Mapping, Sequence

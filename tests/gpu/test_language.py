@@ -20,7 +20,7 @@ from zoo.language.adapters import load_adapted, lora, merged, save_adapter, save
 from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.networks import llama
 from zoo.language.token_streaming import stream_ids
-from zoo.tokens.merged_units import parse
+from zoo.tokens.merged_streams import parse
 from zoo.tokens.store import TokenTable
 
 VOCABULARY = words_vocabulary()

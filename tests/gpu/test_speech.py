@@ -31,7 +31,7 @@ from zoo.speech.vtln import VTLNFilterbankEncoder
 from zoo.tokenizers.engines import LocalProcesses, OneDevice
 from zoo.tokenizers.speech_tokenizer import Base, Expressive
 from zoo.tokens.contract import write_contract
-from zoo.tokens.merged_units import parse
+from zoo.tokens.merged_streams import parse
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.griffin_lim import UnitMelTable

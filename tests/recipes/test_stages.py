@@ -26,7 +26,7 @@ from zoo.tokenizers import speech_tokenizer as tokenizers
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import ContractError, read_contract, require_match
 from zoo.tokens.interleave import UniformSpans
-from zoo.tokens.merged_units import merge
+from zoo.tokens.merged_streams import merge
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -17,7 +17,7 @@ from zoo.interop.spiritlm.strings import STREAMS
 from zoo.interop.spiritlm.tokenizer import encode_string, load_base, load_expressive
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer
-from zoo.tokens.merged_units import parse
+from zoo.tokens.merged_streams import parse
 
 MODELS = dict(zip(("base", "expressive"), NAMES, strict=True))
 WAV_STRIDE = 8

@@ -25,7 +25,7 @@ from zoo.processes import map_in_processes
 from zoo.speech.style_units import StyleUnits
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.vocoder import Vocoder

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.files import write_text
 from zoo.speech.f0 import FRAME_RATE, F0Extractor, F0Track
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 
 CONTOUR_RATE = 50  # Hz, enough for a plot
 EXAMPLES = "examples.json"

@@ -31,7 +31,7 @@ from zoo.evaluation.resynthesis import (
 )
 from zoo.evaluation.statistics import ItemScores
 from zoo.speech.f0 import F0Extractor
-from zoo.tokens.merged_units import merge as merge_streams
+from zoo.tokens.merged_streams import merge as merge_streams
 from zoo.tokens.schema import TokenRow
 from zoo.vocoder.vocoder import Vocoder
 

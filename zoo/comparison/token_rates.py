@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.statistics import Estimate, WeightedStatistic, ratio, statistic, weighted_ratio
-from zoo.tokens.merged_units import merge
+from zoo.tokens.merged_streams import merge
 from zoo.tokens.units import Stream
 
 

@@ -26,7 +26,7 @@ from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.reports import estimate_cell, markdown_table, speech_kind
 from zoo.seeds import seeded
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
-from zoo.tokens.merged_units import merge
+from zoo.tokens.merged_streams import merge
 from zoo.tokens.units import Stream
 from zoo.vocoder.griffin_lim import UnitMelTable
 from zoo.vocoder.vocoder import Vocoder

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
 # Waveform (num_samples,) of speech tokens.

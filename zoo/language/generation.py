@@ -13,7 +13,7 @@ from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaL
 from zoo.language.modality_constraint import ModalityConstraint
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.seeds import seeded
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
 

@@ -15,7 +15,7 @@ from zoo.language.token_streaming import stream_chunks, stream_ids
 from zoo.model_folders import check_model
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.streaming import StreamingVocoder
 from zoo.vocoder.vocoder import Vocoder

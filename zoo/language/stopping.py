@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import StoppingCriteria
 
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.vocoder import Vocoder
 

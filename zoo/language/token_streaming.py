@@ -10,7 +10,7 @@ from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, Tem
 from zoo.language.generation import Sampling, encode_prompt, num_new_tokens
 from zoo.language.modality_constraint import ModalityConstraint
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 
 

@@ -17,7 +17,7 @@ from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleUnits
 from zoo.speech.unit_extractor import UnitExtractor
 from zoo.tokens.contract import checksum, write_contract
-from zoo.tokens.merged_units import Tokens, merge, parse
+from zoo.tokens.merged_streams import Tokens, merge, parse
 from zoo.tokens.units import Stream
 
 FILE = "tokenizer.json"

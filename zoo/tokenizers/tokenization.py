@@ -14,7 +14,7 @@ from zoo.corpora.chunks import load_chunks
 from zoo.corpora.utterance import Interval, Utterance, audio_file, audio_name, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
-from zoo.tokens.merged_units import Tokens, merge
+from zoo.tokens.merged_streams import Tokens, merge
 from zoo.tokens.schema import TokenRow
 from zoo.tokens.vocabulary import Vocabulary
 

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from zoo.files import read_json, write_text
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.sentencepiece_tokenizer import SentencePieceText
 from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream

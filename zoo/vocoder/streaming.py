@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.vocoder.vocoder import Vocoder
 
 

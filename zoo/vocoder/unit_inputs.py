@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.tokens.merged_units import Tokens
+from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.units import Stream
 
 UNKNOWN = "unknown"  # name of the speaker or style of utterances without one

@@ -14,7 +14,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from zoo.files import atomic_file, read_json, write_text
 from zoo.tokens.contract import FILE, read_contract, write_contract
-from zoo.tokens.merged_units import Tokens, parse
+from zoo.tokens.merged_streams import Tokens, parse
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration_predictor import DurationPredictor, repeat_units
 from zoo.vocoder.generator import Generator

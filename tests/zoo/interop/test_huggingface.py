@@ -10,7 +10,7 @@ from zoo.interop.huggingface import export_language_model, speech_text_tokenizer
 from zoo.language.adapters import lora, save_language_model
 from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.modality_constraint import ModalityConstraint
-from zoo.tokens.merged_units import parse
+from zoo.tokens.merged_streams import parse
 from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary

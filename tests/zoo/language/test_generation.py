@@ -7,7 +7,7 @@ import torch
 from tests.toy_tokens import STREAMS, tiny_network, words_vocabulary
 from zoo.language.generation import Continuation, Sampling, encode_prompt, generate
 from zoo.language.modality_constraint import ModalityConstraint
-from zoo.tokens.merged_units import Tokens, parse
+from zoo.tokens.merged_streams import Tokens, parse
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
 

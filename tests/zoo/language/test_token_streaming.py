@@ -7,7 +7,7 @@ from zoo.language.generation import Sampling, encode_prompt, generate
 from zoo.language.speech_text_model import SpeechTextModel
 from zoo.language.stopping import SpeechSeconds, minimum_seconds, predicted_seconds
 from zoo.language.token_streaming import stream_chunks, stream_ids
-from zoo.tokens.merged_units import Tokens, parse
+from zoo.tokens.merged_streams import Tokens, parse
 from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.istft import ConvNeXtSizes, ISTFTGenerator
 from zoo.vocoder.vocoder import Vocoder

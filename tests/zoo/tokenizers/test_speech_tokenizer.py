@@ -19,7 +19,7 @@ from zoo.speech.vector_quantizer import EMACodebook
 from zoo.tokenizers import speech_tokenizer as tokenizers
 from zoo.tokenizers.speech_tokenizer import Base, Expressive, UnitTokenizer, load_tokenizer
 from zoo.tokens.contract import ContractError, read_contract, require_match, write_contract
-from zoo.tokens.merged_units import merge
+from zoo.tokens.merged_streams import merge
 
 
 def noise(samples, seed=0):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.toy_tokens import WORDS, words_vocabulary
-from zoo.tokens.merged_units import merge, parse
+from zoo.tokens.merged_streams import merge, parse
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.tokens.merged_units import parse
+from zoo.tokens.merged_streams import parse
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration_predictor import DurationPredictor
 from zoo.vocoder.hifigan import HiFiGANGenerator, HiFiGANSizes

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zoo.tokens.contract import ContractError, require_match, write_contract
-from zoo.tokens.merged_units import merge, parse
+from zoo.tokens.merged_streams import merge, parse
 from zoo.tokens.units import Stream
 from zoo.vocoder import (
     ConvNeXtSizes,

@@ -3,7 +3,7 @@ import pytest
 
 from zoo.interop.spiritlm.strings import KEYS, string_to_units, units_to_string
 from zoo.interop.spiritlm.strings import STREAMS as SPIRIT
-from zoo.tokens.merged_units import merge, parse, unmerge
+from zoo.tokens.merged_streams import merge, parse, unmerge
 from zoo.tokens.units import Stream, runs
 from zoo.vocoder.unit_inputs import align_to_phonetic
 
