@@ -1,4 +1,4 @@
-"""Set values at dotted paths: of ``key=value`` on the command line, of a recipe's ``set``, and of nodes with ``_base_``."""
+"""Set values at dotted paths: for ``key=value`` on the command line, a recipe's ``set``, and nodes with ``_base_``."""
 
 import os
 from collections.abc import Mapping, Sequence
