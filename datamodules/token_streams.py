@@ -59,10 +59,19 @@ class SpeechStream(TokenStream):
     form_class = documents.SpeechOnly
 
 
+@dataclass(frozen=True)
 class WordTranscriptionStream(TokenStream):
-    """Each word as speech and as text, in an order drawn for each document; used to ablate interleaving."""
+    """Each word as speech and as text, in an order drawn for each document; used to ablate interleaving.
 
-    form_class = documents.WordTranscription
+    Args:
+        min_confidence: Lowest confidence of the aligner in a word that is split from the word before it; words with
+            exact times always are.
+    """
+
+    min_confidence: float = documents.MIN_CONFIDENCE
+
+    def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
+        return documents.WordTranscription(vocabulary, self.table(split), self.min_confidence)
 
 
 @dataclass(frozen=True)
@@ -99,9 +108,12 @@ class InterleavedStream(TokenStream):
 
     Args:
         spans: Samples the word boundaries at which the modality switches.
+        min_confidence: Lowest confidence of the aligner in a word before which the modality may switch; words with
+            exact times are always confident enough.
     """
 
     spans: SpanSampler = field(default_factory=UniformSpans)
+    min_confidence: float = documents.MIN_CONFIDENCE
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
-        return documents.Interleaved(vocabulary, self.table(split), self.spans)
+        return documents.Interleaved(vocabulary, self.table(split), self.spans, self.min_confidence)

@@ -9,6 +9,7 @@ LIBRARIES = ("lightning", "torch", "torchaudio", "torchmetrics", "transformers")
 
 STAGES = {
     "recipes.stages.adaptation": ("check_tokenizer", "compare_languages"),
+    "recipes.stages.alignment": ("align_corpus",),
     "recipes.stages.comparison": ("measure_tokenizers", "measure_resynthesis", "measure_language_models"),
     "recipes.stages.comparison_report": ("write_comparison",),
     "recipes.stages.corpus": ("prepare_corpus",),
@@ -89,7 +90,13 @@ PARTS = {
     "zoo.evaluation.judges.recognizers": ("Decoding", "PretrainedRecognizer"),
     "zoo.evaluation.judges.speakers": ("Resemblyzer", "XVectors"),
     "zoo.evaluation.judges.speech_judges": ("SpeechJudges", "installed_judges"),
-    "zoo.forced_alignment": ("Aligned", "mms_aligner"),
+    "zoo.forced_alignment.aligned_corpus": ("Aligned",),
+    "zoo.forced_alignment.ctc": (
+        "mms_aligner",
+        "pretrained_ctc_aligner",
+    ),
+    "zoo.forced_alignment.phones": ("PocketsphinxAligner",),
+    "zoo.forced_alignment.whisper": ("WhisperAligner",),
     "zoo.hardware": ("precision",),
     "zoo.interop.vocoder_checkpoints": (
         "generator",

@@ -1,5 +1,6 @@
 """Checks of a cut, for corpora in all formats: its labels, its word and phoneme times, and its samples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lhotse.cut import Cut
@@ -7,7 +8,7 @@ from lhotse.cut import Cut
 from zoo import audio
 from zoo.corpora.labels import is_unicode
 from zoo.corpora.origin import pop_origin
-from zoo.corpora.utterance import Utterance, load_waveform, to_alignment, to_utterance
+from zoo.corpora.utterance import Interval, Utterance, load_waveform, to_alignment, to_utterance
 from zoo.corpora.word_times import repair_times
 
 # Names of the alignments of a cut, and of the labels of an utterance that they are.
@@ -94,5 +95,14 @@ def _repair(cut: Cut, utterance: Utterance, checked: CheckedCut) -> None:
             del alignment[key]
         else:
             checked.times_repaired |= times.repaired
-            alignment[key] = to_alignment(times.intervals)
+            if times.intervals != intervals:
+                alignment[key] = to_alignment(times.intervals, _confidences(utterance, key, times.intervals))
     segment.alignment = alignment or None
+
+
+def _confidences(utterance: Utterance, key: str, intervals: Sequence[Interval]) -> tuple[float, ...] | None:
+    """Return the confidences of repaired word times; None if there are none or words were removed."""
+    confidences = utterance.word_confidences
+    if key != "word" or confidences is None or len(confidences) != len(intervals):
+        return None
+    return confidences

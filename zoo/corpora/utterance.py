@@ -31,6 +31,8 @@ class Utterance:
         words: (word, start, end) of each word in seconds, in order; None where no times are known.
         phonemes: (phoneme, start, end) of each phoneme in seconds, in order; None where no times are known.
         duration: Duration of the utterance, in seconds.
+        word_confidences: Confidence of the aligner in each word, 0 to 1; None where the times are exact or of unknown
+            confidence.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Utterance:
     words: tuple[Interval, ...] | None
     phonemes: tuple[Interval, ...] | None
     duration: float
+    word_confidences: tuple[float, ...] | None = None
 
 
 def to_utterance(cut: Cut) -> Utterance:
@@ -67,6 +70,7 @@ def to_utterance(cut: Cut) -> Utterance:
         words=_intervals(alignment.get("word")),
         phonemes=_intervals(alignment.get("phone")),
         duration=cut.duration,
+        word_confidences=_confidences(alignment.get("word")),
     )
 
 
@@ -88,7 +92,7 @@ def to_cut(
     """
     alignment = {}
     if utterance.words is not None:
-        alignment["word"] = to_alignment(utterance.words)
+        alignment["word"] = to_alignment(utterance.words, utterance.word_confidences)
     if utterance.phonemes is not None:
         alignment["phone"] = to_alignment(utterance.phonemes)
     cut = recording.to_cut()
@@ -164,6 +168,23 @@ def _intervals(items: list[AlignmentItem] | None) -> tuple[Interval, ...] | None
     return tuple((item.symbol, item.start, item.end) for item in items)
 
 
-def to_alignment(intervals: Sequence[Interval]) -> list[AlignmentItem]:
-    """Return intervals as the alignment of a Lhotse supervision."""
-    return [AlignmentItem(label, start, round(end - start, 8)) for label, start, end in intervals]
+def _confidences(items: list[AlignmentItem] | None) -> tuple[float, ...] | None:
+    """Return the confidence in each interval; None unless all have one."""
+    if not items:
+        return None
+    scores = [item.score for item in items if item.score is not None]
+    return tuple(scores) if len(scores) == len(items) else None
+
+
+def to_alignment(intervals: Sequence[Interval], confidences: Sequence[float] | None = None) -> list[AlignmentItem]:
+    """Return intervals as the alignment of a Lhotse supervision.
+
+    Args:
+        intervals: (label, start, end) of each interval in seconds.
+        confidences: Confidence in each interval, which becomes its score; None for no scores.
+    """
+    items = []
+    for index, (label, start, end) in enumerate(intervals):
+        score = None if confidences is None else confidences[index]
+        items.append(AlignmentItem(label, start, round(end - start, 8), score))
+    return items

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from zoo.audio import AudioError, is_constant
 from zoo.corpora.chunks import load_chunks
-from zoo.corpora.utterance import Interval, Utterance, audio_file, audio_name, load_waveform, to_utterance
+from zoo.corpora.utterance import Utterance, audio_file, audio_name, load_waveform, to_utterance
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokenizers.tally import Tally
 from zoo.tokens.merged_streams import Tokens, merge
@@ -220,7 +220,7 @@ def _to_row(speech: _EncodedSpeech, tokenizer: SpeechTokenizer, vocabulary: Voca
         text_ids=np.array([token for ids in word_ids for token in ids], dtype=np.int32),
         speech_ids=vocabulary.speech_ids(tokens),
         speech_times=tokens.times(),
-        **_alignment(utterance.words, word_ids, tokens, speech.speed),
+        **_alignment(utterance, word_ids, tokens, speech.speed),
     )
 
 
@@ -232,22 +232,22 @@ def text_of_words(utterance: Utterance) -> list[str]:
     return [word for word, _, _ in utterance.words]
 
 
-def _alignment(
-    words: tuple[Interval, ...] | None, word_ids: list[list[int]], tokens: Tokens, speed: float
-) -> dict[str, Any]:
+def _alignment(utterance: Utterance, word_ids: list[list[int]], tokens: Tokens, speed: float) -> dict[str, Any]:
     """Return the columns of a row that align its words, empty if the words have no times.
 
     The tokens from the start of a word to the start of the next word belong to the word. Tokens before the first and
     after the last word belong to these.
 
     Args:
-        words: (word, start, end) of each word in seconds at speed 1.
+        utterance: Labels of the utterance, with times at speed 1.
         word_ids: Text ids of each word.
         tokens: Speech tokens with their times.
         speed: Speed at which the audio was read.
     """
+    words = utterance.words
     if not words:
         return {}
+    confidences = utterance.word_confidences
     starts = np.array([start for _, start, _ in words]) / speed
     # The tolerance keeps the first token of a word despite rounding errors.
     first_tokens = np.searchsorted(tokens.times(), starts - 1e-6)
@@ -257,4 +257,5 @@ def _alignment(
         "word_ends": np.array([end for _, _, end in words]) / speed,
         "word_text": np.cumsum([0, *map(len, word_ids)]),
         "word_speech": np.append(first_tokens, len(tokens)),
+        "word_confidences": None if confidences is None else np.array(confidences, dtype=np.float32),
     }

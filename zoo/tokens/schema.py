@@ -29,6 +29,7 @@ LISTS = {
     "word_ends": pa.float32(),
     "word_text": pa.int32(),
     "word_speech": pa.int32(),
+    "word_confidences": pa.float32(),
 }
 
 
@@ -53,6 +54,7 @@ class TokenRow:
         word_ends: End of each word in seconds, (num_words,).
         word_text: Index in ``text_ids`` where each word starts, and the end, (num_words + 1,).
         word_speech: Index in ``speech_ids`` where each word starts, and the end, (num_words + 1,).
+        word_confidences: Confidence of the aligner in each word, 0 to 1, (num_words,); None if the times are exact.
     """
 
     id: str
@@ -71,6 +73,7 @@ class TokenRow:
     word_ends: np.ndarray | None = field(repr=False, default=None)
     word_text: np.ndarray | None = field(repr=False, default=None)
     word_speech: np.ndarray | None = field(repr=False, default=None)
+    word_confidences: np.ndarray | None = field(repr=False, default=None)
 
     def columns(self) -> dict[str, Any]:
         """Return the value of each column of a shard."""

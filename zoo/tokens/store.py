@@ -177,6 +177,8 @@ class _Shard:
         return self._list_columns[name]
 
     def array(self, row: int, name: str) -> np.ndarray | None:
+        if name == "word_confidences" and name not in self.table.column_names:  # shards of earlier versions
+            return None
         column = self._list_column(name)
         if not column.is_present[row]:
             return None
@@ -200,6 +202,7 @@ class _Shard:
             word_ends=self.array(row, "word_ends"),
             word_text=self.array(row, "word_text"),
             word_speech=self.array(row, "word_speech"),
+            word_confidences=self.array(row, "word_confidences"),
         )
 
     def _array_or_empty(self, row: int, name: str) -> np.ndarray:

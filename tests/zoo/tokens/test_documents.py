@@ -1,10 +1,11 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tests.toy_tokens import STREAMS, read_back, sentences, spoken, words_vocabulary
-from zoo.tokens.documents import Interleaved, SpeechOnly, SpeechThenText, TextOnly, TextThenSpeech
+from zoo.tokens.documents import Interleaved, SpeechOnly, SpeechThenText, TextOnly, TextThenSpeech, WordTranscription
 from zoo.tokens.interleave import BinomialSpans, UniformSpans
 from zoo.tokens.store import TokenTable, write_tokens
 
@@ -71,3 +72,22 @@ def test_the_expected_length_of_interleavings_is_their_mean(table):
     form = Interleaved(VOCABULARY, table, UniformSpans((2, 4), (2, 4)))
     lengths = np.mean([[len(ids) for ids in documents(form, seed).values()] for seed in range(100)], axis=0)
     assert lengths.sum() == pytest.approx(form.lengths.sum(), rel=0.1)
+
+
+def test_no_switch_before_a_word_of_low_confidence(tmp_path):
+    row = spoken(0, ["anna", "tom", "anna", "tom", "anna", "tom"])
+    confidences = np.array([0.0, 0.9, 0.2, 0.3, 0.1, 0.8], dtype=np.float32)
+    write_tokens(tmp_path, "train", [replace(row, word_confidences=confidences)], STREAMS)
+    table = TokenTable(tmp_path, "train")
+    assert table[0].word_confidences.tolist() == confidences.tolist()
+    for threshold, allowed in ((0.25, {1, 3, 5}), (0.95, set()), (0.0, {1, 2, 3, 4, 5})):
+        form = Interleaved(VOCABULARY, table, UniformSpans((1, 2), (1, 2)), threshold)
+        switches = set()
+        for seed in range(30):
+            said = read_back(documents(form, seed)[0], VOCABULARY)
+            assert [word for _, words in said for word in words] == row.words
+            assert all(a != b for (a, _), (b, _) in pairwise(said))
+            switches |= set(np.cumsum([len(words) for _, words in said])[:-1].tolist())
+        assert switches == allowed
+    said = read_back(documents(WordTranscription(VOCABULARY, table, 0.25))[0], VOCABULARY)
+    assert [len(words) for modality, words in said if modality == "text"] == [1, 2, 2, 1]
