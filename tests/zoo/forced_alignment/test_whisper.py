@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.toy_corpus import melody
 from tests.toy_aligning_whisper import write_whisper
+from tests.toy_corpus import melody
 from zoo.corpora.espeak import Synthesizer, Voice
 from zoo.forced_alignment.aligner import MIN_WORD_SECONDS
 from zoo.forced_alignment.whisper import WhisperAligner
