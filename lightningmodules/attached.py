@@ -1,4 +1,4 @@
-"""Typed access to attributes that Lightning adds to a trainer but does not declare."""
+"""Access to the DataModule and the callbacks of a trainer, which Lightning sets but does not declare."""
 
 from typing import Any
 

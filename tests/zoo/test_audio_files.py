@@ -12,11 +12,11 @@ import torch
 from lhotse import CutSet, MonoCut, Recording
 from lhotse.audio import AudioSource
 
+from tests.toy_cuts import file_cut
 from zoo import audio
 from zoo.audio_decoders import AudioError, open_decoder
 from zoo.audio_files import read_info, read_section
 from zoo.corpora.chunks import load_chunks
-from zoo.corpora.source import file_cut
 from zoo.corpora.utterance import load_waveform
 
 av = pytest.importorskip("av", reason="PyAV, of the extra `containers`, is not installed")

@@ -1,4 +1,4 @@
-"""The protocol of corpus sources, and what they share: reading an audio file, choosing held-out utterances."""
+"""The protocol of corpus sources, the items that they yield, and the reading of an audio file's header."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from lhotse.cut import Cut
 
 from zoo.audio_decoders import AudioError
 from zoo.audio_files import read_info
-from zoo.corpora.utterance import Interval, Utterance, to_cut
 
 # Containers, which are read only if PyAV is installed.
 CONTAINER_SUFFIXES = (".m4a", ".mp4", ".aac", ".webm", ".mka", ".wma", ".amr")
@@ -70,35 +69,6 @@ class Source(Protocol):
             folder: Folder of the prepared corpus; audio that the source makes itself is written below it.
         """
         ...
-
-
-def file_cut(
-    path: Path,
-    id: str,
-    text: str,
-    language: str,
-    speaker: str,
-    style: str | None = None,
-    words: tuple[Interval, ...] | None = None,
-    phonemes: tuple[Interval, ...] | None = None,
-) -> Cut | BadItem:
-    """Return an audio file with its labels as a cut, after reading the header of the file.
-
-    Args:
-        path: Path of the audio file.
-        id: Id of the utterance.
-        text: Transcript.
-        language: BCP-47.
-        speaker: Name of the speaker.
-        style: Emotion or speaking style.
-        words: (word, start, end) of each word in seconds.
-        phonemes: (phoneme, start, end) of each phoneme in seconds.
-    """
-    try:
-        recording = read_recording(path)
-    except ValueError as error:
-        return BadItem(id, str(path), str(error))
-    return to_cut(Utterance(id, text, language, speaker, style, words, phonemes, recording.duration), recording)
 
 
 def read_recording(path: Path) -> Recording:

@@ -6,10 +6,11 @@ import os
 import pytest
 from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
 
+from tests.toy_cuts import file_cut
 from zoo import audio
 from zoo.corpora import FolderCorpus, TableCorpus, open_corpus, prepare
 from zoo.corpora.audio_sources import UnsafeSourceError, check_sources
-from zoo.corpora.source import BadItem, file_cut
+from zoo.corpora.source import BadItem
 from zoo.corpora.text_sources import HuggingFaceTexts
 from zoo.corpora.transcripts import MAX_TRANSCRIPT_BYTES
 

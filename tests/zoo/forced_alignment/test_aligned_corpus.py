@@ -6,7 +6,8 @@ import torch
 
 from zoo.audio import write
 from zoo.corpora import open_corpus, prepare, read_cuts, to_utterance
-from zoo.corpora.source import BadItem, Items, file_cut
+from tests.toy_cuts import file_cut
+from zoo.corpora.source import BadItem, Items
 from zoo.forced_alignment import Aligned, Alignment
 from zoo.forced_alignment.alignment_results import ResultLog, results_path
 from zoo.forced_alignment.prepared_corpus import align_prepared_corpus

@@ -17,12 +17,12 @@ def encode_packed(network: WhisperNetwork, spectrograms: Sequence[Tensor]) -> li
     """Return the last hidden states (T, D) of each log-mel spectrogram (num_mels, about 2 T).
 
     Args:
-        network: Encoder of a Whisper.
+        network: Encoder of a Whisper; the ``layer_norm`` of one that is truncated after a layer is an identity.
         spectrograms: Spectrograms with no more frames than the network has positions for.
     """
     rows = [_convolve(network, spectrogram) for spectrogram in spectrograms]
     lengths = [len(row) for row in rows]
-    x = pad_rows(torch.cat(rows))
+    x = pad_rows(torch.cat(rows))  # at least MIN_ROWS rows, so that features are bit-identical in any batch
     for layer in network.layers:
         x = _layer(layer, x, lengths, network.config.encoder_attention_heads)
     x = network.layer_norm(x)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """Frames that are encoded together.
+    """Frames of the network that are encoded together; the waveform is cut where they start and stop.
 
     Args:
         start: First frame of the window.
