@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from zoo.audio import write
 from tests.toy_cuts import file_cut
+from zoo.audio import write
 from zoo.evaluation.word_start_errors import measure_word_starts
 from zoo.forced_alignment.aligner import Alignment
 

@@ -4,9 +4,9 @@ import json
 import pytest
 import torch
 
+from tests.toy_cuts import file_cut
 from zoo.audio import write
 from zoo.corpora import open_corpus, prepare, read_cuts, to_utterance
-from tests.toy_cuts import file_cut
 from zoo.corpora.source import BadItem, Items
 from zoo.forced_alignment import Aligned, Alignment
 from zoo.forced_alignment.alignment_results import ResultLog, results_path
