@@ -18,7 +18,11 @@ SAMPLES = (
     "1234567890 3.14159 10,000",
     "def f(x): return x[0] + {'a': 1} # [Textual] [Hu] [Speech",
     "don't DON'T we'll ... !? --",
+    "no-break\u00a0space ideographic\u3000space separator\x1funit zero\u200bwidth",
+    "ﬁ ｆｕｌｌ ① ½ №",
+    "<tool_call> <b>a</b> [INST]x[/INST] {y}",
 )
+MAX_ADDED_TOKENS = 100
 TOLERANCE = 1e-3  # of the largest logit
 
 
@@ -42,8 +46,12 @@ def require_equal_ids(tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary
         ValueError: The ids of a prompt differ.
     """
     last_unit = speech_symbols(vocabulary)[-1]
-    special = " ".join(tokenizer.all_special_tokens)
-    for sample in (*SAMPLES, f"a {special} b"):
+    samples = list(SAMPLES)
+    symbols = set(speech_symbols(vocabulary))
+    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if str(token) not in symbols]
+    for token in added[:MAX_ADDED_TOKENS] + tokenizer.all_special_tokens:
+        samples.append(f"a {token} b{token}c")
+    for sample in samples:
         ids = tokenizer(f"{TEXT}{sample}{SPEECH}{last_unit}{TEXT}{sample}")["input_ids"]
         text = [vocabulary.text_marker, *vocabulary.text.encode(sample)]
         expected = [vocabulary.bos, *text, vocabulary.speech_marker, len(vocabulary) - 1, *text]

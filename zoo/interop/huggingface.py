@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from peft import PeftModel
-from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -16,12 +16,15 @@ from transformers import (
 
 from zoo.files import atomic_folder
 from zoo.interop import exported_modality
+from zoo.interop.export_architecture import save_network
 from zoo.interop.export_checks import mixed_logits, require_equal_ids, require_equal_logits, speech_symbols
 from zoo.language.adapters import merged, save_adapter
 from zoo.language.speech_text_model import load_language_model
 from zoo.tokens.contract import read_contract, write_contract
-from zoo.tokens.text_tokenizer import TextTokenizer
+from zoo.tokens.text_tokenizer import TextTokenizer, literal_backend
 from zoo.tokens.vocabulary import Vocabulary
+
+WHITE_SPACE = r"[\s\x1c-\x1f]+"  # what str.split() splits at
 
 
 def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
@@ -53,7 +56,7 @@ def export_language_model(folder: Path, out: Path, merge: bool = False) -> None:
         network.generation_config = GenerationConfig(
             bos_token_id=vocabulary.bos, eos_token_id=vocabulary.eos, pad_token_id=vocabulary.eos
         )
-        network.save_pretrained(temporary)
+        save_network(network, temporary)
         tokenizer.save_pretrained(temporary)
         read_again = AutoTokenizer.from_pretrained(temporary, trust_remote_code=False)
         assert isinstance(read_again, PreTrainedTokenizerBase)
@@ -95,12 +98,11 @@ def speech_text_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerBase:
             "use its SentencePiece model itself"
         )
     text = vocabulary.text.tokenizer
-    backend = Tokenizer.from_str(text.backend_tokenizer.to_str())
-    backend.no_truncation()
-    backend.no_padding()
+    assert isinstance(text, PreTrainedTokenizerFast)
+    backend = literal_backend(text)
     symbols = speech_symbols(vocabulary)
     backend.add_tokens([AddedToken(symbol, normalized=False, special=False) for symbol in symbols])
-    steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(WHITE_SPACE), " "), normalizers.Strip()]
     if vocabulary.text.space:
         steps.append(normalizers.Prepend(vocabulary.text.space))
     if backend.normalizer:

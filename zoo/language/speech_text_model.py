@@ -211,5 +211,5 @@ def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
     if is_adapter(folder):
         return load_adapted(folder), vocabulary  # pyrefly: ignore[bad-return]  # used like its base from here on
     check_model(folder)
-    network = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa", trust_remote_code=False)
+    network = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
     return network.eval(), vocabulary

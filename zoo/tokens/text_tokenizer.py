@@ -1,5 +1,7 @@
 """Text tokenizers: any transformers tokenizer, with each word encoded by itself."""
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,6 +13,21 @@ from zoo.tokens.contract import checksum
 
 BOS = "<s>"
 EOS = "</s>"
+# Added tokens that are text where a text contains them: names in brackets, as "<tool_call>", and runs of white space.
+LITERAL = re.compile(r"[<\[{|].*[>\]}|]|\s{2,}", re.DOTALL)
+
+
+def literal_backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """Return a copy of a fast tokenizer's backend in which special and other bracketed tokens are encoded as text."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    for token in state["added_tokens"]:
+        if LITERAL.fullmatch(token["content"]):
+            token["special"] = True
+    backend = Tokenizer.from_str(json.dumps(state))
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True
+    return backend
 
 
 class TextTokenizer:
@@ -54,8 +71,16 @@ class TextTokenizer:
         """Return the ids of each word; concatenated, they are the ids of the text."""
         return [list(self._word(word)) for word in words]
 
+    @cached_property
+    def _backend(self) -> Tokenizer | None:
+        if isinstance(self.tokenizer, PreTrainedTokenizerFast):
+            return literal_backend(self.tokenizer)
+        return None
+
     def _encode_word(self, word: str) -> tuple[int, ...]:
         # Special tokens are not matched in text, so that "</s>" in a text is encoded as four characters.
+        if self._backend is not None:
+            return tuple(self._backend.encode(f"{self.space}{word}", add_special_tokens=False).ids)
         return tuple(self.tokenizer.encode(f"{self.space}{word}", add_special_tokens=False, split_special_tokens=True))
 
     def decode(self, ids: Iterable[int]) -> str:
