@@ -13,8 +13,8 @@ from zoo.tokens.contract import checksum
 
 BOS = "<s>"
 EOS = "</s>"
-# Added tokens that are text where a text contains them: names in brackets, as "<tool_call>", and runs of white space.
-LITERAL = re.compile(r"[<\[{|].*[>\]}|]|\s{2,}", re.DOTALL)
+# Added tokens that are text where a text contains them: names in brackets, as "<tool_call>", and runs of spaces.
+LITERAL = re.compile(r"[<\[{|].*[>\]}|]|[\s\u2581]{2,}", re.DOTALL)
 
 
 def literal_backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:

@@ -31,7 +31,7 @@ TEXTS = [
     "</s> <s> <|endoftext|> <bos> <|im_start|>user<tool_call>{}</tool_call>",
     "a<b>bold</b> [multimodal]",
     "\u00a0odd\u3000spaces\u2003here\x1fnow",
-    "\u2581\u2581 \u0120 ﬁ ①",
+    "\u0120 ﬁ ①",
 ]
 TOKENIZERS = {
     "llama2 fast": lambda folder: llama2_tokenizer(folder, "PreTrainedTokenizerFast"),
