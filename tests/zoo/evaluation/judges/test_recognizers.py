@@ -6,7 +6,7 @@ import torch
 
 from tests.toy_recognizer import write_recognizer
 from tests.toy_whisper import write_whisper
-from zoo.audio import AudioError
+from zoo.audio import SAMPLE_RATE, AudioError
 from zoo.corpora.espeak import Synthesizer, Voice
 from zoo.evaluation.judges.recognizers import Decoding, PretrainedRecognizer
 from zoo.evaluation.scoring.error_rates import word_error_rate
@@ -81,5 +81,5 @@ def test_whisper_reads_a_synthetic_sentence():
     sentence = "The cat sat on the mat, and the dog ran home."
     speech = Synthesizer().synthesize(sentence, Voice("en-us"))
     recognizer = PretrainedRecognizer(str(Path(PRETRAINED) / "whisper-tiny"), "en")
-    transcripts = recognizer([speech.waveform], speech.sample_rate)
+    transcripts = recognizer([speech.waveform], SAMPLE_RATE)
     assert word_error_rate([sentence], transcripts, "en").value <= 0.3
