@@ -51,8 +51,8 @@ class DurationBuckets:
 class WaveformDataModule(L.LightningDataModule):
     """Random chunks of utterances: ``{"waveform": (B, N)}``, where all chunks of a batch have the same length.
 
-    Utterances of similar duration are batched together; every second of the corpus is about equally likely. Unreadable
-    audio files are skipped. Validation uses the dev split, one utterance per batch.
+    Utterances of similar duration are batched together; every second of the corpus is about equally likely. An
+    unreadable file is replaced by another utterance. Validation uses the dev split, one utterance per batch.
 
     Args:
         corpus: Folder filled by a corpus stage.

@@ -1,4 +1,4 @@
-"""Filter-bank features, for corpora and machines too small for a pretrained encoder."""
+"""Filter-bank features: for corpora and machines too small for a pretrained encoder, and first units for HuBERT."""
 
 from typing import Any
 

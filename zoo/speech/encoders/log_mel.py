@@ -10,9 +10,10 @@ DYNAMIC_RANGE = 8.0  # largest difference to the loudest value of the waveform, 
 class WhisperLogMel(nn.Module):
     """Log-mel spectrogram of Whisper (Radford et al. 2023), without its padding to 30 s.
 
-    Whisper clips every value to 80 dB below the loudest of the 30 s window. Zeros do not change the loudest value, so
-    that a spectrogram without padding equals the first part of the padded one, except in the last two frames, whose
-    windows reach beyond the end: the padded one sees zeros there, this one the reflected end of the waveform.
+    Whisper clips every value to 80 dB below the loudest of the 30 s window. Zeros are silent, so a spectrogram without
+    padding equals the first part of the padded one, except where the window of the last frame reaches beyond the end:
+    the padded one sees zeros there, this one the reflected end of the waveform. If the loudest frame of all lies across
+    the end, where this spectrogram has none, clipped values differ as well.
 
     Args:
         settings: Feature extractor with the sizes of the spectrogram. Dither, random noise, is left out.
