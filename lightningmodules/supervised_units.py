@@ -109,7 +109,7 @@ class SupervisedUnits(L.LightningModule):
         bottleneck.initialize(torch.cat(latents).to(self.device), num_frames / len(latents), seed=0)
 
     def ctc_losses(self, log_probs: Tensor, batch: Batch) -> Tensor:
-        """Return the CTC loss of each utterance, (B,) in nats; infinite where it has too few outputs."""
+        """Return the CTC loss of each utterance, (B,) in nats; 0, with no gradient, where it has too few outputs."""
         return F.ctc_loss(
             log_probs.float().transpose(0, 1),
             batch["labels"],
@@ -117,7 +117,16 @@ class SupervisedUnits(L.LightningModule):
             batch["label_counts"],
             blank=self.head.num_labels,
             reduction="none",
+            zero_infinity=True,  # the gradient of an infinite loss is NaN, even if the loss is not used
         )
+
+    def has_room(self, batch: Batch) -> Tensor:
+        """Return which utterances have enough outputs for their labels, and a blank between two equal ones, (B,)."""
+        labels = batch["labels"]
+        position = torch.arange(1, labels.shape[1], device=labels.device)
+        is_repeated = (labels[:, 1:] == labels[:, :-1]) & (position < batch["label_counts"][:, None])
+        needed = batch["label_counts"] + is_repeated.sum(1)
+        return needed <= batch["frames"] * self.head.outputs_per_unit
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         is_frame = frame_mask(batch["features"], batch["frames"])
@@ -126,9 +135,8 @@ class SupervisedUnits(L.LightningModule):
         with torch.set_grad_enabled(not is_fixed):
             codes, bottlenecked = self.quantizer.quantize(batch["features"], is_frame)
         losses = self.ctc_losses(self.head(codes, is_frame), batch)
-        fits = losses.isfinite()
-        # A sum without the infinite losses; multiplying them by 0 would give NaN gradients.
-        loss = torch.where(fits, losses, 0.0).sum() / (batch["label_counts"] * fits).sum().clamp(min=1)
+        fits = self.has_room(batch)
+        loss = losses.sum() / (batch["label_counts"] * fits).sum().clamp(min=1)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(losses))
         self.log("train/commitment", bottlenecked.commitment.detach(), batch_size=len(losses))
         self.log("train/codes_reseeded", float(bottlenecked.reseeded), batch_size=len(losses))
@@ -140,9 +148,9 @@ class SupervisedUnits(L.LightningModule):
         codes, bottlenecked = self.quantizer.quantize(batch["features"], is_frame)
         log_probs = self.head(codes, is_frame)
         losses = self.ctc_losses(log_probs, batch)
-        fits = losses.isfinite()
+        fits = self.has_room(batch)
         counts = (batch["label_counts"] * fits).sum().clamp(min=1)
-        self.log("val/loss", losses[fits].sum() / counts, batch_size=int(counts), on_epoch=True)
+        self.log("val/loss", losses.sum() / counts, batch_size=int(counts), on_epoch=True)
         self.perplexity.update(bottlenecked.units)
         self._count_errors(self.read(log_probs, batch["frames"]), batch["texts"])
 

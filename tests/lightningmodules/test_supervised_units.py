@@ -76,7 +76,21 @@ def test_the_loss_is_ctc_a_label_without_utterances_that_are_too_short(features)
     losses = trained.ctc_losses(scores, batch)
     expected = F.ctc_loss(scores[0], torch.tensor([1, 2]), [6], [2], blank=5, reduction="sum")
     torch.testing.assert_close(losses[0], expected)
-    assert losses[1].isinf()  # three equal labels need two blanks between them
+    # Three equal labels need two blanks between them.
+    assert losses[1] == 0 and trained.has_room(batch).tolist() == [True, False]
+
+
+def test_an_utterance_that_is_too_short_changes_nothing(features, tmp_path):
+    trained = module(features)
+    trainer(tmp_path, 1).fit(trained, data(features))
+    batch = next(iter(data(features).training_batches(range(1))))
+    batch["labels"] = F.pad(batch["labels"], (0, 400), value=1)
+    batch["label_counts"][0] = batch["labels"].shape[1]
+    trained.log = lambda *_, **__: None
+    trained.training_step(batch, 0).backward()
+    gradients = [weight.grad for weight in trained.parameters() if weight.grad is not None]
+    assert gradients and all(gradient.isfinite().all() for gradient in gradients)
+    assert not trained.has_room(batch)[0] and trained.has_room(batch)[1:].all()
 
 
 def test_the_bottleneck_is_fitted_once_to_the_latents_of_training_speech(features, tmp_path):
