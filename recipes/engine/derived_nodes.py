@@ -6,6 +6,7 @@ the copy. ``_base_: stages.base_lm`` copies a stage. References are copied as th
 same in both, and a relative reference such as ``${.max_steps}`` means the copy's own value.
 """
 
+from copy import deepcopy
 from typing import Any
 
 from recipes.engine.bounds import MAX_CHAIN, MAX_VALUES
@@ -24,7 +25,7 @@ def expand_derived_nodes(content: dict[str, Any]) -> list[str]:
         One line for each ``_base_`` that cannot be followed, or that is not at the top of the recipe or in a stage.
     """
     expansion = _Expansion(content)
-    for path in _paths(content):
+    for path in expansion.paths:
         expansion.expand(path, [])
     return expansion.problems or _misplaced(content, "")
 
@@ -41,6 +42,7 @@ class _Expansion:
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
+        self.paths = _paths(content)
         self.problems: list[str] = []
         self.num_copied = 0  # values in all copies so far
 
@@ -57,17 +59,19 @@ class _Expansion:
             return node
         base_path = node[BASE]
         copied = None
+        remedy = None
         if path in derived or base_path == path:
             remedy = f"leads back to {path}; name a node that is written out"
         elif len(derived) >= MAX_CHAIN or self.num_copied > MAX_VALUES:
             remedy = (
                 f"a recipe copies at most {MAX_VALUES:,} values, over at most {MAX_CHAIN} bases; write the node out"
             )
-        else:
-            names = _paths(self.content)
-            remedy = f"want the name of a node at the top of the recipe, or of a stage; {suggest(base_path, names)}"
-            copied = _copy(self.expand(base_path, [*derived, path])) if base_path in names else None
+        elif base_path in self.paths:
+            copied = deepcopy(self.expand(base_path, [*derived, path]))
         if not isinstance(copied, dict):
+            if remedy is None:
+                nearest = suggest(base_path, self.paths)
+                remedy = f"want the name of a node at the top of the recipe, or of a stage; {nearest}"
             self.problems.append(f"{path}.{BASE}={shown(base_path)}: {remedy}")
             return None
         self.num_copied += _count(copied)
@@ -93,13 +97,6 @@ def _holder(content: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
 def _count(value: Any) -> int:
     """Return the number of values in nested mappings and lists."""
     return 1 + sum(_count(inner) for _, inner in items_of(value))
-
-
-def _copy(value: Any) -> Any:
-    """Return a copy of nested mappings and lists that shares neither with the original."""
-    if isinstance(value, dict):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _misplaced(value: Any, at: str) -> list[str]:
