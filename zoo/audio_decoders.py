@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from zoo.error_messages import one_line
 from zoo.files import is_special
 
 # Lower and higher sample rates are those of broken headers.
@@ -226,8 +227,3 @@ def _container_of(source: Source) -> str | None:
     if head[4:8] == b"ftyp":
         return "mp4"
     return next((name for magic, name in CONTAINERS.items() if head.startswith(magic)), None)
-
-
-def one_line(error: BaseException) -> str:
-    """Return the message of an error on one line; its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

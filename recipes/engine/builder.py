@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from recipes.engine.errors import RecipeError, is_disk_full, one_line
+from recipes.engine.errors import RecipeError, is_disk_full
 from recipes.engine.nodes import TARGET, content_of
 from recipes.engine.recipe import Recipe
 from recipes.engine.resolve import home_of
 from recipes.engine.signatures import Argument, signature
 from recipes.engine.type_conversion import Mismatch, convert
+from zoo.error_messages import one_line
 
 
 class Builder:

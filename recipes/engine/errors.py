@@ -36,11 +36,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 3] + "..."
 
 
-def one_line(error: BaseException) -> str:
-    """Return the message of an error without line breaks, or the name of its class if it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield ``error``, then the error it was raised from, and so on back to the first."""
     seen: set[int] = set()

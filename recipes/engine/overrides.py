@@ -8,9 +8,10 @@ import yaml
 from omegaconf import OmegaConf, errors
 
 from recipes.engine.bounds import check_text
-from recipes.engine.errors import RecipeError, one_line, shown
+from recipes.engine.errors import RecipeError, shown
 from recipes.engine.nodes import BASE, TARGET, content_of
 from recipes.engine.old_names import renamed_path
+from zoo.error_messages import one_line
 from zoo.suggestions import suggest
 
 

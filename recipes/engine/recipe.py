@@ -33,6 +33,7 @@ from recipes.engine.permissions import place_problems
 from recipes.engine.public_parts import PROJECT
 from recipes.engine.repeated_stages import StageRun, stage_runs, view
 from recipes.engine.targets import Targets
+from zoo.error_messages import one_line
 from zoo.suggestions import suggest
 
 # Names at the top of most recipes, offered for misspelled ones.
@@ -160,7 +161,7 @@ def _read(path: Path, file: str) -> dict[str, Any]:
         check_text(path.read_text(encoding="utf-8"), file)
         config = OmegaConf.load(path)
     except (yaml.YAMLError, errors.OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file}: not valid YAML: " + " ".join(str(error).split())) from error
+        raise RecipeError(f"{file}: not valid YAML: " + one_line(error)) from error
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read: {error.strerror or error}") from error
     if not isinstance(config, DictConfig) or not config:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from recipes.engine import memory
 from recipes.engine.builder import Builder
-from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt, one_line
+from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt
 from recipes.engine.folder import Record, clear_folder, current_time, read_record
 from recipes.engine.locks import locked
 from recipes.engine.nodes import TARGET
@@ -23,6 +23,7 @@ from recipes.engine.plan import Action, Step, plan, refuse
 from recipes.engine.recipe import Recipe
 from recipes.engine.stage_log import stage_log
 from recipes.engine.stage_state import State
+from zoo.error_messages import one_line
 from zoo.files import write_text
 
 HEARTBEAT_SECONDS = 2.0

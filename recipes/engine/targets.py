@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from recipes.engine.errors import RecipeError, one_line, shown
+from recipes.engine.errors import RecipeError, shown
 from recipes.engine.old_names import renamed_target
 from recipes.engine.public_parts import (
     LIBRARIES,
@@ -23,6 +23,7 @@ from recipes.engine.public_parts import (
     is_public_part,
     public_names,
 )
+from zoo.error_messages import one_line
 from zoo.suggestions import nearest_name, suggest
 
 REFUSED_ARGUMENTS = ("trust_remote_code", "code_revision", "use_kernels", "kernel_config")

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from zoo.corpora.audio_paths import AudioPaths
 from zoo.corpora.row import Row
+from zoo.error_messages import one_line
 from zoo.files import atomic_file, is_special
 
 BATCH_ROWS = 32
@@ -45,7 +46,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], audio_folder: Path | No
                     number += 1
                     yield _row(path, number, values, columns, audio_folder, paths)
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ValueError(f"{path}: damaged after row {number} ({reason}); download it again") from error
 
 

@@ -21,6 +21,7 @@ from zoo.corpora.remote_audio import download_audio
 from zoo.corpora.source import BadItem, Items
 from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
+from zoo.error_messages import one_line
 from zoo.suggestions import suggest
 
 KINDS = ("recordings", "supervisions", "cuts")
@@ -130,7 +131,7 @@ class LhotseRecipe:
         try:
             result = prepare(self.path, **options)
         except Exception as error:  # Recipes raise errors of any kind on unexpected files, failed assertions included.
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = one_line(error)
             raise ValueError(f"{self.path}: Lhotse's recipe {self.name!r} failed: {reason[:300]}") from error
         parts: dict[str, CutOpener] = {}
         for name, kinds in _nested(result, ""):
@@ -174,7 +175,7 @@ def _read_lazily(cuts: Iterable[Cut], location: str) -> Iterator[Cut]:
         except StopIteration:
             return
         except Exception as error:  # broken JSON, JSON nested too deeply, fields that are missing or of another type
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = one_line(error)
             raise ValueError(
                 f"{location}: cut {number} cannot be read ({type(error).__name__}: {reason[:200]})"
             ) from error

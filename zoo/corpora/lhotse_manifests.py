@@ -8,6 +8,7 @@ from typing import Any
 
 from lhotse.serialization import deserialize_item
 
+from zoo.error_messages import one_line
 from zoo.files import is_special, limited_lines, parse_json
 
 MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -85,7 +86,7 @@ class LazyManifest:
         try:
             return deserialize_item(content)
         except Exception as error:  # Lhotse raises errors of any kind on fields that are missing or of another type.
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ValueError(
                 f"{place}: no item of a Lhotse manifest ({type(error).__name__}: {reason[:200]})"
             ) from error

@@ -10,6 +10,7 @@ from praatio.utilities.constants import Interval as TextGridInterval
 from praatio.utilities.errors import PraatioException
 
 from zoo.corpora.utterance import Interval
+from zoo.error_messages import one_line
 from zoo.files import atomic_file, is_special
 
 # Names of tiers without case; the Montreal Forced Aligner puts the speaker before them, as in "anna - words".
@@ -55,7 +56,7 @@ def read_tiers(path: Path) -> dict[str, tuple[Interval, ...]]:
                 tiers[tier.name] = tuple((label, float(start), float(end)) for start, end, label in tier.entries)
     # The parser indexes into text that it has not checked.
     except (PraatioException, ValueError, IndexError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise ValueError(f"{path}: not a TextGrid in Praat's text format ({reason}); save it again in Praat") from error
     return tiers
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import AutomaticSpeechRecognitionPipeline, pipeline
 
 from zoo.audio import check, resample
+from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.evaluation.scoring.text_normalization import primary_language
 
@@ -155,7 +156,7 @@ class PretrainedRecognizer:
                 "automatic-speech-recognition", model=self.checkpoint, device=self.device, trust_remote_code=False
             )
         except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             raise ValueError(f"recognizer {self.checkpoint}: no transformers recognizer ({reason})") from error
         assert isinstance(loaded, AutomaticSpeechRecognitionPipeline)
         tokenizer: Any = loaded.tokenizer

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 
 from zoo.audio import resample
+from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.evaluation.judges.recognizers import is_audible
 
@@ -68,20 +69,17 @@ class Resemblyzer:
             sample_rate: Sample rate of the waveforms, in Hz.
         """
         excerpts: list[np.ndarray] = []  # mel spectrograms (160, 40) of 1.6 s
-        owners: list[int] = []
+        counts: dict[int, int] = {}  # number of excerpts of each audible waveform
         for number, waveform in enumerate(waveforms):
             if is_audible(waveform, sample_rate):
                 of_waveform = self._excerpts(resample(waveform.detach().float().cpu(), sample_rate, RESEMBLYZER_RATE))
                 excerpts += of_waveform
-                owners += [number] * len(of_waveform)
+                counts[number] = len(of_waveform)
         embeddings = torch.full((len(waveforms), 256), float("nan"))
         if excerpts:
             of_excerpts = self._encoder(torch.from_numpy(np.stack(excerpts)))  # (E, 256)
-            for number in set(owners):
-                of_waveform = [
-                    embedding for owner, embedding in zip(owners, of_excerpts, strict=True) if owner == number
-                ]
-                embeddings[number] = F.normalize(torch.stack(of_waveform).mean(0), dim=0)
+            for number, of_waveform in zip(counts, of_excerpts.split(list(counts.values())), strict=True):
+                embeddings[number] = F.normalize(of_waveform.mean(0), dim=0)
         return embeddings
 
     def _excerpts(self, waveform: Tensor) -> list[np.ndarray]:
@@ -149,9 +147,9 @@ class XVectors:
     def _loaded(self) -> tuple[Any, Any]:
         require_checkpoint("speaker encoder", self.checkpoint)
         try:
-            extractor = AutoFeatureExtractor.from_pretrained(self.checkpoint, trust_remote_code=False)
             network = AutoModelForAudioXVector.from_pretrained(self.checkpoint, trust_remote_code=False)
+            extractor = AutoFeatureExtractor.from_pretrained(self.checkpoint, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             raise ValueError(f"speaker encoder {self.checkpoint}: no x-vector model ({reason})") from error
         return extractor, network.eval().to(self.device)
