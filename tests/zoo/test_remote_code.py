@@ -5,11 +5,17 @@ import json
 import sys
 
 import pytest
+import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.toy_tokens import words_vocabulary
+from zoo.evaluation.judges.classifiers import PretrainedSpeechClassifier, PretrainedTextClassifier
+from zoo.evaluation.judges.recognizers import PretrainedRecognizer
+from zoo.evaluation.judges.speakers import XVectors
+from zoo.forced_alignment import WhisperAligner, pretrained_ctc_aligner
 from zoo.language.networks import from_checkpoint, random_like
 from zoo.language.speech_text_model import load_language_model
+from zoo.speech.context_layers import checkpoint_layers
 from zoo.speech.encoders import HubertEncoder
 from zoo.speech.style_encoders import TransformerStyleEncoder
 from zoo.tokens.text_tokenizer import TextTokenizer
@@ -31,7 +37,15 @@ LOADERS = {
     "speech encoder": lambda folder: HubertEncoder(str(folder), layer=1),
     "style encoder": lambda folder: TransformerStyleEncoder.from_pretrained(str(folder)),
     "saved style encoder": lambda folder: TransformerStyleEncoder.load(folder, {}),
+    "Whisper as an aligner": lambda folder: WhisperAligner(str(folder)),
+    "CTC aligner": lambda folder: pretrained_ctc_aligner(str(folder)),
+    "layers of a speech encoder": lambda folder: checkpoint_layers(str(folder), 1),
+    "recognizer": lambda folder: PretrainedRecognizer(str(folder))([torch.ones(16000)], 16000),
+    "speaker encoder": lambda folder: XVectors(str(folder))([torch.ones(16000)], 16000),
+    "text classifier": lambda folder: PretrainedTextClassifier(str(folder)),
+    "speech classifier": lambda folder: PretrainedSpeechClassifier(str(folder)),
 }
+KERNEL = {"_attn_implementation": "owner/kernel"}
 
 
 @pytest.fixture
@@ -56,6 +70,13 @@ def stranger(tmp_path, monkeypatch):
 def test_code_in_a_model_folder_is_refused_without_a_question(name, stranger):
     with pytest.raises(ValueError, match="custom code"):
         LOADERS[name](stranger)
+
+
+@pytest.mark.parametrize("name", sorted(set(LOADERS) - {"text tokenizer"}))
+def test_a_kernel_of_the_hub_is_refused_before_a_model_is_loaded(name, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2", **KERNEL}))
+    with pytest.raises(ValueError, match="would load code from the Hugging Face hub; remove the key from the file"):
+        LOADERS[name](tmp_path)
 
 
 def test_generation_code_beside_a_known_network_is_not_run(stranger):

@@ -14,6 +14,7 @@ from torchaudio.pipelines import MMS_FA
 from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
 from zoo.forced_alignment.aligner import Alignment
+from zoo.model_folders import check_model
 
 BLANK = "-"
 STAR = "*"  # wildcard letter that matches any sound
@@ -184,6 +185,7 @@ def pretrained_ctc_aligner(checkpoint: str, device: str = "cpu") -> CTCAligner:
     Raises:
         ValueError: The tokenizer has no blank, or does not fit the network.
     """
+    check_model(checkpoint)
     network: Any = AutoModelForCTC.from_pretrained(checkpoint, trust_remote_code=False)
     tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     feature_extractor: Any = AutoFeatureExtractor.from_pretrained(checkpoint, trust_remote_code=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
+from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
 from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from zoo.forced_alignment.aligner import MIN_WORD_SECONDS, Alignment
@@ -19,6 +19,8 @@ from zoo.forced_alignment.attention_path import (
     monotonic_starts,
     normalize_attention,
 )
+from zoo.speech.encoders.checkpoints import read_configuration
+from zoo.speech.encoders.packed_whisper import encode_packed
 
 UNSPACED_LANGUAGES = ("zh", "yue", "ja", "th", "lo", "my")  # written without spaces between words
 MULTILINGUAL_SIZE = 51865  # OpenAI's English-only checkpoints have one token less
@@ -56,6 +58,7 @@ class WhisperAligner:
         device: Torch device, such as ``cuda``.
 
     Raises:
+        FileNotFoundError: There is no such checkpoint.
         ValueError: The checkpoint is no Whisper or has no such head or language.
     """
 
@@ -67,7 +70,7 @@ class WhisperAligner:
         device: str = "cpu",
     ) -> None:
         self.checkpoint = checkpoint
-        config: Any = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
+        config: Any = read_configuration(checkpoint)
         if config.model_type != "whisper":
             raise ValueError(f"{checkpoint} is a {config.model_type}, not a Whisper; name a Whisper checkpoint")
         # Only the eager implementation returns attention.
@@ -146,14 +149,8 @@ class WhisperAligner:
         )
         num_frames = min(num_frames, self.config.max_source_positions)
         encoder = self.network.get_encoder()
-        x = features[:, :, : 2 * num_frames].to(self.device, encoder.conv1.weight.dtype)
-        x = torch.nn.functional.gelu(encoder.conv1(x))
-        x = torch.nn.functional.gelu(encoder.conv2(x)).transpose(1, 2)
-        x = x + encoder.embed_positions.weight[: x.shape[1]]
-        for layer in encoder.layers:
-            x = layer(x, None)
-            x = x[0] if isinstance(x, tuple) else x
-        return encoder.layer_norm(x)
+        spectrogram = features[0, :, : 2 * num_frames].to(self.device, encoder.conv1.weight.dtype)
+        return encode_packed(encoder, [spectrogram])[0][None]
 
     def _token_seconds(self, scores: np.ndarray) -> np.ndarray:
         """Return the time at which each token and the end token begin, (num_tokens + 1,)."""

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 
 from zoo.speech.ctc_quantizer import ContextBlock
+from zoo.speech.encoders.checkpoints import read_configuration, read_network
 
 
 class ContextLayers(nn.Module, ABC):
@@ -151,6 +152,8 @@ class ConvolutionLayers(ContextLayers):
         return dict(self._config)
 
 
+# Beginnings of the names of weights that a checkpoint of layers may lack.
+UNUSED_WEIGHTS = ("masked_spec_embed", "decoder.")
 CONTEXT_LAYERS: dict[str, type[ContextLayers]] = {
     "TransformerLayers": TransformerLayers,
     "ConvolutionLayers": ConvolutionLayers,
@@ -167,15 +170,16 @@ def checkpoint_layers(source: str, first: int, last: int | None = None, dropout:
         dropout: Dropout in the layers.
 
     Raises:
-        ValueError: If the checkpoint has no such layers, or they are of a kind that cannot be taken over.
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the checkpoint is incomplete or has no such layers, or they are of a kind that cannot be taken
+            over.
     """
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    config = read_configuration(source)
     count = config.encoder_layers if config.model_type == "whisper" else config.num_hidden_layers
     last = count if last is None else last
     if not 1 <= first <= last <= count:
         raise ValueError(f"{source} has layers 1 to {count}, got first {first} and last {last}")
-    network = AutoModel.from_pretrained(source, trust_remote_code=False)
-    return layers_of(network, first, last, dropout)
+    return layers_of(read_network(AutoModel, source, config, UNUSED_WEIGHTS), first, last, dropout)
 
 
 def layers_of(network: PreTrainedModel, first: int, last: int, dropout: float) -> TransformerLayers:

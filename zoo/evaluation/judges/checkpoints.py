@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from zoo.model_folders import check_model
+
 
 def require_checkpoint(kind: str, checkpoint: str) -> None:
-    """Check that a checkpoint that looks like a folder is one with a model of transformers.
+    """Check that a checkpoint that looks like a folder is one with a model of transformers, and brings no code.
 
     Args:
         kind: What the checkpoint is used as, for the message.
@@ -12,6 +14,7 @@ def require_checkpoint(kind: str, checkpoint: str) -> None:
 
     Raises:
         FileNotFoundError: If the folder does not exist, or has no ``config.json``.
+        ValueError: If its configuration would load code of the hub.
     """
     folder = Path(checkpoint)
     if folder.is_dir() and not (folder / "config.json").is_file():
@@ -19,3 +22,4 @@ def require_checkpoint(kind: str, checkpoint: str) -> None:
     is_hub_name = checkpoint.count("/") <= 1 and not checkpoint.startswith((".", "/", "~"))
     if not folder.is_dir() and not is_hub_name:
         raise FileNotFoundError(f"{kind} {checkpoint}: no such folder: name a folder, or a checkpoint of the hub")
+    check_model(checkpoint)

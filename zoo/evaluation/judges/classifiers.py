@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchaudio
 from torch import Tensor
 from transformers import pipeline
 
+from zoo.audio import resample
+from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.optional_packages import require_package
 from zoo.speech.style_units import StyleClassifier, StyleUnits
 
@@ -40,7 +41,8 @@ class PretrainedTextClassifier:
     """
 
     def __init__(self, checkpoint: str, labels: Mapping[str, str] | None = None) -> None:
-        self.pipeline = pipeline("text-classification", model=checkpoint, top_k=None)
+        require_checkpoint("text classifier", checkpoint)
+        self.pipeline = pipeline("text-classification", model=checkpoint, top_k=None, trust_remote_code=False)
         self.labels = dict(labels or {})
 
     def __call__(self, text: str) -> str:
@@ -74,14 +76,15 @@ class PretrainedSpeechClassifier:
     """
 
     def __init__(self, checkpoint: str, labels: Mapping[str, str] | None = None) -> None:
-        self.pipeline = pipeline("audio-classification", model=checkpoint, top_k=None)
+        require_checkpoint("speech classifier", checkpoint)
+        self.pipeline = pipeline("audio-classification", model=checkpoint, top_k=None, trust_remote_code=False)
         self.labels = dict(labels or {})
 
     def __call__(self, waveform: Tensor, sample_rate: int) -> str:
         """Return the most likely label of a waveform (N,) at ``sample_rate`` Hz."""
         feature_extractor: Any = self.pipeline.feature_extractor
         wanted_rate = feature_extractor.sampling_rate
-        samples: np.ndarray = torchaudio.functional.resample(waveform.cpu(), sample_rate, wanted_rate).numpy()
+        samples: np.ndarray = resample(waveform.cpu(), sample_rate, wanted_rate).numpy()
         _, label = best_label(self.pipeline(samples))
         return self.labels.get(label, label)
 
@@ -114,7 +117,7 @@ class StyleJudge:
 
         A waveform that is too short for the style encoder is padded with zeros.
         """
-        samples = torchaudio.functional.resample(waveform.float(), sample_rate, self.style.sample_rate)
+        samples = resample(waveform.float(), sample_rate, self.style.sample_rate)
         num_padding = max(0, self.style.min_samples - len(samples))
         samples = torch.nn.functional.pad(samples, (0, num_padding)).to(self.style.device)
         features = self.style.encoder(samples[None])

@@ -125,7 +125,7 @@ def installed_judges(
 
     Args:
         recognizer: Folder of a transformers recognizer, or its name on the hub; None leaves word errors out.
-        language: Language that is told to multilingual Whisper, as a BCP-47 tag; it is detected if None.
+        language: Language of the speech, as a BCP-47 tag, for multilingual Whisper; detected if None.
         decoding: Decoding of the recognizer. Defaults to ``Decoding()``.
         speaker_encoder: Folder of a transformers x-vector checkpoint, or its name on the hub, instead of Resemblyzer.
         device: Device of the networks.

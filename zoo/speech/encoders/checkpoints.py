@@ -1,11 +1,11 @@
 """Reading of transformers checkpoints: configuration, feature extractor and weights, or one line that says why not."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
-from transformers import AutoConfig, AutoFeatureExtractor, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from zoo.model_folders import check_model
@@ -73,6 +73,31 @@ def read_network(
             "incomplete, or of another architecture than its config.json says"
         )
     return network
+
+
+def read_truncated(
+    source: str | PreTrainedModel, truncate: Callable[[PretrainedConfig, str], None], optional: Iterable[str]
+) -> tuple[PreTrainedModel, str]:
+    """Return the network of a checkpoint with the layers that are kept, and the name of the checkpoint.
+
+    Args:
+        source: Name or folder of a checkpoint, of which only these layers are read; or the network itself, of which
+            the configuration alone is changed.
+        truncate: Changes a configuration to that of the kept layers; its second argument is the name.
+        optional: Beginnings of the names of weights that the checkpoint may lack, since they are not used.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the checkpoint is incomplete.
+    """
+    if isinstance(source, PreTrainedModel):
+        network = cast(PreTrainedModel, source.base_model)
+        name = str(network.config.name_or_path)
+        truncate(network.config, name)
+        return network, name
+    config = read_configuration(source)
+    truncate(config, source)
+    return read_network(AutoModel, source, config, optional), source
 
 
 def check_model_type(config: PretrainedConfig, supported: Sequence[str], source: str) -> None:

@@ -1,19 +1,19 @@
 """Features of HuBERT, wav2vec 2.0, WavLM and others that take waveforms."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PretrainedConfig, PreTrainedModel, Wav2Vec2FeatureExtractor
+from transformers import PretrainedConfig, PreTrainedModel, Wav2Vec2FeatureExtractor
 
 from zoo.speech.encoders.adapter_rate import AdapterRate, adapter_rate
 from zoo.speech.encoders.checkpoints import (
     check_layer,
     check_model_type,
-    read_configuration,
     read_feature_extractor,
-    read_network,
+    read_truncated,
 )
 from zoo.speech.encoders.packed_wav2vec2 import encode_packed
 from zoo.speech.encoders.pretrained import PretrainedEncoder
@@ -48,17 +48,9 @@ class HubertEncoder(PretrainedEncoder):
     """
 
     def __init__(self, source: str | PreTrainedModel, layer: int | None, normalize: bool | None = None) -> None:
-        if isinstance(source, PreTrainedModel):
-            network = cast(PreTrainedModel, source.base_model)
-            config = network.config
-            name = str(config.name_or_path)
-            _truncate_configuration(config, layer, name)
-        else:
-            name = source
-            config = read_configuration(name)
-            _truncate_configuration(config, layer, name)
-            optional = ("masked_spec_embed",) if layer is None else ("masked_spec_embed", "encoder.layer_norm.")
-            network = read_network(AutoModel, name, config, optional)
+        optional = ("masked_spec_embed",) if layer is None else ("masked_spec_embed", "encoder.layer_norm.")
+        network, name = read_truncated(source, partial(_truncate_configuration, layer=layer), optional)
+        config = network.config
         settings = _feature_extractor(name)
         super().__init__(_truncated(network, layer), layer, settings)
         self.normalize = _expects_normalized(config, settings) if normalize is None else normalize
@@ -82,7 +74,7 @@ class HubertEncoder(PretrainedEncoder):
         return {"layer": self.layer, "normalize": self.normalize}
 
 
-def _truncate_configuration(config: PretrainedConfig, layer: int | None, source: str) -> None:
+def _truncate_configuration(config: PretrainedConfig, source: str, layer: int | None) -> None:
     """Change the configuration of a checkpoint to that of the network without what follows ``layer``."""
     check_model_type(config, MODEL_TYPES, source)
     check_layer(layer, config.num_hidden_layers, source)

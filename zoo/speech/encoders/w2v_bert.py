@@ -1,23 +1,18 @@
 """Features of w2v-BERT 2.0."""
 
 from collections.abc import Sequence
-from typing import cast
+from functools import partial
+from typing import Any
 
 from torch import Tensor
-from transformers import (
-    AutoModel,
-    PretrainedConfig,
-    PreTrainedModel,
-    SeamlessM4TFeatureExtractor,
-)
+from transformers import PretrainedConfig, PreTrainedModel, SeamlessM4TFeatureExtractor
 
 from zoo.speech.encoders.adapter_rate import AdapterRate, adapter_rate
 from zoo.speech.encoders.checkpoints import (
     check_layer,
     check_model_type,
-    read_configuration,
     read_feature_extractor,
-    read_network,
+    read_truncated,
 )
 from zoo.speech.encoders.filterbank_input import HOP_SAMPLES, WINDOW_SAMPLES, StackedFilterbanks
 from zoo.speech.encoders.pretrained import PretrainedEncoder
@@ -39,16 +34,10 @@ class W2vBertEncoder(PretrainedEncoder):
     """
 
     def __init__(self, source: str | PreTrainedModel, layer: int | None) -> None:
-        if isinstance(source, PreTrainedModel):
-            network = cast(PreTrainedModel, source.base_model)
-            config = network.config
-            name = str(config.name_or_path)
-            _truncate_configuration(config, layer, name)
-        else:
-            name = source
-            config = read_configuration(name)
-            _truncate_configuration(config, layer, name)
-            network = read_network(AutoModel, name, config, ("masked_spec_embed",))
+        network, name = read_truncated(
+            source, partial(_truncate_configuration, layer=layer), optional=("masked_spec_embed",)
+        )
+        config: Any = network.config
         settings = _feature_extractor(name, config)
         super().__init__(_truncated(network, layer), layer, settings)
         self.filterbanks = StackedFilterbanks(settings)
@@ -68,7 +57,7 @@ class W2vBertEncoder(PretrainedEncoder):
         return rows
 
 
-def _truncate_configuration(config: PretrainedConfig, layer: int | None, source: str) -> None:
+def _truncate_configuration(config: PretrainedConfig, source: str, layer: int | None) -> None:
     """Change the configuration of a checkpoint to that of the network without what follows ``layer``."""
     check_model_type(config, MODEL_TYPES, source)
     check_layer(layer, config.num_hidden_layers, source)
