@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.row_cuts import row_splits
-from zoo.corpora.source import Items
+from zoo.corpora.row_corpus import RowCorpus
 from zoo.corpora.split_names import splits_of
 from zoo.corpora.text_lines import TextLine, text_lines
 from zoo.files import is_special
@@ -20,7 +19,7 @@ LABEL_SUFFIXES = (".wrd", ".ltr")
 
 
 @dataclass(frozen=True)
-class FairseqCorpus:
+class FairseqCorpus(RowCorpus):
     """Manifests of fairseq, with texts or without.
 
     The first line of ``{split}.tsv`` is the folder of the audio, each other line a file and its number of samples;
@@ -32,14 +31,6 @@ class FairseqCorpus:
         dev_share: Approximate share of the utterances that is held out if there is no manifest of a dev split.
     """
 
-    path: Path
-    language: str = "en"
-    dev_share: float = 0.05
-
-    @property
-    def synthetic(self) -> bool:
-        return False
-
     @property
     def description(self) -> str:
         files = [file for files in fairseq_manifests(self.path).values() for file in files]
@@ -47,8 +38,8 @@ class FairseqCorpus:
         texts = f"texts in {labels.suffix}" if labels else "speech without text"
         return f"{self.path}: fairseq manifests ({', '.join(file.name for file in files)}), {texts}"
 
-    def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; nothing is written to ``folder``.
+    def readers(self, folder: Path) -> dict[str, RowReader]:
+        """Return the rows by split; nothing is written to ``folder``.
 
         Raises:
             FileNotFoundError: There is no manifest of training data.
@@ -56,8 +47,7 @@ class FairseqCorpus:
         files = fairseq_manifests(self.path)
         if "train" not in files:
             raise FileNotFoundError(f"{self.path}: no fairseq manifest train.tsv")
-        readers = {split: RowReader(partial(_rows, manifests)) for split, manifests in files.items()}
-        return row_splits(readers, self.language, self.dev_share, str(self.path))
+        return {split: RowReader(partial(_rows, manifests)) for split, manifests in files.items()}
 
 
 def fairseq_manifests(path: Path) -> dict[str, list[Path]]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from zoo.corpora.folder_walk import files_below
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.row_cuts import row_splits
-from zoo.corpora.source import AUDIO_SUFFIXES, Items
+from zoo.corpora.row_corpus import RowCorpus
+from zoo.corpora.source import AUDIO_SUFFIXES
 from zoo.corpora.split_names import splits_of
 from zoo.corpora.transcripts import Transcript, read_transcript, transcript_files
 
 
 @dataclass(frozen=True)
-class FolderCorpus:
+class FolderCorpus(RowCorpus):
     """A folder of audio files, each with a transcript of the same name beside it.
 
     Transcripts are ``.txt``, ``.lab`` or ``.normalized.txt``; a ``.TextGrid`` has word and phone times, and the text if
@@ -30,15 +30,8 @@ class FolderCorpus:
         encoding: Encoding of transcripts without a byte order mark, as Python names it.
     """
 
-    path: Path
-    language: str = "en"
-    dev_share: float = 0.05
     transcripts: bool = True
     encoding: str = "utf-8"
-
-    @property
-    def synthetic(self) -> bool:
-        return False
 
     @property
     def description(self) -> str:
@@ -50,8 +43,8 @@ class FolderCorpus:
         )
         return f"{self.path}: audio files with {' and '.join(names)} beside them"
 
-    def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; nothing is written to ``folder``.
+    def readers(self, folder: Path) -> dict[str, RowReader]:
+        """Return the rows by split; nothing is written to ``folder``.
 
         Raises:
             FileNotFoundError: There are no audio files.
@@ -64,7 +57,7 @@ class FolderCorpus:
         readers = {}
         for split, folders in roots.items():
             readers[split] = RowReader(partial(self._rows, folders), partial(self._keys, folders))
-        return row_splits(readers, self.language, self.dev_share, str(self.path))
+        return readers
 
     def _rows(self, folders: list[Path]) -> Iterator[Row]:
         for row in self._keys(folders):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from zoo.corpora.audio_paths import AudioPaths
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.row_cuts import row_splits
-from zoo.corpora.source import Items
+from zoo.corpora.row_corpus import RowCorpus
 from zoo.corpora.split_names import splits_of
 from zoo.corpora.text_lines import text_lines
 
@@ -16,7 +15,7 @@ RECORDINGS = "wav.scp"
 
 
 @dataclass(frozen=True)
-class KaldiCorpus:
+class KaldiCorpus(RowCorpus):
     """A Kaldi data folder, or a folder of them by split.
 
     ``wav.scp`` has the files of the recordings. Commands in it, which end in a pipe, are not run: such recordings are
@@ -28,14 +27,6 @@ class KaldiCorpus:
         dev_share: Approximate share of the utterances that is held out if there is no dev folder.
     """
 
-    path: Path
-    language: str = "en"
-    dev_share: float = 0.05
-
-    @property
-    def synthetic(self) -> bool:
-        return False
-
     @property
     def description(self) -> str:
         folder = next(iter(kaldi_folders(self.path).values()))[0]
@@ -43,8 +34,8 @@ class KaldiCorpus:
         without = "" if "text" in files else "; speech without text"
         return f"{self.path}: Kaldi data folder ({', '.join(files)}){without}"
 
-    def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; nothing is written to ``folder``.
+    def readers(self, folder: Path) -> dict[str, RowReader]:
+        """Return the rows by split; nothing is written to ``folder``.
 
         Raises:
             FileNotFoundError: There is no ``wav.scp``.
@@ -54,8 +45,7 @@ class KaldiCorpus:
             raise FileNotFoundError(
                 f"{self.path}: no {RECORDINGS}, in it or in a folder train; want a Kaldi data folder"
             )
-        readers = {split: RowReader(partial(_rows, paths, self.path)) for split, paths in folders.items()}
-        return row_splits(readers, self.language, self.dev_share, str(self.path))
+        return {split: RowReader(partial(_rows, paths, self.path)) for split, paths in folders.items()}
 
 
 def kaldi_folders(path: Path) -> dict[str, list[Path]]:

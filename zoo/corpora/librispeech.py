@@ -8,8 +8,7 @@ from pathlib import Path
 from zoo.corpora.audio_paths import AudioPaths
 from zoo.corpora.folder_walk import files_below
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.row_cuts import row_splits
-from zoo.corpora.source import Items
+from zoo.corpora.row_corpus import RowCorpus
 from zoo.corpora.split_names import splits_of
 from zoo.corpora.text_lines import text_lines
 
@@ -17,7 +16,7 @@ SUFFIX = ".trans.txt"
 
 
 @dataclass(frozen=True)
-class LibriSpeechCorpus:
+class LibriSpeechCorpus(RowCorpus):
     """LibriSpeech, or another corpus in its layout: ``train-clean-100/103/1240/103-1240.trans.txt`` and FLAC files.
 
     Args:
@@ -26,23 +25,14 @@ class LibriSpeechCorpus:
         dev_share: Approximate share of the utterances that is held out if there is no dev folder.
     """
 
-    path: Path
-    language: str = "en"
-    dev_share: float = 0.05
-
-    @property
-    def synthetic(self) -> bool:
-        return False
-
     @property
     def description(self) -> str:
         names = [folder.name for folders in self._folders().values() for folder in folders]
         return f"{self.path}: LibriSpeech layout, transcripts by chapter in *{SUFFIX} ({', '.join(names)})"
 
-    def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; nothing is written to ``folder``."""
-        readers = {split: RowReader(partial(_rows, folders)) for split, folders in self._folders().items()}
-        return row_splits(readers, self.language, self.dev_share, str(self.path))
+    def readers(self, folder: Path) -> dict[str, RowReader]:
+        """Return the rows by split; nothing is written to ``folder``."""
+        return {split: RowReader(partial(_rows, folders)) for split, folders in self._folders().items()}
 
     def _folders(self) -> dict[str, list[Path]]:
         folders: dict[str, list[Path]] = {}

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.row_cuts import row_splits
-from zoo.corpora.source import Items
+from zoo.corpora.row_corpus import RowCorpus
 from zoo.corpora.table_files import table_files
 from zoo.corpora.table_layout import TableLayout, table_layout
 from zoo.corpora.table_rows import table_reader
 
 
 @dataclass(frozen=True)
-class TableCorpus:
+class TableCorpus(RowCorpus):
     """A folder with tables for ``train`` and ``dev``, perhaps ``test``; or one table.
 
     Tables are JSON Lines, Parquet, or text separated by commas, tabs, pipes or semicolons, with a header or without
@@ -31,15 +30,8 @@ class TableCorpus:
         encoding: Encoding of tables without a byte order mark, as Python names it.
     """
 
-    path: Path
-    language: str = "en"
-    dev_share: float = 0.05
     columns: Mapping[str, str] | None = None
     encoding: str = "utf-8"
-
-    @property
-    def synthetic(self) -> bool:
-        return False
 
     @property
     def description(self) -> str:
@@ -47,8 +39,8 @@ class TableCorpus:
         names = ", ".join(file.name for file in files[:4]) + (", ..." if len(files) > 4 else "")
         return f"{self.path}: {names}: {self._layout(files[0]).description}"
 
-    def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; audio that is inside of tables is written to ``folder / "audio"``.
+    def readers(self, folder: Path) -> dict[str, RowReader]:
+        """Return the rows by split; audio that is inside of tables is written to ``folder / "audio"``.
 
         Raises:
             FileNotFoundError: There is no table.
@@ -60,7 +52,7 @@ class TableCorpus:
             for file in files:
                 parts.append(table_reader(file, self._layout(file), self.encoding, folder / "audio" / split))
             readers[split] = _joined(parts)
-        return row_splits(readers, self.language, self.dev_share, str(self.path))
+        return readers
 
     def _layout(self, file: Path) -> TableLayout:
         return table_layout(file, self.columns or {}, self.encoding)

@@ -8,8 +8,8 @@ from typing import Any
 
 from zoo.corpora.folder_walk import files_below
 from zoo.corpora.row import Row, RowReader
-from zoo.corpora.row_cuts import row_splits
-from zoo.corpora.source import AUDIO_SUFFIXES, Items
+from zoo.corpora.row_corpus import RowCorpus
+from zoo.corpora.source import AUDIO_SUFFIXES
 from zoo.corpora.transcripts import read_transcript
 
 # Of the releases with two microphones, the first is read.
@@ -20,7 +20,7 @@ SECOND_MICROPHONE = "_mic2"
 
 
 @dataclass(frozen=True)
-class VctkCorpus:
+class VctkCorpus(RowCorpus):
     """VCTK, or another corpus in its layout: ``wav48/p225/p225_001.wav`` with ``txt/p225/p225_001.txt``.
 
     Args:
@@ -29,22 +29,13 @@ class VctkCorpus:
         dev_share: Approximate share of the utterances that is held out: whole speakers if there are enough of them.
     """
 
-    path: Path
-    language: str = "en"
-    dev_share: float = 0.05
-
-    @property
-    def synthetic(self) -> bool:
-        return False
-
     @property
     def description(self) -> str:
         return f"{self.path}: VCTK layout, audio in {audio_folder(self.path).name}/ and texts in {TEXT_FOLDER}/"
 
-    def splits(self, folder: Path) -> dict[str, Items]:
-        """Return the splits; nothing is written to ``folder``."""
-        readers = {"train": RowReader(partial(_rows, self.path))}
-        return row_splits(readers, self.language, self.dev_share, str(self.path))
+    def readers(self, folder: Path) -> dict[str, RowReader]:
+        """Return the rows by split; nothing is written to ``folder``."""
+        return {"train": RowReader(partial(_rows, self.path))}
 
 
 def is_vctk(path: Path) -> bool:
