@@ -70,21 +70,18 @@ def make_candidate(
 
 
 @dataclass(frozen=True)
-class _Scores:
-    """Scores of the choices of one item, the right one first.
+class _ItemCandidates:
+    """Where the choices of one item are among the candidates that are scored, the right one first.
 
     Args:
         item: The item.
-        means: Mean log-probability of a token of each choice, (choices,).
-        sums: Sum of log-probabilities of each choice, (choices,).
-        mutual_information: Pointwise mutual information of each choice with the prompt, (choices,), in nats; None if
-            the item has no prompt.
+        given: The choices after the prompt of the item.
+        alone: The same choices without a prompt; None if the item has none.
     """
 
     item: Contrast
-    means: np.ndarray
-    sums: np.ndarray
-    mutual_information: np.ndarray | None
+    given: slice
+    alone: slice | None
 
 
 def measure_accuracies(
@@ -101,44 +98,32 @@ def measure_accuracies(
     Returns:
         Accuracy by direction; directions that no item supports are left out.
     """
-    supported: dict[str, list[Contrast]] = {}
+    by_direction: dict[str, list[_ItemCandidates]] = {}
     candidates: list[Candidate] = []
+    alone: dict[tuple[int, str], slice] = {}  # choices without a prompt, by number of the item and modality
     for direction in dict.fromkeys(directions):
-        supporting_items = [item for item in items if item.supports(direction)]
-        if not supporting_items:
-            continue
-        supported[direction] = supporting_items
-        for item in supporting_items:
-            candidates += _candidates(vocabulary, item, direction)
+        _, target = modalities(direction)
+        for number, item in enumerate(items):
+            if not item.supports(direction):
+                continue
+            given = _append_choices(candidates, vocabulary, item, item.prompt, direction)
+            if item.prompt is not None and (number, target) not in alone:
+                alone[number, target] = _append_choices(candidates, vocabulary, item, None, f"{target}->{target}")
+            by_direction.setdefault(direction, []).append(_ItemCandidates(item, given, alone.get((number, target))))
     if not candidates:
         return {}
     sums = score(candidates)
     means = per_token(sums, candidates)
-    accuracies: dict[str, Accuracy] = {}
-    start = 0
-    for direction, supporting_items in supported.items():
-        scores = []
-        for item in supporting_items:
-            num_choices = len(item.choices)
-            end = start + num_choices
-            mutual_information = None
-            if item.prompt is not None:  # the same choices without the prompt follow
-                mutual_information = sums[start:end] - sums[end : end + num_choices]
-            scores.append(_Scores(item, means[start:end], sums[start:end], mutual_information))
-            start = end if item.prompt is None else end + num_choices
-        accuracies[direction] = _summarize(scores)
-    return accuracies
+    return {direction: _summarize(scored, means, sums) for direction, scored in by_direction.items()}
 
 
-def _candidates(vocabulary: Vocabulary, item: Contrast, direction: str) -> list[Candidate]:
-    """Return the choices of an item after its prompt and, if it has one, the same choices without it."""
-    candidates = [make_candidate(vocabulary, item.prompt, choice, direction) for choice in item.choices]
-    if item.prompt is None:
-        return candidates
-    _, target = modalities(direction)
-    for choice in item.choices:
-        candidates.append(make_candidate(vocabulary, None, choice, f"{target}->{target}"))
-    return candidates
+def _append_choices(
+    candidates: list[Candidate], vocabulary: Vocabulary, item: Contrast, prompt: TextAndSpeech | None, direction: str
+) -> slice:
+    """Append the choices of an item after a prompt to the candidates, and return where they are."""
+    start = len(candidates)
+    candidates += [make_candidate(vocabulary, prompt, choice, direction) for choice in item.choices]
+    return slice(start, len(candidates))
 
 
 def measure_accuracy(
@@ -159,22 +144,28 @@ def measure_accuracy(
     return accuracies[direction]
 
 
-def _summarize(scores: list[_Scores]) -> Accuracy:
-    """Return the accuracy over the items of one direction."""
-    hits = np.array([_hit_share(item_scores.means) for item_scores in scores])
-    hits_by_sum = np.array([_hit_share(item_scores.sums) for item_scores in scores])
+def _summarize(scored: list[_ItemCandidates], means: np.ndarray, sums: np.ndarray) -> Accuracy:
+    """Return the accuracy over the items of one direction.
+
+    Args:
+        scored: Where the choices of each item are among the candidates.
+        means: Mean log-probability of a token of each candidate, (N,).
+        sums: Sum of log-probabilities of each candidate, (N,).
+    """
+    hits = np.array([_hit_share(means[places.given]) for places in scored])
+    hits_by_sum = np.array([_hit_share(sums[places.given]) for places in scored])
     informed_hits = []
-    for item_scores in scores:
-        if item_scores.mutual_information is not None:
-            informed_hits.append(_hit_share(item_scores.mutual_information))
-    names = np.array([item_scores.item.group for item_scores in scores])
+    for places in scored:
+        if places.alone is not None:
+            informed_hits.append(_hit_share(sums[places.given] - sums[places.alone]))
+    names = np.array([places.item.group for places in scored])
     groups = {name: proportion(hits[names == name]) for name in sorted(set(names.tolist()))}
     if set(groups) == {""}:
         groups = {}
     return Accuracy(
         per_token=proportion(hits),
         total=proportion(hits_by_sum),
-        chance=float(np.mean([1 / len(item_scores.item.choices) for item_scores in scores])),
+        chance=float(np.mean([1 / len(places.item.choices) for places in scored])),
         hits=hits,
         groups=groups,
         mutual_information=proportion(np.array(informed_hits)) if informed_hits else None,
