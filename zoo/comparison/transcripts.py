@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.comparison.transcript_probe import TranscribedUnits, TranscriptReading
+from zoo.reports import markdown_table
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,14 @@ def transcripts_markdown(measured: Mapping[str, UnitTranscripts], synthetic: boo
     """
     baseline = next(iter(measured.values())).reading
     speech = "Synthetic speech" if synthetic else "Recorded speech"
-    lines = [
-        f"{speech}: errors of a small CTC reader, trained on the units alone, on held-out speech; 95% intervals over "
-        "utterances.",
-        "",
-        "| units | word errors | less the first's | character errors | less the first's | used | bits per second |",
-        "|-|-|-|-|-|-|-|",
+    rows = [
+        ["units", "word errors", "less the first's", "character errors", "less the first's", "used", "bits per second"]
     ]
     for name, units in measured.items():
         words = units.reading.words
         characters = units.reading.characters
         is_baseline = units.reading is baseline
-        cells = [
+        row = [
             name,
             str(words.estimate()),
             "" if is_baseline else str(words.minus(baseline.words)),
@@ -95,5 +92,8 @@ def transcripts_markdown(measured: Mapping[str, UnitTranscripts], synthetic: boo
             f"{units.used} of {units.size}",
             f"{units.bits_per_second:.0f}",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append(row)
+    return (
+        f"{speech}: errors of a small CTC reader, trained on the units alone, on held-out speech; 95% intervals over "
+        f"utterances.\n\n{markdown_table(rows)}\n"
+    )
