@@ -103,7 +103,7 @@ def _is_open(line: str, delimiter: str) -> bool:
 def _join_lines(
     first: TextLine, lines: Iterator[TextLine], waiting: deque[TextLine], delimiter: str
 ) -> list[str] | None:
-    """Return the cells of a row whose quoted cell goes on; None, with the lines put back, if it is not closed."""
+    """Return the cells of a row whose quoted cell spans lines; None, with the lines put back, if it is not closed."""
     read: list[TextLine] = []
     text = first.text
     while len(read) < MAX_QUOTED_LINES and (line := _next(lines, waiting)) is not None:

@@ -107,15 +107,15 @@ def _agreement(grammar: Grammar, rng: random.Random) -> tuple[str, str]:
         thing = rng.choice(topic.things)[1]
         right = pattern.format(person=person, verb=singular, object=thing)
         return right, pattern.format(person=person, verb=plural, object=thing)
-    right = rng.choice(_moods_with_number(grammar)).format(person=person)
+    right = rng.choice(_sentiments_with_number(grammar)).format(person=person)
     return right, " ".join(WRONG_NUMBER.get(word, word) for word in right.split())
 
 
-def _moods_with_number(grammar: Grammar) -> list[str]:
+def _sentiments_with_number(grammar: Grammar) -> list[str]:
     """Return the patterns of the third sentence that have a verb with a plural form of its own."""
     patterns = []
-    for moods in grammar.moods.values():
-        patterns += [mood for mood in moods if set(mood.split()) & set(WRONG_NUMBER)]
+    for sentences in grammar.sentiments.values():
+        patterns += [sentence for sentence in sentences if set(sentence.split()) & set(WRONG_NUMBER)]
     return patterns
 
 

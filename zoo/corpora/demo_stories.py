@@ -62,7 +62,7 @@ def generate_story(language: str, topic_name: str, style: str, rng: random.Rando
         rng.choice(grammar.actions).format(
             person=person, verb=rng.choice(topic.verbs)[0], object=topic.things[thing][1]
         ),
-        rng.choice(grammar.moods[style]).format(person=person),
+        rng.choice(grammar.sentiments[style]).format(person=person),
     )
     return Story(topic_name, style, sentences, _generate_ending(grammar, topic, place, thing, rng))
 

@@ -31,7 +31,7 @@ class Grammar:
         topics: Topics by name, with the same names in every language.
         openings: Patterns of the first sentence.
         actions: Patterns of the second sentence.
-        moods: Patterns of the third sentence by style.
+        sentiments: Patterns of the third sentence, which expresses a sentiment, by style.
         endings: Patterns of the ending, which names nobody.
     """
 
@@ -39,7 +39,7 @@ class Grammar:
     topics: dict[str, Topic]
     openings: tuple[str, ...]
     actions: tuple[str, ...]
-    moods: dict[str, tuple[str, ...]]
+    sentiments: dict[str, tuple[str, ...]]
     endings: tuple[str, ...]
 
 
@@ -66,7 +66,7 @@ ENGLISH = Grammar(
     },
     openings=("{person} went {to}", "today {person} went {to}"),
     actions=("{person} {verb} {object}", "there {person} {verb} {object}"),
-    moods={
+    sentiments={
         "neutral": ("{person} rested a little", "{person} waited a while"),
         "happy": ("{person} was happy", "{person} smiled and laughed"),
         "sad": ("{person} was sad", "{person} cried and sighed"),
@@ -117,7 +117,7 @@ GERMAN = Grammar(
     },
     openings=("{person} ging {to}", "heute ging {person} {to}"),
     actions=("{person} {verb} {object}", "dort {verb} {person} {object}"),
-    moods={
+    sentiments={
         "neutral": ("{person} ruhte ein wenig", "{person} wartete eine weile"),
         "happy": ("{person} war froh", "{person} lächelte und lachte"),
         "sad": ("{person} war traurig", "{person} weinte und seufzte"),
@@ -168,7 +168,7 @@ SPANISH = Grammar(
     },
     openings=("{person} fue {to}", "hoy {person} fue {to}"),
     actions=("{person} {verb} {object}", "allí {person} {verb} {object}"),
-    moods={
+    sentiments={
         "neutral": ("{person} descansó un poco", "{person} esperó un rato"),
         "happy": ("{person} estaba feliz", "{person} sonrió y rió"),
         "sad": ("{person} estaba triste", "{person} lloró y suspiró"),

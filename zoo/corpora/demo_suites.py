@@ -194,7 +194,7 @@ def _words_of_style(grammar: Grammar, style: str) -> set[str]:
     """Return the words that name this style and no other."""
     words: dict[str, set[str]] = {}
     for name in STYLES:
-        words[name] = set(" ".join(grammar.moods[name]).split())
+        words[name] = set(" ".join(grammar.sentiments[name]).split())
     return words[style].difference(*(words[name] for name in STYLES if name != style))
 
 
