@@ -1,16 +1,17 @@
-"""A CTC recognizer that hears one letter in everything."""
+"""A CTC recognizer whose transcript of all speech is one letter."""
 
 import json
 from pathlib import Path
 
 import torch
 from transformers import (
-    Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
     Wav2Vec2Processor,
 )
+
+from tests.toy_wav2vec2 import tiny_wav2vec2
 
 LETTERS = {"<pad>": 0, "a": 1, "b": 2, "|": 3, "<unk>": 4}
 
@@ -20,21 +21,7 @@ def write_recognizer(folder: Path, letter: str) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(LETTERS))
     Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), Wav2Vec2CTCTokenizer(folder / "vocab.json")).save_pretrained(folder)
-    model = Wav2Vec2ForCTC(
-        Wav2Vec2Config(
-            vocab_size=5,
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-            conv_dim=(8, 8),
-            conv_stride=(10, 8),
-            conv_kernel=(20, 16),
-            num_feat_extract_layers=2,
-            num_conv_pos_embeddings=4,
-            num_conv_pos_embedding_groups=2,
-        )
-    )
+    model = Wav2Vec2ForCTC(tiny_wav2vec2(vocab_size=5))
     with torch.no_grad():
         model.lm_head.weight.zero_()
         model.lm_head.bias.copy_(torch.nn.functional.one_hot(torch.tensor(LETTERS[letter]), 5))

@@ -1,11 +1,13 @@
-"""A tiny multilingual Whisper with random weights."""
+"""Tiny Whispers with random weights: a recognizer, and one that is given the transcript."""
 
+import json
 from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     GenerationConfig,
+    PreTrainedTokenizerFast,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
@@ -18,12 +20,28 @@ SPECIAL = [
     *("<|startofprev|>", "<|notimestamps|>"),
 ]
 
+ALIGNER_SPECIAL = ("<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|zh|>", "<|transcribe|>", "<|notimestamps|>")
 
-def write_whisper(folder: Path, multilingual: bool = True) -> Path:
-    """Write a checkpoint that transformers loads as Whisper; its transcripts are random words."""
+
+def bytes_backend() -> Tokenizer:
+    """A tokenizer of single bytes."""
     letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     backend = Tokenizer(models.BPE(vocab=letters, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return backend
+
+
+def tiny_config(end: int, start: int, **changes: object) -> WhisperConfig:
+    """A configuration of width 16 with the ids of the end and start tokens."""
+    sizes = {"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    sizes |= {"encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    ids = {"pad_token_id": end, "bos_token_id": end, "eos_token_id": end, "decoder_start_token_id": start}
+    return WhisperConfig(**sizes, **ids, **changes)
+
+
+def write_whisper(folder: Path, multilingual: bool = True) -> Path:
+    """Write a checkpoint that transformers loads as Whisper; its transcripts are random words."""
+    backend = bytes_backend()
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])
     backend.add_tokens([AddedToken(f"<|{step * 0.02:.2f}|>", special=True) for step in range(1501)])
@@ -32,21 +50,13 @@ def write_whisper(folder: Path, multilingual: bool = True) -> Path:
     )
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     torch.manual_seed(0)
-    config = WhisperConfig(
+    config = tiny_config(
+        ids["<|endoftext|>"],
+        ids["<|startoftranscript|>"],
         vocab_size=len(tokenizer),
         num_mel_bins=80,
-        d_model=16,
-        encoder_layers=1,
         decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=16,
-        decoder_ffn_dim=16,
         max_target_positions=32,
-        pad_token_id=ids["<|endoftext|>"],
-        bos_token_id=ids["<|endoftext|>"],
-        eos_token_id=ids["<|endoftext|>"],
-        decoder_start_token_id=ids["<|startoftranscript|>"],
     )
     model = WhisperForConditionalGeneration(config)
     model.generation_config = GenerationConfig(
@@ -63,4 +73,32 @@ def write_whisper(folder: Path, multilingual: bool = True) -> Path:
     )
     model.save_pretrained(folder)
     WhisperProcessor(WhisperFeatureExtractor(80), tokenizer).save_pretrained(folder)
+    return folder
+
+
+def write_aligning_whisper(folder: Path, seed: int = 0, heads: list[list[int]] | None = None) -> Path:
+    """Write a transformers checkpoint whose window is 2 seconds and whose decoder takes 40 tokens."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_backend(),
+        eos_token=ALIGNER_SPECIAL[0],
+        unk_token=ALIGNER_SPECIAL[0],
+        additional_special_tokens=list(ALIGNER_SPECIAL[1:]),
+    )
+    tokenizer.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=16, chunk_length=2).save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = tiny_config(
+        tokenizer.eos_token_id,
+        tokenizer.convert_tokens_to_ids(ALIGNER_SPECIAL[1]),
+        vocab_size=len(tokenizer),
+        num_mel_bins=16,
+        decoder_layers=2,
+        max_source_positions=100,
+        max_target_positions=40,
+        suppress_tokens=[],
+        begin_suppress_tokens=[],
+    )
+    WhisperForConditionalGeneration(config).save_pretrained(folder)
+    generation = {"is_multilingual": True} | ({} if heads is None else {"alignment_heads": heads})
+    (folder / "generation_config.json").write_text(json.dumps(generation))
     return folder

@@ -1,4 +1,4 @@
-"""A language model on a GPU scores, goes on and is loaded as on the processor."""
+"""A language model on a GPU scores, resumes and is loaded as on the processor."""
 
 import copy
 

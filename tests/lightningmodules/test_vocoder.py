@@ -1,92 +1,31 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-import lightning as L
 import pytest
 import torch
 import torchmetrics
-from lightning.pytorch.loggers import TensorBoardLogger
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from datamodules.vocoder import VocoderDataModule
-from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_image
+from lightningmodules.callbacks import SeededSteps
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.optimizers import GANOptimizer
 from lightningmodules.vocoder import UnitVocoder
 from lightningmodules.vocoder_loss_weights import VocoderLosses
-from tests.toy_speech import RATES, STREAMS, write_hums
+from tests.toy_speech import STREAMS, write_hums
+from tests.toy_vocoder import OPTIMIZER, data, module, trainer
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base
 from zoo.vocoder import (
-    ConvNeXtSizes,
-    Discriminators,
-    DurationPredictor,
-    HiFiGANGenerator,
-    HiFiGANSizes,
-    ISTFTGenerator,
-    MultiPeriodDiscriminator,
-    MultiScaleDiscriminator,
     UnitConsistencyLoss,
     Vocoder,
 )
-
-SIZES = {stream.prefix: stream.size for stream in STREAMS}
-OPTIMIZER = GANOptimizer(learning_rate=2e-3)
 
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):
     return write_hums(tmp_path_factory.mktemp("hums"), [40, 30, 55, 25, 33, 28, 60, 41, 29, 50, 45, 35])
-
-
-def module(kind: str = "unit", adversarial: bool = True, num_speakers: int = 2, **options) -> UnitVocoder:
-    torch.manual_seed(0)
-    sizes = {"streams": SIZES, "unit_rate": 25, "num_speakers": num_speakers, "embedding_dim": 16}
-    if kind == "unit":
-        generator = HiFiGANGenerator(
-            **sizes,
-            backbone=HiFiGANSizes(
-                channels=32,
-                upsample_rates=(8, 8, 10),
-                upsample_kernel_sizes=(16, 16, 20),
-                resblock_kernel_sizes=(3,),
-                resblock_dilations=((1, 3),),
-            ),
-        )
-    else:
-        generator = ISTFTGenerator(
-            **sizes, backbone=ConvNeXtSizes(channels=32, hidden=64, num_blocks=2), harmonics=40 * (kind == "harmonic")
-        )
-        options = ({"f0": Autocorrelation()} if kind == "harmonic" else {}) | options
-    judges = (
-        Discriminators([MultiPeriodDiscriminator((2, 3), 4, 16), MultiScaleDiscriminator(1, 4)])
-        if adversarial
-        else None
-    )
-    return UnitVocoder(generator, DurationPredictor(16, 16), judges, **({"optimizer": OPTIMIZER} | options))
-
-
-def trainer(path, steps: int, **options) -> L.Trainer:
-    defaults = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-        "default_root_dir": path,
-        "max_steps": steps,
-        "num_sanity_val_steps": 0,
-        "limit_val_batches": 0,
-        "callbacks": [SeededSteps(7)],
-    }
-    return L.Trainer(**(defaults | options))
-
-
-def data(tokens, batch_size: int = 4) -> VocoderDataModule:
-    return VocoderDataModule(tokens, RATES, segment_units=6, batch_size=batch_size)
 
 
 def weights(trained: UnitVocoder) -> dict:
@@ -268,7 +207,7 @@ def test_what_was_trained_speaks_and_goes_on_training(kind, tokens, tmp_path):
 
 
 class Ears:
-    """Hears the unit of each tone."""
+    """Recognizes the unit of each tone."""
 
     def encode(self, waveform: torch.Tensor) -> dict:
         return {"Hu": (torch.fft.rfft(waveform.unflatten(0, (-1, 640))).abs()[:, 1:60].argmax(1) // 8).numpy()}
@@ -305,50 +244,3 @@ def test_scaled_gradients_are_refused():
     trained.trainer = SimpleNamespace(precision="16-mixed")
     with pytest.raises(ValueError, match="take bf16-mixed"):
         trained.setup("fit")
-
-
-def test_audio_and_pictures_are_logged_at_the_generator_step(tokens, tmp_path):
-    logger = TensorBoardLogger(tmp_path, name="logs", version="")
-    fit = trainer(
-        tmp_path,
-        4,
-        logger=logger,
-        limit_val_batches=1.0,
-        val_check_interval=2,
-        check_val_every_n_epoch=None,
-        log_every_n_steps=1,
-        callbacks=[SeededSteps(), SpeechSamples()],
-    )
-    fit.fit(module(), data(tokens))
-    logger.finalize("success")
-    events = EventAccumulator(str(tmp_path / "logs")).Reload()
-    assert [event.step for event in events.Audio("0/generated")] == [2, 4] and events.Audio("0/real")[
-        0
-    ].sample_rate == 16000
-    assert events.Images("0/real_above_generated")[0].height == 160
-    assert [event.step for event in events.Scalars("train/mel")] == [0, 1, 2, 3]
-    assert {"train/discriminator", "train/features", "train/adversarial", "train/duration", "val/mel_distance"} <= set(
-        events.Tags()["scalars"]
-    )
-
-
-def test_a_mel_image_is_bright_where_it_is_loud():
-    tone = torch.sin(2 * torch.pi * 500 * torch.arange(16000) / 16000)
-    image = mel_image([tone, 0.001 * tone], 16000)
-    assert image.shape == (3, 160, 62) and image.min() >= 0 and image.max() <= 1
-    assert image[:, :80].mean() > image[:, 80:].mean()
-    assert image[:, 40:80].mean() > image[:, :40].mean()  # 500 Hz lies in the lower half of the upper picture
-
-
-def test_seeded_steps_make_dropout_a_function_of_the_step(tokens, tmp_path):
-    drawn = {}
-
-    class Watch(L.Callback):
-        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-            drawn.setdefault(self.run, []).append(torch.rand(()).item())
-
-    watch = Watch()
-    for watch.run, seed in (("a", 1), ("b", 1), ("c", 2)):
-        torch.manual_seed(len(drawn))
-        trainer(tmp_path, 3, callbacks=[SeededSteps(seed), watch]).fit(module("istft", adversarial=False), data(tokens))
-    assert drawn["a"] == drawn["b"] != drawn["c"] and len(set(drawn["a"])) == 3

@@ -3,13 +3,13 @@ import json
 import pytest
 import torch
 from transformers import (
-    Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
 )
 
 from tests.toy_corpus import melody
+from tests.toy_wav2vec2 import tiny_wav2vec2
 from zoo.forced_alignment.ctc import CTCAligner, mms_aligner, pretrained_ctc_aligner
 
 LETTERS = {letter: index for index, letter in enumerate("-abcdeghilnostu*")}
@@ -17,7 +17,7 @@ HOP = 320
 
 
 class Spelling(torch.nn.Module):
-    """Hears the letter whose index, in hundredths, the samples of a frame have."""
+    """Recognizes the letter whose index, in hundredths, the samples of a frame have."""
 
     def forward(self, samples):
         frames = (
@@ -78,19 +78,7 @@ def write_ctc(folder, letters, normalize=True, size=None):
     Wav2Vec2CTCTokenizer(folder / "vocab.json").save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=normalize).save_pretrained(folder)
     torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        vocab_size=size or len(letters),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8, 8),
-        conv_stride=(20, 16),
-        conv_kernel=(20, 16),
-        num_feat_extract_layers=2,
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-    )
+    config = tiny_wav2vec2(vocab_size=size or len(letters), conv_stride=(20, 16))
     Wav2Vec2ForCTC(config).save_pretrained(folder)
     return str(folder)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.toy_aligning_whisper import write_whisper
 from tests.toy_corpus import melody
+from tests.toy_whisper import write_aligning_whisper
 from zoo.corpora.espeak import Synthesizer, Voice
 from zoo.forced_alignment.aligner import MIN_WORD_SECONDS
 from zoo.forced_alignment.whisper import WhisperAligner
@@ -16,7 +16,7 @@ WORDS = ("One", "two", "größer", "three,", "a")
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    return str(write_whisper(tmp_path_factory.mktemp("whisper") / "tiny"))
+    return str(write_aligning_whisper(tmp_path_factory.mktemp("whisper") / "tiny"))
 
 
 @pytest.mark.parametrize("seed, seconds", [(0, 0.9), (1, 1.3), (2, 2.0)])
@@ -67,7 +67,7 @@ def test_words_of_languages_without_spaces_have_none(checkpoint):
 
 def test_heads_of_the_checkpoint_or_the_last_half_of_its_layers(checkpoint, tmp_path):
     assert WhisperAligner(checkpoint).heads == [(1, 0), (1, 1)]
-    assert WhisperAligner(str(write_whisper(tmp_path / "w", heads=[[0, 1]]))).heads == [(0, 1)]
+    assert WhisperAligner(str(write_aligning_whisper(tmp_path / "w", heads=[[0, 1]]))).heads == [(0, 1)]
     assert WhisperAligner(checkpoint, heads=[(0, 0)]).heads == [(0, 0)]
     with pytest.raises(ValueError, match="has layers 0 to 1 with heads 0 to 1, got layer 2, head 0"):
         WhisperAligner(checkpoint, heads=[(2, 0)])

@@ -28,13 +28,13 @@ def tokenizer():
 def test_speech_is_heard_as_its_own_units(tokenizer):
     spoken = tones([400.0, 1500.0, 200.0])
     units = torch.from_numpy(tokenizer.encode(spoken)["Hu"])
-    hears = UnitConsistencyLoss(tokenizer)
+    loss = UnitConsistencyLoss(tokenizer)
     assert (
-        hears(spoken[None], {"units": {"Hu": units[None]}})
-        < hears(spoken[None], {"units": {"Hu": units.roll(7)[None]}}) - 1
+        loss(spoken[None], {"units": {"Hu": units[None]}})
+        < loss(spoken[None], {"units": {"Hu": units.roll(7)[None]}}) - 1
     )
     log_probs = tokenizer.extractors["Hu"].quantizer.log_probs(tokenizer.extractors["Hu"].encoder(spoken))
-    assert hears(spoken[None], {"units": {"Hu": units[None]}}).item() == pytest.approx(
+    assert loss(spoken[None], {"units": {"Hu": units[None]}}).item() == pytest.approx(
         -log_probs.gather(1, units[:, None]).mean().item(), rel=1e-4
     )
 
@@ -42,30 +42,30 @@ def test_speech_is_heard_as_its_own_units(tokenizer):
 def test_a_waveform_learns_to_be_heard_as_units(tokenizer):
     units = torch.from_numpy(tokenizer.encode(tones([200.0, 1500.0, 900.0]))["Hu"])[None]
     made = (0.01 * torch.randn(1, 640 * units.shape[1], generator=torch.Generator().manual_seed(0))).requires_grad_()
-    hears, learning = UnitConsistencyLoss(tokenizer), torch.optim.Adam([made], 1e-3)
-    before = hears(made, {"units": {"Hu": units}}).item()
+    loss, learning = UnitConsistencyLoss(tokenizer), torch.optim.Adam([made], 1e-3)
+    before = loss(made, {"units": {"Hu": units}}).item()
     for _ in range(40):
         learning.zero_grad()
-        hears(made, {"units": {"Hu": units}}).backward()
+        loss(made, {"units": {"Hu": units}}).backward()
         learning.step()
-    assert hears(made, {"units": {"Hu": units}}).item() < 0.5 * before
+    assert loss(made, {"units": {"Hu": units}}).item() < 0.5 * before
 
 
 def test_the_tokenizer_is_no_part_of_what_is_trained(tokenizer):
-    hears = UnitConsistencyLoss(tokenizer)
-    assert not list(hears.parameters()) and not hears.state_dict()
+    loss = UnitConsistencyLoss(tokenizer)
+    assert not list(loss.parameters()) and not loss.state_dict()
     assert not any(weight.requires_grad for weight in tokenizer.extractors["Hu"].quantizer.parameters())
 
 
 def test_frames_that_stayed_blank_tell_nothing():
     torch.manual_seed(0)
     quantizer = CTCQuantizer([26, 12, 6])
-    hears = UnitConsistencyLoss(Base(PhoneticUnits(FilterbankEncoder(), quantizer)))
+    loss = UnitConsistencyLoss(Base(PhoneticUnits(FilterbankEncoder(), quantizer)))
     spoken, units = tones([300.0, 800.0])[None], torch.randint(5, (1, 20), generator=torch.Generator().manual_seed(1))
     log_probs = quantizer.log_probs(FilterbankEncoder()(spoken[0]))[:, :5].log_softmax(-1)
     blank = units.clone()
     blank[:, 8:] = quantizer.size
-    assert hears(spoken, {"units": {"Hu": blank}}).item() == pytest.approx(
+    assert loss(spoken, {"units": {"Hu": blank}}).item() == pytest.approx(
         -log_probs[:8].gather(1, units[0, :8, None]).mean().item(), rel=1e-4
     )
     assert not any(weight.requires_grad for weight in quantizer.parameters())

@@ -4,12 +4,12 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     PreTrainedTokenizerFast,
-    Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForSequenceClassification,
 )
 
 from tests.toy_tokens import words_vocabulary
+from tests.toy_wav2vec2 import tiny_wav2vec2
 from zoo.evaluation.judges.classifiers import (
     PretrainedSpeechClassifier,
     PretrainedTextClassifier,
@@ -24,22 +24,7 @@ LABELS = {0: "Happy", 1: "SAD"}
 
 @pytest.fixture(scope="module")
 def speech_config():
-    return Wav2Vec2Config(
-        vocab_size=5,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8, 8),
-        conv_stride=(10, 8),
-        conv_kernel=(20, 16),
-        num_feat_extract_layers=2,
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-        classifier_proj_size=8,
-        num_labels=2,
-        id2label=LABELS,
-    )
+    return tiny_wav2vec2(vocab_size=5, classifier_proj_size=8, num_labels=2, id2label=LABELS)
 
 
 def test_a_text_classifier(tmp_path):

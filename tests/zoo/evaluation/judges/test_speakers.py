@@ -1,7 +1,8 @@
 import pytest
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForXVector
+from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2ForXVector
 
+from tests.toy_wav2vec2 import tiny_wav2vec2
 from zoo.audio import AudioError
 from zoo.evaluation.judges.speakers import Resemblyzer, XVectors, speaker_similarity
 
@@ -16,19 +17,7 @@ def buzz(frequency, seconds=1.0, sample_rate=16000):
 def xvectors(tmp_path_factory):
     folder = tmp_path_factory.mktemp("xvector")
     torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8, 8),
-        conv_stride=(10, 8),
-        conv_kernel=(20, 16),
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-        tdnn_dim=(8, 8, 8, 8, 16),
-        xvector_output_dim=8,
-    )
+    config = tiny_wav2vec2(tdnn_dim=(8, 8, 8, 8, 16), xvector_output_dim=8)
     Wav2Vec2ForXVector(config).save_pretrained(folder)
     Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return XVectors(str(folder))
