@@ -1,7 +1,8 @@
 """Limit the size to which a recipe may expand, before any alias or reference in it is expanded.
 
 A few lines of YAML can expand to billions of values: by nesting, by aliases of aliases, or by references to references.
-The expanded size is computed here without expanding anything.
+The expanded size is computed here without expanding anything. Copies of nodes with ``_base_`` are bounded where they
+are made, in ``derived_nodes``.
 """
 
 import re
@@ -12,12 +13,12 @@ import yaml
 from recipes.engine.errors import RecipeError
 from recipes.engine.nodes import items_of
 
-MAX_BYTES = 128 * 1024
-MAX_DEPTH = 40
-MAX_VALUES = 5_000
-MAX_CHARACTERS = 1_000_000
-MAX_CHAIN = 20
-VALUE_CHARACTERS = 20  # what a mapping, a list or a plain value counts as
+MAX_TEXT_CHARACTERS = 128 * 1024  # of a file as it is written
+MAX_DEPTH = 40  # levels of nesting as it is written
+MAX_VALUES = 5_000  # keys and values, with all aliases expanded
+MAX_EXPANDED_CHARACTERS = 1_000_000  # with all references followed
+MAX_CHAIN = 20  # references, each leading to the next
+VALUE_CHARACTERS = 20  # what every key or value counts as, besides its text
 REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 NESTED = re.compile(r"\$\{[^{}]*\$\{")
 RESOLVER = re.compile(r"\$\{\s*([^{}:.\s]+(?:\.[^{}:.\s]+)*)\s*:")
@@ -34,13 +35,13 @@ def check_text(text: str, file: str) -> None:
         RecipeError: A limit is exceeded; the message names it.
         yaml.YAMLError: The text is not valid YAML.
     """
-    if len(text) > MAX_BYTES:
-        raise RecipeError(f"{file}: {len(text):,} characters; a recipe has at most {MAX_BYTES:,}")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise RecipeError(f"{file}: {len(text):,} characters; a recipe has at most {MAX_TEXT_CHARACTERS:,}")
     depth = 0
-    count = 0  # values so far, aliases expanded
+    count = 0  # keys and values so far, aliases expanded
     # Anchor of each mapping and list that is still open, and the count before it.
     open_anchors: list[tuple[str | None, int]] = []
-    sizes: dict[str | None, int] = {}  # values below each anchor
+    sizes: dict[str | None, int] = {}  # keys and values of each anchored collection, itself included
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
             count += sizes.get(event.anchor, 1)
@@ -58,11 +59,11 @@ def check_text(text: str, file: str) -> None:
         if depth > MAX_DEPTH:
             raise RecipeError(f"{file}: nested deeper than {MAX_DEPTH} levels, the limit for recipes")
         if count > MAX_VALUES:
-            raise RecipeError(f"{file}: more than {MAX_VALUES:,} values once its aliases are expanded")
+            raise RecipeError(f"{file}: more than {MAX_VALUES:,} keys and values once its aliases are expanded")
 
 
 def reference_problems(content: Any, at: str = "") -> list[str]:
-    """Return one line for each reference that is not simply a path in the recipe.
+    """Return one line for each text with a reference that calls a resolver or contains another reference.
 
     OmegaConf resolvers such as ``${oc.env:HOME}`` are refused because they read what is not in the recipe, and nested
     references because their size cannot be computed before they are followed.
@@ -89,15 +90,21 @@ def reference_problems(content: Any, at: str = "") -> list[str]:
 
 
 def size_problems(content: dict[str, Any]) -> list[str]:
-    """Return a line where following the references of a recipe would give more values or text than the bounds allow."""
+    """Return a line where following the references of a recipe would give too much text, or too long a chain of them.
+
+    Of nested references, which ``reference_problems`` refuses, the inner one is followed.
+    """
     sizes = _Sizes(content)
     total = 0
     for name, value in content.items():
         total += sizes.of(value, str(name))
-        if sizes.is_too_long:
+        if sizes.chain_is_too_long:
             return [f"{name}: references lead to references more than {MAX_CHAIN} times; refer to the value itself"]
-        if total > MAX_CHARACTERS:
-            return [f"{name}: the recipe has more than {MAX_CHARACTERS:,} characters once its references are followed"]
+        if total > MAX_EXPANDED_CHARACTERS:
+            return [
+                f"{name}: the recipe has more than {MAX_EXPANDED_CHARACTERS:,} characters once its references are "
+                "followed"
+            ]
     return []
 
 
@@ -112,10 +119,13 @@ class _Sizes:
         self.content = content
         self.size_of_path: dict[str, int] = {}
         self.open_paths: set[str] = set()
-        self.is_too_long = False
+        self.chain_is_too_long = False
 
     def of(self, value: Any, at: str) -> int:
-        """Return the size of a value at the path ``at``; a missing or circular reference counts as its own text."""
+        """Return the size of a value at the path ``at``.
+
+        A missing reference counts as null, and a circular one is followed once.
+        """
         if isinstance(value, str):
             referred = sum(self._of_reference(path, at) for path in REFERENCE.findall(value))
             return VALUE_CHARACTERS + len(value) + referred
@@ -131,11 +141,11 @@ class _Sizes:
         if home_path in self.open_paths:
             return 0
         if len(self.open_paths) > MAX_CHAIN:
-            self.is_too_long = True
+            self.chain_is_too_long = True
             return 0
         if home_path not in self.size_of_path:
             self.open_paths.add(home_path)
-            self.size_of_path[home_path] = min(self.of(value, home_path), 10 * MAX_CHARACTERS)
+            self.size_of_path[home_path] = min(self.of(value, home_path), 10 * MAX_EXPANDED_CHARACTERS)
             self.open_paths.discard(home_path)
         return self.size_of_path[home_path]
 
@@ -155,7 +165,7 @@ class _Sizes:
                 here = _child(here, key)
             else:
                 return here, keys
-        self.is_too_long = True
+        self.chain_is_too_long = True
         return None, keys
 
 

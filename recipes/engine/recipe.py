@@ -36,8 +36,8 @@ from recipes.engine.targets import Targets
 from zoo.error_messages import one_line
 from zoo.suggestions import suggest
 
-# Names at the top of most recipes, offered for misspelled ones.
 MAX_WARNINGS = 10
+# Names at the top of most recipes, offered for misspelled ones.
 SETTINGS = ("corpus", "source", "network", "data", "model", "trainer", "vocoder", "accelerator", "precision")
 
 

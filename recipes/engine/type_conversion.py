@@ -1,6 +1,7 @@
 """Convert the values of a recipe to the types of the arguments that they are passed to.
 
-A string becomes a Path, an int a float, a list a tuple, and a mapping a dataclass, where the type hint says so.
+A string becomes a Path or a member of an enumeration, an int a float and a whole float an int, a list a tuple or a set,
+and a mapping a dataclass, where the type hint says so.
 """
 
 import collections.abc
@@ -27,6 +28,8 @@ LISTS = (
     collections.abc.MutableSequence,
     collections.abc.Set,
 )
+# Kinds of list that a string is one of.
+STRING_KINDS = (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
 # Words by which a message is recognized to say what to do.
 REMEDIES = ("did you mean", "one of", "write it")
 MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
@@ -34,11 +37,11 @@ MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 @dataclass(frozen=True)
 class Made:
-    """Placeholder of the object that a node will build.
+    """Placeholder of an object that does not exist yet: what a node, or a mapping for a dataclass, will build.
 
     Args:
         hint: Type of the object.
-        target: Dotted name of the callable that the node names.
+        target: Name of what builds it, for messages; empty if unknown.
         is_exact: Whether the node names a class, so that the object is of exactly this type; the result of a function
             may be of a subclass.
     """
@@ -160,8 +163,8 @@ def _made(hint: Any, value: Made) -> Made:
 
 def _list(hint: Any, kind: Any, value: Any) -> Any:
     arguments = typing.get_args(hint)
-    if isinstance(value, str) and kind is not list and not arguments:
-        return value
+    if isinstance(value, str) and kind in STRING_KINDS and not arguments:
+        return value  # a string is a sequence of its characters
     if not isinstance(value, (list, tuple, set)):
         return _need(not _is_plain(value), hint, value, "; write it as [a, b]")
     is_fixed = kind is tuple and arguments and Ellipsis not in arguments

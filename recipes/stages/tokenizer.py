@@ -44,20 +44,21 @@ def train_base_tokenizer(
     Args:
         out: Output folder of the tokenizer, ``kmeans.json``, TensorBoard ``logs/`` and the list of unreadable audio.
         corpus: Folder written by a corpus stage.
-        encoder: Waveform to features; adapted to the corpus first, if it can be.
+        encoder: Waveform to features. One that adapts to a corpus, such as by vocal tract length, does so first.
         num_clusters: Number of phonetic units.
         switch_penalty: Cost of a change of unit, in mean squared distances; above 0 for features without context.
-        hours: Hours of speech, sampled from the train split, whose features are computed.
-        max_frames: Number of features, sampled from these hours, that are kept on disk; memory does not grow with it.
-        passes: Number of passes over the kept features.
+        hours: Hours of speech, sampled from the train split, whose frames are encoded.
+        max_frames: About how many frames of ``hours`` of speech are kept on disk, sampled at random; proportionally
+            fewer if the split is shorter. Memory does not grow with it.
+        passes: Number of passes over the kept frames.
         max_bad_share: Largest share of the sampled utterances that may be unreadable.
         seed: Seed of the sampling and the clustering.
 
     Raises:
         ValueError: If a larger share of the sampled utterances is unreadable.
     """
-    voices = _shuffled_utterances(corpus, encoder, Tally(), seed, "voices")
-    encoder.adapt(loaded.waveform for loaded in islice(voices, ADAPTATION_UTTERANCES))
+    adaptation = _shuffled_utterances(corpus, encoder, Tally(), seed, "adaptation")
+    encoder.adapt(loaded.waveform for loaded in islice(adaptation, ADAPTATION_UTTERANCES))
     tally = Tally()
     with FrameSpool(out, encoder.dim) as frames, SummaryWriter(str(out / "logs")) as logs:
 
@@ -74,7 +75,8 @@ def train_base_tokenizer(
     write_text(out / "kmeans.json", json.dumps(asdict(report), indent=2) + "\n")
     return {
         "tokenizer": (
-            f"{num_clusters} units, perplexity {report.perplexity:.0f}, mean squared distance {report.inertia:.2f}"
+            f"{num_clusters} units, perplexity of nearest centroids {report.perplexity:.0f}, "
+            f"mean squared distance {report.inertia:.2f}"
         ),
         "inertia": f"tensorboard --logdir {out / 'logs'}",
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datamodules.vocoder import VocoderDataModule
 from recipes.stages.stage_records import seconds_of
-from recipes.stages.vocoder_utterances import read_utterances, training_utterances, with_voices
+from recipes.stages.vocoder_utterances import read_utterances, training_utterances, with_other_recordings
 from zoo.comparison.vocoders import (
     GRIFFIN_LIM,
     ORIGINAL,
@@ -25,7 +25,7 @@ from zoo.comparison.vocoders import (
     write_audio,
 )
 from zoo.evaluation.judges.speech_judges import SpeechJudges
-from zoo.evaluation.resynthesis import HeldOutUtterance, ResynthesisMetrics, Synthesizer, gather_scores, judge_block
+from zoo.evaluation.resynthesis import ResynthesisItem, ResynthesisMetrics, Synthesizer, gather_scores, judge_waveforms
 from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
@@ -49,12 +49,13 @@ def report_vocoders(
     num_examples: int = 3,
     seed: int = 0,
 ) -> dict[str, str]:
-    """Resynthesize the utterances held out from vocoder training from their raw units, and write figures and audio.
+    """Resynthesize the utterances held out from vocoder training from their units, and write figures and audio.
 
     Args:
         out: Output folder of WAV files and a copy of the report.
         run: Folder of the run, which also contains ``report.json`` and ``report.md``.
-        data: Data that the vocoders were trained on; of several, the one with most streams.
+        data: Data that the vocoders were trained on; of several, the one with most streams. The first
+            ``held_out.max_units`` units of each held-out utterance are taken.
         tokenizer: Folder of the speech tokenizer, which encodes the resynthesis for the unit edit distance.
         vocoders: Folders of trained vocoders by name.
         f0: F0 extractor for the F0 errors.
@@ -68,7 +69,7 @@ def report_vocoders(
     data.setup("fit")
     speech_tokenizer = load_tokenizer(tokenizer)
     sample_rate = speech_tokenizer.sample_rate
-    utterances = with_voices(list(read_utterances(data, data.validation)))
+    utterances = with_other_recordings(list(read_utterances(data, data.validation)))
     synthesizers = _synthesizers(trained, seed)
     averaged = training_utterances(data, table_utterances)
     synthesizers[GRIFFIN_LIM] = griffin_lim_synthesizer(averaged, speech_tokenizer.streams[0], sample_rate)
@@ -120,7 +121,7 @@ def _lowest_mel_distance(scores: dict[str, dict[str, ItemScores]], seed: int) ->
 def _predicted_durations(
     name: str,
     vocoder: Vocoder,
-    utterances: Sequence[HeldOutUtterance],
+    utterances: Sequence[ResynthesisItem],
     tokenizer: SpeechTokenizer,
     scores: dict[str, ItemScores],
     judges: SpeechJudges | None,
@@ -135,5 +136,5 @@ def _predicted_durations(
     scores[PREDICTED_DURATIONS] = edit_distances(waveforms, utterances, tokenizer)
     if judges is None:
         return {}
-    judged = judge_block(waveforms, utterances, judges, vocoder.sample_rate)
+    judged = judge_waveforms(waveforms, utterances, judges, vocoder.sample_rate)
     return {f"{name}, predicted durations": gather_scores(judged)}

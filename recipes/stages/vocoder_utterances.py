@@ -7,10 +7,10 @@ import numpy as np
 from tqdm import tqdm
 
 from datamodules.vocoder import VocoderDataModule
-from zoo.evaluation.resynthesis import HeldOutUtterance, other_of_speaker
+from zoo.evaluation.resynthesis import ResynthesisItem, other_of_speaker
 
 
-def training_utterances(data: VocoderDataModule, limit: int = 500) -> Iterator[HeldOutUtterance]:
+def training_utterances(data: VocoderDataModule, limit: int = 500) -> Iterator[ResynthesisItem]:
     """Yield utterances that a vocoder was trained on, in random order.
 
     Args:
@@ -21,16 +21,16 @@ def training_utterances(data: VocoderDataModule, limit: int = 500) -> Iterator[H
     return read_utterances(data, tqdm(training, "mean spectra", mininterval=1.0))
 
 
-def with_voices(utterances: list[HeldOutUtterance]) -> list[HeldOutUtterance]:
+def with_other_recordings(utterances: list[ResynthesisItem]) -> list[ResynthesisItem]:
     """Return the utterances, each with another of its speaker, if there is one."""
     others = other_of_speaker([utterance.speaker for utterance in utterances])
-    voiced = []
+    items = []
     for utterance, other in zip(utterances, others, strict=True):
-        voiced.append(replace(utterance, voice=None if other is None else utterances[other].waveform))
-    return voiced
+        items.append(replace(utterance, other_recording=None if other is None else utterances[other].waveform))
+    return items
 
 
-def read_utterances(data: VocoderDataModule, rows: Iterable[int]) -> Iterator[HeldOutUtterance]:
+def read_utterances(data: VocoderDataModule, rows: Iterable[int]) -> Iterator[ResynthesisItem]:
     """Yield utterances of the data, cut to the length that the data validates on."""
     for row in map(int, rows):
         num_units = min(data.held_out.max_units, int(data.rows.lengths[row]))
@@ -40,7 +40,7 @@ def read_utterances(data: VocoderDataModule, rows: Iterable[int]) -> Iterator[He
             limit = max(1, round(data.held_out.max_units / data.rows.unit_rate * rate))
             units[prefix] = data.rows.table.array(row, prefix)[:limit].astype(np.int64)
         text, language = data.rows.transcript(row, num_units)
-        yield HeldOutUtterance(
+        yield ResynthesisItem(
             data.rows.table[row].id,
             segment["waveform"],
             units,

@@ -20,11 +20,11 @@ from zoo.evaluation.judges.speech_judges import (
 from zoo.evaluation.resynthesis import (
     BLOCK,
     STYLE_ACCURACY,
-    HeldOutUtterance,
+    ResynthesisItem,
     ResynthesisMetrics,
     Synthesizer,
     gather_scores,
-    judge_block,
+    judge_waveforms,
     other_of_speaker,
     resynthesize,
     score_block,
@@ -88,7 +88,7 @@ def resynthesize_variant(
         judges: Judges of the resynthesis; none if None.
     """
 
-    def synthesize(utterance: HeldOutUtterance) -> Tensor:
+    def synthesize(utterance: ResynthesisItem) -> Tensor:
         speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
         return vocoder(utterance.units, speaker, predict_durations=False)
 
@@ -105,7 +105,7 @@ def resynthesize_variant(
     return VariantResynthesis(gather_scores(scores_of_utterances), examples)
 
 
-def _example(utterance: HeldOutUtterance, sample_rate: int, f0: F0Extractor, sounds: Mapping[str, Sound]) -> Example:
+def _example(utterance: ResynthesisItem, sample_rate: int, f0: F0Extractor, sounds: Mapping[str, Sound]) -> Example:
     return Example(
         id=utterance.id,
         text=utterance.text,
@@ -116,7 +116,7 @@ def _example(utterance: HeldOutUtterance, sample_rate: int, f0: F0Extractor, sou
     )
 
 
-def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Iterator[list[HeldOutUtterance]]:
+def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Iterator[list[ResynthesisItem]]:
     """Yield tokenized utterances with their audio and another recording of their speaker, some at a time."""
     others = other_of_speaker([row.speaker for row in rows])
     numbers = tqdm(range(0, len(rows), BLOCK), desc=title, unit="block", mininterval=1.0, delay=2.0)
@@ -124,7 +124,7 @@ def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Itera
         block = []
         for row, other in list(zip(rows, others, strict=True))[start : start + BLOCK]:
             voice = None if other is None else _read(rows[other], sample_rate)
-            utterance = HeldOutUtterance(
+            utterance = ResynthesisItem(
                 row.id,
                 _read(row, sample_rate),
                 row.units,
@@ -132,7 +132,7 @@ def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Itera
                 row.style,
                 row.text,
                 language=row.language,
-                voice=voice,
+                other_recording=voice,
             )
             block.append(utterance)
         yield block
@@ -157,9 +157,9 @@ def judge_anchors(
     baseline = []
     for utterances in read_blocks(rows, sample_rate, "originals and Griffin-Lim"):
         recordings = [utterance.waveform for utterance in utterances]
-        originals += judge_block(recordings, utterances, judges, sample_rate)
+        originals += judge_waveforms(recordings, utterances, judges, sample_rate)
         generated = [resynthesize(griffin_lim, utterance) for utterance in utterances]
-        baseline += judge_block(generated, utterances, judges, sample_rate)
+        baseline += judge_waveforms(generated, utterances, judges, sample_rate)
     return {ORIGINALS: gather_scores(originals), GRIFFIN_LIM: gather_scores(baseline)}
 
 

@@ -14,11 +14,11 @@ from tqdm import tqdm
 from zoo.audio import write
 from zoo.evaluation.judges.speech_judges import SPEAKER_SIMILARITY, SpeechJudges
 from zoo.evaluation.resynthesis import (
-    HeldOutUtterance,
+    ResynthesisItem,
     ResynthesisMetrics,
     Synthesizer,
     gather_scores,
-    judge_block,
+    judge_waveforms,
     measure_resynthesis,
 )
 from zoo.evaluation.statistics import ItemScores
@@ -41,7 +41,7 @@ Scores = Mapping[str, ItemScores]
 def vocoder_synthesizer(vocoder: Vocoder) -> Synthesizer:
     """Return a synthesizer that runs a vocoder on the frames, speaker and style of the recording."""
 
-    def synthesize(utterance: HeldOutUtterance) -> Tensor:
+    def synthesize(utterance: ResynthesisItem) -> Tensor:
         frames = {stream.prefix: utterance.frames[stream.prefix].unsqueeze(0) for stream in vocoder.streams}
         speaker = _index(vocoder.speakers, utterance.speaker, vocoder.default_speaker)
         style = _index(vocoder.styles, utterance.style, vocoder.default_style)
@@ -62,7 +62,7 @@ def untrained_like(vocoder: Vocoder, seed: int) -> Vocoder:
         return Vocoder(generator, vocoder.streams, speakers=vocoder.speakers)
 
 
-def griffin_lim_synthesizer(utterances: Iterable[HeldOutUtterance], stream: Stream, sample_rate: int) -> Synthesizer:
+def griffin_lim_synthesizer(utterances: Iterable[ResynthesisItem], stream: Stream, sample_rate: int) -> Synthesizer:
     """Return a synthesizer that applies Griffin-Lim to the mean spectrum of each phonetic unit.
 
     Args:
@@ -74,13 +74,13 @@ def griffin_lim_synthesizer(utterances: Iterable[HeldOutUtterance], stream: Stre
     for utterance in utterances:
         table.add(_units(utterance, stream), utterance.waveform)
 
-    def synthesize(utterance: HeldOutUtterance) -> Tensor:
+    def synthesize(utterance: ResynthesisItem) -> Tensor:
         return table(_units(utterance, stream))
 
     return synthesize
 
 
-def _units(utterance: HeldOutUtterance, stream: Stream) -> Tensor:
+def _units(utterance: ResynthesisItem, stream: Stream) -> Tensor:
     return torch.from_numpy(np.asarray(utterance.units[stream.prefix], dtype=np.int64))
 
 
@@ -99,7 +99,7 @@ class SystemScores:
 
 def score_systems(
     synthesizers: Mapping[str, Synthesizer],
-    utterances: Sequence[HeldOutUtterance],
+    utterances: Sequence[ResynthesisItem],
     metrics: ResynthesisMetrics,
     judges: SpeechJudges | None = None,
 ) -> dict[str, SystemScores]:
@@ -123,14 +123,14 @@ def score_systems(
 
 
 def judge_originals(
-    utterances: Sequence[HeldOutUtterance], judges: SpeechJudges, sample_rate: int
+    utterances: Sequence[ResynthesisItem], judges: SpeechJudges, sample_rate: int
 ) -> dict[str, ItemScores]:
     """Return what judges say of the recordings, the upper anchor of a comparison."""
     recordings = [utterance.waveform for utterance in utterances]
-    return gather_scores(judge_block(recordings, utterances, judges, sample_rate))
+    return gather_scores(judge_waveforms(recordings, utterances, judges, sample_rate))
 
 
-def synthesize_with_predicted_durations(vocoder: Vocoder, utterances: Sequence[HeldOutUtterance]) -> list[Tensor]:
+def synthesize_with_predicted_durations(vocoder: Vocoder, utterances: Sequence[ResynthesisItem]) -> list[Tensor]:
     """Resynthesize utterances from deduplicated tokens, (N,) each, by a vocoder with a duration predictor."""
     waveforms = []
     for utterance in utterances:
@@ -141,7 +141,7 @@ def synthesize_with_predicted_durations(vocoder: Vocoder, utterances: Sequence[H
 
 @torch.inference_mode()
 def edit_distances(
-    waveforms: Sequence[Tensor], utterances: Sequence[HeldOutUtterance], tokenizer: SpeechTokenizer
+    waveforms: Sequence[Tensor], utterances: Sequence[ResynthesisItem], tokenizer: SpeechTokenizer
 ) -> ItemScores:
     """Measure the unit edit distance of resynthesis of any duration, (N,) each, from the units of the recordings."""
     phonetic = tokenizer.streams[0].prefix
@@ -185,7 +185,7 @@ def _estimates(scores: Scores, seed: int) -> dict[str, Any]:
 
 
 def write_audio(
-    out: Path, synthesizers: Mapping[str, Synthesizer], utterances: Sequence[HeldOutUtterance], sample_rate: int
+    out: Path, synthesizers: Mapping[str, Synthesizer], utterances: Sequence[ResynthesisItem], sample_rate: int
 ) -> None:
     """Write each utterance as recorded and as resynthesized by each system, as WAV files."""
     for number, utterance in enumerate(utterances):

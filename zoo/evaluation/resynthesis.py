@@ -22,19 +22,19 @@ STYLE_ACCURACY, STYLE_ACCURACY_OF_ORIGINAL = "style_accuracy", "style_accuracy_o
 
 
 @dataclass(frozen=True)
-class HeldOutUtterance:
-    """An utterance that no vocoder was trained on.
+class ResynthesisItem:
+    """A recorded utterance, or its beginning, and the units that a vocoder resynthesizes it from.
 
     Args:
         id: Name of the utterance.
         waveform: Recording, (N,).
-        units: Raw units by prefix, (T,), each stream at its own rate.
+        units: Units by prefix, one a frame, before repetitions are removed, (T,); each stream at its own rate.
         speaker: Name of the speaker; None if unknown.
         style: Style of the whole utterance; None if unknown.
         text: Transcript; empty if unknown.
         frames: Raw units by prefix, all at the rate of the first stream, (T,), as vocoder networks take them.
         language: BCP-47 tag of the language of the text; None if unknown.
-        voice: Another recording of the speaker, (M,), for the speaker similarity; None if there is none.
+        other_recording: Another recording of the speaker, (M,), for the speaker similarity; None if there is none.
     """
 
     id: str
@@ -45,15 +45,15 @@ class HeldOutUtterance:
     text: str = ""
     frames: Mapping[str, Tensor] = field(default_factory=dict)
     language: str | None = None
-    voice: Tensor | None = field(repr=False, default=None)
+    other_recording: Tensor | None = field(repr=False, default=None)
 
     def judged(self, generated: Tensor) -> JudgedSpeech:
         """Return generated speech (N,), or the recording itself, as judges take it."""
-        return JudgedSpeech(generated, self.voice, self.text, self.language)
+        return JudgedSpeech(generated, self.other_recording, self.text, self.language)
 
 
 # Resynthesizes an utterance, (N,), from everything but its waveform.
-Synthesizer = Callable[[HeldOutUtterance], Tensor]
+Synthesizer = Callable[[ResynthesisItem], Tensor]
 
 
 class ResynthesisMetrics:
@@ -78,7 +78,7 @@ class ResynthesisMetrics:
         self.style = style
 
     @torch.inference_mode()
-    def __call__(self, generated: Tensor, utterance: HeldOutUtterance) -> dict[str, float]:
+    def __call__(self, generated: Tensor, utterance: ResynthesisItem) -> dict[str, float]:
         """Compute all metrics of one utterance.
 
         Args:
@@ -106,7 +106,7 @@ class ResynthesisMetrics:
         return float(style(waveform, self.tokenizer.sample_rate) == expected)
 
 
-def resynthesize(synthesize: Synthesizer, utterance: HeldOutUtterance) -> Tensor:
+def resynthesize(synthesize: Synthesizer, utterance: ResynthesisItem) -> Tensor:
     """Resynthesize an utterance and cut or pad the result to the length of the recording, (N,)."""
     length = len(utterance.waveform)
     waveform = synthesize(utterance)[:length]
@@ -115,7 +115,7 @@ def resynthesize(synthesize: Synthesizer, utterance: HeldOutUtterance) -> Tensor
 
 def measure_resynthesis(
     synthesize: Synthesizer,
-    utterances: Sequence[HeldOutUtterance],
+    utterances: Sequence[ResynthesisItem],
     metrics: ResynthesisMetrics,
     judges: SpeechJudges | None = None,
 ) -> dict[str, ItemScores]:
@@ -137,20 +137,20 @@ def measure_resynthesis(
 
 def score_block(
     generated: Sequence[Tensor],
-    utterances: Sequence[HeldOutUtterance],
+    utterances: Sequence[ResynthesisItem],
     metrics: ResynthesisMetrics,
     judges: SpeechJudges | None = None,
 ) -> list[dict[str, float]]:
     """Return the scores of each resynthesized utterance (N,) by name, those of the judges first."""
     sample_rate = metrics.tokenizer.sample_rate
-    values = judge_block(generated, utterances, judges, sample_rate)
+    values = judge_waveforms(generated, utterances, judges, sample_rate)
     for of_utterance, waveform, utterance in zip(values, generated, utterances, strict=True):
         of_utterance |= metrics(waveform, utterance)
     return values
 
 
-def judge_block(
-    generated: Sequence[Tensor], utterances: Sequence[HeldOutUtterance], judges: SpeechJudges | None, sample_rate: int
+def judge_waveforms(
+    generated: Sequence[Tensor], utterances: Sequence[ResynthesisItem], judges: SpeechJudges | None, sample_rate: int
 ) -> list[dict[str, float]]:
     """Return what judges say of generated waveforms (N,), or of the recordings themselves, by name."""
     if judges is None:

@@ -6,7 +6,7 @@ from tests.toy_speech import hum
 from tests.toy_tokenizer import ZeroCrossings
 from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.resynthesis import (
-    HeldOutUtterance,
+    ResynthesisItem,
     ResynthesisMetrics,
     measure_resynthesis,
     other_of_speaker,
@@ -20,7 +20,7 @@ TOKENIZER = ZeroCrossings()
 
 def utterance(units, text="", style=None):
     waveform = hum(np.array(units), 0.5)
-    return HeldOutUtterance("u", waveform, TOKENIZER.encode(waveform), style=style, text=text)
+    return ResynthesisItem("u", waveform, TOKENIZER.encode(waveform), style=style, text=text)
 
 
 def original(reference):
@@ -45,7 +45,7 @@ class Tracks(F0Extractor):
 def test_f0_errors_worked_by_hand():
     """Of four frames one is unvoiced for voiced, and one is 25% too high."""
     tracks = Tracks({0.0: [100.0, 0.0, 125.0, 0.0], 1.0: [100.0, 100.0, 100.0, 0.0]})
-    reference = HeldOutUtterance("u", torch.ones(8000), TOKENIZER.encode(torch.ones(8000)))
+    reference = ResynthesisItem("u", torch.ones(8000), TOKENIZER.encode(torch.ones(8000)))
     metrics = ResynthesisMetrics(TOKENIZER, {"f0": F0Errors(tracks)})
     assert metrics(torch.zeros(8000), reference)["f0_frame_error"] == 0.5
 

@@ -1,4 +1,4 @@
-"""Log-likelihoods of continuations under a language model, with every shared beginning computed once."""
+"""Log-likelihoods of continuations under a language model, with long shared beginnings computed once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

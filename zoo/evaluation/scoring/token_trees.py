@@ -1,4 +1,4 @@
-"""Token trees: candidates that share a beginning, packed so that every shared beginning is computed once."""
+"""Token trees: candidates that share a long beginning, packed so that it is computed once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
