@@ -248,14 +248,29 @@ FAMILIES = {
 }
 
 
-def write_checkpoint(folder: Path, family: str, seed: int = 0) -> str:
-    """Write a random text model of a family with its tokenizer, and return the folder."""
+# Heads that are tied in none of the above, or in all.
+OTHER_HEADS = {
+    "qwen3-tied": "qwen3",
+    "mistral-tied": "mistral",
+    "gemma": "gemma-tied",
+    "pythia-tied": "pythia",
+    "gpt2": "gpt2-tied",
+    "opt": "opt-tied",
+    "bloom": "bloom-tied",
+    "phi-tied": "phi",
+}
+
+
+def write_checkpoint(folder: Path, name: str, seed: int = 0) -> str:
+    """Write a random text model of a family, or with its other kind of head, and its tokenizer; return the folder."""
+    family = OTHER_HEADS.get(name, name)
     write_tokenizer, config = FAMILIES[family]
     write_tokenizer(folder)
     config = type(config).from_dict(config.to_dict())
     assert isinstance(config, PretrainedConfig)
     config.vocab_size = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size() + 5
     config.bos_token_id = config.eos_token_id = 2
+    config.tie_word_embeddings = name.endswith("-tied")
     torch.manual_seed(seed)
     network = AutoModelForCausalLM.from_config(config)
     for weight in network.get_output_embeddings().parameters():

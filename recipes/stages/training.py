@@ -21,6 +21,7 @@ from lightningmodules.starting_point import StartingPoint
 from lightningmodules.vocoder import UnitVocoder
 from zoo.files import atomic_folder, write_text
 from zoo.language.adapters import save_language_model
+from zoo.language.position_limits import require_positions
 from zoo.language.sharding import whole_state
 from zoo.processes import shows_bars
 from zoo.tokens.contract import read_contract, require_match
@@ -91,8 +92,8 @@ def train_language_model(
         checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run resumes.
 
     Raises:
-        ValueError: Only the first process has read the weights and the strategy does not distribute them, or a stream
-            was tokenized under another contract.
+        ValueError: Only the first process has read the weights and the strategy does not distribute them, rows are
+            longer than the network's table of positions, or a stream was tokenized under another contract.
     """
     if any(weight.is_meta for weight in model.parameters()) and not isinstance(trainer.strategy, ModelParallelStrategy):
         raise ValueError(
@@ -100,6 +101,7 @@ def train_language_model(
             "ModelParallelStrategy distributes them: name that as the trainer's strategy, or "
             "zoo.language.networks.from_checkpoint as the network"
         )
+    require_positions(model.network, data.sequence_length)
     for stream in data.streams.values():
         require_match(vocabulary, stream.tokens)
     ledger = TokenLedger()

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from zoo.evaluation.statistics import Estimate, difference, mean
+from zoo.language.position_limits import max_positions
 from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
@@ -115,7 +116,7 @@ def measure_alignment(
     Raises:
         ValueError: If no utterance has aligned words.
     """
-    max_tokens = network.config.max_position_embeddings - 2  # begin token and marker
+    max_tokens = max_positions(network) - 2  # begin token and marker
     utterances = []
     for row in table:
         num_tokens = max(len(row.speech_ids), len(row.text_ids))

@@ -37,6 +37,7 @@ from zoo.evaluation.suites.few_shot_suite import Utterance, load_few_shot_suite
 from zoo.evaluation.suites.sentiment_suite import load_sentiment_suite
 from zoo.evaluation.suites.text_and_speech import DIRECTIONS, modalities
 from zoo.files import write_text
+from zoo.language.position_limits import max_positions
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokens.store import TokenTable
 
@@ -228,7 +229,7 @@ def _require_tokenizer(model: EvaluatedModel, task: str) -> SpeechTokenizer:
 
 def _max_new_tokens(model: EvaluatedModel, task: str) -> int:
     """Return the maximum length of an answer: at most a quarter of the context."""
-    return min(MAX_NEW_TOKENS[task], model.network.config.max_position_embeddings // 4)
+    return min(MAX_NEW_TOKENS[task], max_positions(model.network) // 4)
 
 
 def _few_shot_baselines(

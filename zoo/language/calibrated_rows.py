@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from zoo.language.embedding_initializers import MatchedRows
-from zoo.language.embedding_rows import embedding_weights, text_config
+from zoo.language.embedding_rows import embedding_weights
 from zoo.language.losses import NextTokenLoss
+from zoo.language.position_limits import max_positions
 from zoo.tokens.vocabulary import Vocabulary
 
 # Prose, dialog, figures, code and other languages, so that the rows hold for many kinds of text.
@@ -68,7 +69,7 @@ class CalibratedRows:
         if len(vocabulary) == vocabulary.first_unit:
             return
         weights = embedding_weights(network)
-        rows = calibration_rows(vocabulary, min(MAX_LENGTH, _max_positions(network)), generator)
+        rows = calibration_rows(vocabulary, min(MAX_LENGTH, max_positions(network)), generator)
         shared = _SharedRow(network, vocabulary, weights[-1])
         if len(weights) == 2:
             # The hidden states depend on the embedding alone. Units share a random direction there, by which the
@@ -245,7 +246,3 @@ def calibration_rows(vocabulary: Vocabulary, length: int, generator: torch.Gener
     for number, row in enumerate(rows):
         filled[number, : len(row)] = row[:length]
     return filled
-
-
-def _max_positions(network: PreTrainedModel) -> int:
-    return getattr(text_config(network), "max_position_embeddings", None) or MAX_LENGTH

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from zoo.language.modality_constraint import ModalityConstraint
+from zoo.language.position_limits import max_positions
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.seeds import seeded
 from zoo.tokens.merged_streams import Tokens
@@ -171,7 +172,7 @@ def num_new_tokens(network: PreTrainedModel, prompt_length: int, sampling: Sampl
     Raises:
         ValueError: If the prompt leaves no position for a new token.
     """
-    num_positions = network.config.max_position_embeddings
+    num_positions = max_positions(network)
     if prompt_length >= num_positions:
         raise ValueError(f"the prompt has {prompt_length} tokens; this model reads at most {num_positions - 1}")
     return min(num_positions - prompt_length, sampling.max_new_tokens)

@@ -41,8 +41,8 @@ class NextTokenLoss(nn.Module):
         chunk_tokens: Number of tokens whose logits are in memory at once, at least 1.
 
     Raises:
-        ValueError: If the network scales its logits by a factor that this loss does not apply, or ``chunk_tokens`` is
-            below 1.
+        ValueError: If the network scales its logits by a factor that this loss does not apply, or attends across
+            documents that ``positions`` separate, or ``chunk_tokens`` is below 1.
     """
 
     network: PreTrainedModel | PeftModel
@@ -63,6 +63,7 @@ class NextTokenLoss(nn.Module):
                     f"{type(network).__name__} scales its logits by {name}, which this loss does not know: "
                     "use another checkpoint"
                 )
+        positions.check(network)
         self.network = network
         self.positions = positions
         self.chunk_tokens = chunk_tokens

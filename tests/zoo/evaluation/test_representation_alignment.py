@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from tests.toy_tokens import STREAMS, WORDS, sentences, spoken, tiny_network, words_vocabulary
 from zoo.evaluation.representation_alignment import measure_alignment
@@ -16,7 +17,7 @@ class OneMeaning(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.config, self.device = SimpleNamespace(max_position_embeddings=128), torch.device("cpu")
+        self.config, self.device = LlamaConfig(max_position_embeddings=128), torch.device("cpu")
         rows = VOCABULARY.num_rows
         self.token = torch.eye(rows)
         meaning = torch.randn(rows, len(WORDS), generator=torch.Generator().manual_seed(0)) * 0.01

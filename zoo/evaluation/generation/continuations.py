@@ -12,6 +12,7 @@ from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteria,
 
 from zoo.language.generation import Sampling, eval_mode
 from zoo.language.modality_constraint import ModalityConstraint
+from zoo.language.position_limits import max_positions
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -101,7 +102,7 @@ def _generate_batch(
     stop: list[int],
 ) -> list[np.ndarray]:
     length = max(map(len, prompts))
-    context = network.config.max_position_embeddings
+    context = max_positions(network)
     max_new_tokens = min(context - length, sampling.max_new_tokens)
     if context <= length:
         raise ValueError(

@@ -18,6 +18,7 @@ from zoo.evaluation.statistics import Estimate, proportion
 from zoo.evaluation.suites.few_shot_suite import Utterance
 from zoo.evaluation.suites.prompt_templates import PromptTemplate, load_template
 from zoo.language.generation import Sampling
+from zoo.language.position_limits import max_positions
 from zoo.tokens.vocabulary import Vocabulary
 
 ERROR_RATES = {"word_error_rate": word_error_rate, "character_error_rate": character_error_rate}
@@ -105,7 +106,7 @@ class FewShotEvaluator:
             raise ValueError(
                 f"{self.num_shots} shots, but the suite has {len(shots)} utterances for examples: use fewer shots"
             )
-        max_prompt_tokens = self.network.config.max_position_embeddings - self.max_new_tokens
+        max_prompt_tokens = max_positions(self.network) - self.max_new_tokens
         prompts = []
         for utterance in tested:
             # Drawn by the name of the utterance: a prompt does not depend on which others are tested.

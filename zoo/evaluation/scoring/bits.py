@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.scoring.token_trees import Candidate
 from zoo.evaluation.statistics import Estimate, ratio
+from zoo.language.position_limits import max_positions
 from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
@@ -82,7 +83,7 @@ def measure_bits(
     Raises:
         ValueError: If ``row_length`` exceeds the network's context.
     """
-    context = network.config.max_position_embeddings
+    context = max_positions(network)
     if row_length is not None and row_length > context:
         raise ValueError(f"row_length={row_length}: this model reads at most {context} tokens")
     utterances = [table[index] for index in range(min(len(table), limit or len(table)))]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,16 @@ from tqdm import tqdm
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from zoo.evaluation.scoring.blocked_attention import attention_in_blocks
-from zoo.evaluation.scoring.token_trees import Candidate, TokenTree, batch_trees, build_token_trees
+from zoo.evaluation.scoring.token_trees import (
+    Candidate,
+    TokenTree,
+    batch_trees,
+    build_token_trees,
+    single_branches,
+)
+from zoo.language.embedding_rows import text_config
 from zoo.language.generation import eval_mode
+from zoo.language.position_limits import has_alibi, max_positions, takes_position_ids
 
 # Logits that are held at a time: in memory, and where the losses of a chunk should stay in the cache of a processor.
 LOGITS_IN_MEMORY = 1 << 26
@@ -34,32 +43,34 @@ def log_likelihoods(
 
     Candidates are sorted and packed into token trees, under a mask that lets each token attend to its own ancestors at
     their own positions, so that the result is that of scoring each by itself, in the precision of the weights. The
-    output layer is applied only where something is scored.
+    output layer is applied only where something is scored. Networks that need a mask of their own, such as Bloom and
+    those with windows of attention shorter than a candidate, score each candidate in a row of its own.
 
     Args:
-        network: Causal model that takes 4-D attention masks, ``position_ids`` and ``logits_to_keep``.
+        network: Causal model that takes ``logits_to_keep``.
         candidates: Candidates in any order; they may share any beginning.
         batch_tokens: Maximum number of ids in a batch, padding included; if None, 8192 on a GPU and, to stay in the
             cache of a processor, 1024 elsewhere (512 for a large vocabulary).
         title: Title of the progress bar.
 
     Raises:
-        ValueError: If a candidate is longer than the network's context, or than the window of some of its layers.
+        ValueError: If a candidate is longer than the network's context.
     """
-    _check_lengths(network.config, candidates)
+    _check_lengths(network, candidates)
     device = next(network.parameters()).device
     vocabulary_size = network.config.vocab_size
     batch_tokens = batch_tokens or _default_batch_tokens(device, vocabulary_size)
-    trees = list(build_token_trees(candidates))
+    in_trees = _takes_trees(network, candidates)
+    trees = list(build_token_trees(candidates)) if in_trees else single_branches(candidates)
     batches = list(batch_trees(trees, min(batch_tokens, LOGITS_IN_MEMORY // vocabulary_size)))
 
     def score_batch(batch: list[TokenTree]) -> dict[int, float]:
-        return _score_batch(network, candidates, batch)
+        return _score_batch(network, candidates, batch, in_trees)
 
     sums = np.zeros(len(candidates))
     with (
         eval_mode(network),
-        attention_in_blocks(network),
+        attention_in_blocks(network) if in_trees else nullcontext(),
         tqdm(total=len(candidates), desc=title, unit="item", mininterval=1.0, delay=2.0) as progress_bar,
     ):
         for batch_sums in _score_in_parallel(score_batch, batches, device):
@@ -80,24 +91,27 @@ def _default_batch_tokens(device: torch.device, vocabulary_size: int) -> int:
     return CPU_BATCH_TOKENS if vocabulary_size < LARGE_VOCABULARY else CPU_BATCH_TOKENS_LARGE_VOCABULARY
 
 
-def _check_lengths(config: PreTrainedConfig, candidates: Sequence[Candidate]) -> None:
-    limit = getattr(config, "max_position_embeddings", None)
-    window = _sliding_window(config)
+def _check_lengths(network: PreTrainedModel, candidates: Sequence[Candidate]) -> None:
+    limit = max_positions(network)
     longest = max((len(candidate) for candidate in candidates), default=0)
-    if window and longest > window:
-        raise ValueError(
-            f"an item has {longest} tokens, but some layers of this model see only the last {window}, "
-            "which token trees do not support: leave the item out"
-        )
-    if limit and longest > limit:
+    if longest > limit:
         raise ValueError(
             f"an item has {longest} tokens, but this model reads at most {limit}: "
             "leave it out, or use a model of a longer context"
         )
 
 
+def _takes_trees(network: PreTrainedModel, candidates: Sequence[Candidate]) -> bool:
+    """Return whether a network scores token trees: it must take any mask, and attend to whole candidates."""
+    window = _sliding_window(text_config(network))
+    longest = max((len(candidate) for candidate in candidates), default=0)
+    return takes_position_ids(network) and not has_alibi(network) and (window is None or longest <= window)
+
+
 def _sliding_window(config: PreTrainedConfig) -> int | None:
     """Return how many tokens the layers with a sliding window see; None where no layer uses one."""
+    if "local" in (getattr(config, "attention_layers", None) or []):
+        return config.window_size  # GPT-Neo
     layer_types = getattr(config, "layer_types", None)
     if layer_types:
         is_used = "sliding_attention" in layer_types
@@ -181,20 +195,28 @@ def _pack_trees(candidates: Sequence[Candidate], trees: list[TokenTree]) -> _Pac
 
 
 @torch.inference_mode()
-def _score_batch(network: PreTrainedModel, candidates: Sequence[Candidate], trees: list[TokenTree]) -> dict[int, float]:
+def _score_batch(
+    network: PreTrainedModel, candidates: Sequence[Candidate], trees: list[TokenTree], in_trees: bool
+) -> dict[int, float]:
     """Return the sum of log-probabilities of each candidate of a batch of trees, by its number."""
     first_parameter = next(network.parameters())
     device = first_parameter.device
     dtype = first_parameter.dtype
     packed = _pack_trees(candidates, trees)
     kept_columns, kept_index = torch.unique(torch.from_numpy(packed.parents), return_inverse=True)
-    # As an addend to the attention scores, the mask is taken by all implementations of attention, and none has to
-    # convert it in every layer.
-    additive_mask = torch.zeros(packed.mask.shape, dtype=dtype).masked_fill_(~packed.mask, torch.finfo(dtype).min)
+    positions = {}
+    if takes_position_ids(network):
+        positions["position_ids"] = packed.positions.to(device)
+    if in_trees:
+        # As an addend to the attention scores, the mask is taken by all implementations of attention, and none has to
+        # convert it in every layer.
+        mask = torch.zeros(packed.mask.shape, dtype=dtype).masked_fill_(~packed.mask, torch.finfo(dtype).min)
+    else:
+        mask = packed.mask[:, 0, -1].long()  # (B, T): the last token of a single branch attends to all but padding
     logits = network(
         input_ids=packed.ids.to(device),
-        attention_mask=additive_mask.to(device),
-        position_ids=packed.positions.to(device),
+        attention_mask=mask.to(device),
+        **positions,
         logits_to_keep=kept_columns.to(device),
         use_cache=False,
     ).logits

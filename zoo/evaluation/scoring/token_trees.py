@@ -118,6 +118,16 @@ def build_token_trees(candidates: Sequence[Candidate]) -> Iterator[TokenTree]:
         yield tree
 
 
+def single_branches(candidates: Sequence[Candidate]) -> list[TokenTree]:
+    """Return a tree for each candidate, by its index in ``candidates``."""
+    trees = []
+    for number, candidate in enumerate(candidates):
+        tree = TokenTree()
+        tree.add(number, candidate.ids[:-1], 0, np.zeros(0, np.int64))
+        trees.append(tree)
+    return trees
+
+
 def _shared_length(first: np.ndarray, second: np.ndarray) -> int:
     """Return the length of the longest common beginning of two sequences of ids, (N,) and (M,)."""
     length = min(len(first), len(second))

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation.scoring import contrast
@@ -30,7 +31,10 @@ class Table(torch.nn.Module):
         super().__init__()
         self.scores = torch.nn.Parameter(scores)
 
-        self.config = SimpleNamespace(vocab_size=len(scores), max_position_embeddings=100)
+        self.config = LlamaConfig(vocab_size=len(scores), max_position_embeddings=100)
+
+    def get_decoder(self):
+        return self
 
     def forward(self, input_ids, attention_mask, position_ids, logits_to_keep, use_cache):
         return SimpleNamespace(logits=self.scores.expand(len(input_ids), len(logits_to_keep), -1))

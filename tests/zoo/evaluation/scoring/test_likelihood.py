@@ -3,7 +3,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, MistralConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, BloomConfig, FalconConfig, GPTNeoConfig, MistralConfig, Qwen2Config
 
 from tests.toy_tokens import tiny_network, words_vocabulary
 from zoo.evaluation.scoring.likelihood import log_likelihoods, per_token
@@ -162,16 +162,35 @@ def test_several_cores_score_as_one_does_and_are_left_as_they_were(network):
     [
         MistralConfig(sliding_window=16, **TINY),
         Qwen2Config(use_sliding_window=True, sliding_window=16, max_window_layers=1, **TINY),
+        GPTNeoConfig(
+            vocab_size=TINY["vocab_size"],
+            hidden_size=16,
+            num_layers=2,
+            num_heads=2,
+            attention_types=[[["global", "local"], 1]],
+            window_size=16,
+        ),
+        BloomConfig(vocab_size=TINY["vocab_size"], hidden_size=16, n_layer=2, n_head=2),
+        FalconConfig(
+            vocab_size=TINY["vocab_size"],
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            alibi=True,
+            multi_query=False,
+            parallel_attn=False,
+        ),
     ],
 )
-def test_an_item_beyond_a_sliding_window_is_refused_and_others_are_right(config):
+def test_networks_with_masks_of_their_own_score_candidates_in_rows_of_their_own(config):
+    """Sliding windows, shorter and longer than the candidates, and attention that is biased by distance."""
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).eval()
-    short, long = (Candidate(np.arange(length), np.arange(4)) for length in (12, 13))
-    with torch.inference_mode():
-        assert log_likelihoods(model, [short]) == pytest.approx([reference(model, short)], rel=1e-4)
-    with pytest.raises(ValueError, match="has 17 tokens, but some layers of this model see only the last 16"):
-        log_likelihoods(model, [long])
+    short, long, longer = (Candidate(np.arange(length), np.arange(4)) for length in (12, 13, 20))
+    for batch in ([short], [long], [short, longer, long]):
+        with torch.inference_mode():
+            expected = [reference(model, candidate) for candidate in batch]
+        assert log_likelihoods(model, batch) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_window_that_is_not_in_use_refuses_nothing():
