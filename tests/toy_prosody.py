@@ -22,8 +22,8 @@ def hum(pitch_hz: float, style: str, seconds: float, seed: int) -> torch.Tensor:
     return amplitude * voice(np.where((time + rng.random()) % 0.9 < 0.7, frequency, 0))
 
 
-def write_corpus(folder: Path, utterances: int = 4) -> Path:
-    """The folder of a prepared corpus: ``utterances`` of each speaker and style, 1.5 to 3 seconds long."""
+def write_corpus(folder: Path, utterances: int = 4, text: str = "") -> Path:
+    """The folder of a prepared corpus: ``utterances`` of each speaker and style, 1.5 to 3 seconds long, of one text."""
     for split, speakers in SPEAKERS.items():
         rows = []
         for speaker, pitch in speakers.items():
@@ -33,7 +33,7 @@ def write_corpus(folder: Path, utterances: int = 4) -> Path:
                     path = f"audio/{split}_{len(rows)}.wav"
                     write(folder / "source" / path, hum(pitch, style, 1.5 + 0.5 * (number % 4), seed), RATE)
                     rows.append(
-                        {"id": f"{split}{len(rows)}", "audio": path, "text": "", "speaker": speaker, "style": style}
+                        {"id": f"{split}{len(rows)}", "audio": path, "text": text, "speaker": speaker, "style": style}
                     )
         (folder / "source" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     prepare(open_corpus(folder / "source"), folder / "corpus")

@@ -25,6 +25,7 @@ STAGES = {
     "recipes.stages.training": ("train_language_model", "train_vocoder"),
     "recipes.stages.units": ("pretrain_hubert", "train_ctc_quantizer", "evaluate_units"),
     "recipes.stages.unseen_speakers": ("measure_unseen_speakers",),
+    "recipes.stages.vocoder_comparison": ("compare_vocoders",),
     "recipes.stages.vocoder_report": ("report_vocoders",),
 }
 

@@ -26,6 +26,7 @@ from zoo.comparison.resynthesis_measures import (
 from zoo.comparison.tokenizer_measures import tokenizer_measures
 from zoo.comparison.tokenizers import TokenizerScores, measure_tokenizer
 from zoo.comparison.vocoders import griffin_lim_synthesizer
+from zoo.evaluation.judged_resynthesis import read_blocks
 from zoo.evaluation.judges.classifiers import StyleJudge
 from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.resynthesis import STYLE_ACCURACY_OF_ORIGINAL, ResynthesisMetrics
@@ -130,7 +131,8 @@ def measure_resynthesis(
     for name, of_variant in rows.items():
         vocoder = Vocoder.load(vocoders[name])
         metrics = ResynthesisMetrics(load_tokenizer(tokenizers[name]), {"f0": F0Errors(f0)}, style)
-        results[name] = resynthesize_variant(name, of_variant, vocoder, metrics, f0, num_examples, judges)
+        blocks = read_blocks(of_variant, vocoder.sample_rate, f"resynthesis by {name}")
+        results[name] = resynthesize_variant(name, blocks, vocoder, metrics, f0, num_examples, judges)
     write_examples(out, join_examples(list(results.values())))
     scores = {name: result.scores for name, result in results.items()}
     baseline = next(iter(scores.values()))
@@ -156,9 +158,9 @@ def _judge_anchors(
     data.setup("fit")
     sample_rate = data.rows.sample_rate
     stream = load_tokenizer(tokenizer).streams[0]
-    return judge_anchors(
-        rows, judges, griffin_lim_synthesizer(training_utterances(data), stream, sample_rate), sample_rate
-    )
+    griffin_lim = griffin_lim_synthesizer(training_utterances(data), stream, sample_rate)
+    blocks = read_blocks(rows, sample_rate, "originals and Griffin-Lim")
+    return judge_anchors(blocks, judges, griffin_lim, sample_rate)
 
 
 def _held_out(data: VocoderDataModule) -> list[TokenRow]:

@@ -27,7 +27,7 @@ from zoo.speech.kmeans import KMeans
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.style_encoders import ProsodyStyleEncoder
 from zoo.speech.style_units import StyleClassifier, StyleUnits
-from zoo.tokenizers.speech_tokenizer import Base
+from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder import (
@@ -129,6 +129,47 @@ def test_the_command_compares_tokenizers(variants, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["compare", "nameless", "--corpus", str(corpus)])
     assert "want NAME=FOLDER" in capsys.readouterr().err
+
+
+def save_vocoder(folder, tokenizer_folder, speakers):
+    speech_tokenizer = load_tokenizer(tokenizer_folder)
+    (stream,) = speech_tokenizer.streams
+    sizes = ConvNeXtSizes(channels=8, hidden=8, num_blocks=1)
+    generator = ISTFTGenerator({"Hu": stream.size}, 25, num_speakers=len(speakers), embedding_dim=4, backbone=sizes)
+    contract = read_contract(tokenizer_folder)
+    Vocoder(generator, [stream], DurationPredictor(4, 8), speakers, contract=contract).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_command_judges_vocoders_beside_recordings_and_griffin_lim(variants, tmp_path, capsys, monkeypatch, known):
+    monkeypatch.setattr("zoo.evaluation.judges.speech_judges.find_spec", lambda name: None)  # a recognizer alone
+    _, _, folders = variants
+    corpus = write_corpus(tmp_path, 2, text="a b")
+    speakers = ["ann", "dan"] if known else ["ann"]
+    arguments = ["compare", *(f"{name}={folder}" for name, folder in folders.items()), "--corpus", str(corpus)]
+    for name, folder in folders.items():
+        arguments += ["--vocoder", f"{name}={save_vocoder(tmp_path / name, folder, speakers)}"]
+    recognizer = write_recognizer(tmp_path / "recognizer", "b")
+    main([*arguments, "--asr", str(recognizer), "--limit", "3", "--out", str(tmp_path / "page")])
+    measures = measures_of(tmp_path / "page" / "resynthesis")
+    errors = measures["word_error_rate" if known else "word_error_rate_unseen"]
+    assert list(errors["values"]) == ["Small", "Large", "Originals", "Griffin-Lim"]
+    assert errors["values"]["Small"]["n"] == 3 and errors["values"]["Originals"]["value"] == 0.5
+    assert ("mel_distance" in measures) == known
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert "word error rate of a recognizer" in page and "Griffin-Lim" in page
+    assert "word error rate of a recognizer: Small" in capsys.readouterr().out
+
+
+def test_a_vocoder_without_its_tokenizer_is_refused(variants, tmp_path, capsys):
+    _, corpus, folders = variants
+    vocoder = save_vocoder(tmp_path / "vocoder", folders["Small"], ["ann"])
+    arguments = ["compare", f"Small={folders['Small']}", "--corpus", str(corpus), "--out", str(tmp_path / "page")]
+    for named, message in ((f"Other={vocoder}", "no tokenizer has this name"), (str(vocoder), "want NAME=FOLDER")):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--vocoder", named])
+        assert message in capsys.readouterr().err
 
 
 def test_every_variant_resynthesizes_the_same_utterances(tmp_path):

@@ -1,16 +1,13 @@
 """Measures of resynthesis for a comparison: each variant resynthesizes the same utterances with its own vocoder."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from torch import Tensor
-from tqdm import tqdm
 
-from zoo.audio import read
 from zoo.comparison.measures import RESYNTHESIS, RESYNTHESIS_UNSEEN, VOCODERS, Measure
 from zoo.comparison.resynthesis_examples import ORIGINAL, Example, Sound
+from zoo.evaluation.judged_resynthesis import judge_systems, raw_unit_synthesizer
 from zoo.evaluation.judges.speech_judges import (
     CHARACTER_ERROR_RATE,
     SPEAKER_SIMILARITY,
@@ -18,14 +15,11 @@ from zoo.evaluation.judges.speech_judges import (
     SpeechJudges,
 )
 from zoo.evaluation.resynthesis import (
-    BLOCK,
     STYLE_ACCURACY,
     ResynthesisItem,
     ResynthesisMetrics,
     Synthesizer,
     gather_scores,
-    judge_waveforms,
-    other_of_speaker,
     resynthesize,
     score_block,
 )
@@ -69,32 +63,28 @@ class VariantResynthesis:
 
 def resynthesize_variant(
     name: str,
-    rows: Sequence[TokenRow],
+    blocks: Iterable[list[ResynthesisItem]],
     vocoder: Vocoder,
     metrics: ResynthesisMetrics,
     f0: F0Extractor,
     num_examples: int = 3,
     judges: SpeechJudges | None = None,
 ) -> VariantResynthesis:
-    """Resynthesize tokenized utterances with the vocoder of a variant, with the timing and speaker of the recording.
+    """Resynthesize utterances with the vocoder of a variant, with the timing and speaker of the recording.
 
     Args:
-        name: Name of the variant, for the progress bar and the examples.
-        rows: Held-out utterances. The default voice is used for speakers that the vocoder was not trained on.
-        vocoder: Vocoder of the variant, which synthesizes the units of ``rows``.
+        name: Name of the variant, for the examples.
+        blocks: Held-out utterances, some at a time, as ``read_blocks`` yields them.
+        vocoder: Vocoder of the variant, which synthesizes the units of the utterances.
         metrics: Metrics that are computed for each utterance.
         f0: F0 extractor for the contours of the examples.
         num_examples: Number of utterances that become examples, the first ones.
         judges: Judges of the resynthesis; none if None.
     """
-
-    def synthesize(utterance: ResynthesisItem) -> Tensor:
-        speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
-        return vocoder(utterance.units, speaker, predict_durations=False)
-
+    synthesize = raw_unit_synthesizer(vocoder)
     scores_of_utterances = []
     examples: list[Example] = []
-    for utterances in read_blocks(rows, vocoder.sample_rate, f"resynthesis by {name}"):
+    for utterances in blocks:
         generated = [resynthesize(synthesize, utterance) for utterance in utterances]
         scores_of_utterances += score_block(generated, utterances, metrics, judges)
         for utterance, waveform in zip(utterances, generated, strict=True):
@@ -116,51 +106,19 @@ def _example(utterance: ResynthesisItem, sample_rate: int, f0: F0Extractor, soun
     )
 
 
-def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Iterator[list[ResynthesisItem]]:
-    """Yield tokenized utterances with their audio and another recording of their speaker, some at a time."""
-    others = other_of_speaker([row.speaker for row in rows])
-    numbers = tqdm(range(0, len(rows), BLOCK), desc=title, unit="block", mininterval=1.0, delay=2.0)
-    for start in numbers:
-        block = []
-        for row, other in list(zip(rows, others, strict=True))[start : start + BLOCK]:
-            voice = None if other is None else _read(rows[other], sample_rate)
-            utterance = ResynthesisItem(
-                row.id,
-                _read(row, sample_rate),
-                row.units,
-                row.speaker,
-                row.style,
-                row.text,
-                language=row.language,
-                other_recording=voice,
-            )
-            block.append(utterance)
-        yield block
-
-
-def _read(row: TokenRow, sample_rate: int) -> Tensor:
-    return read(Path(row.audio), sample_rate, row.start, row.duration)
-
-
 def judge_anchors(
-    rows: Sequence[TokenRow], judges: SpeechJudges, griffin_lim: Synthesizer, sample_rate: int
+    blocks: Iterable[list[ResynthesisItem]], judges: SpeechJudges, griffin_lim: Synthesizer | None, sample_rate: int
 ) -> dict[str, dict[str, ItemScores]]:
     """Return what judges say of the recordings and of Griffin-Lim, the upper and lower anchors of a comparison.
 
     Args:
-        rows: Held-out utterances.
+        blocks: Held-out utterances, some at a time, as ``read_blocks`` yields them.
         judges: Judges of the speech.
-        griffin_lim: Synthesizer of units without a trained vocoder.
-        sample_rate: Sample rate of the synthesizer, in Hz.
+        griffin_lim: Synthesizer of units without a trained vocoder; None leaves it out.
+        sample_rate: Sample rate of the recordings and of the synthesizer, in Hz.
     """
-    originals = []
-    baseline = []
-    for utterances in read_blocks(rows, sample_rate, "originals and Griffin-Lim"):
-        recordings = [utterance.waveform for utterance in utterances]
-        originals += judge_waveforms(recordings, utterances, judges, sample_rate)
-        generated = [resynthesize(griffin_lim, utterance) for utterance in utterances]
-        baseline += judge_waveforms(generated, utterances, judges, sample_rate)
-    return {ORIGINALS: gather_scores(originals), GRIFFIN_LIM: gather_scores(baseline)}
+    synthesizers = {} if griffin_lim is None else {GRIFFIN_LIM: griffin_lim}
+    return judge_systems(blocks, {ORIGINALS: None, **synthesizers}, judges, sample_rate)
 
 
 def join_examples(variants: Sequence[VariantResynthesis]) -> list[Example]:
