@@ -2,14 +2,22 @@
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_only
+
+from zoo.weights import check_torch_file, read_torch_file, shapes_of
+
+KEYS = ("state_dict", "global_step", "loops", "optimizer_states", "callbacks")
 
 
 class LastCheckpoint(L.Callback):
     """Saves a checkpoint every ``every_n_steps`` optimizer steps: a file, or a folder of shards, one for each process.
+
+    The one before is kept beside it until the training is complete, for the case that the last one is damaged.
 
     Args:
         path: Path of the checkpoint. It is written under a temporary name first, so that an interrupt leaves the
@@ -23,12 +31,27 @@ class LastCheckpoint(L.Callback):
         self.temporary = path.with_name(f".{path.name}.part")
         self.previous = path.with_name(f".{path.name}.before")
 
-    @property
-    def existing(self) -> Path | None:
-        """Path of the checkpoint to resume from; None if nothing has been saved."""
+    def usable(self, module: L.LightningModule) -> Path | None:
+        """Return the checkpoint to resume from: the last, or the one before it; None if there is neither.
+
+        A checkpoint that is cut off, damaged or of another network is set aside with a warning.
+
+        Args:
+            module: Module whose training is resumed.
+        """
         for path in (self.path, self.previous):
-            if path.exists():
+            problem = _problem(path, module) if path.exists() else "does not exist"
+            if not problem:
                 return path
+            if path.exists() and _is_first_process():
+                aside = self.path.with_name(f"{self.path.name}.damaged")
+                _remove(aside)
+                os.replace(path, aside)
+                warnings.warn(
+                    f"checkpoint {problem}: set aside as {aside.name}; the training goes on from the checkpoint "
+                    "before it if there is one, otherwise from the start",
+                    stacklevel=2,
+                )
         return None
 
     def on_train_batch_end(
@@ -40,6 +63,8 @@ class LastCheckpoint(L.Callback):
     def save(self, trainer: L.Trainer) -> None:
         """Write the checkpoint; all processes must call this, and the first one renames it to its final path."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if trainer.is_global_zero and self.path.exists():
+            _remove(self.previous)  # before anything is written, so that there are never more than two on the disk
         try:
             trainer.save_checkpoint(self.temporary)
             if trainer.is_global_zero:
@@ -49,16 +74,42 @@ class LastCheckpoint(L.Callback):
                 _remove(self.temporary)
         trainer.strategy.barrier("LastCheckpoint.save")
 
-    def _move_into_place(self) -> None:
-        if self.temporary.is_file() and not self.path.is_dir():
-            os.replace(self.temporary, self.path)
-            return
-        # A folder cannot be replaced atomically: the previous one is kept until the new one has its final name.
-        if self.path.exists():
+    def remove_previous(self) -> None:
+        """Delete the checkpoint before the last, once the training is complete."""
+        if self.path.exists() and _is_first_process():
             _remove(self.previous)
+
+    def _move_into_place(self) -> None:
+        if self.path.exists():
             os.replace(self.path, self.previous)
         os.replace(self.temporary, self.path)
-        _remove(self.previous)
+
+
+def _is_first_process() -> bool:
+    """Return whether this process may rename files; unlike the trainer's, this rank is known before the training."""
+    return rank_zero_only.rank == 0  # pyrefly: ignore[missing-attribute]  # set by Lightning
+
+
+def _problem(path: Path, module: L.LightningModule) -> str:
+    """Return what is wrong with a checkpoint, with its path; empty if the training of a module can resume from it."""
+    if path.is_dir():  # a folder of shards, which all processes read together
+        parts = [part for part in path.rglob("*") if part.is_file()]
+        empty = [str(part) for part in parts if not part.stat().st_size]
+        if not parts or empty:
+            return f"{empty[0] if empty else path} is empty"
+        return ""
+    try:
+        check_torch_file(path)
+        content = read_torch_file(path, mmap=True)
+    except (ValueError, FileNotFoundError) as error:
+        return str(error)
+    if not isinstance(content, dict) or any(key not in content for key in KEYS):
+        return f"{path} is none of a training"
+    stored = shapes_of(content["state_dict"])
+    for name, weight in module.named_parameters():
+        if weight.requires_grad and stored.get(name) != tuple(weight.shape):
+            return f"{path} is of another network (weight {name})"
+    return ""
 
 
 def _remove(path: Path) -> None:

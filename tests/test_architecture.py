@@ -33,6 +33,8 @@ ZOO_LAYERS = (
         "reports",
         "optional_packages",
         "model_folders",
+        "weights",
+        "pretrained_networks",
     ),
     ("tokens",),
     ("corpora",),

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from zoo.error_messages import one_line
+
 MAX_LINE_LENGTH = 1 << 24
 MAX_JSON_BYTES = 1 << 26
+_FOREIGN = "it is damaged or of another program: copy the folder again from its original, or make it anew"
 Line = TypeVar("Line", str, bytes, covariant=True)
 
 
@@ -115,6 +118,42 @@ def read_json(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 ({error}); write the file again from its original") from error
     return parse_json(text, str(path))
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file that holds one object.
+
+    Raises:
+        ValueError: If the file is not valid JSON, or holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path}: want a mapping of names to values, got {str(content)[:60]!r}; "
+            "write the file again from its original"
+        )
+    return content
+
+
+@contextmanager
+def reading(path: Path) -> Generator[None, None, None]:
+    """Turn the errors of a block that uses the content of a configuration file into one line that names the file.
+
+    Args:
+        path: The file. Errors that name it, or a file beside it, are raised as they are.
+
+    Raises:
+        ValueError: The block met a value that is missing or cannot be used.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path}: lacks {error}; {_FOREIGN}") from error
+    except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or str(path.parent) in str(error):
+            raise
+        reason = one_line(error)[:200]
+        raise ValueError(f"{path}: cannot be used ({reason}); {_FOREIGN}") from error
 
 
 def parse_json(text: str | bytes, name: str) -> Any:

@@ -60,8 +60,9 @@ def fit(
     if trainer.progress_bar_callback and not shows_bars():
         trainer.progress_bar_callback.disable()
     atexit.register(leave_process_group)
-    trainer.fit(model, data, ckpt_path=checkpoint.existing, weights_only=True)
+    trainer.fit(model, data, ckpt_path=checkpoint.usable(model), weights_only=True)
     checkpoint.save(trainer)
+    checkpoint.remove_previous()
     trainer.validate(model, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if trainer.is_global_zero:

@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import lightning as L
 import pytest
@@ -7,7 +6,6 @@ import torch
 
 from datamodules import InterleavedStream, MixtureDataModule, TextStream
 from lightningmodules import SpeechTextLM
-from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.optimizers import adamw_with_warmup
 from recipes.stages.training import fit
 from tests.toy_tokens import tiny_network, words_vocabulary, write_sentences
@@ -189,44 +187,54 @@ def test_training_learns_and_tells_the_modalities_apart(train):
     assert all(metrics[name] < untrained[name] - 0.5 for name in ("val/loss", "val/text_loss", "val/speech_loss"))
 
 
-class Writer:
-    """As much of a Trainer as a checkpoint needs."""
-
-    accumulate_grad_batches, is_global_zero, strategy = 1, True, SimpleNamespace(barrier=lambda name: None)
-
-    def __init__(self, text, fails=False):
-        self.text, self.fails = text, fails
-
-    def save_checkpoint(self, path):
-        path.write_text(self.text[: len(self.text) // 2] if self.fails else self.text)
-        if self.fails:
-            raise Killed
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
 
 
-def test_a_kill_while_writing_leaves_the_checkpoint_before(tmp_path):
-    last = LastCheckpoint(tmp_path / "checkpoints" / "last.ckpt", 1)
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def of_another_network(path):
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"state_dict": {"encoder.weight": torch.zeros(2, 2)}}, path)
+
+
+DAMAGES = {
+    "cut": cut,
+    "flipped": flipped,
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not a checkpoint"),
+    "tensors": lambda path: torch.save({"weight": torch.zeros(2)}, path),
+    "network": of_another_network,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_resumes(damage, train, tmp_path):
+    whole, metrics = train("whole")
     with pytest.raises(Killed):
-        last.save(Writer("first", fails=True))
-    assert not last.path.exists()
-    last.save(Writer("first"))
+        train("damaged", KillAfter(8))
+    folder = tmp_path / "damaged" / "checkpoints"
+    assert {path.name for path in folder.iterdir()} == {"last.ckpt", ".last.ckpt.before"}
+    DAMAGES[damage](folder / "last.ckpt")
+    with pytest.warns(UserWarning, match="last.ckpt.* set aside as last.ckpt.damaged"):
+        again, same = train("damaged")
+    assert equal(again, whole) and same == metrics
+    assert {path.name for path in folder.iterdir()} == {"last.ckpt", "last.ckpt.damaged"}
+
+
+def test_with_both_checkpoints_damaged_the_training_begins_anew(train, tmp_path):
+    whole, metrics = train("whole")
     with pytest.raises(Killed):
-        last.save(Writer("second", fails=True))
-    assert last.path.read_text() == "first" and [p.name for p in last.path.parent.iterdir()] == ["last.ckpt"]
-    last.save(Writer("second"))
-    assert last.path.read_text() == "second"
-
-
-@pytest.mark.parametrize("every, accumulate, batches", [(3, 1, [2, 5, 8]), (2, 2, [3, 7]), (1, 4, [3, 7])])
-def test_checkpoints_come_after_so_many_optimizer_steps(tmp_path, every, accumulate, batches):
-    trainer, written = Writer("x"), []
-    trainer.accumulate_grad_batches = accumulate
-    last = LastCheckpoint(tmp_path / "last.ckpt", every)
-    for batch in range(9):
-        last.on_train_batch_end(trainer, None, None, None, batch)
-        if last.path.exists():
-            written.append(batch)
-            last.path.unlink()
-    assert written == batches
+        train("damaged", KillAfter(8))
+    for path in (tmp_path / "damaged" / "checkpoints").iterdir():
+        cut(path)
+    with pytest.warns(UserWarning, match="from the start"):
+        again, same = train("damaged")
+    assert equal(again, whole) and same == metrics
 
 
 @pytest.mark.parametrize("clip", [0.01, None])

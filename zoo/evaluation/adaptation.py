@@ -7,20 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
 from zoo.evaluation.scoring.bits import UNITS, measure_bits
 from zoo.evaluation.scoring.contrast import measure_accuracies
 from zoo.evaluation.scoring.likelihood import log_likelihoods
 from zoo.evaluation.suites.contrast_suite import Contrast, load_contrasts
 from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
 from zoo.evaluation.suites.text_and_speech import DIRECTIONS, SPEECH_TO_TEXT, TEXT_TO_SPEECH
-from zoo.language.adapters import is_adapter
+from zoo.language.adapter_weights import is_adapter
 from zoo.language.speech_text_model import load_language_model
 from zoo.reports import markdown_table, speech_kind
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
+from zoo.weights import read_shapes
 
 BEFORE = "before"
 PAIRS, CLOZE = "pairs", "cloze"
@@ -110,9 +109,7 @@ def saved_size(model: Path) -> dict[str, float]:
 
 
 def _num_parameters(path: Path) -> int:
-    with safe_open(path, "pt") as tensors:
-        names = tensors.keys()  # the file is no dictionary that could be iterated over
-        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+    return sum(math.prod(shape) for shape in read_shapes(path).values())
 
 
 def summary_line(model: Mapping[str, Any], languages: tuple[str, str]) -> str:

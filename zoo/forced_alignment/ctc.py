@@ -14,7 +14,7 @@ from torchaudio.pipelines import MMS_FA
 from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
 from zoo.forced_alignment.aligner import Alignment
-from zoo.model_folders import check_model
+from zoo.pretrained_networks import read_network
 
 BLANK = "-"
 STAR = "*"  # wildcard letter that matches any sound
@@ -185,8 +185,9 @@ def pretrained_ctc_aligner(checkpoint: str, device: str = "cpu") -> CTCAligner:
     Raises:
         ValueError: The tokenizer has no blank, or does not fit the network.
     """
-    check_model(checkpoint)
-    network: Any = AutoModelForCTC.from_pretrained(checkpoint, trust_remote_code=False)
+    # The mask of SpecAugment is used in training only.
+    optional = ("wav2vec2.masked_spec_embed", "hubert.masked_spec_embed", "wavlm.masked_spec_embed")
+    network: Any = read_network(AutoModelForCTC, checkpoint, optional=optional)
     tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     feature_extractor: Any = AutoFeatureExtractor.from_pretrained(checkpoint, trust_remote_code=False)
     vocabulary = tokenizer.get_vocab()

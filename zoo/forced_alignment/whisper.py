@@ -19,6 +19,7 @@ from zoo.forced_alignment.attention_path import (
     monotonic_starts,
     normalize_attention,
 )
+from zoo.pretrained_networks import read_network
 from zoo.speech.encoders.checkpoints import read_configuration
 from zoo.speech.encoders.packed_whisper import encode_packed
 
@@ -74,7 +75,9 @@ class WhisperAligner:
         if config.model_type != "whisper":
             raise ValueError(f"{checkpoint} is a {config.model_type}, not a Whisper; name a Whisper checkpoint")
         # Only the eager implementation returns attention.
-        network: Any = WhisperForConditionalGeneration.from_pretrained(checkpoint, attn_implementation="eager")
+        network: Any = read_network(
+            WhisperForConditionalGeneration, checkpoint, options={"attn_implementation": "eager"}
+        )
         self.network = network.eval().requires_grad_(False).to(device)
         tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
         self.tokenizer = tokenizer

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from peft import PeftModel
 from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from zoo.files import atomic_file
 from zoo.language.embedding_rows import embedding_weights
 from zoo.tokens.vocabulary import Vocabulary
+from zoo.weights import read_tensors, require_same_shapes, shapes_of
 
 NEW_ROWS = "new_rows.safetensors"
 ROLES = ("embedding", "head")
@@ -90,6 +91,10 @@ def load_new_rows(network: PreTrainedModel, vocabulary: Vocabulary, folder: Path
     """Copy the rows that ``save_new_rows`` wrote into the base of an adapter; older folders have none."""
     if not (folder / NEW_ROWS).is_file():
         return
-    rows = load_file(folder / NEW_ROWS)
-    for name, weight in zip(ROLES, embedding_weights(network), strict=False):
+    path = folder / NEW_ROWS
+    rows = read_tensors(path)
+    weights = dict(zip(ROLES, embedding_weights(network), strict=False))
+    expected = {name: tuple(weight[vocabulary.num_text :].shape) for name, weight in weights.items()}
+    require_same_shapes(path, shapes_of(rows), expected)
+    for name, weight in weights.items():
         weight[vocabulary.num_text :] = rows[name].to(weight)

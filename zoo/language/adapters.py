@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from zoo.files import read_json, write_text
+from zoo.files import read_json_object, reading, write_text
 from zoo.language.adapter_rows import embedding_names, keep_head_bias, load_new_rows, new_row_ids, save_new_rows
+from zoo.language.adapter_weights import loading_adapter, require_adapter, require_adapter_weights
 from zoo.language.embedding_initializers import NormalRows
 from zoo.language.embedding_rows import text_config
 from zoo.language.networks import from_checkpoint, from_run
-from zoo.model_folders import check_adapter
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 
-CONFIG, BASE = "adapter_config.json", "base.json"
+BASE = "base.json"
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
@@ -150,11 +150,6 @@ def save_adapter(
     write_contract(folder, dict(contract))
 
 
-def is_adapter(folder: Path) -> bool:
-    """Return whether a ``model`` folder contains an adapter rather than a whole network."""
-    return (folder / CONFIG).is_file()
-
-
 def load_adapted(folder: Path, base: str | None = None, name: str = "default") -> PeftModel:
     """Load an adapter together with its base.
 
@@ -168,12 +163,13 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
         ContractError: If base and adapter were trained on different tokens.
         ValueError: Neither ``base`` nor the folder names the base.
     """
-    _require_adapter(folder)
+    require_adapter(folder)
     rope_theta = None
     if (folder / BASE).is_file():
-        description = read_json(folder / BASE)
-        base = base or description["source"]
-        rope_theta = description["rope_theta"]
+        description = read_json_object(folder / BASE)
+        with reading(folder / BASE):
+            base = base or str(description["source"] or "")
+            rope_theta = description["rope_theta"]
     vocabulary = Vocabulary.load(folder)
     if not base:
         raise ValueError(f"{folder / BASE} does not name the base of this adapter: give its name or folder")
@@ -184,7 +180,7 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
         # The rows are those that training began with; the adapter replaces those that it trained.
         network = from_checkpoint(base, vocabulary, rope_theta, NormalRows())
         load_new_rows(network, vocabulary, folder)
-    return _with_adapter(network, folder, name)
+    return _with_adapter(network, folder, name, base)
 
 
 def add_adapter(network: PreTrainedModel | PeftModel, source: Path, folder: Path, name: str) -> PeftModel:
@@ -201,19 +197,16 @@ def add_adapter(network: PreTrainedModel | PeftModel, source: Path, folder: Path
         ContractError: If the adapter was trained on other tokens.
         ValueError: If the network has an adapter of that name, or the adapter was trained for another network.
     """
-    _require_adapter(folder)
+    require_adapter(folder)
     require_match(source, folder)
-    try:
-        if not isinstance(network, PeftModel):
-            return _with_adapter(network, folder, name)
-        if name in network.peft_config:
-            raise ValueError(f"the network already has an adapter named {name!r}: choose another name for {folder}")
+    if not isinstance(network, PeftModel):
+        return _with_adapter(network, folder, name, source)
+    if name in network.peft_config:
+        raise ValueError(f"the network already has an adapter named {name!r}: choose another name for {folder}")
+    with loading_adapter(folder, source):
         network.load_adapter(folder, name)
-        keep_head_bias(network)
-    except RuntimeError as error:
-        raise ValueError(
-            f"{folder} was trained for another network than {source}: {str(error).splitlines()[-1].strip()}"
-        ) from error
+        require_adapter_weights(network, folder, name)
+    keep_head_bias(network)
     network.set_adapter(name)
     return network.eval()
 
@@ -281,16 +274,12 @@ def merge_adapter(folder: Path, out: Path, base: str | None = None) -> None:
     save_language_model(merged(load_adapted(folder, base)), out, Vocabulary.load(folder), read_contract(folder))
 
 
-def _with_adapter(network: PreTrainedModel, folder: Path, name: str) -> PeftModel:
-    adapted = PeftModel.from_pretrained(network, folder, adapter_name=name)
+def _with_adapter(network: PreTrainedModel, folder: Path, name: str, base: str | Path) -> PeftModel:
+    with loading_adapter(folder, base):
+        adapted = PeftModel.from_pretrained(network, folder, adapter_name=name)
+        require_adapter_weights(adapted, folder, name)
     keep_head_bias(adapted)
     return adapted.eval()
-
-
-def _require_adapter(folder: Path) -> None:
-    if not is_adapter(folder):
-        raise FileNotFoundError(f"no {CONFIG} in {folder}: name the `model` folder of a stage that trained an adapter")
-    check_adapter(folder / CONFIG)
 
 
 def _rope_theta(network: PeftModel) -> float | None:

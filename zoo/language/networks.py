@@ -7,7 +7,6 @@ import torch
 from peft import PeftModel
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     BitsAndBytesConfig,
     LlamaConfig,
@@ -19,8 +18,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from zoo.language.calibrated_rows import CalibratedRows
 from zoo.language.embedding_rows import EmbeddingInitializer, extend_embeddings, set_special_tokens
-from zoo.model_folders import check_model
 from zoo.optional_packages import require_package
+from zoo.pretrained_networks import read_network, read_pretrained_config
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -115,9 +114,7 @@ def from_checkpoint(
     if torch.get_default_device().type == "meta":
         network = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype), trust_remote_code=False)
     else:
-        network = AutoModelForCausalLM.from_pretrained(
-            source, config=config, dtype=getattr(torch, dtype), trust_remote_code=False
-        )
+        network = read_network(AutoModelForCausalLM, source, config, getattr(torch, dtype))
     return extend_embeddings(network, vocabulary, initializer, seed)
 
 
@@ -162,13 +159,8 @@ def quantized(
     weights = BitsAndBytesConfig(
         load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
     )
-    network = AutoModelForCausalLM.from_pretrained(
-        source,
-        config=_config(source, rope_theta),
-        dtype=torch.bfloat16,
-        quantization_config=weights,
-        trust_remote_code=False,
-    )
+    options = {"quantization_config": weights}
+    network = read_network(AutoModelForCausalLM, source, _config(source, rope_theta), torch.bfloat16, options=options)
     return extend_embeddings(network, vocabulary, initializer, seed)
 
 
@@ -187,14 +179,13 @@ def from_run(folder: Path, vocabulary: Vocabulary) -> PreTrainedModel:
             f"{folder} contains an adapter, not a whole model: "
             "merge it into its base with zoo.language.adapters.merge_adapter first"
         )
-    check_model(folder)
     own = Vocabulary.load(folder).contract
     for field, value in vocabulary.contract.items():
         if own.get(field) != value:
             raise ValueError(
                 f"{folder} was trained over another vocabulary: its {field} is {own.get(field)!r}, not {value!r}"
             )
-    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
+    network = read_network(AutoModelForCausalLM, folder, unexpected="none")
     return set_special_tokens(network, vocabulary)
 
 
@@ -236,8 +227,7 @@ def layers(network: nn.Module) -> list[nn.Module]:
 
 
 def _config(source: str, rope_theta: float | None) -> PretrainedConfig:
-    check_model(source)
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    config = read_pretrained_config(source)
     if rope_theta is not None:
         rope = getattr(config.get_text_config(), "rope_parameters", None)
         if not rope:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from zoo.language.adapters import add_adapter, is_adapter, load_adapted
+from zoo.language.adapter_weights import is_adapter
+from zoo.language.adapters import add_adapter, load_adapted
 from zoo.language.generation import Continuation, Sampling, generate
 from zoo.language.stopping import SpeechDuration, minimum_seconds, predicted_seconds
 from zoo.language.token_streaming import stream_chunks, stream_ids
-from zoo.model_folders import check_model
+from zoo.pretrained_networks import read_network
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import FILE, require_match
 from zoo.tokens.merged_streams import Tokens
@@ -210,6 +211,5 @@ def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):
         return load_adapted(folder), vocabulary  # pyrefly: ignore[bad-return]  # used like its base from here on
-    check_model(folder)
-    network = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
+    network = read_network(AutoModelForCausalLM, folder, dtype=None, unexpected="none")
     return network.eval(), vocabulary

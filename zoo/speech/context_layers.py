@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedModel
 
+from zoo.pretrained_networks import read_network
 from zoo.speech.ctc_quantizer import ContextBlock
-from zoo.speech.encoders.checkpoints import read_configuration, read_network
+from zoo.speech.encoders.checkpoints import read_configuration
 
 
 class ContextLayers(nn.Module, ABC):
@@ -179,7 +180,7 @@ def checkpoint_layers(source: str, first: int, last: int | None = None, dropout:
     last = count if last is None else last
     if not 1 <= first <= last <= count:
         raise ValueError(f"{source} has layers 1 to {count}, got first {first} and last {last}")
-    return layers_of(read_network(AutoModel, source, config, UNUSED_WEIGHTS), first, last, dropout)
+    return layers_of(read_network(AutoModel, source, config, optional=UNUSED_WEIGHTS), first, last, dropout)
 
 
 def layers_of(network: PreTrainedModel, first: int, last: int, dropout: float) -> TransformerLayers:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from zoo.audio import AudioError
 from zoo.corpora.utterance import load_waveform, to_utterance
-from zoo.files import atomic_file, parse_json
+from zoo.files import atomic_file, parse_json, reading
 from zoo.processes import map_in_processes
 from zoo.speech.f0 import F0Extractor, F0Track
 
@@ -83,7 +83,7 @@ class F0Store:
             raise FileNotFoundError(
                 f"{path}: no F0 of split {split!r}; run the stage that extracts F0 first, or name another folder"
             )
-        with path.open() as lines:
+        with reading(path), path.open() as lines:
             rows = [F0Row(**parse_json(line, str(path))) for line in lines]
         self.rows = [row for row in rows if row.skipped is None]
         self.num_skipped = len(rows) - len(self.rows)
@@ -100,7 +100,14 @@ class F0Store:
     @cached_property
     def _values(self) -> np.ndarray:
         path = self.folder / (self.split + VALUES)
-        if path.stat().st_size == 0:  # an empty file cannot be mapped
+        num_values = sum(row.frames for row in self.rows)
+        size = path.stat().st_size if path.is_file() else 0
+        if size != BYTES_PER_VALUE * num_values:
+            raise ValueError(
+                f"{path}: has {size} bytes, but the index beside it asks for {BYTES_PER_VALUE * num_values}; "
+                "run the stage that extracts F0 again"
+            )
+        if size == 0:  # an empty file cannot be mapped
             return np.zeros(0, np.float32)
         return np.memmap(path, np.float32, "r")
 
@@ -159,7 +166,8 @@ def _resume(part: Path, values_path: Path) -> list[F0Row]:
     complete = [line for line in lines if line.endswith("\n")]
     with atomic_file(part) as temporary:
         temporary.write_text("".join(complete))
-    rows = [F0Row(**json.loads(line)) for line in complete]
+    with reading(part):
+        rows = [F0Row(**parse_json(line, str(part))) for line in complete]
     num_values = rows[-1].start + rows[-1].frames if rows else 0
     values_path.touch()
     os.truncate(values_path, BYTES_PER_VALUE * num_values)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.files import atomic_file, parse_json, read_json
+from zoo.files import atomic_file, parse_json, read_json_object, reading
 from zoo.speech.encoders import SpeechEncoder
 from zoo.tokens.contract import checksum
 
@@ -55,7 +55,9 @@ class FeatureStore:
         self.split = split
         if not (self.folder / f"{split}{INDEX}").is_file():
             raise FileNotFoundError(f"no features of split {split!r} in {folder}: run the stage that stores them first")
-        self.dim = int(read_json(self.folder / ENCODER)["dim"])
+        path = self.folder / ENCODER
+        with reading(path):
+            self.dim = int(read_json_object(path)["dim"])
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "split": self.split, "dim": self.dim}
@@ -64,12 +66,13 @@ class FeatureStore:
     def rows(self) -> list[FeatureRow]:
         """Utterances of the split."""
         path = self.folder / f"{self.split}{INDEX}"
-        with open(path, encoding="utf-8") as lines:
+        with reading(path), open(path, encoding="utf-8") as lines:
             return [FeatureRow(**parse_json(line, str(path))) for line in lines]
 
     @cached_property
     def _values(self) -> np.ndarray:
         path = self.folder / f"{self.split}{VALUES}"
+        _require_size(path, 2 * self.dim * sum(row.frames for row in self.rows))
         return np.memmap(path, "<f2", "r").reshape(-1, self.dim)
 
     def __len__(self) -> int:
@@ -84,6 +87,16 @@ class FeatureStore:
         """Return the features (T, dim) of an utterance."""
         entry = self.rows[row]
         return torch.from_numpy(self._values[entry.start : entry.start + entry.frames].astype(np.float32))
+
+
+def _require_size(path: Path, num_bytes: int) -> None:
+    """Check that a file of values has the length that its index asks for."""
+    size = path.stat().st_size if path.is_file() else 0
+    if size != num_bytes:
+        raise ValueError(
+            f"{path}: has {size} bytes, but the index beside it asks for {num_bytes}; run the stage that stores the "
+            "features again"
+        )
 
 
 class FeatureWriter:
@@ -144,7 +157,7 @@ def require_encoder(folder: Path, encoder: SpeechEncoder) -> None:
     Raises:
         ValueError: If they are of another one.
     """
-    stored = read_json(folder / ENCODER)
+    stored = read_json_object(folder / ENCODER)
     own = json.loads(json.dumps(describe_encoder(encoder)))
     for field, value in own.items():
         if stored.get(field) != value:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from zoo.files import atomic_folder
+from zoo.files import atomic_folder, reading
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import (
     FilterbankEncoder,
@@ -26,6 +25,7 @@ from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, sa
 from zoo.speech.vtln import VTLNFilterbankEncoder
 from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
+from zoo.weights import load_weights
 
 Quantizer = KMeans | CTCQuantizer | SupervisedQuantizer
 
@@ -127,7 +127,8 @@ class PhoneticUnits(UnitExtractor):
         """
         folder = Path(folder)
         config = read_config(folder / CONFIG, "phonetic")
-        return cls.from_config({**config, "clock": clock or config["clock"]}, folder)
+        with reading(folder / CONFIG):
+            return cls.from_config({**config, "clock": clock or config["clock"]}, folder)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], folder: Path) -> "PhoneticUnits":
@@ -144,7 +145,7 @@ class PhoneticUnits(UnitExtractor):
         quantizer_class = find_class(quantizer_config["class"], QUANTIZERS, "quantizer", folder)
         encoder = load_encoder(config["encoder"], folder / ENCODER)
         quantizer = quantizer_class.from_config(quantizer_config["arguments"])
-        quantizer.load_state_dict(load_file(folder / WEIGHTS))
+        load_weights(quantizer, folder / WEIGHTS)
         return cls(encoder, quantizer, config["clock"])
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from zoo.files import atomic_folder
+from zoo.files import atomic_folder, reading
 from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track
 from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.f0_fcpe import FCPE
@@ -17,6 +16,7 @@ from zoo.speech.f0_normalization import network_input, track_from_output, voiced
 from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.tokens.units import Stream
+from zoo.weights import load_weights
 
 F0_EXTRACTORS: dict[str, type[F0Extractor]] = {"FCPE": FCPE, "Autocorrelation": Autocorrelation}
 CONFIG = "pitch.json"
@@ -93,7 +93,8 @@ class PitchUnits(UnitExtractor):
         """
         folder = Path(folder)
         config = read_config(folder / CONFIG, "pitch")
-        f0_class = find_class(config["f0"]["class"], F0_EXTRACTORS, "F0 extractor", folder / CONFIG)
-        vqvae = PitchVQVAE.from_config(config["vqvae"])
-        vqvae.load_state_dict(load_file(folder / WEIGHTS))
-        return cls(f0_class(**config["f0"]["arguments"]), vqvae, config["normalize"])
+        with reading(folder / CONFIG):
+            f0_class = find_class(config["f0"]["class"], F0_EXTRACTORS, "F0 extractor", folder / CONFIG)
+            vqvae = PitchVQVAE.from_config(config["vqvae"])
+            load_weights(vqvae, folder / WEIGHTS)
+            return cls(f0_class(**config["f0"]["arguments"]), vqvae, config["normalize"])

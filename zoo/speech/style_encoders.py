@@ -6,16 +6,16 @@ from typing import Any
 
 import torch
 import torchaudio
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from zoo.model_folders import check_model
+from zoo.pretrained_networks import read_network
 from zoo.speech.f0 import centered_frames
 from zoo.speech.f0_autocorrelation import NormalizedAutocorrelation
 from zoo.speech.receptive_field import receptive_field
 from zoo.speech.unit_extractor import save_state
+from zoo.weights import load_weights
 
 
 class StyleEncoder(nn.Module, ABC):
@@ -89,8 +89,7 @@ class TransformerStyleEncoder(StyleEncoder):
             source: Name or folder of the checkpoint.
             normalize: Whether the checkpoint was pretrained on normalized waveforms; true for facebook/wav2vec2-base.
         """
-        check_model(source)
-        return cls(AutoModel.from_pretrained(source, trust_remote_code=False), normalize)
+        return cls(read_network(AutoModel, source, optional=("masked_spec_embed",)), normalize)
 
     @classmethod
     def untrained(
@@ -142,8 +141,7 @@ class TransformerStyleEncoder(StyleEncoder):
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "TransformerStyleEncoder":
-        check_model(folder)
-        return cls(AutoModel.from_pretrained(folder, trust_remote_code=False), **config)
+        return cls(read_network(AutoModel, folder, unexpected="none"), **config)
 
 
 class ProsodyStyleEncoder(StyleEncoder):
@@ -225,7 +223,7 @@ class ProsodyStyleEncoder(StyleEncoder):
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> "ProsodyStyleEncoder":
         encoder = cls(**config)
-        encoder.load_state_dict(load_file(folder / "model.safetensors"))
+        load_weights(encoder, folder / "model.safetensors")
         return encoder
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.files import atomic_folder
+from zoo.files import atomic_folder, reading
 from zoo.speech.kmeans import KMeans
 from zoo.speech.style_encoders import ProsodyStyleEncoder, StyleEncoder, TransformerStyleEncoder
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
 from zoo.tokens.units import Stream
+from zoo.weights import load_weights
 
 CONFIG = "style.json"
 WEIGHTS = "head.safetensors"
@@ -178,12 +178,13 @@ class StyleUnits(UnitExtractor):
         folder = Path(folder)
         path = folder / CONFIG
         config = read_config(path, "style")
-        encoder_class = find_class(config["encoder"]["class"], STYLE_ENCODERS, "encoder", path)
-        head_class = find_class(config["head"]["class"], HEADS, "head", path)
-        head = head_class(**config["head"]["arguments"])
-        head.load_state_dict(load_file(folder / WEIGHTS))
-        encoder = encoder_class.load(folder / ENCODER, config["encoder"]["config"])
-        return cls(encoder, head, config["frames_per_unit"])
+        with reading(path):
+            encoder_class = find_class(config["encoder"]["class"], STYLE_ENCODERS, "encoder", path)
+            head_class = find_class(config["head"]["class"], HEADS, "head", path)
+            head = head_class(**config["head"]["arguments"])
+            load_weights(head, folder / WEIGHTS)
+            encoder = encoder_class.load(folder / ENCODER, config["encoder"]["config"])
+            return cls(encoder, head, config["frames_per_unit"])
 
 
 def mean_pool(features: Tensor, frames_per_unit: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zoo.files import read_json
+from zoo.files import read_json_object
 from zoo.tokens.contract import checksum
 from zoo.tokens.units import Stream
 
@@ -103,7 +103,7 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
         raise FileNotFoundError(
             f"no {path.name} in {path.parent}: run the stage that makes the {kind} units first, or name another folder"
         )
-    return read_json(path)
+    return read_json_object(path)
 
 
 def find_class(name: str, known: Mapping[str, type[Part]], kind: str, location: Path) -> type[Part]:
@@ -118,6 +118,6 @@ def find_class(name: str, known: Mapping[str, type[Part]], kind: str, location: 
     Raises:
         ValueError: If the name is not known.
     """
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"{location}: unknown {kind} {name!r}; known are {', '.join(known)}")
     return known[name]

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 import torchaudio
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo.speech.encoders.filterbank import FilterbankEncoder
 from zoo.speech.kmeans import fit_kmeans
+from zoo.weights import read_tensors, require_same_shapes, shapes_of
 
 WEIGHTS = "references.safetensors"
 WARPS = (0.84, 0.88, 0.92, 0.97, 1.01, 1.06, 1.11, 1.17, 1.22, 1.28)
@@ -71,7 +72,10 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
         self.register_buffer("banks", banks, persistent=False)
         self.register_buffer("references", torch.full((num_references, self.dim), torch.nan))  # NaN until adapted
         if source is not None:
-            self.references.copy_(load_file(Path(source) / WEIGHTS)["references"])
+            path = Path(source) / WEIGHTS
+            tensors = read_tensors(path)
+            require_same_shapes(path, shapes_of(tensors), {"references": tuple(self.references.shape)})
+            self.references.copy_(tensors["references"])
 
     def _mel_filters(self, warp: float) -> Tensor:
         """Return mel filters (bins, M) for a voice whose formants lie ``warp`` times higher than the common speaker's.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zoo.files import atomic_file, read_json, write_text
+from zoo.files import atomic_file, parse_json, read_json, write_text
 from zoo.tokenizers.jobs import TALLY, JobResult
 from zoo.tokenizers.tally import Tally
 from zoo.tokens import store
@@ -57,7 +57,7 @@ class ShardWriter:
             if number < self.progress.num_jobs:
                 path.unlink()
             else:
-                self.num_rows[number] = len(_read_table(path))
+                self.num_rows[number] = len(store.read_table(path))
 
     def __contains__(self, number: int) -> bool:
         """Return whether the job of that number is done."""
@@ -68,7 +68,7 @@ class ShardWriter:
         path = self._result_path(result.number)
         with atomic_file(path) as temporary:
             temporary.write_bytes(result.content)
-        self.num_rows[result.number] = len(_read_table(path))
+        self.num_rows[result.number] = len(store.read_table(path))
         self._write_full_shards()
 
     def finish(self) -> Tally:
@@ -101,9 +101,9 @@ class ShardWriter:
 
     def _write_shard(self, shard_jobs: list[int]) -> None:
         """Write a shard, then the progress, then delete the results, so that an interrupted write is repeated."""
-        tables = [_read_table(self._result_path(number)) for number in shard_jobs]
+        tables = [store.read_table(self._result_path(number)) for number in shard_jobs]
         for table in tables:
-            self.progress.tally.add_all(Tally(**json.loads(table.schema.metadata[TALLY])))
+            self.progress.tally.add_all(Tally(**parse_json(table.schema.metadata[TALLY], TALLY.decode())))
         shard = pa.concat_tables([table.replace_schema_metadata() for table in tables])
         if len(shard):
             store.write_shard(self.out, self.split, self.progress.num_shards, shard)
@@ -146,7 +146,3 @@ class ShardWriter:
 def remove_progress(out: Path) -> None:
     """Delete results and progress below a folder, once all its splits are complete."""
     shutil.rmtree(out / FOLDER, ignore_errors=True)
-
-
-def _read_table(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

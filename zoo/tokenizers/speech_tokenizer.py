@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.files import atomic_folder, read_json
+from zoo.files import atomic_folder, read_json_object, reading
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleUnits
-from zoo.speech.unit_extractor import UnitExtractor
-from zoo.tokens.contract import checksum, write_contract
+from zoo.speech.unit_extractor import UnitExtractor, find_class
+from zoo.tokens.contract import FILE as CONTRACT
+from zoo.tokens.contract import checksum, read_contract, require_equal, write_contract
 from zoo.tokens.merged_streams import Tokens, merge, parse
 from zoo.tokens.units import Stream
 
@@ -246,18 +247,21 @@ def load_tokenizer(folder: Path | str) -> UnitTokenizer:
 
     Raises:
         FileNotFoundError: The folder holds no tokenizer, or lacks one of its extractors.
-        ValueError: The tokenizer or one of its extractors is of an unknown class.
+        ContractError: The weights or configurations are not those that were saved.
+        ValueError: A file is damaged, or the tokenizer or one of its extractors is of an unknown class.
     """
     folder = Path(folder)
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: run the tokenizer stage first, or name another folder")
-    config = read_json(path)
-    if config["class"] not in TOKENIZERS:
-        raise ValueError(f"{path}: unknown tokenizer {config['class']!r}; known are {', '.join(TOKENIZERS)}")
-    extractors = []
-    for prefix, name in config["extractors"].items():
-        if name not in EXTRACTORS:
-            raise ValueError(f"{path}: unknown unit extractor {name!r}; known are {', '.join(EXTRACTORS)}")
-        extractors.append(EXTRACTORS[name].load(folder / prefix))
-    return TOKENIZERS[config["class"]].from_extractors(extractors, config["chunk_seconds"])
+    config = read_json_object(path)
+    with reading(path):
+        tokenizer_class = find_class(config["class"], TOKENIZERS, "tokenizer", path)
+        extractors = []
+        for prefix, name in config["extractors"].items():
+            extractor_class = find_class(name, EXTRACTORS, "unit extractor", path)
+            extractors.append(extractor_class.load(folder / prefix))
+        tokenizer = tokenizer_class.from_extractors(extractors, config["chunk_seconds"])
+    contract = read_contract(folder)
+    require_equal(folder / CONTRACT, contract.get("tokenizer", {}), tokenizer.contract["tokenizer"], "tokenizer")
+    return tokenizer

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.files import read_json, write_text
+from zoo.files import read_json_object, write_text
 
 FILE = "contract.json"
 
@@ -58,11 +58,36 @@ def read_contract(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: The folder has no contract.
+        ValueError: The file is damaged, or no contract.
     """
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: the stage that fills this folder has not finished")
-    return read_json(path)
+    content = read_json_object(path)
+    for part, fields in content.items():
+        if not isinstance(fields, dict):
+            raise ValueError(f"{path}: {part} is no mapping of names to values; make the folder anew")
+    return content
+
+
+def require_equal(path: Path, stored: dict[str, Any], own: dict[str, Any], part: str) -> None:
+    """Check that what was loaded is what its contract states: the weights are those that were saved with it.
+
+    Args:
+        path: File of the contract, for the error message.
+        stored: Contract in the file.
+        own: Contract of what was loaded.
+        part: Name of this part in the error message, such as ``tokenizer``.
+
+    Raises:
+        ContractError: They differ, so that the folder was changed after it was written.
+    """
+    # Through JSON, so that tuples compare equal to lists.
+    for difference in _differences(stored, json.loads(json.dumps(own)), part):
+        raise ContractError(
+            f"{path}: {difference.field} is {difference.first!r}, but what lies beside it has {difference.second!r}: "
+            "the folder was changed after it was written; copy it again from its original, or make it anew"
+        )
 
 
 def require_match(first: Path, second: Path) -> None:

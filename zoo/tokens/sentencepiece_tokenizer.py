@@ -8,7 +8,7 @@ from typing import SupportsInt
 
 import sentencepiece
 
-from zoo.files import atomic_file
+from zoo.files import atomic_file, reading
 from zoo.tokens.contract import checksum
 
 MODEL = "tokenizer.model"
@@ -133,4 +133,5 @@ class SentencePieceText:
         path = Path(folder) / MODEL
         if not path.is_file():
             raise FileNotFoundError(f"no {MODEL} in {folder}: not the folder of a Spirit LM language model")
-        return cls(path.read_bytes())
+        with reading(path):
+            return cls(path.read_bytes())

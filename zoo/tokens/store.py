@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from zoo.error_messages import one_line
 from zoo.files import atomic_file
 from zoo.tokens.schema import FLAT, LISTS, TextRow, TokenRow, schema
 from zoo.tokens.units import Stream
@@ -61,6 +62,20 @@ def remove_shards(folder: Path, split: str) -> None:
     """Delete the shards of one split."""
     for path in folder.glob(f"{split}-*.arrow"):
         path.unlink()
+
+
+def read_table(path: Path) -> pa.Table:
+    """Return the rows of an Arrow file, memory-mapped.
+
+    Raises:
+        ValueError: If the file is cut off, empty or no Arrow file.
+    """
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path}: not an Arrow file, or cut off ({one_line(error)}); run the stage that tokenizes again"
+        ) from error
 
 
 class TokenTable:
@@ -160,7 +175,7 @@ class _Shard:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        self.table = read_table(path)
         self.num_rows: int = self.table.num_rows
         self._list_columns: dict[str, _ListColumn] = {}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from zoo.error_messages import one_line
 from zoo.tokens.contract import checksum
 
 BOS = "<s>"
@@ -102,7 +103,16 @@ class TextTokenizer:
         Raises:
             ValueError: The checkpoint has no tokenizer, or the tokenizer has no end-of-text token.
         """
-        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        except Exception as error:  # the parser of tokenizer.json raises Exception itself
+            if isinstance(error, OSError) and not Path(source).is_dir():
+                raise
+            reason = one_line(error)[:300]
+            raise ValueError(
+                f"{source}: no text tokenizer that transformers can read ({reason}); copy tokenizer.json and "
+                "tokenizer_config.json again from their original"
+            ) from error
         if not isinstance(tokenizer, PreTrainedTokenizerBase):
             raise ValueError(f"{source}: transformers finds no tokenizer there")
         return cls(tokenizer)

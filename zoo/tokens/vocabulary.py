@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from zoo.files import read_json, write_text
+from zoo.files import read_json_object, reading, write_text
+from zoo.tokens.contract import require_equal
 from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.sentencepiece_tokenizer import SentencePieceText
 from zoo.tokens.text_tokenizer import TextTokenizer
@@ -106,11 +107,16 @@ class Vocabulary:
 
         Raises:
             FileNotFoundError: The folder holds no vocabulary.
+            ContractError: The text tokenizer or the streams are not those that were saved.
+            ValueError: A file is damaged or of another kind.
         """
         path = Path(folder) / "vocabulary.json"
         if not path.is_file():
             raise FileNotFoundError(f"no vocabulary.json in {folder}: run the stage that makes the vocabulary first")
-        config = read_json(path)
-        text = TEXT_TOKENIZERS[config.get("text", "TextTokenizer")].load(folder)
-        streams = [Stream(**stream) for stream in config["streams"]]
-        return cls(text, streams, config["multiple"])
+        config = read_json_object(path)
+        with reading(path):
+            text = TEXT_TOKENIZERS[config.get("text", "TextTokenizer")].load(folder)
+            streams = [Stream(**stream) for stream in config["streams"]]
+            vocabulary = cls(text, streams, config["multiple"])
+            require_equal(path, config["contract"], vocabulary.contract, "contract")
+        return vocabulary

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from zoo.files import atomic_file, read_json, write_text
+from zoo.files import atomic_file, read_json_object, reading, write_text
+from zoo.speech.unit_extractor import save_state
 from zoo.tokens.contract import FILE, read_contract, write_contract
 from zoo.tokens.merged_streams import Tokens, parse
 from zoo.tokens.units import Stream
@@ -21,6 +21,7 @@ from zoo.vocoder.generator import Generator
 from zoo.vocoder.generators import build_generator, generator_streams, synthesize_in_chunks
 from zoo.vocoder.unit_inputs import align_to_phonetic, at_rate, check_lengths, fill_missing, pad_units
 from zoo.vocoder.voices import Choices
+from zoo.weights import load_weights
 
 CONFIG = "vocoder.json"
 WEIGHTS = "model.safetensors"
@@ -247,9 +248,8 @@ class Vocoder(nn.Module):
         """Write ``vocoder.json``, ``model.safetensors`` and ``contract.json``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         with atomic_file(folder / WEIGHTS) as temporary:
-            save_file(weights, temporary)
+            save_state(self, temporary)
         config = {
             "generator": {"class": type(self.generator).__name__, **self.generator.config},
             "weight_norm": any(is_parametrized(module) for module in self.generator.modules()),
@@ -274,27 +274,27 @@ class Vocoder(nn.Module):
 
         Raises:
             FileNotFoundError: If the folder contains no vocoder.
-            ValueError: If the configuration names an unknown class of generator.
+            ValueError: If a file is damaged or of another kind.
         """
-        folder = Path(folder)
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(f"no {CONFIG} in {folder}: run the vocoder stage first")
-        config = read_json(folder / CONFIG)
-        generator = build_generator(config["generator"], folder / CONFIG)
-        if not config["weight_norm"]:
-            generator.remove_weight_norm()
-        vocoder = cls(
-            generator,
-            streams=[Stream(**stream) for stream in config["streams"]],
-            durations=DurationPredictor(**config["durations"]) if config["durations"] else None,
-            speakers=config["speakers"],
-            styles=config["styles"],
-            default_speaker=config["default_speaker"],
-            default_style=config["default_style"],
-            missing=config["missing"],
-            contract=read_contract(folder) if (folder / FILE).is_file() else None,
-        )
-        vocoder.load_state_dict(load_file(folder / WEIGHTS))
+        config = read_json_object(folder / CONFIG)
+        with reading(folder / CONFIG):
+            generator = build_generator(config["generator"], folder / CONFIG)
+            if not config["weight_norm"]:
+                generator.remove_weight_norm()
+            vocoder = cls(
+                generator,
+                streams=[Stream(**stream) for stream in config["streams"]],
+                durations=DurationPredictor(**config["durations"]) if config["durations"] else None,
+                speakers=config["speakers"],
+                styles=config["styles"],
+                default_speaker=config["default_speaker"],
+                default_style=config["default_style"],
+                missing=config["missing"],
+                contract=read_contract(folder) if (folder / FILE).is_file() else None,
+            )
+        load_weights(vocoder, folder / WEIGHTS)
         if fold_weight_norm:
             generator.remove_weight_norm()
         return vocoder

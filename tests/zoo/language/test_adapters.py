@@ -5,10 +5,10 @@ import torch
 from safetensors.torch import load_file
 
 from tests.toy_tokens import tiny_network, words_vocabulary
+from zoo.language.adapter_weights import is_adapter
 from zoo.language.adapters import (
     activate_adapter,
     add_adapter,
-    is_adapter,
     load_adapted,
     lora,
     merge_adapter,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.model_folders import check_model
+from zoo.pretrained_networks import check_checkpoint
 
 
 def require_checkpoint(kind: str, checkpoint: str) -> None:
@@ -14,7 +14,7 @@ def require_checkpoint(kind: str, checkpoint: str) -> None:
 
     Raises:
         FileNotFoundError: If the folder does not exist, or has no ``config.json``.
-        ValueError: If its configuration would load code of the hub.
+        ValueError: If its configuration would load code of the hub, or a file of the folder is cut off or foreign.
     """
     folder = Path(checkpoint)
     if folder.is_dir() and not (folder / "config.json").is_file():
@@ -22,4 +22,4 @@ def require_checkpoint(kind: str, checkpoint: str) -> None:
     is_hub_name = checkpoint.count("/") <= 1 and not checkpoint.startswith((".", "/", "~"))
     if not folder.is_dir() and not is_hub_name:
         raise FileNotFoundError(f"{kind} {checkpoint}: no such folder: name a folder, or a checkpoint of the hub")
-    check_model(checkpoint)
+    check_checkpoint(checkpoint)

@@ -15,6 +15,7 @@ from zoo.audio import resample
 from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.evaluation.judges.recognizers import is_audible
+from zoo.pretrained_networks import read_network
 
 # Its own dependencies are an outdated `typing`, and `webrtcvad`, which has to be compiled; the extra has its wheel.
 INSTALL_RESEMBLYZER = "pip install 'spiritlm-zoo[judges]' && pip install --no-deps Resemblyzer==0.1.4"
@@ -147,9 +148,9 @@ class XVectors:
     def _loaded(self) -> tuple[Any, Any]:
         require_checkpoint("speaker encoder", self.checkpoint)
         try:
-            network = AutoModelForAudioXVector.from_pretrained(self.checkpoint, trust_remote_code=False)
+            network = read_network(AutoModelForAudioXVector, self.checkpoint)
             extractor = AutoFeatureExtractor.from_pretrained(self.checkpoint, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
-            reason = one_line(error)[:200]
+            reason = one_line(error)[:400]
             raise ValueError(f"speaker encoder {self.checkpoint}: no x-vector model ({reason})") from error
         return extractor, network.eval().to(self.device)

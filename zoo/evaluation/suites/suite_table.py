@@ -1,6 +1,5 @@
 """Suite tables: JSON Lines whose entries name texts and recordings, and their conversion to token ids."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from zoo.audio import read
 from zoo.evaluation.suites.text_and_speech import TextAndSpeech
+from zoo.files import parse_json
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -72,10 +72,7 @@ def read_table(path: Path, limit: int | None = None) -> list[tuple[str, dict[str
         raise FileNotFoundError(f"no suite at {path}: name an existing table, or run the corpus stage first")
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()[:limit], 1):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}:{number}: expected one JSON object per line: {error}") from error
+        row = parse_json(line, f"{path}:{number}")
         if not isinstance(row, dict):
             raise ValueError(f"{path}:{number}: expected one JSON object per line, got {line[:60]}")
         rows.append((f"{path}:{number}", row))

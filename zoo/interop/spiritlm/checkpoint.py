@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-MAX_REASON_LENGTH = 150  # characters of torch's error that are repeated in ours
+from zoo.weights import read_torch_file
+
 MAX_SHOWN_NAMES = 3
 
 
@@ -24,12 +24,7 @@ def read_checkpoint(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; it is part of the official release's checkpoints")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # arbitrary bytes can fail at any point of the parser, with any exception
-        lines = str(error).strip().splitlines()
-        reason = lines[0][:MAX_REASON_LENGTH] if lines else "empty file"
-        raise ValueError(f"{path}: not a checkpoint of tensors and plain values only ({reason})") from error
+    checkpoint = read_torch_file(path)
     is_dict = isinstance(checkpoint, dict)
     for key in keys:
         if not is_dict or key not in checkpoint:

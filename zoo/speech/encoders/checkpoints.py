@@ -1,18 +1,19 @@
-"""Reading of transformers checkpoints: configuration, feature extractor and weights, or one line that says why not."""
+"""Configuration and feature extractor of pretrained speech encoders, or one line that says why not."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
-import torch
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.utils import logging
+from transformers import AutoFeatureExtractor, AutoModel, PretrainedConfig, PreTrainedModel
 
-from zoo.model_folders import check_model
+from zoo.files import read_json_object
+from zoo.pretrained_networks import ERRORS, first_line, read_network, read_pretrained_config
+
+PREPROCESSOR = "preprocessor_config.json"
 
 
 def read_configuration(source: str) -> PretrainedConfig:
-    """Read the configuration of a checkpoint.
+    """Read the configuration of a speech encoder.
 
     Args:
         source: Name or folder of a checkpoint.
@@ -21,16 +22,13 @@ def read_configuration(source: str) -> PretrainedConfig:
         FileNotFoundError: If there is no checkpoint of this name.
         ValueError: If its configuration cannot be read.
     """
-    check_model(source)
     try:
-        return AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except OSError as error:
+        return read_pretrained_config(source)
+    except FileNotFoundError as error:
         raise FileNotFoundError(
             f"no speech encoder at {source!r}: name a folder with config.json and weights in the format of "
-            f"transformers, or a checkpoint of the Hugging Face hub ({_first_line(error)})"
+            f"transformers, or a checkpoint of the Hugging Face hub ({first_line(error)})"
         ) from error
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{source}: transformers cannot read config.json ({_first_line(error)})") from error
 
 
 def read_feature_extractor(source: str) -> Any | None:
@@ -44,35 +42,11 @@ def read_feature_extractor(source: str) -> Any | None:
     try:
         return AutoFeatureExtractor.from_pretrained(source, trust_remote_code=False)
     except OSError:  # a folder without preprocessor_config.json
+        if (Path(source) / PREPROCESSOR).is_file():
+            read_json_object(Path(source) / PREPROCESSOR)
         return None
-
-
-def read_network(
-    network_class: Any, source: str, config: PretrainedConfig, optional: Iterable[str] = ()
-) -> PreTrainedModel:
-    """Read the weights of a checkpoint in float32.
-
-    Args:
-        network_class: Class of transformers, such as ``AutoModel``.
-        source: Name or folder of the checkpoint.
-        config: Configuration of the network, perhaps with fewer layers than the checkpoint has.
-        optional: Beginnings of the names of weights that the checkpoint may lack, since they are not used.
-
-    Raises:
-        ValueError: If weights are missing, which transformers would fill with random numbers.
-    """
-    with _without_load_report():
-        network, info = network_class.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
-        )
-    missing = sorted(name for name in info["missing_keys"] if not name.startswith(tuple(optional)))
-    if missing:
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise ValueError(
-            f"{source}: weight {missing[0]}{others} of {type(network).__name__} is missing: the checkpoint is "
-            "incomplete, or of another architecture than its config.json says"
-        )
-    return network
+    except ERRORS as error:
+        raise ValueError(f"{source}: transformers cannot read {PREPROCESSOR} ({first_line(error)})") from error
 
 
 def read_truncated(
@@ -96,8 +70,10 @@ def read_truncated(
         truncate(network.config, name)
         return network, name
     config = read_configuration(source)
+    num_layers = config.num_hidden_layers
     truncate(config, source)
-    return read_network(AutoModel, source, config, optional), source
+    unexpected = "parts" if config.num_hidden_layers == num_layers else "all"
+    return read_network(AutoModel, source, config, optional=optional, unexpected=unexpected), source
 
 
 def check_model_type(config: PretrainedConfig, supported: Sequence[str], source: str) -> None:
@@ -130,22 +106,3 @@ def check_layer(layer: int | None, num_layers: int, source: str) -> None:
     """
     if layer is not None and not 1 <= layer <= num_layers:
         raise ValueError(f"layer is {layer}, but {source} has layers 1 to {num_layers}")
-
-
-@contextmanager
-def _without_load_report() -> Generator[None]:
-    """Suppress the progress bar and the table of unused weights that transformers prints."""
-    verbosity = logging.get_verbosity()
-    shows_progress = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if shows_progress:
-            logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

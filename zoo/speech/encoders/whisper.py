@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder as WhisperNetwork
 
+from zoo.pretrained_networks import read_network
 from zoo.speech.encoders.checkpoints import (
     check_layer,
     check_model_type,
     read_configuration,
     read_feature_extractor,
-    read_network,
 )
 from zoo.speech.encoders.log_mel import WhisperLogMel
 from zoo.speech.encoders.packed_whisper import encode_packed
@@ -118,11 +118,12 @@ def _read_network(source: str, layer: int | None) -> WhisperNetwork:
     check_layer(layer, config.encoder_layers, source)
     config.encoder_layers = layer or config.encoder_layers
     optional = () if layer is None else ("layer_norm.", "encoder.layer_norm.")
+    unexpected = "parts" if layer is None else "all"
     if (config.architectures or [""])[0] == WhisperNetwork.__name__:
-        network = read_network(WhisperNetwork, source, config, optional)
+        network = read_network(WhisperNetwork, source, config, optional=optional, unexpected=unexpected)
     else:
         config.decoder_layers = 0
-        network = read_network(WhisperModel, source, config, optional)
+        network = read_network(WhisperModel, source, config, optional=optional, unexpected=unexpected)
     return _truncated(network, layer)
 
 

@@ -105,7 +105,7 @@ def test_a_broken_line_is_named(suite, corrupt, message):
 
 def test_what_is_no_json_is_named(suite):
     rows, save = suite
-    with pytest.raises(ValueError, match="suite.jsonl:2: expected one JSON object per line"):
+    with pytest.raises(ValueError, match="suite.jsonl:2: not valid JSON"):
         load_contrasts(save([rows[0], "{broken\n"]), Loudness(), VOCABULARY)
 
 

@@ -1,0 +1,66 @@
+"""Weights of an adapter, checked before and after PEFT reads them, which would fill missing ones at random."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peft import PeftModel, get_peft_model_state_dict
+
+from zoo.files import reading
+from zoo.model_folders import check_adapter
+from zoo.weights import read_shapes, require_same_shapes, shapes_of
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+
+
+def is_adapter(folder: Path) -> bool:
+    """Return whether a ``model`` folder contains an adapter rather than a whole network."""
+    return (folder / CONFIG).is_file()
+
+
+def require_adapter(folder: Path) -> None:
+    """Check that a folder contains an adapter whose files can be read.
+
+    Raises:
+        FileNotFoundError: The folder contains no adapter.
+        ValueError: A file is damaged or of another kind.
+    """
+    if not is_adapter(folder):
+        raise FileNotFoundError(f"no {CONFIG} in {folder}: name the `model` folder of a stage that trained an adapter")
+    check_adapter(folder / CONFIG)
+    read_shapes(folder / WEIGHTS)
+
+
+@contextmanager
+def loading_adapter(folder: Path, base: str | Path) -> Generator[None, None, None]:
+    """Turn the errors of PEFT in a block that loads an adapter into one line.
+
+    Args:
+        folder: Folder of the adapter.
+        base: Name or folder of the network that it is added to.
+
+    Raises:
+        ValueError: The configuration of the adapter cannot be used, or it was trained for another network.
+    """
+    with reading(folder / CONFIG):
+        try:
+            yield
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise ValueError(f"{folder} was trained for another network than {base}: {reason}") from error
+
+
+def require_adapter_weights(network: PeftModel, folder: Path, name: str) -> None:
+    """Check that all weights of a loaded adapter came from its file, and that none of the file is left over.
+
+    Args:
+        network: Network with the adapter.
+        folder: Folder of the adapter.
+        name: Name of the adapter in the network.
+
+    Raises:
+        ValueError: The file has not the weights that its configuration asks for.
+    """
+    expected = get_peft_model_state_dict(network, adapter_name=name, save_embedding_layers=False)
+    require_same_shapes(folder / WEIGHTS, read_shapes(folder / WEIGHTS), shapes_of(expected))
