@@ -9,6 +9,7 @@ from typing import Any
 from datamodules.vocoder import VocoderDataModule
 from recipes.stages.held_out_speech import read_speech
 from recipes.stages.vocoder_utterances import training_utterances
+from zoo.comparison.held_out_pairs import ItemFigures, PairVariant, pair_measures, score_pairs
 from zoo.comparison.language_model_measures import language_model_measures, margins_by_layer
 from zoo.comparison.language_models import EvaluationSuites, LanguageModelVariant, score_language_models
 from zoo.comparison.measures import Measure
@@ -196,6 +197,32 @@ def measure_language_models(
     counts = {name: len(scores) for name, scores in comparison.by_name().items()}
     notes = {LAYERS: margins_by_layer(comparison, seed), "models": counts}
     return write_measures(out, language_model_measures(comparison, seed), notes)
+
+
+def measure_pairs(
+    out: Path,
+    variants: dict[str, PairVariant],
+    split: str = "dev",
+    limit: int | None = None,
+    num_beams: int = 1,
+    seed: int = 0,
+) -> dict[str, str]:
+    """Score language models on held-out utterances and their transcripts: bits, contrasts and word errors.
+
+    Args:
+        out: Output folder of ``measures.json``.
+        variants: Language models and their held-out tokens by name, the baseline first. Contrasts and word errors are
+            paired by utterance, so all tokens must be of the same corpus.
+        split: Split of the tokens.
+        limit: Largest number of utterances; all if None.
+        num_beams: Number of beams of a second transcription; 1 leaves it out.
+        seed: Seed of the bootstraps.
+    """
+    scores: dict[str, list[dict[str, ItemFigures]]] = {}
+    for name, variant in variants.items():
+        scores[name] = [score_pairs(model, variant, split, limit, num_beams) for model in variant.models]
+    counts = {name: len(of_variant) for name, of_variant in scores.items()}
+    return write_measures(out, pair_measures(scores, seed), {"models": counts})
 
 
 def write_measures(out: Path, measures: Sequence[Measure], notes: Mapping[str, Any]) -> dict[str, str]:

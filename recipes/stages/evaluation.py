@@ -65,9 +65,9 @@ def evaluate_cloze(
 
 
 def evaluate_pairs(
-    out: Path, tokens: Path, model: Path, split: str = "dev", limit: int | None = None
+    out: Path, tokens: Path, model: Path, split: str = "dev", limit: int | None = None, num_beams: int = 1
 ) -> dict[str, str]:
-    """Score speech against transcripts in both directions, and transcribe greedily, on held-out utterances.
+    """Score speech against transcripts in both directions, and transcribe, on held-out utterances.
 
     Args:
         out: Output folder of ``cloze.json``, ``transcription.json`` and ``transcripts.tsv``.
@@ -75,6 +75,7 @@ def evaluate_pairs(
         model: ``model`` folder of a language model trained on them.
         split: Split of the tokens.
         limit: Largest number of utterances in the contrasts; all if None.
+        num_beams: Number of beams of the transcription; 1 is greedy decoding.
     """
     require_match(tokens, model)
     network, vocabulary = load_language_model(model)
@@ -83,7 +84,7 @@ def evaluate_pairs(
     by_direction = {}
     for direction in (SPEECH_TO_TEXT, TEXT_TO_SPEECH):
         by_direction[direction] = measure_accuracy(network, vocabulary, items, direction).report()
-    transcripts = transcribe(network, vocabulary, table)
+    transcripts = transcribe(network, vocabulary, table, num_beams=num_beams)
     rows = [("id", "text", "transcript"), *transcripts.rows()]
     write_text(out / "cloze.json", json.dumps({"model": by_direction}, indent=2) + "\n")
     write_text(out / "transcripts.tsv", "".join("\t".join(row) + "\n" for row in rows))

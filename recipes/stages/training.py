@@ -10,6 +10,8 @@ import lightning as L
 import torch.distributed as dist
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
+from peft import PeftModel
+from transformers import PreTrainedModel
 
 from datamodules.language_model import MixtureDataModule
 from datamodules.vocoder import VocoderDataModule
@@ -26,6 +28,7 @@ from zoo.language.sharding import whole_state
 from zoo.processes import shows_bars
 from zoo.tokens.contract import read_contract, require_match
 from zoo.tokens.units import Stream
+from zoo.tokens.vocabulary import Vocabulary
 
 NUM_SUBSTITUTES = 3  # most frequent style units, one of which replaces a missing style stream
 
@@ -125,6 +128,19 @@ def train_language_model(
         **_starting_point(trainer),
         "curves": f"tensorboard --logdir {out / 'logs'}",
     }
+
+
+def save_network(out: Path, network: PreTrainedModel | PeftModel, vocabulary: Path) -> dict[str, str]:
+    """Save a network before any training, to evaluate it beside the trained ones.
+
+    Args:
+        out: Output folder of ``model/``.
+        network: Network, as the language model stage begins with.
+        vocabulary: Folder that its vocabulary was loaded from.
+    """
+    with atomic_folder(out / "model") as folder:
+        save_language_model(network, folder, Vocabulary.load(vocabulary), read_contract(vocabulary))
+    return {"network": f"{sum(weight.numel() for weight in network.parameters()):,} weights, untrained"}
 
 
 def _starting_point(trainer: L.Trainer) -> dict[str, str]:

@@ -6,8 +6,9 @@ import pytest
 
 from datamodules import MixtureDataModule, TextStream
 from recipes.stages.texts import tokenize_texts
+from tests.toy_corpus import write_tones
 from tests.toy_tokens import WORDS, words_vocabulary
-from zoo.corpora.text_sources import HuggingFaceTexts, TextFiles
+from zoo.corpora.text_sources import HuggingFaceTexts, TextFiles, texts_or_transcripts
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.store import TokenTable
 
@@ -77,3 +78,10 @@ def test_no_text_is_an_error(tmp_path, vocabulary):
     (tmp_path / "a.txt").write_text("anna")
     with pytest.raises(ValueError, match="no text for the train split: the source has fewer than 200 documents"):
         tokenize_texts(tmp_path / "out", TextFiles(tmp_path / "a.txt"), vocabulary)
+
+
+def test_the_transcripts_are_the_texts_where_there_are_no_others(tmp_path):
+    corpus = write_tones(tmp_path, 3, 2)
+    assert list(texts_or_transcripts(None, corpus)) == ["la la la"] * 3
+    (tmp_path / "a.txt").write_text("anna\n\ntom\n")
+    assert list(texts_or_transcripts(tmp_path / "a.txt", corpus)) == ["anna\n", "tom\n"]

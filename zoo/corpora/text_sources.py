@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from zoo.corpora.preparation import read_cuts
 from zoo.corpora.text_lines import TextLine, text_lines
+from zoo.corpora.utterance import to_utterance
 from zoo.files import parse_json
 from zoo.optional_packages import require_package
 
@@ -112,6 +114,36 @@ def _paragraphs(lines: Iterable[TextLine], path: Path) -> Iterator[str]:
             length = 0
     if document:
         yield "".join(document)
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """The texts of the train split of a prepared corpus.
+
+    Args:
+        corpus: Folder filled by a corpus stage.
+    """
+
+    corpus: Path
+
+    def __iter__(self) -> Iterator[str]:
+        for cut in read_cuts(self.corpus, "train"):
+            text = to_utterance(cut).text
+            if text:
+                yield text
+
+
+def texts_or_transcripts(path: Path | None, corpus: Path) -> TextSource:
+    """Return the text files at a path, or the transcripts of a corpus if there is no path.
+
+    Args:
+        path: A folder of text files, or one file, as for ``TextFiles``.
+        corpus: Folder filled by a corpus stage.
+
+    Raises:
+        FileNotFoundError: There is no text file at the path.
+    """
+    return Transcripts(corpus) if path is None else TextFiles(path)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Sampling:
         seed: Seed of the random draws.
         max_speech_seconds: Duration of generated speech, in seconds, after which generation stops if the model does
             not end it. Defaults to no limit.
+        num_beams: Number of beams of the beam search at temperature 0; 1 is greedy decoding.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -39,12 +40,19 @@ class Sampling:
     top_p: float = 0.95
     seed: int = 0
     max_speech_seconds: float | None = None
+    num_beams: int = 1
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1:
             raise ValueError(f"want max_new_tokens >= 1, temperature >= 0 and 0 < top_p <= 1, got {self}")
         if self.max_speech_seconds is not None and self.max_speech_seconds <= 0:
             raise ValueError(f"want max_speech_seconds above 0, got {self.max_speech_seconds}")
+        if self.num_beams < 1:
+            raise ValueError(f"want num_beams >= 1, got {self.num_beams}")
+        if self.num_beams > 1 and (self.temperature > 0 or self.max_speech_seconds is not None):
+            raise ValueError(
+                f"num_beams={self.num_beams}: a beam search needs temperature 0 and no max_speech_seconds, got {self}"
+            )
 
 
 @dataclass(frozen=True)
@@ -149,9 +157,9 @@ def generate(
 
 
 def _decoding(sampling: Sampling) -> dict[str, Any]:
-    """Return the arguments of transformers' ``generate`` for greedy decoding or nucleus sampling."""
+    """Return the arguments of transformers' ``generate`` for greedy decoding, beam search or nucleus sampling."""
     if sampling.temperature == 0:
-        return {"do_sample": False}
+        return {"do_sample": False, "num_beams": sampling.num_beams}
     return {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
 
 

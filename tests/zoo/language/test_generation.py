@@ -200,3 +200,30 @@ def test_impossible_sampling_is_an_error(wrong):
 def test_the_text_of_an_answer_is_its_texts():
     spoken = Tokens((Stream("Hu", 3, 25.0),), np.array([0]), np.array([1]))
     assert Continuation(["anna went", spoken, "home"], True).text == "anna went home"
+
+
+def test_a_beam_search_finds_more_likely_texts_than_greedy_decoding():
+    """With a length penalty of 1, beams are compared by the mean log-probability of a token."""
+    network = tiny_network(VOCABULARY, seed=3)
+
+    def log_probability(prompt, answer):
+        ids = encode_prompt(VOCABULARY, prompt, "text")
+        written = VOCABULARY.text.encode(answer.text) + [VOCABULARY.eos] * answer.ended
+        full = torch.tensor([[*ids, *written]])
+        with torch.inference_mode():
+            scores = network(full[:, :-1]).logits.log_softmax(-1).gather(2, full[:, 1:, None])[0, len(ids) - 1 :, 0]
+        return float(scores.mean())
+
+    by_width = []
+    for width in (1, 8):
+        answers = generate(network, VOCABULARY, PROMPTS, "text", Sampling(6, temperature=0, num_beams=width))
+        by_width.append([log_probability(*pair) for pair in zip(PROMPTS, answers, strict=True)])
+    assert sum(by_width[1]) > sum(by_width[0])
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 0.8}, {"temperature": 0, "max_speech_seconds": 2.0}])
+def test_a_beam_search_of_samples_or_of_a_duration_is_refused(settings):
+    with pytest.raises(ValueError, match="a beam search needs temperature 0 and no max_speech_seconds"):
+        Sampling(12, num_beams=2, **settings)
+    with pytest.raises(ValueError, match="num_beams >= 1"):
+        Sampling(12, num_beams=0)

@@ -46,9 +46,15 @@ class Transcription:
 
 
 def transcribe(
-    network: PreTrainedModel, vocabulary: Vocabulary, table: TokenTable, batch_size: int = 32, extra_tokens: int = 10
+    network: PreTrainedModel,
+    vocabulary: Vocabulary,
+    table: TokenTable,
+    batch_size: int = 32,
+    extra_tokens: int = 10,
+    num_beams: int = 1,
+    limit: int | None = None,
 ) -> Transcription:
-    """Transcribe every utterance that has speech and text, greedily, and measure the word error rate.
+    """Transcribe every utterance that has speech and text, and measure the word error rate.
 
     Args:
         network: Language model trained, among other things, on speech followed by its text.
@@ -56,11 +62,13 @@ def transcribe(
         table: Tokenized utterances with texts.
         batch_size: Prompts at a time, of similar length.
         extra_tokens: Tokens by which a transcript may exceed the longest reference.
+        num_beams: Number of beams of the beam search; 1 is greedy decoding.
+        limit: Largest number of utterances, the first of the table; all if None.
     """
-    utterances = [row for row in table if len(row.text_ids) and len(row.speech_ids)]
+    utterances = [row for row in table if len(row.text_ids) and len(row.speech_ids)][:limit]
     utterances.sort(key=lambda row: len(row.speech_ids))
     longest_reference = max((len(row.text_ids) for row in utterances), default=0)
-    greedy = Sampling(longest_reference + extra_tokens, temperature=0)
+    decoding = Sampling(longest_reference + extra_tokens, temperature=0, num_beams=num_beams)
     transcripts: list[Transcript] = []
     references: list[str] = []
     hypotheses: list[str] = []
@@ -68,7 +76,7 @@ def transcribe(
     for start in tqdm(range(0, len(utterances), batch_size), desc="transcribe", unit="batch", mininterval=1.0):
         batch = utterances[start : start + batch_size]
         prompts = [[vocabulary.tokens(row.speech_ids)] for row in batch]
-        for row, continuation in zip(batch, generate(network, vocabulary, prompts, "text", greedy), strict=True):
+        for row, continuation in zip(batch, generate(network, vocabulary, prompts, "text", decoding), strict=True):
             transcripts.append(Transcript(row.id, row.text, continuation.text))
             references.append(row.text)
             hypotheses.append(continuation.text)

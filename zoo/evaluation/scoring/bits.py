@@ -1,7 +1,7 @@
 """Bits that a language model needs per second of speech and per character of text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def measure_bits(
     context = max_positions(network)
     if row_length is not None and row_length > context:
         raise ValueError(f"row_length={row_length}: this model reads at most {context} tokens")
-    utterances = [table[index] for index in range(min(len(table), limit or len(table)))]
+    utterances = [_with_text(table[index], vocabulary) for index in range(min(len(table), limit or len(table)))]
     bit_rates = {}
     for kind in UNITS:
         isolated_kind = ISOLATED_KINDS.get(kind, kind)
@@ -125,6 +125,13 @@ def add_row_context(candidates: Sequence[Candidate], eos: int, length: int) -> l
         packed[number] = Candidate(np.concatenate([row, candidate.prompt]), candidate.continuation)
         row = np.concatenate([row, document])
     return packed
+
+
+def _with_text(utterance: TokenRow, vocabulary: Vocabulary) -> TokenRow:
+    """Return the row of a plain text, which is stored as ids alone, with its text; any other row as it is."""
+    if utterance.text or not len(utterance.text_ids):
+        return utterance
+    return replace(utterance, text=vocabulary.text.decode(utterance.text_ids.tolist()))
 
 
 def _make_candidates(
