@@ -20,6 +20,7 @@ from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.pitch_vqvae import PitchVQVAE
 from zoo.speech.vector_quantizer import EMACodebook
 from zoo.tokenizers.speech_tokenizer import Base
+from zoo.tokens.contract import write_contract
 from zoo.tokens.text_tokenizer import train_text_tokenizer
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder import ConvNeXtSizes, DurationPredictor, ISTFTGenerator, Vocoder
@@ -30,8 +31,13 @@ SPEAKERS = ["en_f2", "en_m3"]
 
 def write_run(run: Path) -> None:
     """Fill ``run`` as the quickstart does: corpus, tokenizer, vocabulary, language model, vocoder."""
-    torch.manual_seed(0)
     prepare_corpus(run / "corpus", DemoCorpus(hours=0.01, num_processes=1))
+    write_models(run)
+
+
+def write_models(run: Path) -> None:
+    """Fill ``run`` with everything but a corpus."""
+    torch.manual_seed(0)
     encoder = FilterbankEncoder()
     quantizer = KMeans(NUM_UNITS, encoder.dim)
     quantizer.centroids.normal_()
@@ -40,6 +46,7 @@ def write_run(run: Path) -> None:
     vocabulary = Vocabulary(train_text_tokenizer([" ".join(WORDS)], 300), tokenizer.streams, 8)
     vocabulary.save(run / "vocabulary" / "vocabulary")
     contract = {**tokenizer.contract, "vocabulary": vocabulary.contract}
+    write_contract(run / "vocabulary" / "vocabulary", contract)
     network = tiny_network(vocabulary, max_positions=1024)
     save_language_model(network, run / "language_model" / "model", vocabulary, contract)
     generator = ISTFTGenerator(

@@ -1,7 +1,8 @@
 """Evaluate a run's language model, or any transformers speech-text model in a folder with its vocabulary.
 
 Suites: story_cloze, topic_story_cloze, swuggy, sblimp (likelihood); asr, tts, intent (few-shot); sentiment; alignment;
-toxicity; and text benchmarks through lm-evaluation-harness. The demo corpus has a small synthetic version of each.
+toxicity; resynthesis (judges of the speech of a run's vocoder); and text benchmarks through lm-evaluation-harness. The
+demo corpus has a small synthetic version of each of the others.
 Results are cached, and an interrupted evaluation resumes.
 
 examples:
@@ -9,6 +10,7 @@ examples:
   zoo evaluate runs/quickstart --suite swuggy --suite sblimp --suite alignment
   zoo evaluate runs/quickstart --suite swuggy --table zerospeech/swuggy.jsonl
   zoo evaluate my_model --tokenizer my_tokenizer --task contrast --table mine.jsonl
+  zoo evaluate runs/digits --suite resynthesis --asr openai/whisper-base
   zoo evaluate --convert swuggy zerospeech2021/lexical/dev --table swuggy.jsonl
   zoo evaluate runs/base --harness arc_easy,hellaswag
 """
@@ -72,6 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_judges(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name the judges of generated text and speech."""
     parser.add_argument("--asr", metavar="CHECKPOINT", help="speech recognizer that transcribes generated speech")
+    parser.add_argument(
+        "--speaker-encoder",
+        metavar="CHECKPOINT",
+        help="x-vector checkpoint of the speaker similarity (default: Resemblyzer, where installed)",
+    )
     parser.add_argument(
         "--asr-beams", type=int, default=1, metavar="N", help="beams of the recognizer; 1 is greedy (default: 1)"
     )

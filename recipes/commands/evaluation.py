@@ -3,13 +3,15 @@
 import argparse
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from recipes.commands.evaluation_judges import EvaluationJudges
 from recipes.commands.evaluation_summary import summarize
 from zoo.evaluation.evaluated_model import EvaluatedModel
 from zoo.evaluation.harness import evaluate_text
+from zoo.evaluation.judged_resynthesis import evaluate_resynthesis
 from zoo.evaluation.result_cache import ResultCache, fingerprint, suite_fingerprint
-from zoo.evaluation.tasks import SUITES, TASKS, Suite
+from zoo.evaluation.tasks import RESYNTHESIS, SUITES, TASKS, Suite
 from zoo.language.speech_text_model import load_language_model
 from zoo.suggestions import suggest
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
@@ -27,12 +29,19 @@ SETTINGS = (
     "asr_task",
     "language",
     "text_classifier",
+    "speaker_encoder",
     "speech_classifier",
     "toxicity_classifier",
     "precision",
 )
 DEFAULT_SAMPLE_RATE = 16000
-TASKS_WITH_VOCODER = ("tts", "sentiment", "toxicity")
+TASKS_WITH_VOCODER = ("tts", "sentiment", "toxicity", RESYNTHESIS)
+JUDGED_TASKS = ("tts", RESYNTHESIS)
+# What the tasks that read a tokens folder instead of a table need of it.
+NEEDED_TOKENS = {
+    "alignment": "tokenized utterances with word times",
+    RESYNTHESIS: "tokenized utterances with their audio",
+}
 
 
 class Evaluation:
@@ -73,8 +82,11 @@ class Evaluation:
             print(f"{name} (as evaluated before): {cache.path}")
             print(*summarize(cached_result), sep="\n")
             return
-        settings = self.judges.settings(task)
-        result = cache.finish(TASKS[task](self._evaluated_model, table, settings, cache))
+        if task == RESYNTHESIS:
+            result = cache.finish(self._judge_resynthesis(table))
+        else:
+            settings = self.judges.settings(task)
+            result = cache.finish(TASKS[task](self._evaluated_model, table, settings, cache))
         print(f"{name}: {cache.path}")
         print(*summarize(result), sep="\n")
 
@@ -94,13 +106,11 @@ class Evaluation:
         """Return task and table of a suite by its name; the table of alignment is the folder of the tokens."""
         suite = SUITES.get(name, Suite("contrast", ""))
         task = self.args.task or suite.task
-        if task not in TASKS:
-            raise ValueError(f"--task {task}: {suggest(task, TASKS)}")
-        if task == "alignment":
+        if task not in (*TASKS, RESYNTHESIS):
+            raise ValueError(f"--task {task}: {suggest(task, (*TASKS, RESYNTHESIS))}")
+        if task in NEEDED_TOKENS:
             if self.tokens is None:
-                raise ValueError(
-                    "alignment needs tokenized utterances with word times: --tokens FOLDER, filled by a tokens stage"
-                )
+                raise ValueError(f"{task} needs {NEEDED_TOKENS[task]}: --tokens FOLDER, filled by a tokens stage")
             return task, self.tokens
         if self.args.table is None and name not in SUITES:
             raise ValueError(f"--suite {name}: no such suite; {self.list_suites()}")
@@ -121,13 +131,22 @@ class Evaluation:
         if task == "contrast":
             folders["tokens"] = self.tokens
         return {
-            "model": self._model_fingerprint,
+            "model": None if task == RESYNTHESIS else self._model_fingerprint,
             "task": task,
             "settings": {name: getattr(self.args, name) for name in SETTINGS},
+            "absent_judges": sorted(self.judges.of_speech().absent()) if task in JUDGED_TASKS else [],
             "toxic_words": fingerprint(toxic_words) if toxic_words else None,
             "suite": suite_fingerprint(table) if table.is_file() else fingerprint(table),
             **{name: fingerprint(folder) if folder else None for name, folder in folders.items()},
         }
+
+    def _judge_resynthesis(self, tokens: Path) -> dict[str, Any]:
+        """Judge the resynthesis of held-out speech, for which no language model is loaded."""
+        if self.vocoder is None:
+            raise ValueError(f"{RESYNTHESIS} needs a vocoder: name its folder with --vocoder")
+        require_match(tokens, self.vocoder)
+        vocoder = Vocoder.load(self.vocoder).to(self.args.device)
+        return evaluate_resynthesis(vocoder, tokens, self.judges.of_speech(), self.args.limit, self.args.seed)
 
     def _find_in_run(self, name: str) -> Path | None:
         """Return a folder of the run; None where it does not exist, or the model is not a run."""

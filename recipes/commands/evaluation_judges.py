@@ -14,7 +14,8 @@ from zoo.evaluation.judges.classifiers import (
     VaderClassifier,
     WordsClassifier,
 )
-from zoo.evaluation.judges.recognizers import Decoding, PretrainedRecognizer
+from zoo.evaluation.judges.recognizers import Decoding
+from zoo.evaluation.judges.speech_judges import SpeechJudges, installed_judges
 from zoo.evaluation.judges.toxicity import WordList
 from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT
 from zoo.evaluation.tasks import EvaluationSettings
@@ -53,7 +54,7 @@ class EvaluationJudges:
             num_shots=args.shots,
             seed=args.seed,
             runs=args.runs,
-            recognizer=self._recognizer() if task in TRANSCRIBED_TASKS and args.asr else None,
+            judges=self.of_speech() if task in TRANSCRIBED_TASKS else None,
             language=args.language,
             text_classifier=self._text_classifier() if is_sentiment else None,
             speech_classifier=self._speech_classifier() if is_sentiment else None,
@@ -61,10 +62,11 @@ class EvaluationJudges:
             toxicity=self._toxicity() if task == "toxicity" else None,
         )
 
-    def _recognizer(self) -> PretrainedRecognizer:
+    def of_speech(self) -> SpeechJudges:
+        """Return the named recognizer, with the speaker encoder and DNSMOS that are named or installed."""
         args = self.args
         decoding = Decoding(args.asr_beams, args.asr_task)
-        return PretrainedRecognizer(args.asr, args.language, decoding, device=args.device)
+        return installed_judges(args.asr, args.language, decoding, args.speaker_encoder, args.device)
 
     def _toxicity(self) -> Callable[[str], float] | None:
         if not self.args.toxicity_classifier:

@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# Keys of a result whose estimates are shown.
+SYSTEMS = ("model", "judged", "unigram", "recordings", "resynthesis")
+
 
 def summarize(result: Mapping[str, Any]) -> list[str]:
     """Return the lines of a result: estimates with intervals, layers, chance, and directions that were left out."""
     lines = []
-    for system in ("model", "unigram"):
+    for system in SYSTEMS:
         for label, estimate in _labeled_estimates(result.get(system, {})):
-            lines.append(f"  {system:<8} {label:<16} {_format_estimate(estimate)}")
+            shown = "" if label == _measure(estimate) else label
+            lines.append(f"  {system:<8} {shown:<16} {_format_estimate(estimate)}")
     for number, layer in enumerate(result.get("model", {}).get("layers", [])):
         lines.append(
             f"  layer {number:<3} similarity {layer['similarity']:.3f}, "

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,7 +21,10 @@ from zoo.evaluation.resynthesis import (
 )
 from zoo.evaluation.statistics import ItemScores
 from zoo.tokens.schema import TokenRow
+from zoo.tokens.store import TokenTable
 from zoo.vocoder.vocoder import Vocoder
+
+NUM_UTTERANCES = 200  # that are judged by default
 
 
 def raw_unit_synthesizer(vocoder: Vocoder) -> Synthesizer:
@@ -89,3 +94,44 @@ def judge_systems(
                 waveforms.append(resynthesize(synthesize, utterance) if synthesize else utterance.waveform)
             values[name] += judge_waveforms(waveforms, utterances, judges, sample_rate)
     return {name: gather_scores(of_system) for name, of_system in values.items()}
+
+
+def estimates_of(scores: Mapping[str, ItemScores], seed: int = 0) -> dict[str, Any]:
+    """Return the estimate of each measure, as reports have it; measures without a score are left out."""
+    estimates = {}
+    for measure, item_scores in scores.items():
+        if not item_scores.is_empty:
+            estimates[measure] = item_scores.estimate(seed).named(measure)
+    return estimates
+
+
+def evaluate_resynthesis(
+    vocoder: Vocoder, tokens: Path, judges: SpeechJudges, limit: int | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Judge recordings of the dev split of a tokenized corpus, and their resynthesis from units by a vocoder.
+
+    Args:
+        vocoder: Vocoder of the units.
+        tokens: Folder filled by a tokens stage.
+        judges: Judges of the speech.
+        limit: Number of utterances, spread evenly over the split. Defaults to 200.
+        seed: Seed of the intervals.
+
+    Raises:
+        ValueError: If no utterance of the split names its audio.
+    """
+    rows = [row for row in TokenTable(tokens, "dev") if row.audio]
+    if not rows:
+        raise ValueError(f"{tokens}: no utterance of the dev split names its audio, which is compared with")
+    spread = np.linspace(0, len(rows) - 1, min(len(rows), limit or NUM_UTTERANCES)).astype(int)
+    rows = [rows[number] for number in spread]
+    blocks = read_blocks(rows, vocoder.sample_rate, "resynthesis")
+    systems = {"recordings": None, "resynthesis": raw_unit_synthesizer(vocoder)}
+    scores = judge_systems(blocks, systems, judges, vocoder.sample_rate)
+    return {
+        "task": "resynthesis",
+        **{name: estimates_of(of_system, seed) for name, of_system in scores.items()},
+        "in_default_voice": sum(row.speaker not in vocoder.speakers for row in rows),
+        "left_out": judges.absent(),
+        "items": [row.id for row in rows],
+    }

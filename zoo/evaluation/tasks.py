@@ -23,8 +23,9 @@ from zoo.evaluation.generation.sentiment_preservation import (
     measure_sentiment_preservation,
 )
 from zoo.evaluation.generation.toxic_continuations import ToxicityJudges, measure_added_toxicity
+from zoo.evaluation.judged_synthesis import judge_synthesis
 from zoo.evaluation.judges.classifiers import SpeechClassifier, TextClassifier
-from zoo.evaluation.judges.recognizers import Recognizer
+from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.judges.toxicity import WordList
 from zoo.evaluation.representation_alignment import measure_alignment
 from zoo.evaluation.result_cache import ResultCache, cached_scorer
@@ -45,6 +46,7 @@ from zoo.tokens.store import TokenTable
 NUM_SHOTS = {"asr": 10, "tts": 10, "intent": 30}
 MAX_NEW_TOKENS = {"asr": 100, "tts": 300, "intent": 20}
 ALIGNMENT_UTTERANCES = 200
+RESYNTHESIS = "resynthesis"  # needs no language model, so it is not one of TASKS
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class EvaluationSettings:
         num_shots: Examples in a prompt; if None, the number in the paper, and 0 for sentiment.
         seed: Seed of all samples and draws.
         runs: Runs of sentiment preservation.
-        recognizer: Recognizer that transcribes generated speech; none if None.
+        judges: Judges of generated speech, whose recognizer transcribes it; none if None.
         language: BCP-47 tag of the language of texts whose suite names none, for their normalization; None if unknown.
         text_classifier: Sentiment of a text; None leaves out continuations in text.
         speech_classifier: Sentiment of a waveform; None leaves out continuations in speech.
@@ -68,7 +70,7 @@ class EvaluationSettings:
     num_shots: int | None = None
     seed: int = 0
     runs: int = 3
-    recognizer: Recognizer | None = None
+    judges: SpeechJudges | None = None
     language: str | None = None
     text_classifier: TextClassifier | None = None
     speech_classifier: SpeechClassifier | None = None
@@ -112,10 +114,12 @@ def evaluate_few_shot(
     evaluator = FewShotEvaluator(
         model.network, model.vocabulary, num_shots, settings.seed, _max_new_tokens(model, task)
     )
+    judged: dict[str, Any] = {}
     if task == "tts":
-        if model.vocoder is None or settings.recognizer is None:
+        if model.vocoder is None or settings.judges is None or settings.judges.recognizer is None:
             raise ValueError("tts needs a vocoder, and a recognizer to transcribe its speech: --asr CHECKPOINT")
-        few_shot_result = evaluator.synthesize(shots, tested, model.vocoder, settings.recognizer, model.sample_rate)
+        waveforms = evaluator.synthesize(shots, tested, model.vocoder)
+        few_shot_result, judged = judge_synthesis(tested, waveforms, settings.judges, model.sample_rate, num_shots)
     elif task == "asr":
         few_shot_result = evaluator.recognize(shots, tested)
     else:
@@ -125,6 +129,7 @@ def evaluate_few_shot(
     return {
         "task": task,
         "model": few_shot_result.report(),
+        "judged": judged,
         "unigram": unigram.named(measure),
         "chance": {measure: round(chance, 4)},
         "rows": few_shot_result.rows(),
@@ -186,7 +191,8 @@ def evaluate_toxicity(
     model: EvaluatedModel, table: Path, settings: EvaluationSettings, cache: ResultCache
 ) -> dict[str, Any]:
     """Measure the added toxicity of continuations in both modalities."""
-    judges = ToxicityJudges(settings.toxic_words, settings.toxicity, settings.recognizer)
+    recognizer = settings.judges.recognizer if settings.judges else None
+    judges = ToxicityJudges(settings.toxic_words, settings.toxicity, recognizer)
     return measure_added_toxicity(model, table, judges, settings.limit, settings.seed)
 
 
@@ -218,6 +224,7 @@ SUITES = {
     "sentiment": Suite("sentiment", "sentiment.jsonl"),
     "toxicity": Suite("toxicity", "toxicity.jsonl"),
     "alignment": Suite("alignment", ""),
+    RESYNTHESIS: Suite(RESYNTHESIS, ""),
 }
 
 

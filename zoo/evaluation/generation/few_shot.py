@@ -11,7 +11,6 @@ from transformers import PreTrainedModel
 
 from zoo.evaluation.evaluated_model import Synthesize
 from zoo.evaluation.generation.continuations import generate_continuations
-from zoo.evaluation.judges.recognizers import Recognizer
 from zoo.evaluation.scoring.error_rates import character_error_rate, word_error_rate
 from zoo.evaluation.scoring.text_normalization import normalizer_of
 from zoo.evaluation.statistics import Estimate, proportion
@@ -131,31 +130,23 @@ class FewShotEvaluator:
             tested: Utterances to transcribe.
         """
         transcripts = self._generate_texts("asr", shots, tested)
-        return _measure_errors("word_error_rate", tested, transcripts, self.num_shots)
+        return measure_errors("word_error_rate", tested, transcripts, self.num_shots)
 
     def synthesize(
-        self,
-        shots: Sequence[Utterance],
-        tested: Sequence[Utterance],
-        vocoder: Synthesize,
-        recognizer: Recognizer,
-        sample_rate: int,
-    ) -> FewShotResult:
-        """Measure the character error rate of speech synthesis, by the transcripts of a recognizer.
+        self, shots: Sequence[Utterance], tested: Sequence[Utterance], vocoder: Synthesize
+    ) -> list[torch.Tensor]:
+        """Return the speech (N,) that the model answers each text with; empty where it answers nothing.
 
         Args:
             shots: Utterances for examples.
             tested: Utterances whose text is synthesized.
             vocoder: Vocoder of the speech tokens.
-            recognizer: Recognizer, such as Whisper; it must not have been trained on speech of this model.
-            sample_rate: Sample rate of the vocoder, in Hz.
         """
         waveforms = []
         for ids in self.generate_answers(load_template("tts"), shots, tested):
             tokens = self.vocabulary.tokens(ids)
             waveforms.append(vocoder(tokens) if len(tokens) else torch.zeros(0))
-        transcripts = recognizer(waveforms, sample_rate)
-        return _measure_errors("character_error_rate", tested, transcripts, self.num_shots)
+        return waveforms
 
     def classify(self, shots: Sequence[Utterance], tested: Sequence[Utterance]) -> FewShotResult:
         """Measure the exact match of intents, ignoring case, punctuation and white space.
@@ -199,12 +190,20 @@ def most_frequent_word(measure: str, shots: Sequence[Utterance], tested: Sequenc
     for utterance in shots:
         words += normalizer_of(utterance.language)(utterance.text).split()
     most_frequent = max(sorted(set(words)), key=words.count)
-    return _measure_errors(measure, tested, [most_frequent] * len(tested), 0)
+    return measure_errors(measure, tested, [most_frequent] * len(tested), 0)
 
 
-def _measure_errors(
+def measure_errors(
     measure: str, tested: Sequence[Utterance], transcripts: Sequence[str], num_shots: int
 ) -> FewShotResult:
+    """Measure the errors of answers, or of the transcripts of synthesized speech.
+
+    Args:
+        measure: ``word_error_rate`` or ``character_error_rate``.
+        tested: Tested utterances.
+        transcripts: Answer or transcript of each.
+        num_shots: Requested number of examples in each prompt.
+    """
     answers: list[FewShotAnswer] = []
     for utterance, transcript in zip(tested, transcripts, strict=True):
         answers.append(FewShotAnswer(utterance.id, utterance.text, transcript))

@@ -20,6 +20,7 @@ class Utterance:
         speech: Speech ids, (N,).
         label: Intent; empty where the suite has none.
         language: BCP-47 tag of the language of the text, for its normalization; None if unknown.
+        audio: Recording.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Utterance:
     speech: np.ndarray = field(repr=False)
     label: str = ""
     language: str | None = None
+    audio: Path | None = None
 
     def slots(self, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Return the ids (N,) for each slot of a prompt template."""
@@ -77,6 +79,7 @@ def load_few_shot_suite(
             speech=content.ids("S"),
             label=str(row.get("label", "")),
             language=row.get("language", language),
+            audio=path.parent / row["audio"],
         )
         splits[row["split"]].append(utterance)
     return splits["shots"], splits["test"]

@@ -5,6 +5,8 @@ import torch
 from tests.toy_tokens import WORDS, tiny_network, words_vocabulary
 from zoo.evaluation.generation import few_shot
 from zoo.evaluation.generation.few_shot import FewShotAnswer, FewShotEvaluator, most_frequent_label, most_frequent_word
+from zoo.evaluation.judged_synthesis import judge_synthesis
+from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.suites.few_shot_suite import Utterance
 
 VOCABULARY = words_vocabulary()
@@ -80,7 +82,10 @@ def test_character_errors_of_the_transcripts_of_a_recognizer(answering):
         assert sample_rate == 8000
         return [" ".join(WORDS[int(unit)] for unit in waveform) for waveform in waveforms]
 
-    result = model.synthesize(SHOTS, [utterance("anna ben"), utterance("anna jan")], vocoder, recognizer, 8000)
+    tested = [utterance("anna ben"), utterance("anna jan")]
+    waveforms = model.synthesize(SHOTS, tested, vocoder)
+    result, judged = judge_synthesis(tested, waveforms, SpeechJudges(recognizer), 8000, num_shots=1)
+    assert judged["word_error_rate"]["word_error_rate"] == pytest.approx(1 / 4) and len(judged) == 1
     assert (
         result.estimate.value == pytest.approx(2 / 16) and result.measure == "character_error_rate"
     )  # ben for jan: two letters
