@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from datamodules.batch_numbers import batches_of_worker, batches_to_train, trainer_of, training_loader
+from zoo.ranges import NumWorkers, PositiveInt, Seed, Size
 from zoo.speech.f0 import HOP_SAMPLES
 from zoo.speech.f0_normalization import network_input
 from zoo.speech.f0_store import F0Store
@@ -43,15 +44,15 @@ class F0DataModule(L.LightningDataModule):
     def __init__(
         self,
         tracks: Path,
-        segment_samples: int = 16640,
-        batch_size: int = 16,
+        segment_samples: PositiveInt = 16640,
+        batch_size: Size = 16,
         normalize: bool = True,
-        frames_per_unit: int = 16,
+        frames_per_unit: Size = 16,
         split: str = "train",
         validation_split: str = "dev",
-        num_validation: int = 500,
-        num_workers: int = 0,
-        seed: int = 0,
+        num_validation: Size = 500,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         samples_per_unit = HOP_SAMPLES * frames_per_unit

@@ -9,6 +9,7 @@ from datamodules.batch_numbers import ENDLESS, trainer_of
 from datamodules.mixture import Mixture
 from datamodules.packing import PackedStream
 from datamodules.token_streams import InterleavedStream, SpeechStream, TextStream, TokenStream
+from zoo.ranges import NonNegativeFloat, NumWorkers, RowLength, Seed, Size
 from zoo.tokens.interleave import SpanSampler, UniformSpans
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -31,12 +32,12 @@ class MixtureDataModule(L.LightningDataModule):
         self,
         vocabulary: Vocabulary,
         streams: dict[str, TokenStream],
-        weights: dict[str, float],
-        sequence_length: int,
-        batch_size: int,
-        val_batches: int = 8,
-        num_workers: int = 0,
-        seed: int = 0,
+        weights: dict[str, NonNegativeFloat],
+        sequence_length: RowLength,
+        batch_size: Size,
+        val_batches: Size = 8,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
@@ -126,11 +127,11 @@ class TextDataModule(MixtureDataModule):
         self,
         vocabulary: Vocabulary,
         tokens: Path,
-        sequence_length: int,
-        batch_size: int,
-        val_batches: int = 8,
-        num_workers: int = 0,
-        seed: int = 0,
+        sequence_length: RowLength,
+        batch_size: Size,
+        val_batches: Size = 8,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
     ) -> None:
         streams: dict[str, TokenStream] = {"text": TextStream(tokens)}
         super().__init__(
@@ -157,12 +158,12 @@ class SpeechDataModule(MixtureDataModule):
         self,
         vocabulary: Vocabulary,
         tokens: Path,
-        sequence_length: int,
-        batch_size: int,
-        expected_rate: tuple[float, float] | None = None,
-        val_batches: int = 8,
-        num_workers: int = 0,
-        seed: int = 0,
+        sequence_length: RowLength,
+        batch_size: Size,
+        expected_rate: tuple[NonNegativeFloat, NonNegativeFloat] | None = None,
+        val_batches: Size = 8,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
     ) -> None:
         streams: dict[str, TokenStream] = {"speech": SpeechStream(tokens, expected_rate=expected_rate)}
         super().__init__(
@@ -190,13 +191,13 @@ class InterleavedDataModule(MixtureDataModule):
         self,
         vocabulary: Vocabulary,
         tokens: Path,
-        sequence_length: int,
-        batch_size: int,
+        sequence_length: RowLength,
+        batch_size: Size,
         spans: SpanSampler | None = None,
-        expected_rate: tuple[float, float] | None = None,
-        val_batches: int = 8,
-        num_workers: int = 0,
-        seed: int = 0,
+        expected_rate: tuple[NonNegativeFloat, NonNegativeFloat] | None = None,
+        val_batches: Size = 8,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
     ) -> None:
         stream = InterleavedStream(tokens, spans or UniformSpans(), expected_rate=expected_rate)
         streams: dict[str, TokenStream] = {"interleaved": stream}

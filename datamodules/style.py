@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from datamodules.batch_numbers import batches_of_worker, batches_to_train, trainer_of, training_loader
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import load_waveform, to_utterance
+from zoo.ranges import NumWorkers, SampleRate, Seconds, Seed, Size
 
 
 class StyleDataModule(L.LightningDataModule):
@@ -38,14 +39,14 @@ class StyleDataModule(L.LightningDataModule):
     def __init__(
         self,
         corpus: Path,
-        crop_seconds: float = 3.0,
-        batch_size: int = 16,
+        crop_seconds: Seconds = 3.0,
+        batch_size: Size = 16,
         split: str = "train",
         validation_split: str = "dev",
-        max_seconds: float = 30.0,
-        num_workers: int = 0,
-        seed: int = 0,
-        sample_rate: int = 16000,
+        max_seconds: Seconds = 30.0,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
+        sample_rate: SampleRate = 16000,
     ) -> None:
         super().__init__()
         self.corpus = Path(corpus)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from zoo.ranges import NonNegativeFloat, Probability
 from zoo.tokens import documents
 from zoo.tokens.interleave import SpanSampler, UniformSpans
 from zoo.tokens.store import TokenTable
@@ -22,7 +23,7 @@ class TokenStream:
     """
 
     tokens: Path
-    expected_rate: tuple[float, float] | None = field(default=None, kw_only=True)
+    expected_rate: tuple[NonNegativeFloat, NonNegativeFloat] | None = field(default=None, kw_only=True)
     form_class: ClassVar[type[documents.Form]]
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
@@ -68,7 +69,7 @@ class WordTranscriptionStream(TokenStream):
             exact times always are.
     """
 
-    min_confidence: float = documents.MIN_CONFIDENCE
+    min_confidence: Probability = documents.MIN_CONFIDENCE
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
         return documents.WordTranscription(vocabulary, self.table(split), self.min_confidence)
@@ -113,7 +114,7 @@ class InterleavedStream(TokenStream):
     """
 
     spans: SpanSampler = field(default_factory=UniformSpans)
-    min_confidence: float = documents.MIN_CONFIDENCE
+    min_confidence: Probability = documents.MIN_CONFIDENCE
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
         return documents.Interleaved(vocabulary, self.table(split), self.spans, self.min_confidence)

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from datamodules.batch_numbers import batches_of_worker, batches_to_train, trainer_of, training_loader
 from datamodules.waveform_batches import length_buckets
+from zoo.ranges import NumWorkers, Seed, Size
 from zoo.speech.feature_store import FeatureStore
 from zoo.speech.transcript_labels import TranscriptLabels
 
@@ -36,11 +37,11 @@ class TranscribedFeaturesDataModule(L.LightningDataModule):
         self,
         features: Path,
         labels: TranscriptLabels,
-        batch_frames: int,
-        num_buckets: int = 8,
-        num_validation: int = 1000,
-        num_workers: int = 0,
-        seed: int = 0,
+        batch_frames: Size,
+        num_buckets: Size = 8,
+        num_validation: Size = 1000,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.train_store = FeatureStore(features, "train")

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.batch_numbers import batches_to_train, trainer_of, training_loader
 from datamodules.vocoder_segments import Segments, UtteranceRows, Utterances
+from zoo.ranges import NumWorkers, Rate, SampleRate, Seed, Size
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class HeldOutUtterances:
         max_units: Largest number of phonetic units of an utterance, from its beginning.
     """
 
-    num_utterances: int = 16
-    max_units: int = 250
+    num_utterances: Size = 16
+    max_units: Size = 250
 
 
 class VocoderDataModule(L.LightningDataModule):
@@ -50,15 +51,15 @@ class VocoderDataModule(L.LightningDataModule):
     def __init__(
         self,
         tokens: Path,
-        rates: dict[str, float],
-        segment_units: int,
-        batch_size: int,
+        rates: dict[str, Rate],
+        segment_units: Size,
+        batch_size: Size,
         split: str = "train",
         held_out: HeldOutUtterances | None = None,
-        duration_units: int = 500,
-        num_workers: int = 0,
-        seed: int = 0,
-        sample_rate: int = 16000,
+        duration_units: Size = 500,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
+        sample_rate: SampleRate = 16000,
     ) -> None:
         super().__init__()
         self.rows = UtteranceRows(Path(tokens), split, rates, sample_rate, duration_units)

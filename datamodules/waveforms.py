@@ -18,6 +18,7 @@ from datamodules.waveform_batches import (
     length_buckets,
 )
 from zoo.corpora.cut_table import CutTable
+from zoo.ranges import NumWorkers, OptionalSeconds, SampleRate, Seconds, Seed, Size
 from zoo.speech.augmentation import Augmentation
 
 
@@ -35,10 +36,10 @@ class DurationBuckets:
         ValueError: The durations contradict each other.
     """
 
-    batch_seconds: float
-    max_seconds: float = 15.0
-    min_seconds: float = 0.5
-    num_buckets: int = 8
+    batch_seconds: Seconds
+    max_seconds: Seconds = 15.0
+    min_seconds: OptionalSeconds = 0.5
+    num_buckets: Size = 8
 
     def __post_init__(self) -> None:
         if not 0 < self.min_seconds <= self.max_seconds <= self.batch_seconds:
@@ -67,10 +68,10 @@ class WaveformDataModule(L.LightningDataModule):
         self,
         corpus: Path,
         buckets: DurationBuckets,
-        num_validation: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        sample_rate: int = 16000,
+        num_validation: Size = 64,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
+        sample_rate: SampleRate = 16000,
     ) -> None:
         super().__init__()
         self.buckets = buckets
@@ -140,10 +141,10 @@ class AugmentedDataModule(WaveformDataModule):
         augmentation: Augmentation,
         validation: Mapping[str, Augmentation],
         buckets: DurationBuckets,
-        num_validation: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        sample_rate: int = 16000,
+        num_validation: Size = 64,
+        num_workers: NumWorkers = 0,
+        seed: Seed = 0,
+        sample_rate: SampleRate = 16000,
     ) -> None:
         super().__init__(corpus, buckets, num_validation, num_workers, seed, sample_rate)
         self.augmentation = augmentation

@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from lightningmodules.attached import data_module_of
+from zoo.ranges import Size
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.mel import LogMel
 
@@ -68,7 +69,7 @@ class TokenLedger(L.Callback):
         for name, count in zip(self.tokens, counts.tolist(), strict=True):
             self.tokens[name] += count
         every = trainer.log_every_n_steps  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
-        if trainer.logger is not None and trainer.global_step % every == 0:
+        if trainer.logger is not None and every and trainer.global_step % every == 0:
             trainer.logger.log_metrics(self.account(trainer), trainer.global_step)
 
     def account(self, trainer: L.Trainer) -> dict[str, float]:
@@ -95,7 +96,7 @@ class SpeechSamples(L.Callback):
         num_samples: Number of utterances; the first of each validation batch is logged.
     """
 
-    def __init__(self, num_samples: int = 4) -> None:
+    def __init__(self, num_samples: Size = 4) -> None:
         self.num_samples = num_samples
 
     def on_validation_batch_end(

@@ -14,6 +14,7 @@ from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.metrics.unit_perplexity import UnitPerplexity
+from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, Temperature
 from zoo.speech.augmentation_invariance import aligned_loss, consistency_loss, imbalance
 from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import SpeechEncoder
@@ -39,11 +40,11 @@ class QuantizerLosses:
             them.
     """
 
-    aligned_steps: int = 0
-    aligned_weight: float = 0.0
-    consistency_weight: float = 0.0
-    balance_weight: float = 0.0
-    temperature: float = 0.5
+    aligned_steps: NonNegativeInt = 0
+    aligned_weight: NonNegativeFloat = 0.0
+    consistency_weight: NonNegativeFloat = 0.0
+    balance_weight: NonNegativeFloat = 0.0
+    temperature: Temperature = 0.5
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,11 @@ class AugmentationInvariantQuantizer(L.LightningModule):
         quantizer: CTCQuantizer,
         encoder: SpeechEncoder,
         teacher: UnitExtractor,
-        learning_rate: float,
+        learning_rate: LearningRate,
         losses: QuantizerLosses | None = None,
-        warmup_steps: int = 100,
-        gradient_clip: float = 1.0,
-        weight_decay: float = 0.01,
+        warmup_steps: NonNegativeInt = 100,
+        gradient_clip: PositiveFloat = 1.0,
+        weight_decay: NonNegativeFloat = 0.01,
     ) -> None:
         super().__init__()
         if quantizer.dim != encoder.dim:

@@ -14,6 +14,16 @@ from transformers import HubertModel
 
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.unit_perplexity import UnitPerplexity
+from zoo.ranges import (
+    LearningRate,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveShare,
+    Seconds,
+    Size,
+    Temperature,
+)
 from zoo.seeds import seeded
 from zoo.speech.hubert_pretraining import UnitPredictor, frame_labels, mask_spans
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -35,11 +45,11 @@ class MaskedPrediction:
         temperature: Divisor of the cosine similarities between frames and unit embeddings.
     """
 
-    mask_share: float = 0.8
-    mask_seconds: float = 0.2
-    seen_weight: float = 0.0
-    predictor_dim: int = 256
-    temperature: float = 0.1
+    mask_share: PositiveShare = 0.8
+    mask_seconds: Seconds = 0.2
+    seen_weight: NonNegativeFloat = 0.0
+    predictor_dim: Size = 256
+    temperature: Temperature = 0.1
 
 
 class HubertPretraining(L.LightningModule):
@@ -68,12 +78,12 @@ class HubertPretraining(L.LightningModule):
         self,
         network: HubertModel,
         teacher: PhoneticUnits,
-        learning_rate: float,
+        learning_rate: LearningRate,
         objective: MaskedPrediction | None = None,
-        warmup_steps: int = 1000,
-        conv_gradient: float = 0.1,
-        gradient_clip: float = 10.0,
-        weight_decay: float = 0.01,
+        warmup_steps: NonNegativeInt = 1000,
+        conv_gradient: NonNegativeFloat = 0.1,
+        gradient_clip: PositiveFloat = 10.0,
+        weight_decay: NonNegativeFloat = 0.01,
     ) -> None:
         super().__init__()
         config = network.config

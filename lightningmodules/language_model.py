@@ -14,6 +14,7 @@ from zoo.language.document_positions import Positions, RowPositions
 from zoo.language.losses import NextTokenLoss, TokenLosses
 from zoo.language.sharding import shard
 from zoo.metrics.modality_loss import ModalityLoss
+from zoo.ranges import FinalLearningRate, LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, Size
 from zoo.tokens.vocabulary import Vocabulary
 
 
@@ -39,13 +40,13 @@ class SpeechTextLM(L.LightningModule):
         self,
         network: PreTrainedModel | PeftModel,
         vocabulary: Vocabulary,
-        learning_rate: float,
-        warmup_steps: int = 100,
-        final_learning_rate: float = 0.0,
-        gradient_clip: float | None = 1.0,
-        weight_decay: float = 0.1,
+        learning_rate: LearningRate,
+        warmup_steps: NonNegativeInt = 100,
+        final_learning_rate: FinalLearningRate = 0.0,
+        gradient_clip: PositiveFloat | None = 1.0,
+        weight_decay: NonNegativeFloat = 0.1,
         positions: Positions | None = None,
-        chunk_tokens: int = 1024,
+        chunk_tokens: Size = 1024,
     ) -> None:
         super().__init__()
         # A loaded checkpoint is in evaluation mode, in which activations are not checkpointed.

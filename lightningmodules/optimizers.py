@@ -9,6 +9,8 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
+from zoo.ranges import LearningRate, NonNegativeInt, PositiveFloat, PositiveInt, PositiveShare, Share
+
 
 def adamw_with_warmup(
     module: nn.Module,
@@ -107,12 +109,12 @@ class GANOptimizer:
         clip_norm: Largest gradient norm of each network; None to leave gradients as they are.
     """
 
-    learning_rate: float = 2e-4
-    learning_rate_decay: float = 0.999
-    decay_every_steps: int = 1000
-    warmup_steps: int = 0
-    betas: tuple[float, float] = (0.8, 0.99)
-    clip_norm: float | None = None
+    learning_rate: LearningRate = 2e-4
+    learning_rate_decay: PositiveShare = 0.999
+    decay_every_steps: PositiveInt = 1000
+    warmup_steps: NonNegativeInt = 0
+    betas: tuple[Share, Share] = (0.8, 0.99)
+    clip_norm: PositiveFloat | None = None
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of both optimizers at a step of the generator."""

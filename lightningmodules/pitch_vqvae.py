@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.f0 import F0FrameError, LogF0Error
 from zoo.metrics.unit_perplexity import UnitPerplexity
+from zoo.ranges import FinalLearningRate, LearningRate, NonNegativeFloat, NonNegativeInt
 from zoo.speech.f0_normalization import track_from_output
 from zoo.speech.pitch_vqvae import PitchVQVAE
 
@@ -55,11 +56,11 @@ class PitchAutoencoder(L.LightningModule):
     def __init__(
         self,
         network: PitchVQVAE,
-        learning_rate: float = 2e-4,
-        final_learning_rate: float | None = None,
-        warmup_steps: int = 0,
-        commitment_weight: float = 0.02,
-        weight_decay: float = 0.01,
+        learning_rate: LearningRate = 2e-4,
+        final_learning_rate: FinalLearningRate | None = None,
+        warmup_steps: NonNegativeInt = 0,
+        commitment_weight: NonNegativeFloat = 0.02,
+        weight_decay: NonNegativeFloat = 0.01,
     ) -> None:
         super().__init__()
         if network.decoder is None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from zoo.evaluation.judges.speech_judges import JudgedSpeech, SpeechJudges, mean_scores
 from zoo.evaluation.resynthesis import other_of_speaker
+from zoo.ranges import Size
 
 
 class SpeechJudgments(L.Callback):
@@ -23,7 +24,7 @@ class SpeechJudgments(L.Callback):
         every_n_validations: Number of validations from one judgment to the next; the first validation is judged.
     """
 
-    def __init__(self, judges: SpeechJudges, num_utterances: int = 8, every_n_validations: int = 1) -> None:
+    def __init__(self, judges: SpeechJudges, num_utterances: Size = 8, every_n_validations: Size = 1) -> None:
         if num_utterances < 1 or every_n_validations < 1:
             raise ValueError(
                 f"num_utterances {num_utterances}, every_n_validations {every_n_validations}: want at least 1 of each"

@@ -9,6 +9,7 @@ import torch
 from lightningmodules.attached import data_module_of
 from lightningmodules.language_model import SpeechTextLM
 from zoo.metrics.modality_loss import ModalityLoss
+from zoo.ranges import Size
 
 SPEECH_MARGIN = 1.0  # nats per token above the uniform distribution over all rows
 TEXT_LIMIT = 0.01  # nats per token
@@ -29,7 +30,7 @@ class StartingPoint(L.Callback):
         ValueError: If ``num_batches`` is below 1.
     """
 
-    def __init__(self, num_batches: int = 4) -> None:
+    def __init__(self, num_batches: Size = 4) -> None:
         if num_batches < 1:
             raise ValueError(f"num_batches must be at least 1, got {num_batches}")
         self.num_batches = num_batches

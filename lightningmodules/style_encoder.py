@@ -9,6 +9,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import adamw_with_warmup
+from zoo.ranges import FinalLearningRate, LearningRate, NonNegativeFloat, NonNegativeInt, Share
 from zoo.speech.style_encoders import StyleEncoder
 from zoo.speech.style_units import StyleClassifier
 
@@ -36,13 +37,13 @@ class StyleFinetuning(L.LightningModule):
         self,
         encoder: StyleEncoder,
         head: StyleClassifier,
-        learning_rate: float = 3e-5,
-        final_learning_rate: float = 0.0,
-        warmup_steps: int = 0,
+        learning_rate: LearningRate = 3e-5,
+        final_learning_rate: FinalLearningRate = 0.0,
+        warmup_steps: NonNegativeInt = 0,
         freeze_front_end: bool = True,
         balance_styles: bool = True,
-        label_smoothing: float = 0.0,
-        weight_decay: float = 0.01,
+        label_smoothing: Share = 0.0,
+        weight_decay: NonNegativeFloat = 0.01,
     ) -> None:
         super().__init__()
         self.encoder = encoder.train()

@@ -14,6 +14,7 @@ from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import TrainedPart, adamw_by_part
 from zoo.evaluation.scoring.error_rates import character_errors, word_errors
 from zoo.metrics.unit_perplexity import UnitPerplexity
+from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Rate
 from zoo.speech.supervised_units import ReadingHead, SupervisedQuantizer
 from zoo.speech.transcript_labels import TranscriptLabels, normalize_transcript
 
@@ -59,15 +60,15 @@ class SupervisedUnits(L.LightningModule):
         quantizer: SupervisedQuantizer,
         head: ReadingHead,
         labels: TranscriptLabels,
-        frame_rate: float,
-        learning_rate: float,
-        layers_learning_rate: float | None = None,
-        warmup_steps: int = 100,
-        head_steps: int = 0,
-        commitment_weight: float = 0.25,
-        initial_frames: int = 100_000,
-        gradient_clip: float = 1.0,
-        weight_decay: float = 0.01,
+        frame_rate: Rate,
+        learning_rate: LearningRate,
+        layers_learning_rate: LearningRate | None = None,
+        warmup_steps: NonNegativeInt = 100,
+        head_steps: NonNegativeInt = 0,
+        commitment_weight: NonNegativeFloat = 0.25,
+        initial_frames: PositiveInt = 100_000,
+        gradient_clip: PositiveFloat = 1.0,
+        weight_decay: NonNegativeFloat = 0.01,
     ) -> None:
         super().__init__()
         if head.dim != quantizer.bottleneck.dim:

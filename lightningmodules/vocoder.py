@@ -19,6 +19,7 @@ from lightningmodules.vocoder_networks import VocoderNetworks, check_names
 from zoo.metrics.mel_distance import MelDistance
 from zoo.metrics.speech_quality import named_values
 from zoo.metrics.unit_edit_distance import UnitEditDistance
+from zoo.ranges import Share, Size
 from zoo.speech.f0 import F0Extractor
 from zoo.tokens.units import Stream
 from zoo.vocoder.duration_predictor import DurationPredictor
@@ -43,8 +44,7 @@ class UnitVocoder(L.LightningModule):
         optimizer: Settings of both optimizers. Defaults to ``GANOptimizer()``.
         losses: Weights and settings of the losses. Defaults to ``VocoderLosses()``.
         micro_batches: Number of equal parts in which a batch is processed, to save memory; the step is the same.
-        ema_decay: Decay of the exponential moving average of the weights, which validation and the saved vocoder use;
-            None to use the weights themselves.
+        ema_decay: Decay of a moving average of the weights for validation and the saved vocoder; None for no average.
         f0: F0 extractor. A generator with ``harmonics`` learns to predict the F0 that it extracts, and is conditioned
             on this F0 in training.
         tokenizer: Tokenizer with a method ``encode(waveform)`` that returns units by prefix; with it, validation
@@ -65,8 +65,8 @@ class UnitVocoder(L.LightningModule):
         discriminators: nn.Module | None = None,
         optimizer: GANOptimizer | None = None,
         losses: VocoderLosses | None = None,
-        micro_batches: int = 1,
-        ema_decay: float | None = None,
+        micro_batches: Size = 1,
+        ema_decay: Share | None = None,
         f0: F0Extractor | None = None,
         tokenizer: Any = None,
         metrics: dict[str, Metric] | None = None,

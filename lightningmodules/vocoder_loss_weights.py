@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from zoo.ranges import NonNegativeFloat, NonNegativeInt, WindowLength
+
 
 @dataclass(frozen=True)
 class VocoderLosses:
@@ -23,12 +25,12 @@ class VocoderLosses:
             ``weight`` and maps generated speech (B, N) and the batch to a scalar. Polyak et al. (2021) have none.
     """
 
-    mel_weight: float = 45.0
-    mel_windows: tuple[int, ...] = (1024,)
-    feature_weight: float = 2.0
-    duration_weight: float = 1.0
-    f0_weight: float = 10.0
-    adversarial_from_step: int = 0
+    mel_weight: NonNegativeFloat = 45.0
+    mel_windows: tuple[WindowLength, ...] = (1024,)
+    feature_weight: NonNegativeFloat = 2.0
+    duration_weight: NonNegativeFloat = 1.0
+    f0_weight: NonNegativeFloat = 10.0
+    adversarial_from_step: NonNegativeInt = 0
     further: Mapping[str, nn.Module] | None = None
 
     @property

@@ -35,6 +35,7 @@ ZOO_LAYERS = (
         "model_folders",
         "weights",
         "pretrained_networks",
+        "ranges",
     ),
     ("tokens",),
     ("corpora",),

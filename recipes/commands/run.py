@@ -35,16 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from recipes.engine.errors import RecipeError
     from recipes.engine.plan import plan, refuse
+    from recipes.engine.preflight import preflight_problems
     from recipes.engine.recipe import load
     from recipes.engine.run import run
     from recipes.engine.summary import summary, table
 
     recipe = load(args.recipe, args.overrides, args.trust)
+    steps = plan(recipe, args.stage, args.again)
+    problems = preflight_problems(recipe, steps)
     if args.dry_run:
-        steps = plan(recipe, args.stage, args.again)
         print(table(recipe, steps))
         refuse(recipe, steps)
+    if problems:
+        raise RecipeError(*problems)
+    if args.dry_run:
         return
     lines = summary(run(recipe, args.stage, args.again))
     if lines:

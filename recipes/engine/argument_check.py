@@ -3,10 +3,11 @@
 from typing import Any
 
 from recipes.engine.errors import RecipeError, shown
+from recipes.engine.library_ranges import with_library_ranges
 from recipes.engine.nodes import TARGET, is_node, items_of
 from recipes.engine.old_names import renamed_argument
-from recipes.engine.resolve import BROKEN
-from recipes.engine.signatures import Argument, made_by, signature
+from recipes.engine.resolve import BROKEN, value_at, written_at
+from recipes.engine.signatures import Argument, made_by
 from recipes.engine.targets import IMPLEMENTATIONS, REFUSED_ARGUMENTS, Targets
 from recipes.engine.type_conversion import Made, Mismatch, convert, name_of
 from zoo.suggestions import suggest
@@ -17,11 +18,13 @@ class NodeCheck:
 
     Args:
         targets: Finds the callables that the nodes name.
+        content: Content of the recipe with references kept, to name the path at which a value is written.
         problems: List to which one line is added for each problem.
     """
 
-    def __init__(self, targets: Targets, problems: list[str]) -> None:
+    def __init__(self, targets: Targets, content: dict[str, Any], problems: list[str]) -> None:
         self.targets = targets
+        self.content = content
         self.problems = problems
 
     def visit(self, raw: Any, resolved: Any, at: str) -> None:
@@ -60,7 +63,7 @@ class NodeCheck:
             self.problems.append(
                 f"{at}.{TARGET}={target}: makes nothing; name a class, or a function that returns a value"
             )
-        known = signature(function)
+        known = with_library_ranges(function)
         package = target.split(".")[0]
         for key, value in node.items():
             if key == TARGET:
@@ -85,9 +88,19 @@ class NodeCheck:
         try:
             convert(argument.hint, self._made(value))
         except Mismatch as mismatch:
-            at = f"{at}.{mismatch.at}" if mismatch.at else at
-            is_shown = not isinstance(value, (dict, list))
-            self.problems.append(f"{at}={shown(value)}: {mismatch}" if is_shown else f"{at}: {mismatch}")
+            if mismatch.at:
+                at = f"{at}.{mismatch.at}"
+                value = _inner(value, mismatch.at)
+            if isinstance(value, (dict, list)):
+                self.problems.append(f"{at}: {mismatch}")
+            else:
+                self.problems.append(f"{self._written_at(at)}={shown(value)}: {mismatch}")
+
+    def _written_at(self, at: str) -> str:
+        try:
+            return written_at(self.content, at)
+        except (KeyError, IndexError, ValueError):  # below a value that does not have its type
+            return at
 
     def _made(self, value: Any) -> Any:
         """Return ``value`` with every node in it replaced by a ``Made`` of the type that the node returns."""
@@ -104,6 +117,14 @@ class NodeCheck:
         except RecipeError:
             return Made(Any, "")
         return Made(made_by(function), value[TARGET], is_exact=isinstance(function, type))
+
+
+def _inner(value: Any, at: str) -> Any:
+    """Return the value at a path below another one, or an empty list if it is not there: an argument is missing."""
+    try:
+        return value_at(value, at)
+    except (KeyError, IndexError, ValueError):
+        return []
 
 
 def _loads_code(key: Any, value: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from recipes.engine.errors import RecipeError, is_disk_full
 from recipes.engine.nodes import TARGET, content_of
 from recipes.engine.recipe import Recipe
-from recipes.engine.resolve import home_of
+from recipes.engine.resolve import home_of, value_at, written_at
 from recipes.engine.signatures import Argument, signature
 from recipes.engine.type_conversion import Mismatch, convert
 from zoo.error_messages import one_line
@@ -34,29 +34,19 @@ class Builder:
         Raises:
             RecipeError: A constructor raised an error about its arguments.
         """
-        at = self._home(at)
-        return self._build(_at(self.raw, at), _at(self.resolved, at), at)
+        at = written_at(self.raw, at)
+        return self._build(value_at(self.raw, at), value_at(self.resolved, at), at)
 
     def arguments(self, at: str) -> dict[str, Any]:
         """Build the arguments of the node at ``at`` without calling its target."""
-        raw = _at(self.raw, at)
-        resolved = _at(self.resolved, at)
+        raw = value_at(self.raw, at)
+        resolved = value_at(self.resolved, at)
         known = signature(self.recipe.targets.locate(raw[TARGET])).arguments
         built = {}
         for key in raw:
             if key != TARGET:
                 built[key] = self._build(raw[key], resolved[key], f"{at}.{key}")
         return {key: self._converted(known.get(key), value, f"{at}.{key}") for key, value in built.items()}
-
-    def _home(self, at: str) -> str:
-        """Return the path at which the value of ``at`` is written, after following all references along ``at``."""
-        keys = at.split(".")
-        for depth in range(1, len(keys) + 1):
-            here = ".".join(keys[:depth])
-            home = home_of(_at(self.raw, here), here)
-            if home is not None:
-                return self._home(".".join([home, *keys[depth:]]))
-        return at
 
     def _build(self, raw: Any, resolved: Any, at: str) -> Any:
         if isinstance(raw, str) and isinstance(resolved, (dict, list)):
@@ -94,12 +84,3 @@ class Builder:
             return convert(argument.hint, value)
         except Mismatch as mismatch:
             raise RecipeError(f"{self.recipe.file}: {at}: {mismatch}") from mismatch
-
-
-def _at(content: Any, at: str) -> Any:
-    for key in at.split("."):
-        if isinstance(content, list):
-            content = content[int(key)]
-        else:
-            content = content[next(name for name in content if str(name) == key)]
-    return content

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from recipes.engine.agreement import agreement_problems
 from recipes.engine.argument_check import NodeCheck
 from recipes.engine.errors import shown
 from recipes.engine.nodes import content_of, leaves
 from recipes.engine.permissions import folder_problems, name_problems, writing_problems
 from recipes.engine.repeated_stages import StageRun, unpaired
-from recipes.engine.resolve import resolve
+from recipes.engine.resolve import resolve, written_at
+from recipes.engine.trial_builds import try_nodes
+from recipes.engine.type_conversion import Mismatch, convert
 from recipes.engine.upstream_stages import stages_read
+from zoo.ranges import NumProcesses, Seed
 
 if TYPE_CHECKING:
     from recipes.engine.recipe import Recipe
@@ -30,8 +34,9 @@ def check(recipe: "Recipe") -> list[str]:
         config = recipe.view(viewer)
         resolved, unresolved = resolve(config)
         problems += unresolved
-        NodeCheck(recipe.targets, problems).visit(content_of(config), resolved, "")
-        problems += writing_problems(content_of(config), resolved, recipe.targets)
+        content = content_of(config)
+        NodeCheck(recipe.targets, content, problems).visit(content, resolved, "")
+        problems += writing_problems(content, resolved, recipe.targets)
         if viewer is None:
             out = resolved.get("out")
             problems += name_problems(resolved)
@@ -42,18 +47,24 @@ def check(recipe: "Recipe") -> list[str]:
     folders = {name: node.get("out") for name, node in nodes.items()}
     problems += folder_problems(out, folders)
     problems += _problems_of_stages(recipe.runs, {name: nodes[name] for name in recipe.runs})
+    if not problems:
+        content = content_of(recipe.view())
+        resolved = resolve(recipe.view())[0]
+        for at, problem in agreement_problems(resolved, recipe.targets):
+            problems.append(f"{written_at(content, at)}{problem}")
+        problems += try_nodes(content, recipe.targets).problems
     return list(dict.fromkeys(problems))
 
 
 def _problems_of_settings(resolved: Mapping[str, Any]) -> list[str]:
     """Return one line for each invalid value of the recipe's ``seed`` and ``jobs``."""
     problems = []
-    seed = resolved.get("seed")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        problems.append(f"seed={shown(seed)}: want int")
-    jobs = resolved.get("jobs", 1)
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        problems.append(f"jobs={shown(jobs)}: want a whole number of 1 or more")
+    for key, hint, default in (("seed", Seed, None), ("jobs", NumProcesses, 1)):
+        value = resolved.get(key, default)
+        try:
+            convert(hint, value)
+        except Mismatch as mismatch:
+            problems.append(f"{key}={shown(value)}: {mismatch}")
     return problems
 
 

@@ -44,6 +44,38 @@ def home_of(reference: Any, at: str) -> str | None:
     return ".".join(around + keys)
 
 
+def written_at(content: dict[str, Any], at: str) -> str:
+    """Return the path at which the value of a path is written, after following all references along it.
+
+    Args:
+        content: Content of the recipe with references kept.
+        at: Dotted path, such as ``stages.train.model``.
+    """
+    keys = at.split(".")
+    for depth in range(1, len(keys) + 1):
+        here = ".".join(keys[:depth])
+        home = home_of(value_at(content, here), here)
+        if home is not None:
+            return written_at(content, ".".join([home, *keys[depth:]]))
+    return at
+
+
+def value_at(content: Any, at: str) -> Any:
+    """Return the value at a dotted path, references not followed.
+
+    Raises:
+        KeyError: There is no such path.
+    """
+    for key in at.split("."):
+        if isinstance(content, list):
+            content = content[int(key)]
+        elif isinstance(content, dict):
+            content = content[next((name for name in content if str(name) == key), key)]
+        else:
+            raise KeyError(at)
+    return content
+
+
 def _container(node: DictConfig | ListConfig, at: str, problems: list[str], root: DictConfig) -> Any:
     is_mapping = isinstance(node, DictConfig)
     values = {}

@@ -69,7 +69,8 @@ def _evaluate(annotation: Any, function: Callable) -> Any:
         return Any
     for names in _namespaces(function):
         try:
-            return typing.get_type_hints(SimpleNamespace(__annotations__={"hint": annotation}), names)["hint"]
+            wrapped = SimpleNamespace(__annotations__={"hint": annotation})
+            return typing.get_type_hints(wrapped, names, include_extras=True)["hint"]
         except Exception:  # imported for type checkers only, or inherited from a class of another module
             continue
     return Any

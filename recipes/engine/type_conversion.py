@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from recipes.engine.errors import shown
+from recipes.engine.number_ranges import is_finite, is_in_range, range_of
 from recipes.engine.signatures import signature
 from zoo.suggestions import nearest_name, suggest
 
@@ -71,7 +72,9 @@ def convert(hint: Any, value: Any) -> Any:
         Mismatch: The value does not match the type.
     """
     origin = typing.get_origin(hint)
-    if origin in (typing.Annotated, typing.Final, typing.ClassVar, typing.Required, typing.NotRequired):
+    if origin is typing.Annotated:
+        return _in_range(hint, value)
+    if origin in (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired):
         return convert(typing.get_args(hint)[0], value)
     if hint is Any or hint is object or isinstance(hint, (typing.TypeVar, str)):
         return value
@@ -99,6 +102,8 @@ def name_of(hint: Any) -> str:
         return "null"
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
+    if origin is typing.Annotated:
+        return f"{name_of(arguments[0])} {range_of(hint)}".strip()
     if origin in (typing.Union, types.UnionType):
         return " or ".join(name_of(argument) for argument in arguments)
     if origin is typing.Literal:
@@ -113,6 +118,18 @@ def _need(fits: bool, hint: Any, value: Any, remedy: str = "") -> Any:
     if not fits:
         raise Mismatch(f"want {name_of(hint)}, got {shown(value)}{remedy}")
     return value
+
+
+def _in_range(hint: Any, value: Any) -> Any:
+    """Convert ``value`` to the type that ``hint`` annotates; a number must lie in the range of the annotation."""
+    kind = typing.get_args(hint)[0]
+    try:
+        converted = convert(kind, value)
+    except Mismatch as mismatch:
+        if kind in (int, float) and not mismatch.at:
+            return _need(False, hint, value)
+        raise
+    return _need(isinstance(converted, Made) or is_in_range(hint, converted), hint, value)
 
 
 def _literal(hint: Any, value: Any) -> Any:
@@ -201,6 +218,8 @@ def _is_plain(value: Any) -> bool:
 
 def _scalar(kind: type, value: Any) -> Any:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind in (int, float) and is_number and not is_finite(value):
+        raise Mismatch(f"want a finite {kind.__name__}, got {shown(value)}")
     if kind is bool:
         return _need(isinstance(value, bool), kind, value, "; write it as true or false")
     if kind is int:

@@ -18,6 +18,7 @@ from zoo.evaluation.adaptation import (
 )
 from zoo.evaluation.tokenizer_check import coverage_warnings, measure_coverage
 from zoo.files import read_json, write_text
+from zoo.ranges import RowLength, Size
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
@@ -65,10 +66,10 @@ def compare_languages(
     new: LanguageData,
     old: LanguageData,
     tokenizer_check: Path,
-    row_length: int,
+    row_length: RowLength,
     tokenizer: Path | None = None,
     split: str = "dev",
-    limit: int | None = None,
+    limit: Size | None = None,
     synthetic: bool = False,
 ) -> dict[str, str]:
     """Score a model before and after adaptation on the new and the old language.

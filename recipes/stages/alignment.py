@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zoo.forced_alignment.aligner import Aligner
 from zoo.forced_alignment.prepared_corpus import SplitAlignment, align_prepared_corpus
+from zoo.ranges import NumProcesses, Probability
 
 log = logging.getLogger(__name__)
 
@@ -14,8 +15,8 @@ def align_corpus(
     corpus: Path,
     aligner: Aligner | None = None,
     phone_aligner: Aligner | None = None,
-    num_processes: int = 1,
-    max_unaligned_share: float = 0.5,
+    num_processes: NumProcesses = 1,
+    max_unaligned_share: Probability = 0.5,
 ) -> dict[str, str]:
     """Align the words, and perhaps the phones, of a prepared corpus; times that it has are kept.
 

@@ -34,6 +34,7 @@ from zoo.evaluation.resynthesis import STYLE_ACCURACY_OF_ORIGINAL, ResynthesisMe
 from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
+from zoo.ranges import NumProcesses, OptionalSize, Seed, Size
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.style_units import StyleUnits
@@ -52,9 +53,9 @@ def measure_tokenizers(
     tokenizers: dict[str, list[Path]],
     augmentations: dict[str, Augmentation],
     splits: tuple[str, ...] = ("dev",),
-    limit: int | None = None,
-    seed: int = 0,
-    num_processes: int = 1,
+    limit: Size | None = None,
+    seed: Seed = 0,
+    num_processes: NumProcesses = 1,
 ) -> dict[str, str]:
     """Measure the rates, robustness and phonetic, speaker and style information of the units of each tokenizer.
 
@@ -98,9 +99,9 @@ def measure_resynthesis(
     f0: F0Extractor,
     judge: Path | None = None,
     judges: SpeechJudges | None = None,
-    num_examples: int = 3,
+    num_examples: OptionalSize = 3,
     unseen_split: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Resynthesize utterances held out from vocoder training, and compare them with the recordings.
 
@@ -176,9 +177,9 @@ def measure_language_models(
     suites: EvaluationSuites | None = None,
     judge: Path | None = None,
     split: str = "dev",
-    limit: int | None = None,
-    seed: int = 0,
-    num_processes: int = 1,
+    limit: Size | None = None,
+    seed: Seed = 0,
+    num_processes: NumProcesses = 1,
 ) -> dict[str, str]:
     """Evaluate language models of equal budget: bits of held-out speech, cloze, sentiment preservation, alignment.
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from zoo.corpora.preparation import CorpusSummary, prepare
 from zoo.corpora.source import Source
+from zoo.ranges import Probability
 
 log = logging.getLogger(__name__)
 
 
-def prepare_corpus(out: Path, source: Source, max_bad_share: float = 0.05, strict: bool = False) -> dict[str, str]:
+def prepare_corpus(
+    out: Path, source: Source, max_bad_share: Probability = 0.05, strict: bool = False
+) -> dict[str, str]:
     """Check a corpus and write its Lhotse cuts, one manifest per split.
 
     Args:

@@ -15,6 +15,7 @@ from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
 from zoo.evaluation.suites.text_and_speech import SPEECH_TO_TEXT, TEXT_TO_SPEECH
 from zoo.files import write_text
 from zoo.language.speech_text_model import load_language_model
+from zoo.ranges import Size
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
@@ -27,7 +28,7 @@ def evaluate_cloze(
     tokenizer: Path,
     models: dict[str, Path],
     tokens: Path | None = None,
-    limit: int | None = None,
+    limit: Size | None = None,
 ) -> dict[str, str]:
     """Measure accuracies on a suite of contrasts in every direction it supports, with a unigram model as baseline.
 
@@ -65,7 +66,11 @@ def evaluate_cloze(
 
 
 def evaluate_pairs(
+<<<<<<< HEAD
     out: Path, tokens: Path, model: Path, split: str = "dev", limit: int | None = None, num_beams: int = 1
+=======
+    out: Path, tokens: Path, model: Path, split: str = "dev", limit: Size | None = None
+>>>>>>> 224433b (Every number of a public part has a range that the recipe check reads; what does not fit together, this machine or memory is refused before any work; a loss that stays NaN stops the training)
 ) -> dict[str, str]:
     """Score speech against transcripts in both directions, and transcribe, on held-out utterances.
 

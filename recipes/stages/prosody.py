@@ -21,6 +21,7 @@ from zoo.corpora.split_names import SPLITS
 from zoo.corpora.utterance import load_waveform, to_utterance
 from zoo.evaluation.pitch_and_style import cluster_report, pitch_report, style_report
 from zoo.files import read_json, write_text
+from zoo.ranges import Hours, NumProcesses, NumUnits, PositiveInt, Probability, Seed, Size
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.f0_store import F0Store, write_f0
 from zoo.speech.pitch_units import F0_EXTRACTORS, PitchUnits
@@ -36,9 +37,9 @@ def extract_f0(
     out: Path,
     corpus: Path,
     extractor: F0Extractor,
-    num_processes: int = 1,
-    max_bad_share: float = 0.05,
-    hours: float | None = None,
+    num_processes: NumProcesses = 1,
+    max_bad_share: Probability = 0.05,
+    hours: Hours | None = None,
 ) -> dict[str, str]:
     """Extract the F0 of every split of a corpus.
 
@@ -73,7 +74,7 @@ def extract_f0(
 
 
 def train_pitch(
-    out: Path, model: PitchAutoencoder, data: F0DataModule, trainer: L.Trainer, checkpoint_every: int = 1000
+    out: Path, model: PitchAutoencoder, data: F0DataModule, trainer: L.Trainer, checkpoint_every: PositiveInt = 1000
 ) -> dict[str, str]:
     """Train a pitch VQ-VAE on F0 tracks, save it as an extractor, and measure it on the validation split.
 
@@ -112,7 +113,7 @@ def _f0_errors(report: dict[str, Any]) -> str:
 
 
 def train_style(
-    out: Path, model: StyleFinetuning, data: StyleDataModule, trainer: L.Trainer, checkpoint_every: int = 500
+    out: Path, model: StyleFinetuning, data: StyleDataModule, trainer: L.Trainer, checkpoint_every: PositiveInt = 500
 ) -> dict[str, str]:
     """Finetune a style encoder with a classifier, save both as an extractor, and measure it on the validation split.
 
@@ -154,7 +155,13 @@ def _validation_speech(cuts: list[Cut], max_seconds: float) -> Iterator[tuple[Te
 
 @torch.inference_mode()
 def cluster_style(
-    out: Path, corpus: Path, style: Path, num_clusters: int = 100, hours: float = 50.0, passes: int = 20, seed: int = 0
+    out: Path,
+    corpus: Path,
+    style: Path,
+    num_clusters: NumUnits = 100,
+    hours: Hours = 50.0,
+    passes: Size = 20,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Cluster the seconds of a corpus by the features of a style encoder, and save both as an extractor.
 

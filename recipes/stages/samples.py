@@ -6,6 +6,7 @@ from pathlib import Path
 from zoo.evaluation.samples import write_samples
 from zoo.files import write_text
 from zoo.language.speech_text_model import SpeechTextModel
+from zoo.ranges import Seconds, Seed, Size
 from zoo.tokens.store import TokenTable
 
 
@@ -16,10 +17,10 @@ def make_samples(
     vocoder: Path,
     tokens: Path,
     split: str = "dev",
-    count: int = 4,
-    prompt_seconds: float = 3.0,
-    max_new_tokens: int = 150,
-    seed: int = 0,
+    count: Size = 4,
+    prompt_seconds: Seconds = 3.0,
+    max_new_tokens: Size = 150,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Resynthesize held-out speech, and generate continuations of it in every direction.
 

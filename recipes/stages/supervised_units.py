@@ -15,6 +15,7 @@ from zoo.comparison.transcript_probe import ProbeTraining, TranscribedUnits, pro
 from zoo.comparison.transcripts import UnitTranscripts, transcripts_markdown, transcripts_report
 from zoo.corpora.preparation import first_hours, read_cuts
 from zoo.files import read_json, write_text
+from zoo.ranges import Hours, PositiveInt, Probability, Seconds, Size
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.feature_store import FeatureWriter, require_encoder, write_encoder, write_features
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -31,9 +32,9 @@ def store_features(
     out: Path,
     corpus: Path,
     encoder: SpeechEncoder,
-    hours: float | None = None,
-    max_seconds: float = 30.0,
-    max_bad_share: float = 0.05,
+    hours: Hours | None = None,
+    max_seconds: Seconds = 30.0,
+    max_bad_share: Probability = 0.05,
 ) -> dict[str, str]:
     """Compute the features of transcribed speech once, on a GPU where there is one, and store them.
 
@@ -117,7 +118,7 @@ def train_supervised_units(
     data: TranscribedFeaturesDataModule,
     encoder: SpeechEncoder,
     trainer: L.Trainer,
-    checkpoint_every: int = 100,
+    checkpoint_every: PositiveInt = 100,
 ) -> dict[str, str]:
     """Train a bottleneck that keeps the transcript, and save the Base tokenizer with it.
 
@@ -153,8 +154,8 @@ def compare_transcripts(
     corpus: Path,
     tokenizers: dict[str, Path],
     training: ProbeTraining,
-    hours: float | None = None,
-    limit: int | None = None,
+    hours: Hours | None = None,
+    limit: Size | None = None,
 ) -> dict[str, str]:
     """Compare how much of the transcript the phonetic units of tokenizers keep.
 

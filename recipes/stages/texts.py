@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from zoo.corpora.text_sources import TextSource
 from zoo.files import write_text
+from zoo.ranges import PositiveInt
 from zoo.tokenizers.text_tokenization import TextTally, select_documents, tokenize_documents
 from zoo.tokens.contract import read_contract, write_contract
 from zoo.tokens.store import write_tokens
@@ -15,7 +16,12 @@ from zoo.tokens.vocabulary import Vocabulary
 
 
 def tokenize_texts(
-    out: Path, source: TextSource, vocabulary: Path, max_tokens: int = 4000, dev_every: int = 200, language: str = "en"
+    out: Path,
+    source: TextSource,
+    vocabulary: Path,
+    max_tokens: PositiveInt = 4000,
+    dev_every: PositiveInt = 200,
+    language: str = "en",
 ) -> dict[str, str]:
     """Write the text ids of every document as Arrow shards, which ``datamodules.TextStream`` reads memory-mapped.
 

@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.utterance import to_utterance
 from zoo.files import atomic_folder, write_text
+from zoo.ranges import Hours, NonNegativeFloat, NumUnits, PositiveInt, Probability, Seed, Size, TextSize
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.frame_spool import FrameSpool
 from zoo.speech.phonetic_units import PhoneticUnits
@@ -31,13 +32,13 @@ def train_base_tokenizer(
     out: Path,
     corpus: Path,
     encoder: SpeechEncoder,
-    num_clusters: int = 500,
-    switch_penalty: float = 0.0,
-    hours: float = 10.0,
-    max_frames: int = 500_000,
-    passes: int = 10,
-    max_bad_share: float = 0.05,
-    seed: int = 0,
+    num_clusters: NumUnits = 500,
+    switch_penalty: NonNegativeFloat = 0.0,
+    hours: Hours = 10.0,
+    max_frames: PositiveInt = 500_000,
+    passes: Size = 10,
+    max_bad_share: Probability = 0.05,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Fit k-means to features of sampled training speech, and save the Base tokenizer.
 
@@ -105,7 +106,7 @@ def assemble_tokenizer(out: Path, tokenizer: UnitTokenizer) -> dict[str, str]:
 
 
 def build_vocabulary(
-    out: Path, tokenizer: Path, corpus: Path, text: str | None = None, text_size: int = 512, multiple: int = 64
+    out: Path, tokenizer: Path, corpus: Path, text: str | None = None, text_size: TextSize = 512, multiple: Size = 64
 ) -> dict[str, str]:
     """Number text pieces and speech units in one id space.
 

@@ -12,6 +12,7 @@ from lightningmodules.reinitialize import redraw
 from lightningmodules.style_encoder import StyleFinetuning
 from recipes.stages.prosody import cluster_style, train_pitch, train_style
 from recipes.stages.tokenizer import train_base_tokenizer
+from zoo.ranges import Hours, NonNegativeFloat, NumUnits, Seed
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
@@ -33,8 +34,8 @@ class PhoneticTraining:
     """
 
     encoder: SpeechEncoder
-    num_clusters: int = 500
-    switch_penalty: float = 0.0
+    num_clusters: NumUnits = 500
+    switch_penalty: NonNegativeFloat = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class StyleTraining:
     model: StyleFinetuning
     data: StyleDataModule
     trainer: L.Trainer
-    num_clusters: int = 100
+    num_clusters: NumUnits = 100
 
 
 def train_tokenizer_variants(
@@ -75,8 +76,8 @@ def train_tokenizer_variants(
     phonetic: PhoneticTraining,
     pitch: PitchTraining,
     style: StyleTraining,
-    hours: float = 10.0,
-    seed: int = 0,
+    hours: Hours = 10.0,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Train phonetic, pitch and style units from the weights of a seed, and save both tokenizers that use them.
 

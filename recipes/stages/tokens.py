@@ -11,6 +11,7 @@ from tqdm import tqdm
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.split_names import SPLITS
 from zoo.files import read_json, write_text
+from zoo.ranges import Probability, Seconds, Speed
 from zoo.tokenizers.engines import Engine, LocalProcesses
 from zoo.tokenizers.jobs import TokenizationJob, TokenizationSettings, split_into_jobs
 from zoo.tokenizers.resumable_shards import ShardWriter, remove_progress
@@ -27,10 +28,10 @@ def tokenize_corpus(
     corpus: Path,
     tokenizer: Path,
     vocabulary: Path,
-    train_speeds: Sequence[float] = (1.0,),
-    max_bad_share: float = 0.05,
+    train_speeds: Sequence[Speed] = (1.0,),
+    max_bad_share: Probability = 0.05,
     engine: Engine | None = None,
-    batch_seconds: float = BATCH_SECONDS,
+    batch_seconds: Seconds = BATCH_SECONDS,
     precision: str = "32-true",
 ) -> dict[str, str]:
     """Write the units, text ids and word boundaries of every split as Arrow shards.

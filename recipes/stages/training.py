@@ -18,6 +18,7 @@ from datamodules.vocoder import VocoderDataModule
 from lightningmodules.attached import add_callbacks
 from lightningmodules.callbacks import SeededSteps, SpeechSamples, TokenLedger
 from lightningmodules.checkpoint import LastCheckpoint
+from lightningmodules.finite_loss import FiniteLoss
 from lightningmodules.language_model import SpeechTextLM
 from lightningmodules.starting_point import StartingPoint
 from lightningmodules.vocoder import UnitVocoder
@@ -26,6 +27,7 @@ from zoo.language.adapters import save_language_model
 from zoo.language.position_limits import require_positions
 from zoo.language.sharding import whole_state
 from zoo.processes import shows_bars
+from zoo.ranges import PositiveInt
 from zoo.tokens.contract import read_contract, require_match
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
@@ -56,10 +58,13 @@ def fit(
         data: DataModule to train and validate on.
         trainer: Trainer, with the length of training and the devices.
         checkpoint_every: Optimizer steps between checkpoints, from which an interrupted run resumes.
+
+    Raises:
+        ValueError: The loss stays infinite or NaN.
     """
     checkpoint = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
     trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
-    add_callbacks(trainer, SeededSteps(), checkpoint)
+    add_callbacks(trainer, SeededSteps(), FiniteLoss(), checkpoint)
     if trainer.progress_bar_callback and not shows_bars():
         trainer.progress_bar_callback.disable()
     atexit.register(leave_process_group)
@@ -79,7 +84,7 @@ def train_language_model(
     data: MixtureDataModule,
     trainer: L.Trainer,
     vocabulary: Path,
-    checkpoint_every: int = 100,
+    checkpoint_every: PositiveInt = 100,
 ) -> dict[str, str]:
     """Train a language model on tokens and save it with its vocabulary and contract.
 
@@ -155,7 +160,7 @@ def _starting_point(trainer: L.Trainer) -> dict[str, str]:
 
 
 def train_vocoder(
-    out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, checkpoint_every: int = 100
+    out: Path, model: UnitVocoder, data: VocoderDataModule, trainer: L.Trainer, checkpoint_every: PositiveInt = 100
 ) -> dict[str, str]:
     """Train a vocoder on tokens and the audio that they encode, and save it with its contract.
 

@@ -14,13 +14,18 @@ from recipes.stages.held_out_speech import read_speech
 from recipes.stages.training import fit
 from zoo.evaluation.unit_robustness import MEAN, measure_unit_robustness, robustness_markdown, robustness_report
 from zoo.files import atomic_folder, read_json, write_text
+from zoo.ranges import PositiveInt, Seed, Size
 from zoo.speech.augmentation import Augmentation
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import Base, load_tokenizer
 
 
 def pretrain_hubert(
-    out: Path, model: HubertPretraining, data: WaveformDataModule, trainer: L.Trainer, checkpoint_every: int = 1000
+    out: Path,
+    model: HubertPretraining,
+    data: WaveformDataModule,
+    trainer: L.Trainer,
+    checkpoint_every: PositiveInt = 1000,
 ) -> dict[str, str]:
     """Pretrain a HuBERT and save it as a transformers folder, which ``HubertEncoder`` loads.
 
@@ -48,7 +53,7 @@ def train_ctc_quantizer(
     model: AugmentationInvariantQuantizer,
     data: AugmentedDataModule,
     trainer: L.Trainer,
-    checkpoint_every: int = 100,
+    checkpoint_every: PositiveInt = 100,
 ) -> dict[str, str]:
     """Train a quantizer whose units are invariant to augmentations, and save the Base tokenizer with it.
 
@@ -79,8 +84,8 @@ def evaluate_units(
     tokenizers: dict[str, Path],
     augmentations: dict[str, Augmentation],
     split: str = "dev",
-    limit: int | None = None,
-    seed: int = 0,
+    limit: Size | None = None,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Compare the phonetic units of tokenizers: robustness to augmentations, codebook use, phonetic information.
 

@@ -10,6 +10,7 @@ from recipes.stages.comparison import write_measures
 from recipes.stages.held_out_speech import read_speech
 from zoo.comparison.unseen_speakers import STYLE, StyledUnits, contour_errors, style_hits, unseen_measures
 from zoo.corpora.utterance import Utterance
+from zoo.ranges import Seed
 from zoo.speech.pitch_units import PitchUnits
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer, load_tokenizer
 
@@ -19,7 +20,7 @@ Speech = Iterable[tuple[Utterance, Tensor]]
 
 
 def measure_unseen_speakers(
-    out: Path, corpora: list[Path], tokenizers: dict[str, list[Path]], seed: int = 0
+    out: Path, corpora: list[Path], tokenizers: dict[str, list[Path]], seed: Seed = 0
 ) -> dict[str, str]:
     """Measure the style and F0 information in the units of unseen speakers, pooled over all folds.
 

@@ -30,6 +30,7 @@ from zoo.evaluation.statistics import ItemScores
 from zoo.files import write_text
 from zoo.metrics.f0_from_waveforms import F0Errors
 from zoo.metrics.speech_quality import InstalledQuality
+from zoo.ranges import OptionalSize, Seed, Size
 from zoo.speech.f0 import F0Extractor
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
 from zoo.tokens.contract import require_match
@@ -45,9 +46,9 @@ def report_vocoders(
     f0: F0Extractor,
     synthetic: bool,
     judges: SpeechJudges | None = None,
-    table_utterances: int = 500,
-    num_examples: int = 3,
-    seed: int = 0,
+    table_utterances: Size = 500,
+    num_examples: OptionalSize = 3,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Resynthesize the utterances held out from vocoder training from their units, and write figures and audio.
 

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from zoo.evaluation.scoring.error_rates import TextErrors, character_errors, word_errors
 from zoo.evaluation.statistics import ItemScores
+from zoo.ranges import LearningRate, NumLayers, OddKernelSize, PositiveInt, Seed, Share, Size
 from zoo.seeds import seeded
 from zoo.speech.transcript_labels import Characters, normalize_transcript
 
@@ -48,15 +49,15 @@ class ProbeTraining:
         seed: Seed of weights, batches and dropout.
     """
 
-    steps: int = 800
-    batch_size: int = 16
-    learning_rate: float = 4e-3
-    dim: int = 96
-    num_layers: int = 3
-    kernel_units: int = 9
-    dropout: float = 0.2
-    outputs_per_unit: int = 1
-    seed: int = 0
+    steps: PositiveInt = 800
+    batch_size: Size = 16
+    learning_rate: LearningRate = 4e-3
+    dim: Size = 96
+    num_layers: NumLayers = 3
+    kernel_units: OddKernelSize = 9
+    dropout: Share = 0.2
+    outputs_per_unit: Size = 1
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval
 
 from zoo import files
 from zoo.corpora.demo_plan import CorpusPlan, plan_corpus
@@ -13,6 +15,7 @@ from zoo.corpora.demo_suites import ClozeItem, Suites
 from zoo.corpora.source import Items
 from zoo.corpora.table_corpus import TableCorpus
 from zoo.files import read_json
+from zoo.ranges import NumProcesses, Seed
 
 MARKER = "demo.json"
 
@@ -38,12 +41,12 @@ class DemoCorpus:
         ValueError: A number is too small, or a language has no grammar.
     """
 
-    hours: float = 1.5
-    seed: int = 0
+    hours: Annotated[float, Interval(gt=0, le=1000)] = 1.5
+    seed: Seed = 0
     languages: tuple[str, ...] = ("en",)
-    num_cloze: int = 200
-    num_suite: int = 0
-    num_processes: int = 2
+    num_cloze: Annotated[int, Interval(ge=0, le=10_000)] = 200
+    num_suite: Annotated[int, Interval(ge=0, le=10_000)] = 0
+    num_processes: NumProcesses = 2
 
     def __post_init__(self) -> None:
         for name, lowest in (("hours", 1e-9), ("num_cloze", 0), ("num_suite", 0), ("num_processes", 1)):

@@ -22,6 +22,7 @@ from zoo.corpora.source import BadItem, Items
 from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
 from zoo.error_messages import one_line
+from zoo.ranges import Share
 from zoo.suggestions import suggest
 
 KINDS = ("recordings", "supervisions", "cuts")
@@ -48,7 +49,7 @@ class LhotseCorpus:
 
     path: Path
     language: str = "en"
-    dev_share: float = 0.05
+    dev_share: Share = 0.05
     allow_remote: bool = False
 
     @property
@@ -102,7 +103,7 @@ class LhotseRecipe:
     path: Path
     options: dict[str, Any] | None = None
     language: str = "en"
-    dev_share: float = 0.05
+    dev_share: Share = 0.05
 
     @property
     def synthetic(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo.corpora.row import RowReader
 from zoo.corpora.row_cuts import row_splits
 from zoo.corpora.source import Items
+from zoo.ranges import Share
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class RowCorpus(ABC):
 
     path: Path
     language: str = "en"
-    dev_share: float = 0.05
+    dev_share: Share = 0.05
 
     @property
     def synthetic(self) -> bool:

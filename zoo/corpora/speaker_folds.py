@@ -9,6 +9,7 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import BadItem, Items, Source
 from zoo.corpora.utterance import to_utterance
+from zoo.ranges import NonNegativeInt, Size
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class SpeakerFold:
     """
 
     source: Source
-    fold: int
-    num_folds: int
+    fold: NonNegativeInt
+    num_folds: Size
 
     @property
     def synthetic(self) -> bool:

@@ -13,6 +13,7 @@ from zoo.corpora.utterance import Utterance, load_waveform, to_alignment, to_utt
 from zoo.forced_alignment.aligner import Aligner, Alignment
 from zoo.forced_alignment.alignment_results import AlignmentResult, ResultLog, results_path
 from zoo.processes import map_in_processes
+from zoo.ranges import NumProcesses
 from zoo.tokens.contract import checksum
 
 
@@ -36,7 +37,7 @@ class Aligned:
     source: Source
     aligner: Aligner | None
     phone_aligner: Aligner | None = None
-    num_processes: int = 1
+    num_processes: NumProcesses = 1
 
     def __post_init__(self) -> None:
         if self.aligner is None and self.phone_aligner is None:

@@ -20,6 +20,7 @@ from zoo.forced_alignment.attention_path import (
     normalize_attention,
 )
 from zoo.pretrained_networks import read_network
+from zoo.ranges import NonNegativeInt
 from zoo.speech.encoders.checkpoints import read_configuration
 from zoo.speech.encoders.packed_whisper import encode_packed
 
@@ -67,7 +68,7 @@ class WhisperAligner:
         self,
         checkpoint: str,
         language: str | None = None,
-        heads: Sequence[tuple[int, int]] | None = None,
+        heads: Sequence[tuple[NonNegativeInt, NonNegativeInt]] | None = None,
         device: str = "cpu",
     ) -> None:
         self.checkpoint = checkpoint

@@ -16,6 +16,8 @@ from zoo.language.adapter_weights import loading_adapter, require_adapter, requi
 from zoo.language.embedding_initializers import NormalRows
 from zoo.language.embedding_rows import text_config
 from zoo.language.networks import from_checkpoint, from_run
+from zoo.model_folders import check_adapter
+from zoo.ranges import NonNegativeInt, PositiveFloat, Share, Size
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -25,14 +27,14 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 def lora(
     network: PreTrainedModel,
-    rank: int = 16,
-    alpha: float = 32.0,
+    rank: Size = 16,
+    alpha: PositiveFloat = 32.0,
     targets: Sequence[str] | None = ATTENTION,
-    dropout: float = 0.0,
+    dropout: Share = 0.0,
     use_dora: bool = False,
     use_rslora: bool = False,
     new_rows: Vocabulary | None = None,
-    text_rows: Sequence[int] = (),
+    text_rows: Sequence[NonNegativeInt] = (),
 ) -> PeftModel:
     """Freeze a network and return it with trainable low-rank adapters (Hu et al. 2021).
 

@@ -12,6 +12,7 @@ from zoo.language.embedding_initializers import MatchedRows
 from zoo.language.embedding_rows import embedding_weights
 from zoo.language.losses import NextTokenLoss
 from zoo.language.position_limits import max_positions
+from zoo.ranges import PositiveFloat, Size
 from zoo.tokens.vocabulary import Vocabulary
 
 # Prose, dialog, figures, code and other languages, so that the rows hold for many kinds of text.
@@ -54,8 +55,8 @@ class CalibratedRows:
         ValueError: If ``scale`` is not above 0 or ``passes`` is below 1.
     """
 
-    scale: float = 0.3
-    passes: int = 3
+    scale: PositiveFloat = 0.3
+    passes: Size = 3
 
     def __post_init__(self) -> None:
         if self.scale <= 0:

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.language.embedding_rows import embedding_weights, text_config
+from zoo.ranges import InitialDeviation, NonNegativeFloat
 from zoo.tokens.vocabulary import Vocabulary
 
 # Names that configurations give the standard deviation of their initial weights, and the default of most of them.
@@ -59,7 +60,7 @@ class NormalRows(DrawnRows):
         ValueError: If ``deviation`` is not above 0.
     """
 
-    deviation: float | None = None
+    deviation: InitialDeviation | None = None
 
     def __post_init__(self) -> None:
         if self.deviation is not None and self.deviation <= 0:
@@ -84,7 +85,7 @@ class MatchedRows(DrawnRows):
         ValueError: If ``scale`` is negative.
     """
 
-    scale: float = 1.0
+    scale: NonNegativeFloat = 1.0
 
     def __post_init__(self) -> None:
         if self.scale < 0:

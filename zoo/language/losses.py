@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from zoo.language.document_positions import Positions, RowPositions
 from zoo.language.embedding_rows import text_config
+from zoo.ranges import Size
 
 # Factors between hidden states and logits in other architectures, which this loss does not apply.
 UNKNOWN_SCALES = ("lm_head_multiplier",)
@@ -51,7 +52,7 @@ class NextTokenLoss(nn.Module):
         self,
         network: PreTrainedModel | PeftModel,
         positions: Positions = RowPositions(),
-        chunk_tokens: int = 1024,
+        chunk_tokens: Size = 1024,
     ) -> None:
         super().__init__()
         if chunk_tokens < 1:

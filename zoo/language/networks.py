@@ -20,22 +20,23 @@ from zoo.language.calibrated_rows import CalibratedRows
 from zoo.language.embedding_rows import EmbeddingInitializer, extend_embeddings, set_special_tokens
 from zoo.optional_packages import require_package
 from zoo.pretrained_networks import read_network, read_pretrained_config
+from zoo.ranges import InitialDeviation, NumLayers, RotaryBase, Seed, Size
 from zoo.seeds import seeded
 from zoo.tokens.vocabulary import Vocabulary
 
 
 def llama(
     vocabulary: Vocabulary,
-    hidden_size: int,
-    num_layers: int,
-    num_heads: int,
-    intermediate_size: int | None = None,
-    num_key_value_heads: int | None = None,
-    max_positions: int = 4096,
-    rope_theta: float = 100_000.0,
+    hidden_size: Size,
+    num_layers: NumLayers,
+    num_heads: Size,
+    intermediate_size: Size | None = None,
+    num_key_value_heads: Size | None = None,
+    max_positions: Size = 4096,
+    rope_theta: RotaryBase = 100_000.0,
     tie_embeddings: bool = False,
-    initializer_range: float = 0.02,
-    seed: int | None = None,
+    initializer_range: InitialDeviation = 0.02,
+    seed: Seed | None = None,
 ) -> LlamaForCausalLM:
     """Return an untrained Llama.
 
@@ -84,9 +85,9 @@ def llama(
 def from_checkpoint(
     source: str,
     vocabulary: Vocabulary,
-    rope_theta: float | None = None,
+    rope_theta: RotaryBase | None = None,
     initializer: EmbeddingInitializer = CalibratedRows(),
-    seed: int = 0,
+    seed: Seed = 0,
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> PreTrainedModel:
     """Return a text model whose embedding is extended to speech: text rows are kept, all others drawn anew.
@@ -118,7 +119,7 @@ def from_checkpoint(
     return extend_embeddings(network, vocabulary, initializer, seed)
 
 
-def random_like(source: str, vocabulary: Vocabulary, rope_theta: float | None = None) -> PreTrainedModel:
+def random_like(source: str, vocabulary: Vocabulary, rope_theta: RotaryBase | None = None) -> PreTrainedModel:
     """Return a network with a checkpoint's architecture and random weights: the ablation without text pretraining.
 
     Args:
@@ -136,9 +137,9 @@ def quantized(
     source: str,
     vocabulary: Vocabulary,
     bits: Literal[4, 8] = 4,
-    rope_theta: float | None = None,
+    rope_theta: RotaryBase | None = None,
     initializer: EmbeddingInitializer = CalibratedRows(),
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> PreTrainedModel:
     """Return ``from_checkpoint`` with its linear layers in 4 or 8 bits (Dettmers et al. 2023), as a base for adapters.
 

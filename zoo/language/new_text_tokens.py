@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.ranges import PositiveFloat
 from zoo.tokens.store import TokenTable
 from zoo.tokens.vocabulary import Vocabulary
 
 
 def new_text_tokens(
-    new: Path, old: Path, vocabulary: Vocabulary, ratio: float = 4.0, split: str = "train"
+    new: Path, old: Path, vocabulary: Vocabulary, ratio: PositiveFloat = 4.0, split: str = "train"
 ) -> list[int]:
     """Return the ids of the text tokens that a new language uses far more often than the old one.
 

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from zoo.language.calibrated_rows import CalibratedRows
 from zoo.language.embedding_rows import EmbeddingInitializer
 from zoo.language.networks import from_checkpoint, layers
+from zoo.ranges import RotaryBase, Seed
 from zoo.tokens.vocabulary import Vocabulary
 
 # Environment variables in which torchrun, SLURM and Lightning's own launcher number the processes, by precedence.
@@ -23,9 +24,9 @@ RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 def from_checkpoint_once(
     source: str,
     vocabulary: Vocabulary,
-    rope_theta: float | None = None,
+    rope_theta: RotaryBase | None = None,
     initializer: EmbeddingInitializer = CalibratedRows(),
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> PreTrainedModel:
     """Return ``from_checkpoint`` in float32 in the first process, and a network on the meta device in the others.
 

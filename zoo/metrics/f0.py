@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from zoo.ranges import PositiveFloat
+
 
 class F0FrameError(Metric):
     """Share of frames with a wrong voicing decision or a gross pitch error (Chu and Alwan 2009).
@@ -20,7 +22,7 @@ class F0FrameError(Metric):
     voicing: Tensor
     count: Tensor
 
-    def __init__(self, tolerance: float = 0.2) -> None:
+    def __init__(self, tolerance: PositiveFloat = 0.2) -> None:
         super().__init__()
         self.tolerance = tolerance
         for name in ("gross", "voicing", "count"):

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from zoo.ranges import SampleRate
 from zoo.vocoder.mel import LogMel
 
 
@@ -20,7 +21,7 @@ class MelDistance(Metric):
     total: Tensor
     count: Tensor
 
-    def __init__(self, sample_rate: int = 16000) -> None:
+    def __init__(self, sample_rate: SampleRate = 16000) -> None:
         super().__init__()
         self.mel = LogMel(sample_rate)
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from zoo.corpora.utterance import Interval
+from zoo.ranges import NumUnits, Size
 
 STRESS = "ˈˌ"
 
@@ -25,7 +26,7 @@ class PhoneInformation(Metric):
     full_state_update = False
     counts: Tensor
 
-    def __init__(self, num_units: int, max_phones: int = 256) -> None:
+    def __init__(self, num_units: NumUnits, max_phones: Size = 256) -> None:
         super().__init__()
         self.names: dict[str, int] = {}
         self.max_phones = max_phones

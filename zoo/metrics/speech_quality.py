@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.functional import audio  # defines the PESQ and STOI functions only if their packages are installed
 
 from zoo.optional_packages import require_package
+from zoo.ranges import SampleRate
 
 SAMPLE_RATES = (8000, 16000)
 # Exceptions of the package pesq, by name because the package is optional: no speech found, waveform too short.
@@ -37,7 +38,7 @@ class SpeechQuality(Metric):
     count: Tensor
     left_out: Tensor
 
-    def __init__(self, sample_rate: int = 16000) -> None:
+    def __init__(self, sample_rate: SampleRate = 16000) -> None:
         super().__init__()
         require_package(self.package, type(self).__name__, "quality", "take it out of the recipe")
         self.sample_rate = sample_rate
@@ -76,7 +77,7 @@ class PESQ(SpeechQuality):
 
     package = "pesq"
 
-    def __init__(self, sample_rate: int = 16000) -> None:
+    def __init__(self, sample_rate: SampleRate = 16000) -> None:
         super().__init__(sample_rate)
         if sample_rate not in SAMPLE_RATES:
             raise ValueError(f"PESQ is defined at 8000 and 16000 Hz, not at {sample_rate}")
@@ -126,7 +127,7 @@ class InstalledQuality(Metric):
     is_differentiable = False
     full_state_update = False
 
-    def __init__(self, sample_rate: int = 16000) -> None:
+    def __init__(self, sample_rate: SampleRate = 16000) -> None:
         super().__init__()
         self.measures = nn.ModuleDict({name: measure(sample_rate) for name, measure in installed_measures().items()})
 

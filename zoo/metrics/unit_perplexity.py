@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from zoo.ranges import NumUnits
+
 
 class UnitPerplexity(Metric):
     """Exponential of the entropy of units: the number of equally frequent units that would have the same entropy.
@@ -17,7 +19,7 @@ class UnitPerplexity(Metric):
     full_state_update = False
     counts: Tensor
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: NumUnits) -> None:
         super().__init__()
         self.size = size
         self.add_state("counts", torch.zeros(size, dtype=torch.int64), dist_reduce_fx="sum")

@@ -15,6 +15,7 @@ from torchaudio import functional as F
 
 from zoo import audio
 from zoo.corpora.source import AUDIO_SUFFIXES
+from zoo.ranges import Decibels, FiniteFloat, NonNegativeFloat, Seconds, Speed
 from zoo.speech.time_stretch import fit_length, time_stretch
 
 # Pitch shifts resample between multiples of this rate, which share large factors, so that the filter has few phases.
@@ -52,7 +53,7 @@ class TimeStretch(Augmentation):
         ValueError: If the range is empty or not above 0.
     """
 
-    def __init__(self, min_rate: float = 0.8, max_rate: float = 1.2) -> None:
+    def __init__(self, min_rate: Speed = 0.8, max_rate: Speed = 1.2) -> None:
         _check_range("rate", min_rate, max_rate, above=0.0)
         self.min_rate = min_rate
         self.max_rate = max_rate
@@ -68,7 +69,7 @@ class PitchShift(Augmentation):
         max_semitones: Largest shift, up or down.
     """
 
-    def __init__(self, max_semitones: float = 4.0) -> None:
+    def __init__(self, max_semitones: NonNegativeFloat = 4.0) -> None:
         self.max_semitones = max_semitones
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
@@ -104,7 +105,7 @@ class ColoredNoise(SoundSource):
         ValueError: If the range is empty.
     """
 
-    def __init__(self, min_slope: float = 0.0, max_slope: float = 2.0) -> None:
+    def __init__(self, min_slope: FiniteFloat = 0.0, max_slope: FiniteFloat = 2.0) -> None:
         _check_range("slope", min_slope, max_slope)
         self.min_slope = min_slope
         self.max_slope = max_slope
@@ -132,10 +133,10 @@ class SyntheticRooms(SoundSource):
 
     def __init__(
         self,
-        min_decay_seconds: float = 0.2,
-        max_decay_seconds: float = 0.8,
-        min_direct_db: float = -3.0,
-        max_direct_db: float = 6.0,
+        min_decay_seconds: Seconds = 0.2,
+        max_decay_seconds: Seconds = 0.8,
+        min_direct_db: Decibels = -3.0,
+        max_direct_db: Decibels = 6.0,
     ) -> None:
         _check_range("decay_seconds", min_decay_seconds, max_decay_seconds, above=0.0)
         _check_range("direct_db", min_direct_db, max_direct_db)
@@ -195,7 +196,7 @@ class Noise(Augmentation):
         ValueError: If the range is empty.
     """
 
-    def __init__(self, sounds: SoundSource, min_snr_db: float = 5.0, max_snr_db: float = 15.0) -> None:
+    def __init__(self, sounds: SoundSource, min_snr_db: Decibels = 5.0, max_snr_db: Decibels = 15.0) -> None:
         _check_range("snr_db", min_snr_db, max_snr_db)
         self.sounds = sounds
         self.min_snr_db = min_snr_db

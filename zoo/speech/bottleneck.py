@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import NonNegativeFloat, NumUnits, Share, Size
 from zoo.speech.kmeans import fit_kmeans
 from zoo.speech.vector_quantizer import EMACodebook
 
@@ -92,7 +93,7 @@ class VectorQuantizer(Bottleneck):
 
     mean_distance: Tensor
 
-    def __init__(self, size: int, dim: int, decay: float = 0.99, min_usage: float = 0.1) -> None:
+    def __init__(self, size: NumUnits, dim: Size, decay: Share = 0.99, min_usage: NonNegativeFloat = 0.1) -> None:
         super().__init__()
         self.size = size
         self.dim = dim

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, PreTrainedModel
 
 from zoo.pretrained_networks import read_network
+from zoo.ranges import LayerNumber, NumLayers, OddKernelSize, Share, Size
 from zoo.speech.ctc_quantizer import ContextBlock
 from zoo.speech.encoders.checkpoints import read_configuration
 
@@ -54,13 +55,13 @@ class TransformerLayers(ContextLayers):
 
     def __init__(
         self,
-        num_layers: int,
-        dim: int,
-        num_heads: int,
-        hidden_dim: int,
+        num_layers: NumLayers,
+        dim: Size,
+        num_heads: Size,
+        hidden_dim: Size,
         is_pre_norm: bool = True,
-        dropout: float = 0.1,
-        norm_epsilon: float = 1e-5,
+        dropout: Share = 0.1,
+        norm_epsilon: Share = 1e-5,
     ) -> None:
         super().__init__()
         self.input_dim = dim
@@ -118,7 +119,12 @@ class ConvolutionLayers(ContextLayers):
     """
 
     def __init__(
-        self, input_dim: int, dim: int = 128, num_blocks: int = 3, kernel_frames: int = 5, dropout: float = 0.1
+        self,
+        input_dim: Size,
+        dim: Size = 128,
+        num_blocks: NumLayers = 3,
+        kernel_frames: OddKernelSize = 5,
+        dropout: Share = 0.1,
     ) -> None:
         super().__init__()
         if kernel_frames % 2 == 0:
@@ -161,7 +167,9 @@ CONTEXT_LAYERS: dict[str, type[ContextLayers]] = {
 }
 
 
-def checkpoint_layers(source: str, first: int, last: int | None = None, dropout: float = 0.1) -> TransformerLayers:
+def checkpoint_layers(
+    source: str, first: LayerNumber, last: LayerNumber | None = None, dropout: Share = 0.1
+) -> TransformerLayers:
     """Return layers of a pretrained speech encoder, to be trained further.
 
     Args:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.ranges import NonNegativeFloat, NumLayers, OddKernelSize, Share, Size
 from zoo.speech.kmeans import min_cost_path
 
 
@@ -25,7 +26,7 @@ class CTCQuantizer(nn.Module):
         ValueError: If a width is not positive, the output has no unit beside the blank, or the penalty is negative.
     """
 
-    def __init__(self, widths: Sequence[int], switch_penalty: float = 0.0) -> None:
+    def __init__(self, widths: Sequence[Size], switch_penalty: NonNegativeFloat = 0.0) -> None:
         super().__init__()
         if switch_penalty < 0:
             raise ValueError(f"switch_penalty must not be negative, got {switch_penalty}")
@@ -111,13 +112,13 @@ class ContextCTCQuantizer(CTCQuantizer):
 
     def __init__(
         self,
-        dim: int,
-        widths: Sequence[int],
-        context_dim: int = 128,
-        num_blocks: int = 3,
-        kernel_frames: int = 5,
-        dropout: float = 0.1,
-        switch_penalty: float = 0.0,
+        dim: Size,
+        widths: Sequence[Size],
+        context_dim: Size = 128,
+        num_blocks: NumLayers = 3,
+        kernel_frames: OddKernelSize = 5,
+        dropout: Share = 0.1,
+        switch_penalty: NonNegativeFloat = 0.0,
     ) -> None:
         super().__init__([context_dim, *widths], switch_penalty)
         if kernel_frames % 2 == 0:

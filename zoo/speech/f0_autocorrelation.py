@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import Hertz, NonNegativeFloat, Probability, SampleRate, Size
 from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track, centered_frames, interpolate_unvoiced, unvoiced_track
 
 CHUNK_FRAMES = 256  # frames processed at once, so that intermediate results stay in the cache
@@ -50,14 +51,14 @@ class Autocorrelation(F0Extractor):
 
     def __init__(
         self,
-        f0_min: float = 60.0,
-        f0_max: float = 600.0,
-        voicing_threshold: float = 0.45,
-        silence_threshold: float = 0.03,
-        octave_cost: float = 0.01,
-        jump_cost: float = 0.35,
-        voicing_cost: float = 0.14,
-        num_candidates: int = 6,
+        f0_min: Hertz = 60.0,
+        f0_max: Hertz = 600.0,
+        voicing_threshold: Probability = 0.45,
+        silence_threshold: NonNegativeFloat = 0.03,
+        octave_cost: NonNegativeFloat = 0.01,
+        jump_cost: NonNegativeFloat = 0.35,
+        voicing_cost: NonNegativeFloat = 0.14,
+        num_candidates: Size = 6,
     ) -> None:
         super().__init__()
         if not 0 < f0_min < f0_max <= self.sample_rate / 8:
@@ -227,7 +228,7 @@ class NormalizedAutocorrelation(nn.Module):
 
     window: Tensor
 
-    def __init__(self, f0_min: float, sample_rate: int) -> None:
+    def __init__(self, f0_min: Hertz, sample_rate: SampleRate) -> None:
         super().__init__()
         self.frame_samples = 2 * round(1.5 * sample_rate / f0_min)
         self.lags = int(sample_rate / f0_min) + 3

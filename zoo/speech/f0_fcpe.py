@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.ranges import Hertz, Probability
 from zoo.speech.f0 import HOP_SAMPLES, F0Extractor, F0Track, interpolate_unvoiced, unvoiced_track
 
 
@@ -23,7 +24,7 @@ class FCPE(F0Extractor):
         f0_max: Frames above this frequency in Hz are clipped to it.
     """
 
-    def __init__(self, threshold: float = 0.05, f0_min: float = 50.0, f0_max: float = 1100.0) -> None:
+    def __init__(self, threshold: Probability = 0.05, f0_min: Hertz = 50.0, f0_max: Hertz = 1100.0) -> None:
         super().__init__()
         self.threshold = threshold
         self.f0_min = f0_min

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.ranges import Hertz
 from zoo.speech.f0 import F0Extractor, F0Track
 
 
@@ -46,7 +47,7 @@ class CenteredF0(F0Extractor):
         center_hz: Geometric mean of the voiced frames after scaling, in Hz.
     """
 
-    def __init__(self, extractor: F0Extractor, center_hz: float = 150.0) -> None:
+    def __init__(self, extractor: F0Extractor, center_hz: Hertz = 150.0) -> None:
         super().__init__()
         self.extractor = extractor
         self.center_hz = center_hz

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import NumUnits, Size
 from zoo.speech.bottleneck import Bottleneck, Bottlenecked
 
 SHRINK = 1e-3  # keeps the outermost levels away from the limits of tanh
@@ -32,7 +33,7 @@ class FiniteScalarQuantizer(Bottleneck):
     num_levels: Tensor
     fitted: Tensor
 
-    def __init__(self, levels: Sequence[int], dim: int) -> None:
+    def __init__(self, levels: Sequence[NumUnits], dim: Size) -> None:
         super().__init__()
         if not levels or min(levels) < 2 or len(levels) > dim:
             raise ValueError(f"levels {list(levels)}: want at least one, at most dim={dim}, of 2 or more each")

@@ -8,23 +8,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import HubertConfig, HubertModel
 
+from zoo.ranges import KernelSize, NumLayers, Share, Size
+
 # HuBERT's seven convolutions from 16 kHz to 50 Hz, and one more that halves the rate, as in TWIST and Spirit LM.
 KERNELS_25HZ = (10, 3, 3, 3, 3, 2, 2, 2)
 STRIDES_25HZ = (5, 2, 2, 2, 2, 2, 2, 2)
 
 
 def hubert(
-    hidden_size: int = 768,
-    num_layers: int = 12,
-    num_heads: int = 12,
-    intermediate_size: int = 3072,
-    conv_dim: int = 512,
-    conv_kernel: Sequence[int] = KERNELS_25HZ,
-    conv_stride: Sequence[int] = STRIDES_25HZ,
-    position_kernel: int = 128,
-    position_groups: int = 16,
-    dropout: float = 0.1,
-    layer_drop: float = 0.05,
+    hidden_size: Size = 768,
+    num_layers: NumLayers = 12,
+    num_heads: Size = 12,
+    intermediate_size: Size = 3072,
+    conv_dim: Size = 512,
+    conv_kernel: Sequence[KernelSize] = KERNELS_25HZ,
+    conv_stride: Sequence[Size] = STRIDES_25HZ,
+    position_kernel: Size = 128,
+    position_groups: Size = 16,
+    dropout: Share = 0.1,
+    layer_drop: Share = 0.05,
 ) -> HubertModel:
     """Return a transformers HuBERT with random weights; the defaults are the base size at 25 Hz.
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import NonNegativeFloat, NumUnits, Size
+
 UNUSED_BATCHES = 20  # number of mini-batches without a frame after which a centroid is re-seeded
 EPSILON = 1e-12  # keeps sampling weights valid where all distances are 0
 
@@ -33,7 +35,7 @@ class KMeans(nn.Module):
     centroids: Tensor
     mean_distance: Tensor
 
-    def __init__(self, num_clusters: int, dim: int, switch_penalty: float = 0.0) -> None:
+    def __init__(self, num_clusters: NumUnits, dim: Size, switch_penalty: NonNegativeFloat = 0.0) -> None:
         super().__init__()
         if switch_penalty < 0:
             raise ValueError(f"switch_penalty must not be negative, got {switch_penalty}")

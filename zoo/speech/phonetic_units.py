@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from zoo.files import atomic_folder, reading
+from zoo.files import atomic_folder
+from zoo.ranges import Rate
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import (
     FilterbankEncoder,
@@ -63,7 +65,7 @@ class PhoneticUnits(UnitExtractor):
             encoder's frame rate by more than 1%.
     """
 
-    def __init__(self, encoder: SpeechEncoder, quantizer: Quantizer, clock: float | None = None) -> None:
+    def __init__(self, encoder: SpeechEncoder, quantizer: Quantizer, clock: Rate | None = None) -> None:
         super().__init__()
         if quantizer.dim != encoder.dim:
             raise ValueError(
@@ -114,7 +116,7 @@ class PhoneticUnits(UnitExtractor):
             self.encoder.save_weights(out / ENCODER)
 
     @classmethod
-    def load(cls, folder: Path, clock: float | None = None) -> "PhoneticUnits":
+    def load(cls, folder: Path, clock: Rate | None = None) -> "PhoneticUnits":
         """Load what ``save`` wrote.
 
         Args:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import NumLayers, PositiveFloat, Size
+
 
 @dataclass(frozen=True)
 class ResidualOptions:
@@ -20,9 +22,9 @@ class ResidualOptions:
         zero_out: Initialize the last convolution of each block with zeros, so that training starts from identities.
     """
 
-    expansion: float = 1.0
-    dilation_growth: int = 3
-    dilation_cycle: int | None = None
+    expansion: PositiveFloat = 1.0
+    dilation_growth: Size = 3
+    dilation_cycle: Size | None = None
     scale_residual: bool = False
     zero_out: bool = False
 
@@ -87,12 +89,12 @@ class PitchEncoder(nn.Module):
 
     def __init__(
         self,
-        channels: int = 2,
-        dim: int = 128,
-        width: int = 32,
-        depth: int = 4,
-        num_downs: int = 4,
-        stride: int = 2,
+        channels: Size = 2,
+        dim: Size = 128,
+        width: Size = 32,
+        depth: NumLayers = 4,
+        num_downs: NumLayers = 4,
+        stride: Size = 2,
         residual: ResidualOptions | None = None,
     ) -> None:
         super().__init__()
@@ -147,12 +149,12 @@ class PitchDecoder(nn.Module):
 
     def __init__(
         self,
-        channels: int = 2,
-        dim: int = 128,
-        width: int = 32,
-        depth: int = 4,
-        num_downs: int = 4,
-        stride: int = 2,
+        channels: Size = 2,
+        dim: Size = 128,
+        width: Size = 32,
+        depth: NumLayers = 4,
+        num_downs: NumLayers = 4,
+        stride: Size = 2,
         residual: ResidualOptions | None = None,
         reverse_dilation: bool = False,
     ) -> None:

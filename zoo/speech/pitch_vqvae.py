@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import PositiveFloat
 from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.vector_quantizer import EMACodebook, Quantized
 
@@ -29,7 +30,11 @@ class PitchVQVAE(nn.Module):
     scale: Tensor
 
     def __init__(
-        self, encoder: PitchEncoder, codebook: EMACodebook, decoder: PitchDecoder | None = None, scale_hz: float = 1.0
+        self,
+        encoder: PitchEncoder,
+        codebook: EMACodebook,
+        decoder: PitchDecoder | None = None,
+        scale_hz: PositiveFloat = 1.0,
     ) -> None:
         super().__init__()
         if codebook.dim != encoder.dim:

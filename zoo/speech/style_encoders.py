@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from zoo.pretrained_networks import read_network
+from zoo.model_folders import check_model
+from zoo.ranges import NonNegativeFloat, NumLayers, NumMels, Share, Size
 from zoo.speech.f0 import centered_frames
 from zoo.speech.f0_autocorrelation import NormalizedAutocorrelation
 from zoo.speech.receptive_field import receptive_field
@@ -95,11 +97,11 @@ class TransformerStyleEncoder(StyleEncoder):
     def untrained(
         cls,
         model_type: str = "wav2vec2",
-        hidden_size: int = 768,
-        num_layers: int = 12,
-        num_heads: int = 12,
-        feed_forward: int = 3072,
-        conv_dim: int = 512,
+        hidden_size: Size = 768,
+        num_layers: NumLayers = 12,
+        num_heads: Size = 12,
+        feed_forward: Size = 3072,
+        conv_dim: Size = 512,
         normalize: bool = True,
     ) -> "TransformerStyleEncoder":
         """Build an encoder with random weights and the convolutions of wav2vec 2.0.
@@ -164,12 +166,12 @@ class ProsodyStyleEncoder(StyleEncoder):
 
     def __init__(
         self,
-        dim: int = 48,
-        depth: int = 3,
-        num_cepstra: int = 6,
-        dropout: float = 0.3,
-        pitch_jitter_octaves: float = 0.15,
-        gain_jitter_db: float = 3.0,
+        dim: Size = 48,
+        depth: NumLayers = 3,
+        num_cepstra: NumMels = 6,
+        dropout: Share = 0.3,
+        pitch_jitter_octaves: NonNegativeFloat = 0.15,
+        gain_jitter_db: NonNegativeFloat = 3.0,
     ) -> None:
         super().__init__()
         self.dim = dim

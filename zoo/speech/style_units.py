@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.files import atomic_folder, reading
+from zoo.files import atomic_folder
+from zoo.ranges import NumUnits, Size
 from zoo.speech.kmeans import KMeans
 from zoo.speech.style_encoders import ProsodyStyleEncoder, StyleEncoder, TransformerStyleEncoder
 from zoo.speech.unit_extractor import UnitExtractor, find_class, read_config, save_state
@@ -34,7 +36,7 @@ class StyleClassifier(nn.Module):
         ValueError: If there are not as many labels as styles.
     """
 
-    def __init__(self, dim: int, num_styles: int, hidden: int = 256, labels: list[str] | None = None) -> None:
+    def __init__(self, dim: Size, num_styles: NumUnits, hidden: Size = 256, labels: list[str] | None = None) -> None:
         super().__init__()
         if labels is not None and len(labels) != num_styles:
             raise ValueError(f"{len(labels)} labels for num_styles {num_styles}: want one name for each")
@@ -68,7 +70,7 @@ class StyleClusters(nn.Module):
         dim: Width of the features.
     """
 
-    def __init__(self, num_clusters: int, dim: int) -> None:
+    def __init__(self, num_clusters: NumUnits, dim: Size) -> None:
         super().__init__()
         self.kmeans = KMeans(num_clusters, dim)
         self.size = num_clusters
@@ -131,7 +133,7 @@ class StyleUnits(UnitExtractor):
     """
 
     def __init__(
-        self, encoder: StyleEncoder, head: StyleClassifier | StyleClusters, frames_per_unit: int | None = None
+        self, encoder: StyleEncoder, head: StyleClassifier | StyleClusters, frames_per_unit: Size | None = None
     ) -> None:
         super().__init__()
         if head.dim != encoder.dim:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.ranges import OddKernelSize, Share, Size
 from zoo.speech.bottleneck import Bottleneck, Bottlenecked, VectorQuantizer
 from zoo.speech.context_layers import CONTEXT_LAYERS, ContextLayers
 from zoo.speech.finite_scalar_quantizer import FiniteScalarQuantizer
@@ -126,12 +127,12 @@ class ReadingHead(nn.Module):
 
     def __init__(
         self,
-        dim: int,
+        dim: Size,
         labels: TranscriptLabels,
         layers: ContextLayers | None = None,
-        outputs_per_unit: int = 1,
-        kernel_frames: int = 15,
-        dropout: float = 0.1,
+        outputs_per_unit: Size = 1,
+        kernel_frames: OddKernelSize = 15,
+        dropout: Share = 0.1,
     ) -> None:
         super().__init__()
         if layers is not None and layers.input_dim != dim:

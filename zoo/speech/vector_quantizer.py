@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.ranges import NonNegativeFloat, NumUnits, Share, Size
+
 
 @dataclass(frozen=True)
 class Quantized:
@@ -43,7 +45,9 @@ class EMACodebook(nn.Module):
     sums: Tensor
     usage: Tensor
 
-    def __init__(self, size: int = 64, dim: int = 128, decay: float = 0.99, min_usage: float = 1.0) -> None:
+    def __init__(
+        self, size: NumUnits = 64, dim: Size = 128, decay: Share = 0.99, min_usage: NonNegativeFloat = 1.0
+    ) -> None:
         super().__init__()
         self.size = size
         self.dim = dim

@@ -9,6 +9,7 @@ import torchaudio
 from safetensors.torch import save_file
 from torch import Tensor
 
+from zoo.ranges import FrameRate, NonNegativeFloat, NumMels, Probability, Seconds, Size, Speed
 from zoo.speech.encoders.filterbank import FilterbankEncoder
 from zoo.speech.kmeans import fit_kmeans
 from zoo.weights import read_tensors, require_same_shapes, shapes_of
@@ -49,14 +50,14 @@ class VTLNFilterbankEncoder(FilterbankEncoder):
 
     def __init__(
         self,
-        frame_rate: int = 25,
-        num_mels: int = 40,
-        num_cepstra: int = 13,
-        delta_seconds: float = 0.1,
-        delta_weight: float = 1.0,
-        variance_normalization: float = 0.75,
-        warps: Sequence[float] = WARPS,
-        num_references: int = 32,
+        frame_rate: FrameRate = 25,
+        num_mels: NumMels = 40,
+        num_cepstra: NumMels = 13,
+        delta_seconds: Seconds = 0.1,
+        delta_weight: NonNegativeFloat = 1.0,
+        variance_normalization: Probability = 0.75,
+        warps: Sequence[Speed] = WARPS,
+        num_references: Size = 32,
         source: str | None = None,
     ) -> None:
         super().__init__(

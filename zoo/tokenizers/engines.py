@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import islice
 
 from zoo.processes import start_method, usable_cores, worker_pool
+from zoo.ranges import NumProcesses
 from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
 JOBS_AHEAD = 2  # jobs submitted for each worker in advance, so that none is idle
@@ -36,7 +37,7 @@ class LocalProcesses(Engine):
         ValueError: ``num_processes`` is not positive.
     """
 
-    def __init__(self, num_processes: int | None = None) -> None:
+    def __init__(self, num_processes: NumProcesses | None = None) -> None:
         if num_processes is not None and num_processes < 1:
             raise ValueError(f"num_processes must be 1 or more, got {num_processes}")
         self.num_processes = num_processes or usable_cores()

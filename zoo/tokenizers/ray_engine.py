@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from zoo.optional_packages import require_package
+from zoo.ranges import NonNegativeFloat, NumWorkers, PositiveFloat
 from zoo.tokenizers.engines import JOBS_AHEAD, Engine
 from zoo.tokenizers.jobs import JobResult, TokenizationJob, TokenizationSettings, TokenizationWorker
 
@@ -34,7 +35,11 @@ class RayEngine(Engine):
     """
 
     def __init__(
-        self, num_workers: int, address: str | None = None, cpus_per_worker: float = 1.0, gpus_per_worker: float = 0.0
+        self,
+        num_workers: NumWorkers,
+        address: str | None = None,
+        cpus_per_worker: PositiveFloat = 1.0,
+        gpus_per_worker: NonNegativeFloat = 0.0,
     ) -> None:
         require_package("ray", "RayEngine", "ray", "name zoo.tokenizers.engines.LocalProcesses")
         if num_workers < 1 or cpus_per_worker < 0 or gpus_per_worker < 0:

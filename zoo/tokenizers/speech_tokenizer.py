@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.files import atomic_folder, read_json_object, reading
+from zoo.files import atomic_folder, read_json
+from zoo.ranges import Seconds
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
 from zoo.speech.style_units import StyleUnits
@@ -81,7 +83,7 @@ class UnitTokenizer(SpeechTokenizer):
         ValueError: There is no extractor, two make the same stream, or they take different sample rates.
     """
 
-    def __init__(self, extractors: Sequence[UnitExtractor], chunk_seconds: float = CHUNK_SECONDS) -> None:
+    def __init__(self, extractors: Sequence[UnitExtractor], chunk_seconds: Seconds = CHUNK_SECONDS) -> None:
         super().__init__()
         _check(extractors, chunk_seconds)
         ordered = sorted(extractors, key=_stream_number)
@@ -201,7 +203,7 @@ class Base(UnitTokenizer):
         chunk_seconds: Length of the chunks in seconds.
     """
 
-    def __init__(self, phonetic: UnitExtractor, chunk_seconds: float = CHUNK_SECONDS) -> None:
+    def __init__(self, phonetic: UnitExtractor, chunk_seconds: Seconds = CHUNK_SECONDS) -> None:
         super().__init__([phonetic], chunk_seconds)
 
     @classmethod
@@ -220,7 +222,11 @@ class Expressive(UnitTokenizer):
     """
 
     def __init__(
-        self, phonetic: UnitExtractor, pitch: UnitExtractor, style: UnitExtractor, chunk_seconds: float = CHUNK_SECONDS
+        self,
+        phonetic: UnitExtractor,
+        pitch: UnitExtractor,
+        style: UnitExtractor,
+        chunk_seconds: Seconds = CHUNK_SECONDS,
     ) -> None:
         super().__init__([phonetic, pitch, style], chunk_seconds)
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from zoo.ranges import OptionalSeconds, PositiveFloat, PositiveShare, Probability, Seconds, Size
+
 
 class SpanSampler(Protocol):
     """Samples the ends of spans; the caller draws the modality of the first span, with equal probabilities."""
@@ -55,8 +57,8 @@ class UniformSpans:
         speech_words: Fewest and most words of a speech span.
     """
 
-    text_words: tuple[int, int] = (10, 30)
-    speech_words: tuple[int, int] = (5, 15)
+    text_words: tuple[Size, Size] = (10, 30)
+    speech_words: tuple[Size, Size] = (5, 15)
 
     def __post_init__(self) -> None:
         for name in ("text_words", "speech_words"):
@@ -83,8 +85,8 @@ class PoissonSpans:
         speech_ratio: Expected share of the words that is in speech spans, above 0 and below 1.
     """
 
-    mean_words: float = 10.0
-    speech_ratio: float = 0.3
+    mean_words: PositiveFloat = 10.0
+    speech_ratio: PositiveShare = 0.3
 
     def __post_init__(self) -> None:
         if self.mean_words <= 0 or not 0 < self.speech_ratio < 1:
@@ -110,8 +112,8 @@ class BinomialSpans:
         probability: Probability of each trial; ``trials * probability`` is about the mean number of words.
     """
 
-    trials: int = 39
-    probability: float = 0.1
+    trials: Size = 39
+    probability: Probability = 0.1
 
     def __post_init__(self) -> None:
         if self.trials < 1 or not 0 <= self.probability <= 1:
@@ -136,8 +138,8 @@ class TimedSpans:
             so that no span has a negative length.
     """
 
-    mean_seconds: float = 10.0
-    deviation_seconds: float = 2.0
+    mean_seconds: Seconds = 10.0
+    deviation_seconds: OptionalSeconds = 2.0
 
     def __post_init__(self) -> None:
         if not 0 <= 2 * self.deviation_seconds < self.mean_seconds:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+from zoo.ranges import Size
+
 SLOPE = 0.1  # negative slope of the leaky ReLUs
 
 
@@ -91,7 +93,7 @@ class MultiPeriodDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, periods: tuple[int, ...] = (2, 3, 5, 7, 11), channels: int = 32, max_channels: int = 1024
+        self, periods: tuple[Size, ...] = (2, 3, 5, 7, 11), channels: Size = 32, max_channels: Size = 1024
     ) -> None:
         super().__init__()
         self.judges = nn.ModuleList(PeriodDiscriminator(period, channels, max_channels) for period in periods)
@@ -114,7 +116,7 @@ class MultiScaleDiscriminator(nn.Module):
         ValueError: If the groups of the convolutions do not divide ``channels``.
     """
 
-    def __init__(self, num_scales: int = 3, channels: int = 128) -> None:
+    def __init__(self, num_scales: Size = 3, channels: Size = 128) -> None:
         super().__init__()
         if channels % 16 and channels not in (4, 8):
             raise ValueError(

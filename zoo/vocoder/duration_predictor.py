@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from zoo.ranges import OddKernelSize, Share, Size
 from zoo.vocoder.typed_modules import typed
 
 
@@ -21,7 +22,7 @@ class DurationPredictor(nn.Module):
         ValueError: If ``kernel_size`` is even.
     """
 
-    def __init__(self, dim: int, hidden_dim: int = 128, kernel_size: int = 3, dropout: float = 0.5) -> None:
+    def __init__(self, dim: Size, hidden_dim: Size = 128, kernel_size: OddKernelSize = 3, dropout: Share = 0.5) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd to keep the length, got {kernel_size}")

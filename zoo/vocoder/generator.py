@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from zoo.ranges import NumUnits, OptionalSize, Rate, SampleRate, Size
 from zoo.vocoder.harmonic_source import F0Contour
 
 Sizes = TypeVar("Sizes")
@@ -71,12 +72,12 @@ class Generator(nn.Module, ABC):
 
     def __init__(
         self,
-        streams: dict[str, int],
-        unit_rate: float,
-        embedding_dim: int,
-        num_speakers: int,
-        num_styles: int,
-        sample_rate: int,
+        streams: dict[str, NumUnits],
+        unit_rate: Rate,
+        embedding_dim: Size,
+        num_speakers: OptionalSize,
+        num_styles: OptionalSize,
+        sample_rate: SampleRate,
     ) -> None:
         super().__init__()
         samples = sample_rate / unit_rate

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+from zoo.ranges import KernelSize, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.typed_modules import typed
 
@@ -81,11 +82,11 @@ class HiFiGANSizes:
         ValueError: If the sizes are not consistent.
     """
 
-    channels: int = 512
-    upsample_rates: tuple[int, ...] = (5, 4, 4, 4, 2)
-    upsample_kernel_sizes: tuple[int, ...] = (11, 8, 8, 8, 4)
-    resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
-    resblock_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    channels: Size = 512
+    upsample_rates: tuple[Size, ...] = (5, 4, 4, 4, 2)
+    upsample_kernel_sizes: tuple[KernelSize, ...] = (11, 8, 8, 8, 4)
+    resblock_kernel_sizes: tuple[OddKernelSize, ...] = (3, 7, 11)
+    resblock_dilations: tuple[tuple[KernelSize, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
 
     def __post_init__(self) -> None:
         rates = list(self.upsample_rates)
@@ -135,13 +136,13 @@ class HiFiGANGenerator(Generator):
 
     def __init__(
         self,
-        streams: dict[str, int],
-        unit_rate: float,
-        num_speakers: int = 0,
-        num_styles: int = 0,
-        embedding_dim: int = 128,
+        streams: dict[str, NumUnits],
+        unit_rate: Rate,
+        num_speakers: OptionalSize = 0,
+        num_styles: OptionalSize = 0,
+        embedding_dim: Size = 128,
         backbone: HiFiGANSizes | None = None,
-        sample_rate: int = 16000,
+        sample_rate: SampleRate = 16000,
     ) -> None:
         super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
         backbone = backbone or HiFiGANSizes()

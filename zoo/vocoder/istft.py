@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.ranges import NumLayers, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.harmonic_source import CENTER_HZ, F0Contour, HarmonicSource, PitchHead
 
@@ -50,10 +51,10 @@ class ConvNeXtSizes:
         kernel_size: Odd kernel size of the depthwise convolutions, in units.
     """
 
-    channels: int = 512
-    hidden: int = 1536
-    num_blocks: int = 8
-    kernel_size: int = 7
+    channels: Size = 512
+    hidden: Size = 1536
+    num_blocks: NumLayers = 8
+    kernel_size: OddKernelSize = 7
 
 
 class ISTFTGenerator(Generator):
@@ -74,8 +75,7 @@ class ISTFTGenerator(Generator):
         frames_per_unit: Number of spectra per unit; the samples of a unit must be a multiple of twice this number.
         overlap: Number of frames that overlap at each sample, even: the transform is ``overlap`` hops long.
         sample_rate: Sample rate of the waveform in Hz.
-        harmonics: Largest number of tones in the source; tones above half the sample rate are left out. 0 for no
-            source.
+        harmonics: Largest number of tones in the source, those above half the sample rate left out; 0 for no source.
 
     Raises:
         ValueError: If ``frames_per_unit``, ``overlap`` or ``kernel_size`` is invalid, there are no streams, or a unit
@@ -86,16 +86,16 @@ class ISTFTGenerator(Generator):
 
     def __init__(
         self,
-        streams: dict[str, int],
-        unit_rate: float,
-        num_speakers: int = 0,
-        num_styles: int = 0,
-        embedding_dim: int = 128,
+        streams: dict[str, NumUnits],
+        unit_rate: Rate,
+        num_speakers: OptionalSize = 0,
+        num_styles: OptionalSize = 0,
+        embedding_dim: Size = 128,
         backbone: ConvNeXtSizes | None = None,
-        frames_per_unit: int = 4,
-        overlap: int = 4,
-        sample_rate: int = 16000,
-        harmonics: int = 0,
+        frames_per_unit: Size = 4,
+        overlap: Size = 4,
+        sample_rate: SampleRate = 16000,
+        harmonics: OptionalSize = 0,
     ) -> None:
         super().__init__(streams, unit_rate, embedding_dim, num_speakers, num_styles, sample_rate)
         backbone = backbone or ConvNeXtSizes()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.ranges import NonNegativeFloat
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.tokenizers.speech_tokenizer import UnitTokenizer
 
@@ -24,7 +25,7 @@ class UnitConsistencyLoss(nn.Module):
         ValueError: If the first stream of the tokenizer is not extracted by ``PhoneticUnits``.
     """
 
-    def __init__(self, tokenizer: UnitTokenizer, weight: float = 3.0) -> None:
+    def __init__(self, tokenizer: UnitTokenizer, weight: NonNegativeFloat = 3.0) -> None:
         super().__init__()
         self.weight = weight
         extractor = next(iter(tokenizer.extractors.values()))

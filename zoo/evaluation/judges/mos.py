@@ -11,6 +11,7 @@ from torch import Tensor
 from zoo.audio import resample
 from zoo.evaluation.judges.recognizers import is_audible
 from zoo.optional_packages import require_package
+from zoo.ranges import Seed
 
 SAMPLE_RATE = 16000
 LOWEST = 1.0  # of the scale of opinion scores, which silence and speech of less than 0.05 s get
@@ -78,7 +79,7 @@ class PLCMOS:
 
     names = ("plcmos",)
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: Seed = 0) -> None:
         for package in ("speechmos", "onnxruntime"):
             require_package(package, "PLCMOS", "judges")
         self.seed = seed

@@ -13,6 +13,7 @@ from zoo.audio import check, resample
 from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.evaluation.scoring.text_normalization import primary_language
+from zoo.ranges import Size
 
 # Shorter waveforms have no speech to transcribe.
 MIN_SECONDS = 0.05
@@ -40,7 +41,7 @@ class Decoding:
         task: ``transcribe``, or ``translate`` into English.
     """
 
-    num_beams: int = 1
+    num_beams: Size = 1
     task: str = "transcribe"
 
     def __post_init__(self) -> None:
@@ -69,7 +70,7 @@ class PretrainedRecognizer:
         checkpoint: str,
         language: str | None = None,
         decoding: Decoding | None = None,
-        batch_size: int = 8,
+        batch_size: Size = 8,
         device: str = "cpu",
     ) -> None:
         self.checkpoint = checkpoint

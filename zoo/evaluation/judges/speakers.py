@@ -16,6 +16,7 @@ from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.evaluation.judges.recognizers import is_audible
 from zoo.pretrained_networks import read_network
+from zoo.ranges import OptionalSeconds
 
 # Its own dependencies are an outdated `typing`, and `webrtcvad`, which has to be compiled; the extra has its wheel.
 INSTALL_RESEMBLYZER = "pip install 'spiritlm-zoo[judges]' && pip install --no-deps Resemblyzer==0.1.4"
@@ -112,7 +113,7 @@ class XVectors:
         device: Device of the network.
     """
 
-    def __init__(self, checkpoint: str, min_seconds: float = 1.0, device: str = "cpu") -> None:
+    def __init__(self, checkpoint: str, min_seconds: OptionalSeconds = 1.0, device: str = "cpu") -> None:
         self.checkpoint = checkpoint
         self.min_seconds = min_seconds
         self.device = device

@@ -1,5 +1,6 @@
 """The encoder of any pretrained checkpoint, by the type of its network."""
 
+from zoo.ranges import LayerNumber
 from zoo.speech.encoders.checkpoints import check_model_type, read_configuration
 from zoo.speech.encoders.hubert import MODEL_TYPES as WAVEFORM_TYPES
 from zoo.speech.encoders.hubert import HubertEncoder
@@ -10,7 +11,7 @@ from zoo.speech.encoders.whisper import MODEL_TYPES as WHISPER_TYPES
 from zoo.speech.encoders.whisper import WhisperEncoder
 
 
-def pretrained_encoder(source: str, layer: int | None) -> PretrainedEncoder:
+def pretrained_encoder(source: str, layer: LayerNumber | None) -> PretrainedEncoder:
     """Return the encoder that fits a checkpoint: ``HubertEncoder``, ``W2vBertEncoder`` or ``WhisperEncoder``.
 
     Args:

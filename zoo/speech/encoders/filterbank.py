@@ -6,6 +6,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
+from zoo.ranges import FrameRate, NonNegativeFloat, NumMels, Probability, Seconds
 from zoo.speech.encoders.interface import SpeechEncoder
 
 
@@ -31,12 +32,12 @@ class FilterbankEncoder(SpeechEncoder):
 
     def __init__(
         self,
-        frame_rate: int = 25,
-        num_mels: int = 40,
-        num_cepstra: int = 13,
-        delta_seconds: float = 0.04,
-        delta_weight: float = 0.3,
-        variance_normalization: float = 0.5,
+        frame_rate: FrameRate = 25,
+        num_mels: NumMels = 40,
+        num_cepstra: NumMels = 13,
+        delta_seconds: Seconds = 0.04,
+        delta_weight: NonNegativeFloat = 0.3,
+        variance_normalization: Probability = 0.5,
     ) -> None:
         super().__init__()
         if 100 % frame_rate or not num_cepstra <= num_mels or not 0 <= variance_normalization <= 1:

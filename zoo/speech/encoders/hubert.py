@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, Wav2Vec2FeatureExtractor
 
+from zoo.ranges import LayerNumber
 from zoo.speech.encoders.adapter_rate import AdapterRate, adapter_rate
 from zoo.speech.encoders.checkpoints import (
     check_layer,
@@ -47,7 +48,7 @@ class HubertEncoder(PretrainedEncoder):
         ValueError: If the checkpoint is of another kind, is incomplete or has fewer layers than ``layer``.
     """
 
-    def __init__(self, source: str | PreTrainedModel, layer: int | None, normalize: bool | None = None) -> None:
+    def __init__(self, source: str | PreTrainedModel, layer: LayerNumber | None, normalize: bool | None = None) -> None:
         optional = ("masked_spec_embed",) if layer is None else ("masked_spec_embed", "encoder.layer_norm.")
         network, name = read_truncated(source, partial(_truncate_configuration, layer=layer), optional)
         config = network.config

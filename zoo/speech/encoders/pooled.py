@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.ranges import Size
 from zoo.speech.encoders.interface import SpeechEncoder
 
 
@@ -21,7 +22,7 @@ class PooledEncoder(SpeechEncoder):
         ValueError: If ``factor`` is not positive.
     """
 
-    def __init__(self, encoder: SpeechEncoder, factor: int) -> None:
+    def __init__(self, encoder: SpeechEncoder, factor: Size) -> None:
         super().__init__()
         if factor < 1:
             raise ValueError(f"factor must be 1 or more, got {factor}")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
 
+from zoo.ranges import LayerNumber
 from zoo.speech.encoders.interface import SpeechEncoder
 
 
@@ -24,7 +25,9 @@ class PretrainedEncoder(SpeechEncoder):
 
     network: PreTrainedModel
 
-    def __init__(self, network: PreTrainedModel, layer: int | None, feature_extractor: Any | None = None) -> None:
+    def __init__(
+        self, network: PreTrainedModel, layer: LayerNumber | None, feature_extractor: Any | None = None
+    ) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         self.layer = layer

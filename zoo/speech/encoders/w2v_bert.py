@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel, SeamlessM4TFeatureExtractor
 
+from zoo.ranges import LayerNumber
 from zoo.speech.encoders.adapter_rate import AdapterRate, adapter_rate
 from zoo.speech.encoders.checkpoints import (
     check_layer,
@@ -33,7 +34,7 @@ class W2vBertEncoder(PretrainedEncoder):
         ValueError: If the checkpoint is of another kind, is incomplete or has fewer layers than ``layer``.
     """
 
-    def __init__(self, source: str | PreTrainedModel, layer: int | None) -> None:
+    def __init__(self, source: str | PreTrainedModel, layer: LayerNumber | None) -> None:
         network, name = read_truncated(
             source, partial(_truncate_configuration, layer=layer), optional=("masked_spec_embed",)
         )

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder as WhisperNetwork
 
 from zoo.pretrained_networks import read_network
+from zoo.ranges import LayerNumber, OptionalSeconds
 from zoo.speech.encoders.checkpoints import (
     check_layer,
     check_model_type,
@@ -47,7 +48,9 @@ class WhisperEncoder(PretrainedEncoder):
             ``overlap_seconds`` is out of range.
     """
 
-    def __init__(self, source: str | PreTrainedModel, layer: int | None, overlap_seconds: float = 2.0) -> None:
+    def __init__(
+        self, source: str | PreTrainedModel, layer: LayerNumber | None, overlap_seconds: OptionalSeconds = 2.0
+    ) -> None:
         if isinstance(source, PreTrainedModel):
             network = _truncated(source, layer)
             name = str(source.config.name_or_path)
