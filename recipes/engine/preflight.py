@@ -122,7 +122,7 @@ def _memory_problems(node: NodeAt) -> list[tuple[str, str]]:
     elif "batch_size" in values:
         needed = 4.0 * values["batch_size"] * _item_floats(values)
         key = "batch_size"
-    if needed <= _machine_bytes():
+    if not needed or needed <= _machine_bytes():
         return []
     return [(f"{node.at}.{key}", f"={values[key]}: {_too_large(needed)}")]
 

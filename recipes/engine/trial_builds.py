@@ -11,11 +11,8 @@ from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
 from typing import Any
 
-import torch
-from torch import nn
-
 from recipes.engine.nodes import TARGET, is_node, items_of
-from recipes.engine.public_parts import PROJECT
+from recipes.engine.public_parts import PROJECT, is_stage
 from recipes.engine.resolve import home_of, value_at
 from recipes.engine.signatures import signature
 from recipes.engine.targets import Targets, home_name
@@ -55,17 +52,22 @@ def try_nodes(content: dict[str, Any], targets: Targets) -> Trial:
 @lru_cache(maxsize=1)
 def _try_nodes(content: str, targets: Targets) -> Trial:
     builder = _TrialBuilder(json.loads(content), targets)
+    paths = [at for at in _node_paths(builder.content, "") if _is_of_project(value_at(builder.content, at))]
+    if not paths:
+        return Trial((), {})
+    import torch  # only here, since the import takes a second
+
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # threads would not survive the fork of stages that run in parallel
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            for at in _node_paths(builder.content, ""):
+            for at in paths:
                 builder.try_node(at)
     finally:
         torch.set_num_threads(num_threads)
     weights = {}
     for at, built in builder.built.items():
-        if isinstance(built, nn.Module):
+        if isinstance(built, torch.nn.Module):
             weights[at] = sum(weight.numel() for weight in built.parameters())
     return Trial(tuple(builder.problems), weights)
 
@@ -126,6 +128,8 @@ class _TrialBuilder:
             # Filter banks cannot be made on the meta device; they are small.
             if max(_ints(node), default=0) > MAX_SIZE_ON_CPU:
                 raise
+            import torch
+
             with torch.device("cpu"):
                 return function(**arguments)
 
@@ -157,6 +161,13 @@ def _ints(value: Any) -> Iterator[int]:
 
 def _is_tried(function: Any) -> bool:
     """Whether a callable is a network or a record of this project, whose constructors read nothing."""
+    from torch import nn
+
     if not inspect.isclass(function) or home_name(function).split(".")[0] not in PROJECT:
         return False
     return is_dataclass(function) or issubclass(function, nn.Module)
+
+
+def _is_of_project(node: dict[str, Any]) -> bool:
+    """Whether a node names a part of this project, other than a stage."""
+    return node[TARGET].split(".")[0] in PROJECT and not is_stage(node[TARGET])

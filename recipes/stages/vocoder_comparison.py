@@ -25,6 +25,7 @@ from zoo.evaluation.judges.speech_judges import SpeechJudges
 from zoo.evaluation.resynthesis import BLOCK, ResynthesisItem, ResynthesisMetrics, Synthesizer
 from zoo.evaluation.statistics import ItemScores
 from zoo.metrics.f0_from_waveforms import F0Errors
+from zoo.ranges import OptionalSize, Seed, Size
 from zoo.speech.f0 import F0Extractor
 from zoo.speech.f0_normalization import CenteredF0
 from zoo.tokenizers.speech_tokenizer import SpeechTokenizer, load_tokenizer
@@ -44,9 +45,9 @@ def compare_vocoders(
     f0: F0Extractor,
     judges: SpeechJudges | None = None,
     split: str = "dev",
-    limit: int | None = MAX_UTTERANCES,
-    num_examples: int = 3,
-    seed: int = 0,
+    limit: Size | None = MAX_UTTERANCES,
+    num_examples: OptionalSize = 3,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Encode the utterances of a split, resynthesize them, and compare them with the recordings.
 
