@@ -16,7 +16,6 @@ from zoo.language.adapter_weights import loading_adapter, require_adapter, requi
 from zoo.language.embedding_initializers import NormalRows
 from zoo.language.embedding_rows import text_config
 from zoo.language.networks import from_checkpoint, from_run
-from zoo.model_folders import check_adapter
 from zoo.ranges import NonNegativeInt, PositiveFloat, Share, Size
 from zoo.tokens.contract import read_contract, require_match, write_contract
 from zoo.tokens.vocabulary import Vocabulary

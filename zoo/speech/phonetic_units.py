@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from zoo.files import atomic_folder, reading
-from zoo.files import atomic_folder
 from zoo.ranges import Rate
 from zoo.speech.ctc_quantizer import ContextCTCQuantizer, CTCQuantizer
 from zoo.speech.encoders import (

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from zoo.pretrained_networks import read_network
-from zoo.model_folders import check_model
 from zoo.ranges import NonNegativeFloat, NumLayers, NumMels, Share, Size
 from zoo.speech.f0 import centered_frames
 from zoo.speech.f0_autocorrelation import NormalizedAutocorrelation

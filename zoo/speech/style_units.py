@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.files import atomic_folder, reading
-from zoo.files import atomic_folder
 from zoo.ranges import NumUnits, Size
 from zoo.speech.kmeans import KMeans
 from zoo.speech.style_encoders import ProsodyStyleEncoder, StyleEncoder, TransformerStyleEncoder

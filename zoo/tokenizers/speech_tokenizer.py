@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from zoo.files import atomic_folder, read_json_object, reading
-from zoo.files import atomic_folder, read_json
 from zoo.ranges import Seconds
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
