@@ -66,11 +66,7 @@ def evaluate_cloze(
 
 
 def evaluate_pairs(
-<<<<<<< HEAD
-    out: Path, tokens: Path, model: Path, split: str = "dev", limit: int | None = None, num_beams: int = 1
-=======
-    out: Path, tokens: Path, model: Path, split: str = "dev", limit: Size | None = None
->>>>>>> 224433b (Every number of a public part has a range that the recipe check reads; what does not fit together, this machine or memory is refused before any work; a loss that stays NaN stops the training)
+    out: Path, tokens: Path, model: Path, split: str = "dev", limit: Size | None = None, num_beams: Size = 1
 ) -> dict[str, str]:
     """Score speech against transcripts in both directions, and transcribe, on held-out utterances.
 
