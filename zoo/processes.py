@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -23,6 +24,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ITEMS_AHEAD = 64  # items per process that are taken from a stream at once, so that memory use does not grow with it
+PR_SET_PDEATHSIG = 1  # option of prctl in linux/prctl.h
 POLL_SECONDS = 0.5  # seconds between checks of a worker whether it should end
 
 _shows_bars = True
@@ -109,6 +111,7 @@ def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] | N
         num_threads: Number of torch's threads; the inherited ones do not survive a fork.
         is_over: Polled twice a second; when it returns true, this process ends as well.
     """
+    _kill_with_parent(parent)
     torch.set_num_threads(num_threads)
     _disable_bars()
     threading.Thread(target=_exit_with_parent, args=(parent, is_over), daemon=True).start()
@@ -145,6 +148,15 @@ def _disable_bars() -> None:
         initialize(bar, *arguments, **options | {"disable": True})
 
     tqdm.__init__ = initialize_disabled
+
+
+def _kill_with_parent(parent: int) -> None:
+    """Have Linux kill this process at the moment when its parent ends; elsewhere, it is polled."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended before
+        os._exit(1)
 
 
 def _exit_with_parent(parent: int, is_over: Callable[[], bool] | None) -> None:

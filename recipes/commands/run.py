@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="delete the folder of the --stage, or of all stages that have changed, and run them anew",
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare the content of all results of finished stages with their records, not only sizes and times",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check the whole recipe and print what would run")
     parser.add_argument(
         "--trust",
@@ -43,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
     from recipes.engine.summary import summary, table
 
     recipe = load(args.recipe, args.overrides, args.trust)
-    steps = plan(recipe, args.stage, args.again)
+    steps = plan(recipe, args.stage, args.again, verify=args.verify and args.dry_run)
     problems = preflight_problems(recipe, steps)
     if args.dry_run:
         print(table(recipe, steps))
@@ -52,6 +57,6 @@ def main(args: argparse.Namespace) -> None:
         raise RecipeError(*problems)
     if args.dry_run:
         return
-    lines = summary(run(recipe, args.stage, args.again))
+    lines = summary(run(recipe, args.stage, args.again, args.verify))
     if lines:
         print(lines)

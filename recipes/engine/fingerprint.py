@@ -29,6 +29,7 @@ MAY_CHANGE_ON_RESUME = LENGTH + (
 MAY_CHANGE_WHOLE = "engine"
 HASHED_WHOLE_BYTES = 1 << 20
 MANY_FILES = 200_000
+TABLE_SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".gz")
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,34 @@ def state_of(path: Path) -> str:
     """Describe the content of a file or folder, without reading files of 1 MiB or more.
 
     A file is described by its size, and by a hash of its content if it is smaller than 1 MiB, else by the time of its
-    last change. A folder is described by a hash of the names, sizes and times of its files; in folders of more than
-    200,000 files, times are left out.
+    last change; a table or manifest by the audio files that it names as well. A folder, and these audio files, are
+    described by a hash of the names, sizes and times of the files; of more than 200,000 files, times are left out.
     """
     status = path.stat()
     if path.is_file():
+        audio = _audio_state(path)
         is_small = status.st_size < HASHED_WHOLE_BYTES
         state = hashlib.sha256(path.read_bytes()).hexdigest() if is_small else int(status.st_mtime)
-        return f"{status.st_size} bytes, {state}"
-    files = sorted(_files(path, ""))
+        return f"{status.st_size} bytes, {state}{audio}"
+    return _listing(sorted(_files(path, "")))
+
+
+def _audio_state(path: Path) -> str:
+    """Describe the audio files that a table or manifest names; empty if it names none."""
+    if not path.name.endswith(TABLE_SUFFIXES):
+        return ""
+    from zoo.corpora.named_audio import named_audio  # takes seconds to import, and few recipes name a table
+
+    paths = sorted({str(audio) for audio in named_audio(path)})
+    files = []
+    for audio in paths:
+        status = os.stat(audio)
+        files.append((os.path.relpath(audio, path.parent), status.st_size, int(status.st_mtime)))
+    return f", audio: {_listing(files)}" if files else ""
+
+
+def _listing(files: list[tuple[str, int, int]]) -> str:
+    """Describe files by a hash of their names, sizes in bytes and times of change in seconds."""
     with_times = len(files) <= MANY_FILES
     lines = []
     for name, size, changed in files:

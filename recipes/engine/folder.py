@@ -29,6 +29,8 @@ class Record:
         started: Time of the first start, in ISO format, UTC.
         finished: Time of completion, in ISO format, UTC; empty until then.
         highlights: Results for the summary after a run, by label: a file to open, a figure.
+        outputs: Size in bytes, time of change and SHA-256 of every file of the finished stage, by its path in the
+            folder.
     """
 
     stage: str
@@ -39,6 +41,7 @@ class Record:
     started: str = ""
     finished: str = ""
     highlights: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         content = asdict(self)

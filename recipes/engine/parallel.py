@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from recipes.engine.errors import RecipeError, is_interrupt
+from recipes.engine.interrupts import REPEAT_SECONDS
 from recipes.engine.plan import Step
 from zoo.processes import follow_parent, start_method, usable_cores
 
@@ -133,18 +134,19 @@ def _finish(stage: Running) -> None:
 def _interrupt(running: Sequence[Running]) -> None:
     """Interrupt stages and wait until they have ended, so that none writes after the locks are released.
 
-    A second interrupt kills them.
+    The interrupt is repeated, since one that arrives while a destructor runs is lost. A second interrupt of the user
+    kills the stages.
     """
     signal_number = signal.SIGINT
     while alive := _alive(running):
-        with suppress(KeyboardInterrupt):
+        try:
             for process in alive:
                 if process.pid is not None:
                     with suppress(ProcessLookupError):
                         os.kill(process.pid, signal_number)
+            wait([process.sentinel for process in alive], REPEAT_SECONDS)
+        except KeyboardInterrupt:
             signal_number = signal.SIGKILL
-            for process in alive:
-                process.join()
 
 
 def _alive(running: Sequence[Running]) -> list[BaseProcess]:

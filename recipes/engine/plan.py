@@ -50,13 +50,14 @@ class Step:
         return self.action in (Action.RUN, Action.RESUME, Action.CLEAR)
 
 
-def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Step]:
+def plan(recipe: Recipe, stage: str | None = None, again: bool = False, verify: bool = False) -> list[Step]:
     """Decide what is done with every stage of a recipe.
 
     Args:
         recipe: A checked recipe.
         stage: Name of the only stage to run, or of one run of a repeated stage. Defaults to all stages.
         again: Whether ``stage`` is run anew even if it is done; without ``stage``, whether changed stages are run anew.
+        verify: Whether the content of all results is compared with the records.
 
     Raises:
         RecipeError: There is no such stage.
@@ -66,9 +67,11 @@ def plan(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[
         raise RecipeError(f"--stage {stage}: {recipe.file} has no such stage; {suggest(str(stage), recipe.stages)}")
     steps: list[Step] = []
     for name, fingerprint in fingerprints(recipe).items():
-        is_wanted = name in wanted
-        is_anew = again and is_wanted and stage is not None
-        steps.append(_step(recipe, name, fingerprint, is_wanted, again, is_anew))
+        state = stage_state(recipe.folder(name), fingerprint, verify)
+        action = Action.LEAVE
+        if name in wanted:
+            action = _action(state, again, is_anew=again and stage is not None)
+        steps.append(_step(recipe, name, fingerprint, state, action))
     if stage is not None:
         steps = [_with_needs(step, steps) if step.name in wanted else step for step in steps]
     return steps
@@ -85,10 +88,8 @@ def refuse(recipe: Recipe, steps: list[Step]) -> None:
         raise RecipeError(*lines)
 
 
-def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, is_wanted: bool, again: bool, is_anew: bool) -> Step:
+def _step(recipe: Recipe, name: str, fingerprint: Fingerprint, found: StageState, action: Action) -> Step:
     folder = recipe.folder(name)
-    found = stage_state(folder, fingerprint)
-    action = _action(found, again, is_anew) if is_wanted else Action.LEAVE
     problem = found.problem
     inside = [other for other in recipe.stages if other != name and recipe.folder(other).is_relative_to(folder)]
     if action is Action.CLEAR and found.state is not State.TO_DO and inside:
@@ -116,6 +117,7 @@ def _action(found: StageState, again: bool, is_anew: bool) -> Action:
         State.TO_CONTINUE: Action.RESUME,
         State.DONE: Action.SKIP,
         State.CHANGED: Action.CLEAR if again else Action.REFUSE,
+        State.DAMAGED: Action.CLEAR if again else Action.REFUSE,
     }
     return actions[found.state]
 

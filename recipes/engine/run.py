@@ -15,9 +15,11 @@ from omegaconf import OmegaConf
 from recipes.engine import memory
 from recipes.engine.builder import Builder
 from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt
-from recipes.engine.folder import Record, clear_folder, current_time, read_record
+from recipes.engine.folder import OWN_FILES, Record, clear_folder, current_time, read_record
+from recipes.engine.interrupts import lasting_interrupts
 from recipes.engine.locks import locked
 from recipes.engine.nodes import TARGET
+from recipes.engine.outputs import describe_outputs
 from recipes.engine.parallel import run_in_parallel
 from recipes.engine.plan import Action, Step, plan, refuse
 from recipes.engine.recipe import Recipe
@@ -35,7 +37,7 @@ class StageInterrupted(KeyboardInterrupt):
     """A stage was interrupted; the same command resumes it."""
 
 
-def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[Record]:
+def run(recipe: Recipe, stage: str | None = None, again: bool = False, verify: bool = False) -> list[Record]:
     """Run the stages that are not done yet, and return the records of all stages that have started.
 
     If the recipe's ``jobs`` is above 1, stages are forked from this process, which therefore must not have used torch
@@ -45,6 +47,7 @@ def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[R
         recipe: A checked recipe.
         stage: Name of the only stage to run, or of one run of a repeated stage. Defaults to all stages.
         again: Whether ``stage`` is run anew even if it is done; without ``stage``, whether changed stages are run anew.
+        verify: Whether the content of all results of finished stages is compared with their records.
 
     Raises:
         RecipeError: A stage cannot be run, or failed; its results so far are kept.
@@ -54,7 +57,7 @@ def run(recipe: Recipe, stage: str | None = None, again: bool = False) -> list[R
         return _run_as_follower(recipe, os.environ.get(CURRENT_STAGE, stage))
     wanted = recipe.stages if stage is None else recipe.runs_of(stage)
     with locked([recipe.folder(name) for name in wanted]):
-        steps = plan(recipe, stage, again)
+        steps = plan(recipe, stage, again, verify)
         refuse(recipe, steps)
         if recipe.config.jobs > 1 and sum(step.is_to_run for step in steps) > 1:
             return _run_in_parallel(recipe, steps)
@@ -79,6 +82,7 @@ def _carry_out(recipe: Recipe, step: Step) -> Record | None:
     """Carry out one step of a plan, and return the record of its stage; None if the stage has not started."""
     if step.action is Action.SKIP and step.record is not None:
         print(f"{step.name}: done before ({step.record.seconds:.0f} s), in {step.folder}", flush=True)
+        _renew_times(step.record, step.folder)
     if not step.is_to_run:
         return step.record
     if step.record is None or step.action is Action.CLEAR:
@@ -88,6 +92,7 @@ def _carry_out(recipe: Recipe, step: Step) -> Record | None:
         record.is_done = False
         record.finished = ""
         record.fingerprint = step.fingerprint
+        record.outputs = {}
     try:
         if step.action is Action.CLEAR:
             clear_folder(step.folder)
@@ -102,6 +107,14 @@ def _carry_out(recipe: Recipe, step: Step) -> Record | None:
         raise _explained(error, step) from error
     print(f"{step.name}: done in {record.seconds:.0f} s, in {step.folder}", flush=True)
     return record
+
+
+def _renew_times(record: Record, folder: Path) -> None:
+    """Write the present times of a finished stage's files, so that a folder that was copied is hashed only once."""
+    stored = read_record(folder)
+    if stored is not None and stored.outputs != record.outputs:
+        with suppress(OSError):  # the folder belongs to another user
+            record.write(folder)
 
 
 def _refuse_link(folder: Path, out: Path) -> None:
@@ -120,7 +133,7 @@ def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
     _seed_everything(recipe, step.name)
     memory.reset_peak()
     try:
-        with _keep_record_current(record, step.folder):
+        with _keep_record_current(record, step.folder), lasting_interrupts():
             highlights = _call(recipe, step.name)
     except BaseException as error:
         if is_interrupt(error):
@@ -134,6 +147,8 @@ def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
         record.highlights = {str(label): str(text) for label, text in highlights.items()}
     else:
         record.highlights = {}
+    others = [recipe.folder(name) for name in recipe.runs if name != step.name]
+    record.outputs = describe_outputs(step.folder, OWN_FILES, others)
     record.is_done = True
     record.finished = current_time()
     record.write(step.folder)

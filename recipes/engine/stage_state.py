@@ -7,6 +7,7 @@ from pathlib import Path
 from recipes.engine.errors import RecipeError
 from recipes.engine.fingerprint import Fingerprint
 from recipes.engine.folder import Record, is_bare, read_record
+from recipes.engine.outputs import check_outputs
 
 MAX_SHOWN_DIFFERENCES = 3
 
@@ -19,6 +20,7 @@ class State(Enum):
     DONE = "done"
     TO_CONTINUE = "to continue"
     CHANGED = "changed"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,13 @@ class StageState:
     problem: str = ""
 
 
-def stage_state(folder: Path, fingerprint: Fingerprint) -> StageState:
-    """Compare the folder of a stage with the stage in the recipe.
+def stage_state(folder: Path, fingerprint: Fingerprint, verify: bool = False) -> StageState:
+    """Compare the folder of a stage with the stage in the recipe, and its files with those that it left.
 
     Args:
         folder: Folder of the stage.
         fingerprint: Fingerprint of the stage in the recipe.
+        verify: Whether the content of all files is compared, rather than of those whose time has changed.
     """
     try:
         record = read_record(folder)
@@ -56,9 +59,20 @@ def stage_state(folder: Path, fingerprint: Fingerprint) -> StageState:
         return StageState(State.CHANGED, record, _stale(folder, differences))
     if not record.is_done:
         return StageState(State.INTERRUPTED, record)
+    check = check_outputs(folder, record.outputs, verify)
+    if check.problem:
+        return StageState(State.DAMAGED, record, _damaged(folder, check.problem))
+    record.outputs = check.outputs
     if record.fingerprint.length != fingerprint.length:
         return StageState(State.TO_CONTINUE, record)
     return StageState(State.DONE, record)
+
+
+def _damaged(folder: Path, problem: str) -> str:
+    return (
+        f"the results in {folder} are not those that the stage left: {problem}; copy them back, or add --again to "
+        "make the stage anew"
+    )
 
 
 def _stale(folder: Path, differences: list[str]) -> str:

@@ -1,6 +1,9 @@
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,3 +91,23 @@ def test_closing_early_ends_the_processes():
     assert next(results) == 0
     results.close()
     assert time.monotonic() - started < 5  # all of it would take 20 s
+
+
+def test_workers_end_at_the_moment_of_their_parent(tmp_path):
+    code = (
+        "import time; from pathlib import Path; from zoo.processes import map_in_processes\n"
+        "def beat(_):\n"
+        "    while True: Path('beat').touch(); time.sleep(0.005)\n"
+        "list(map_in_processes(beat, range(2), 2))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    until = time.monotonic() + 60
+    while not (tmp_path / "beat").is_file():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    killed = time.time()
+    time.sleep(1)
+    assert (tmp_path / "beat").stat().st_mtime < killed + 0.2  # they are polled twice a second where Linux is not
