@@ -36,7 +36,7 @@ def write_run(run: Path) -> None:
 
 
 def write_models(run: Path) -> None:
-    """Fill ``run`` with everything but a corpus."""
+    """Fill ``run`` with what needs no corpus: tokenizer, vocabulary, language model, vocoder."""
     torch.manual_seed(0)
     encoder = FilterbankEncoder()
     quantizer = KMeans(NUM_UNITS, encoder.dim)

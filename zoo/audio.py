@@ -24,7 +24,7 @@ MIN_MIXED_SHARE = 0.03
 
 
 def read(
-    path: Path,
+    path: Path | str,
     sample_rate: int = SAMPLE_RATE,
     start_seconds: float = 0.0,
     duration_seconds: float | None = None,
@@ -40,13 +40,14 @@ def read(
     Raises:
         AudioError: If the file is missing, unreadable, empty or no regular file, or its samples are unusable.
     """
+    path = Path(path)
     section = read_section(Path(path), start_seconds, duration_seconds)
     if section.samples.shape[1] == 0:
         raise AudioError(f"{path}: no samples from {start_seconds:g} s on; delete the file or correct its start")
     return resample(mix_down(section.samples, str(path)), section.sample_rate, sample_rate)
 
 
-def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
+def write(path: Path | str, waveform: Tensor, sample_rate: int) -> None:
     """Write a waveform (num_samples,), clipped to [-1, 1]; the file is written completely or not at all.
 
     Args:
@@ -57,6 +58,7 @@ def write(path: Path, waveform: Tensor, sample_rate: int) -> None:
     Raises:
         AudioError: If the suffix is unknown, or the waveform has not one dimension, no samples, NaN or infinity.
     """
+    path = Path(path)
     write_chunks(path, [waveform], sample_rate)
 
 

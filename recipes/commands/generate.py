@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from zoo.language.generation import Sampling
     from zoo.language.speech_text_model import SpeechTextModel
 
+ENDED_AT_ONCE = "(the model ended at once, with no continuation: try another --seed, or a higher --temperature)"
+
 
 class _AppendToPrompt(argparse.Action):
     """Collects the values of --text and --speech in one list, in the order in which they were given."""
@@ -129,6 +131,8 @@ def _generate(
     answer = model.generate(prompt, args.to, sampling, args.speaker)
     for segment in answer.segments:
         print(segment)
+    if not answer.segments:
+        print(ENDED_AT_ONCE)
     if not answer.ended:
         if args.seconds is None:
             print(f"(stopped at {args.max_new_tokens} tokens: --max-new-tokens allows more)")
@@ -147,7 +151,9 @@ def _stream(
     to_stdout = args.out is not None and str(args.out) == "-"
     text_file = sys.stderr if to_stdout else sys.stdout
     waveforms: list[Tensor] = []
+    is_empty = True
     for part in model.stream(prompt, args.to, sampling, args.speaker):
+        is_empty = False
         if isinstance(part, torch.Tensor):
             waveforms.append(part.cpu())
             if to_stdout:
@@ -155,5 +161,7 @@ def _stream(
                 sys.stdout.buffer.flush()
         else:
             print(part, end="", flush=True, file=text_file)
+    if is_empty:
+        print(ENDED_AT_ONCE, end="", file=text_file)
     print(file=text_file)
     return torch.cat(waveforms) if waveforms else None

@@ -151,7 +151,7 @@ def save_adapter(
     write_contract(folder, dict(contract))
 
 
-def load_adapted(folder: Path, base: str | None = None, name: str = "default") -> PeftModel:
+def load_adapted(folder: Path | str, base: str | None = None, name: str = "default") -> PeftModel:
     """Load an adapter together with its base.
 
     Args:
@@ -164,6 +164,7 @@ def load_adapted(folder: Path, base: str | None = None, name: str = "default") -
         ContractError: If base and adapter were trained on different tokens.
         ValueError: Neither ``base`` nor the folder names the base.
     """
+    folder = Path(folder)
     require_adapter(folder)
     rope_theta = None
     if (folder / BASE).is_file():
@@ -242,7 +243,7 @@ def merged(network: PeftModel) -> PreTrainedModel:
 
 def save_language_model(
     network: PreTrainedModel | PeftModel,
-    folder: Path,
+    folder: Path | str,
     vocabulary: Vocabulary,
     contract: Mapping[str, object],
     state: Mapping[str, Tensor] | None = None,
@@ -256,6 +257,7 @@ def save_language_model(
         contract: Contract of the tokens that the network was trained on.
         state: Whole weights by name, if the network is sharded.
     """
+    folder = Path(folder)
     if isinstance(network, PeftModel):
         save_adapter(network, folder, vocabulary, contract, state)
         return
@@ -264,7 +266,7 @@ def save_language_model(
     write_contract(folder, dict(contract))
 
 
-def merge_adapter(folder: Path, out: Path, base: str | None = None) -> None:
+def merge_adapter(folder: Path | str, out: Path | str, base: str | None = None) -> None:
     """Write an adapter, merged into its base, as a whole model.
 
     Args:
@@ -272,6 +274,8 @@ def merge_adapter(folder: Path, out: Path, base: str | None = None) -> None:
         out: Folder to fill with the model.
         base: Name or folder of the base. Defaults to where it was in training.
     """
+    folder = Path(folder)
+    out = Path(out)
     save_language_model(merged(load_adapted(folder, base)), out, Vocabulary.load(folder), read_contract(folder))
 
 

@@ -14,8 +14,11 @@ from zoo.language.modality_constraint import ModalityConstraint
 from zoo.language.position_limits import max_positions
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
 from zoo.seeds import seeded
+from zoo.suggestions import suggest
 from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
+
+MODALITIES = ("text", "speech", "any")
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,10 @@ def encode_prompt(vocabulary: Vocabulary, prompt: Sequence[str | Tokens], to: st
         to: Modality of the continuation: ``text``, ``speech``, or ``any``, which adds no marker at the end.
 
     Raises:
-        ValueError: If a segment of the prompt has no words or units.
+        ValueError: If ``to`` is none of them, or a segment of the prompt has no words or units.
     """
+    if to not in MODALITIES:
+        raise ValueError(f"to={to!r}: want one of {', '.join(MODALITIES)}; {suggest(to, MODALITIES)}")
     ids = [vocabulary.bos]
     last_modality = ""
     markers = {"text": vocabulary.text_marker, "speech": vocabulary.speech_marker}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from zoo.audio import read
 from zoo.language.adapter_weights import is_adapter
 from zoo.language.adapters import add_adapter, load_adapted
 from zoo.language.generation import Continuation, Sampling, generate
@@ -20,6 +21,10 @@ from zoo.tokens.merged_streams import Tokens
 from zoo.tokens.vocabulary import Vocabulary
 from zoo.vocoder.streaming import StreamingVocoder
 from zoo.vocoder.vocoder import Vocoder
+
+# A text, speech tokens, a waveform (N,) at the tokenizer's sampling rate, or the path of an audio file.
+Segment = str | Tokens | Tensor | Path
+Prompt = Segment | Sequence[Segment]
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ class SpeechTextModel(nn.Module):
 
     def generate(
         self,
-        prompt: Sequence[str | Tokens | Tensor],
+        prompt: Prompt,
         to: str = "any",
         sampling: Sampling = Sampling(),
         speaker: str | int | None = None,
@@ -122,19 +127,21 @@ class SpeechTextModel(nn.Module):
         """Continue a prompt.
 
         Args:
-            prompt: Texts, speech tokens and waveforms (N,) at the tokenizer's sampling rate, in any order.
+            prompt: Texts, speech tokens, waveforms (N,) at the tokenizer's sampling rate and paths of audio files, in
+                any order; or one of them alone.
             to: Modality of the continuation: ``text``, ``speech`` or ``any``.
             sampling: How tokens are chosen.
             speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
 
         Raises:
-            ValueError: If the prompt has an empty segment, or is longer than the model can read.
+            ValueError: If ``to`` is no modality, or the prompt has an empty segment or is longer than the model can
+                read.
         """
         return self.generate_batch([prompt], to, sampling, speaker)[0]
 
     def generate_batch(
         self,
-        prompts: Sequence[Sequence[str | Tokens | Tensor]],
+        prompts: Sequence[Prompt],
         to: str = "any",
         sampling: Sampling = Sampling(),
         speaker: str | int | None = None,
@@ -146,7 +153,7 @@ class SpeechTextModel(nn.Module):
 
     def stream(
         self,
-        prompt: Sequence[str | Tokens | Tensor],
+        prompt: Prompt,
         to: str = "any",
         sampling: Sampling = Sampling(),
         speaker: str | int | None = None,
@@ -158,7 +165,7 @@ class SpeechTextModel(nn.Module):
         they are what ``generate`` returns; samples near the joints differ by rounding errors only.
 
         Args:
-            prompt: Texts, speech tokens and waveforms (N,) at the tokenizer's sampling rate, in any order.
+            prompt: Prompt, as for ``generate``.
             to: Modality of the continuation: ``text``, ``speech`` or ``any``.
             sampling: How tokens are chosen.
             speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
@@ -175,12 +182,74 @@ class SpeechTextModel(nn.Module):
             if len(content):
                 yield content
 
+    def encode(self, speech: Tensor | Path | str) -> Tokens:
+        """Return the deduplicated tokens of a waveform (N,) at the tokenizer's sampling rate, or of an audio file."""
+        return self.tokenizer.tokens(self._waveform(speech))
+
+    def decode(self, speech: Tokens, speaker: str | int | None = None) -> Tensor:
+        """Synthesize speech tokens as a waveform (N,) at the vocoder's sampling rate, with predicted durations.
+
+        Raises:
+            ValueError: If the model has no vocoder.
+        """
+        return self._require_vocoder()(speech, speaker)
+
+    def resynthesize(self, speech: Tensor | Path | str, speaker: str | int | None = None) -> Tensor:
+        """Encode speech as units and synthesize it from them with its own timing, as a waveform (N,).
+
+        Args:
+            speech: Waveform (N,) at the tokenizer's sampling rate, or path of an audio file.
+            speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
+
+        Raises:
+            ValueError: If the model has no vocoder.
+        """
+        vocoder = self._require_vocoder()
+        return vocoder(self.tokenizer.encode(self._waveform(speech)), speaker, predict_durations=False)
+
+    def transcribe(self, speech: Tensor | Path | str, num_beams: int = 1, max_new_tokens: int = 200) -> str:
+        """Return the text with which the model continues speech, by greedy decoding or beam search.
+
+        Args:
+            speech: Waveform (N,) at the tokenizer's sampling rate, or path of an audio file.
+            num_beams: Number of beams; 1 is greedy decoding.
+            max_new_tokens: Maximum number of text tokens.
+        """
+        sampling = Sampling(max_new_tokens, temperature=0, num_beams=num_beams)
+        return self.generate([self._waveform(speech)], "text", sampling).text
+
+    def speak(self, text: str, sampling: Sampling = Sampling(), speaker: str | int | None = None) -> Tensor:
+        """Return the speech with which the model continues a text, as a waveform (N,) at the vocoder's sampling rate.
+
+        Args:
+            text: Text.
+            sampling: How tokens are chosen.
+            speaker: Name or index of a speaker of the vocoder. Defaults to its ``default_speaker``.
+
+        Raises:
+            ValueError: If the model has no vocoder, or generated no speech.
+        """
+        self._require_vocoder()
+        waveform = self.generate(text, "speech", sampling, speaker).waveform
+        if waveform is None:
+            raise ValueError(f"no speech for {text[:60]!r}: the model ended at once; try another seed or temperature")
+        return waveform
+
+    def _waveform(self, speech: Tensor | Path | str) -> Tensor:
+        return speech if isinstance(speech, Tensor) else read(Path(speech), self.tokenizer.sample_rate)
+
+    def _require_vocoder(self) -> Vocoder:
+        if self.vocoder is None:
+            raise ValueError("this model has no vocoder to synthesize speech: load it with vocoder=FOLDER")
+        return self.vocoder
+
     @property
     def _duration(self) -> SpeechDuration:
         return predicted_seconds(self.vocoder) if self.vocoder else minimum_seconds
 
-    def _tokenize(self, prompt: Sequence[str | Tokens | Tensor]) -> list[str | Tokens]:
-        return [self.tokenizer.tokens(part) if isinstance(part, Tensor) else part for part in prompt]
+    def _tokenize(self, prompt: Prompt) -> list[str | Tokens]:
+        segments = [prompt] if isinstance(prompt, str | Tokens | Tensor | Path) else prompt
+        return [self.encode(segment) if isinstance(segment, Tensor | Path) else segment for segment in segments]
 
     def _synthesize(self, continuation: Continuation, speaker: str | int | None) -> Answer:
         waveform = None
@@ -202,12 +271,13 @@ def _require_contract(folder: Path, name: str) -> None:
         )
 
 
-def load_language_model(folder: Path) -> tuple[PreTrainedModel, Vocabulary]:
+def load_language_model(folder: Path | str) -> tuple[PreTrainedModel, Vocabulary]:
     """Load the ``model`` folder of a language model stage; an adapter is loaded together with its base model.
 
     Raises:
         FileNotFoundError: If the folder contains no language model.
     """
+    folder = Path(folder)
     vocabulary = Vocabulary.load(folder)
     if is_adapter(folder):
         return load_adapted(folder), vocabulary  # pyrefly: ignore[bad-return]  # used like its base from here on

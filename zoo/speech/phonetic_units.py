@@ -107,15 +107,16 @@ class PhoneticUnits(UnitExtractor):
         weights = checksum(["Base", *state, *state.values()])
         return checksum([weights, type(self.encoder).__name__, self.encoder.config(), self.quantizer.switch_penalty])
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write ``phonetic.json`` and the weights of quantizer and encoder, completely or not at all."""
+        folder = Path(folder)
         with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_state(self.quantizer, out / WEIGHTS)
             self.encoder.save_weights(out / ENCODER)
 
     @classmethod
-    def load(cls, folder: Path, clock: Rate | None = None) -> "PhoneticUnits":
+    def load(cls, folder: Path | str, clock: Rate | None = None) -> "PhoneticUnits":
         """Load what ``save`` wrote.
 
         Args:

@@ -77,14 +77,15 @@ class PitchUnits(UnitExtractor):
             "normalize": self.normalize,
         }
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write ``pitch.json`` and the weights of the VQ-VAE, completely or not at all."""
+        folder = Path(folder)
         with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_state(self.vqvae, out / WEIGHTS)
 
     @classmethod
-    def load(cls, folder: Path) -> "PitchUnits":
+    def load(cls, folder: Path | str) -> "PitchUnits":
         """Load what ``save`` wrote.
 
         Raises:

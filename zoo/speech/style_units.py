@@ -161,15 +161,16 @@ class StyleUnits(UnitExtractor):
             "frames_per_unit": self.frames_per_unit,
         }
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write ``style.json``, the weights of the head and the folder of the encoder, completely or not at all."""
+        folder = Path(folder)
         with atomic_folder(folder) as out:
             (out / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
             save_state(self.head, out / WEIGHTS)
             self.encoder.save(out / ENCODER)
 
     @classmethod
-    def load(cls, folder: Path) -> "StyleUnits":
+    def load(cls, folder: Path | str) -> "StyleUnits":
         """Load what ``save`` wrote.
 
         Raises:

@@ -53,12 +53,12 @@ class UnitExtractor(nn.Module, ABC):
         return checksum([type(self).__name__, self.config(), *state, *state.values()])
 
     @abstractmethod
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write the weights as safetensors and the rest as JSON; the folder is written completely or not at all."""
 
     @classmethod
     @abstractmethod
-    def load(cls, folder: Path) -> "UnitExtractor":
+    def load(cls, folder: Path | str) -> "UnitExtractor":
         """Load what ``save`` wrote.
 
         Raises:

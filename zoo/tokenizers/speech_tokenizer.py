@@ -156,11 +156,12 @@ class UnitTokenizer(SpeechTokenizer):
         contract["checksum"] = tokenizer["checksum"]
         return {"tokenizer": contract}
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write ``tokenizer.json``, a folder for each extractor, named by its prefix, and the contract.
 
         The folder appears complete or not at all.
         """
+        folder = Path(folder)
         with atomic_folder(folder) as out:
             config = {
                 "class": type(self).__name__,

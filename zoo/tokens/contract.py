@@ -53,13 +53,14 @@ def write_contract(folder: Path, contract: dict[str, Any]) -> None:
     write_text(folder / FILE, json.dumps(contract, indent=2) + "\n")
 
 
-def read_contract(folder: Path) -> dict[str, Any]:
+def read_contract(folder: Path | str) -> dict[str, Any]:
     """Read ``contract.json`` of a folder.
 
     Raises:
         FileNotFoundError: The folder has no contract.
         ValueError: The file is damaged, or no contract.
     """
+    folder = Path(folder)
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE} in {folder}: the stage that fills this folder has not finished")
@@ -90,13 +91,15 @@ def require_equal(path: Path, stored: dict[str, Any], own: dict[str, Any], part:
         )
 
 
-def require_match(first: Path, second: Path) -> None:
+def require_match(first: Path | str, second: Path | str) -> None:
     """Raise an error if the contracts of two folders differ in a part that both have.
 
     Raises:
         ContractError: They differ; the message names both files and the field.
         FileNotFoundError: One of the folders has no contract.
     """
+    first = Path(first)
+    second = Path(second)
     first_contract = read_contract(first)
     second_contract = read_contract(second)
     for part, content in first_contract.items():

@@ -90,8 +90,9 @@ class Vocabulary:
             "rows": self.num_rows,
         }
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write the text tokenizer and ``vocabulary.json`` into a folder."""
+        folder = Path(folder)
         self.text.save(folder)
         config = {
             "text": type(self.text).__name__,
@@ -102,7 +103,7 @@ class Vocabulary:
         write_text(folder / "vocabulary.json", json.dumps(config, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> "Vocabulary":
+    def load(cls, folder: Path | str) -> "Vocabulary":
         """Load the vocabulary that was saved in a folder.
 
         Raises:
@@ -110,6 +111,7 @@ class Vocabulary:
             ContractError: The text tokenizer or the streams are not those that were saved.
             ValueError: A file is damaged or of another kind.
         """
+        folder = Path(folder)
         path = Path(folder) / "vocabulary.json"
         if not path.is_file():
             raise FileNotFoundError(f"no vocabulary.json in {folder}: run the stage that makes the vocabulary first")

@@ -143,11 +143,10 @@ class Vocoder(nn.Module):
             return []
         rows = [self.frames(utterance, predict_durations, rng) for utterance in units]
         speaker, style = self.choose(speakers or [None] * len(rows), styles or [None] * len(rows))
-        lengths = [len(next(iter(row.values()))) for row in rows]
         padded, mask = pad_units(rows)
         waveforms = self.generator(padded, speaker, style, mask)  # (B, N)
-        samples = self.generator.samples_per_unit
-        return [waveform[: length * samples].clone() for waveform, length in zip(waveforms, lengths, strict=True)]
+        lengths = [len(next(iter(row.values()))) * self.generator.samples_per_unit for row in rows]
+        return [waveform[:length].clone() for waveform, length in zip(waveforms, lengths, strict=True)]
 
     def stream(
         self,
@@ -244,7 +243,7 @@ class Vocoder(nn.Module):
             torch.tensor(style_indices, device=self.device) if generator.num_styles else None,
         )
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write ``vocoder.json``, ``model.safetensors`` and ``contract.json``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -265,8 +264,8 @@ class Vocoder(nn.Module):
         write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path, fold_weight_norm: bool = True) -> "Vocoder":
-        """Read what ``save`` wrote.
+    def load(cls, folder: Path | str, fold_weight_norm: bool = True) -> "Vocoder":
+        """Read what ``save`` wrote to a folder.
 
         Args:
             folder: Folder filled by ``save``.
@@ -276,6 +275,7 @@ class Vocoder(nn.Module):
             FileNotFoundError: If the folder contains no vocoder.
             ValueError: If a file is damaged or of another kind.
         """
+        folder = Path(folder)
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(f"no {CONFIG} in {folder}: run the vocoder stage first")
         config = read_json_object(folder / CONFIG)
