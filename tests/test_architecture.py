@@ -21,6 +21,7 @@ MAY_IMPORT = {
 ZOO_LAYERS = (
     (
         "files",
+        "languages",
         "audio",
         "audio_files",
         "audio_decoders",

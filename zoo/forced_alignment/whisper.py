@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
-from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from zoo.forced_alignment.aligner import MIN_WORD_SECONDS, Alignment
 from zoo.forced_alignment.attention_path import (
@@ -19,12 +18,12 @@ from zoo.forced_alignment.attention_path import (
     monotonic_starts,
     normalize_attention,
 )
+from zoo.languages import is_unspaced, whisper_code
 from zoo.pretrained_networks import read_network
 from zoo.ranges import NonNegativeInt
 from zoo.speech.encoders.checkpoints import read_configuration
 from zoo.speech.encoders.packed_whisper import encode_packed
 
-UNSPACED_LANGUAGES = ("zh", "yue", "ja", "th", "lo", "my")  # written without spaces between words
 MULTILINGUAL_SIZE = 51865  # OpenAI's English-only checkpoints have one token less
 # Attention of all heads of the last layers is centered so long after the onset of a word, unlike that of alignment
 # heads. Chosen with the constants of ``attention_path``.
@@ -163,14 +162,14 @@ class WhisperAligner:
 
     def _word_tokens(self, words: Sequence[str], language: str) -> list[list[int]]:
         """Return the token ids of each word."""
-        space = "" if language.split("-")[0] in UNSPACED_LANGUAGES else " "
+        space = "" if is_unspaced(language) else " "
         return [self.tokenizer.encode(space + word, add_special_tokens=False) for word in words]
 
     def _prompt(self, language: str) -> list[int]:
         """Return the ids before the transcript: start, language and task if there are several, no timestamps."""
         names = ["<|startoftranscript|>"]
         if self._id("<|transcribe|>") is not None and self._is_multilingual:
-            names += [f"<|{_language_code(language)}|>", "<|transcribe|>"]
+            names += [f"<|{whisper_code(language)}|>", "<|transcribe|>"]
         names.append("<|notimestamps|>")
         ids = []
         for name in names:
@@ -216,12 +215,6 @@ class WhisperAligner:
                     f"got layer {layer}, head {head}"
                 )
         return [(int(layer), int(head)) for layer, head in heads]
-
-
-def _language_code(language: str) -> str:
-    """Return Whisper's code of a BCP-47 tag or an English name of a language."""
-    primary = language.lower().split("-")[0]
-    return TO_LANGUAGE_CODE.get(primary, primary)
 
 
 def _intervals(

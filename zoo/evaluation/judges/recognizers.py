@@ -12,7 +12,7 @@ from transformers import AutomaticSpeechRecognitionPipeline, pipeline
 from zoo.audio import check, resample
 from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
-from zoo.evaluation.scoring.text_normalization import primary_language
+from zoo.languages import language_code, whisper_code
 from zoo.ranges import Size
 
 # Shorter waveforms have no speech to transcribe.
@@ -20,8 +20,6 @@ MIN_SECONDS = 0.05
 # Amplitude that rounds to 0 in 16 bits.
 SILENCE = 2.0**-16
 CHUNK_SECONDS = 30
-# Languages that Whisper names by another code: those of its tokens are mostly ISO 639-1.
-WHISPER_LANGUAGES = {"cmn": "zh", "zho": "zh", "nb": "no", "nob": "no", "fil": "tl", "jv": "jw", "jav": "jw"}
 
 
 class Recognizer(Protocol):
@@ -129,9 +127,9 @@ class PretrainedRecognizer:
         """Arguments of Whisper's ``generate``; an English-only checkpoint takes neither language nor task."""
         config: Any = self._pipeline.model.generation_config
         options: dict[str, Any] = {"num_beams": self.decoding.num_beams}
-        language = primary_language(self.language)
+        language = language_code(self.language)
         if not getattr(config, "is_multilingual", True):
-            if language not in ("", "en", "eng") or self.decoding.task != "transcribe":
+            if language not in ("", "en") or self.decoding.task != "transcribe":
                 raise ValueError(
                     f"recognizer {self.checkpoint} knows English alone, and was to {self.decoding.task} "
                     f"{self.language or 'any language'}: name a multilingual checkpoint"
@@ -139,7 +137,7 @@ class PretrainedRecognizer:
             return options
         options["task"] = self.decoding.task
         if language:
-            code = WHISPER_LANGUAGES.get(language, language)
+            code = whisper_code(language)
             known = getattr(config, "lang_to_id", None) or {}
             if known and f"<|{code}|>" not in known:
                 raise ValueError(

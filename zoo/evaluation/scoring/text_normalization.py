@@ -6,14 +6,12 @@ from functools import cache
 
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer, EnglishTextNormalizer
 
-ENGLISH = ("en", "eng")
-# Languages written without spaces between words, whose characters are compared instead: ISO 639-1 and 639-3.
-UNSPACED = ("zh", "zho", "cmn", "yue", "wuu", "nan", "ja", "jpn", "th", "tha", "lo", "lao", "my", "mya", "km", "khm")
+from zoo.languages import is_unspaced, language_code
+
 # Languages whose vowel signs are combining marks, which Whisper's basic normalizer would delete.
 WITH_MARKS = (
-    *("hi", "hin", "mr", "mar", "ne", "nep", "sa", "san", "bn", "ben", "as", "asm", "pa", "pan", "gu", "guj"),
-    *("or", "ory", "ta", "tam", "te", "tel", "kn", "kan", "ml", "mal", "si", "sin", "bo", "bod"),
-    *("th", "tha", "lo", "lao", "my", "mya", "km", "khm"),
+    *("hi", "mr", "ne", "sa", "bn", "as", "pa", "gu", "or", "ta", "te", "kn", "ml", "si", "bo"),
+    *("th", "lo", "my", "km"),
 )
 BETWEEN_DIGITS = re.compile(r"(?<=\d)(?=\d)")
 LONE_ONE = re.compile(r"\bone\b")  # Whisper's normalizer leaves a 1 between other words as a word
@@ -33,9 +31,9 @@ class TextNormalizer:
     """
 
     def __init__(self, language: str | None = None) -> None:
-        code = primary_language(language)
-        self.is_english = code in ENGLISH
-        self.is_unspaced = code in UNSPACED
+        code = language_code(language)
+        self.is_english = code == "en"
+        self.is_unspaced = is_unspaced(language)
         self.keeps_marks = code in WITH_MARKS
         self._normalize = EnglishTextNormalizer({}) if self.is_english else BasicTextNormalizer()
 
@@ -61,11 +59,6 @@ class TextNormalizer:
 def normalizer_of(language: str | None) -> TextNormalizer:
     """Return the normalizer of a language."""
     return TextNormalizer(language)
-
-
-def primary_language(tag: str | None) -> str:
-    """Return the language of a BCP-47 tag in lower case, without script and region; empty if there is none."""
-    return re.split("[-_]", tag or "")[0].lower()
 
 
 def _remove_symbols(text: str) -> str:
