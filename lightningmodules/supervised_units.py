@@ -15,6 +15,7 @@ from lightningmodules.optimizers import TrainedPart, adamw_by_part
 from zoo.evaluation.scoring.error_rates import character_errors, word_errors
 from zoo.metrics.unit_perplexity import UnitPerplexity
 from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Rate
+from zoo.speech.bottleneck import Bottlenecked
 from zoo.speech.supervised_units import ReadingHead, SupervisedQuantizer
 from zoo.speech.transcript_labels import TranscriptLabels, normalize_transcript
 
@@ -25,9 +26,10 @@ class SupervisedUnits(L.LightningModule):
     """Training of a bottleneck so that a head reads the transcript from its codes, with CTC.
 
     The features are those of a frozen encoder. The trained parts are the layers before the bottleneck, if there are
-    any, the bottleneck and the head. As training starts, the bottleneck is fitted to the latents of training speech: a
-    codebook by k-means. GLM-4-Voice (Zeng et al. 2024) and CosyVoice (Du et al. 2024) train their speech tokenizers in
-    this way, within Whisper and SenseVoice and with these models' decoders in place of CTC.
+    any, the bottleneck and the head. As training starts, or after ``unquantized_steps``, the bottleneck is fitted to
+    the latents of training speech: a codebook by k-means. GLM-4-Voice (Zeng et al. 2024) and CosyVoice (Du et al. 2024)
+    train their speech tokenizers in this way, within Whisper and SenseVoice and with these models' decoders in place of
+    CTC.
 
     Logs ``{train,val}/loss``, CTC in nats per label; ``val/character_error`` and ``val/word_error`` of the most likely
     outputs, over the corpus; the use of the units on the validation split: ``val/codes_used``, the share that occurs,
@@ -44,7 +46,10 @@ class SupervisedUnits(L.LightningModule):
         layers_learning_rate: Peak learning rate of the layers before and after the bottleneck; lower if they come from
             a checkpoint. Equal to ``learning_rate`` if None.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
-        head_steps: Number of optimizer steps at the start in which the head alone is trained, on the units that the
+        unquantized_steps: Number of optimizer steps at the start in which layers and head are trained without the
+            bottleneck. It is then fitted to latents that were trained to be read, and its units keep more than those of
+            the encoder's features.
+        head_steps: Number of optimizer steps after these in which the head alone is trained, on the units that the
             bottleneck was fitted to. Until the head reads anything, its gradient would only scatter the latents.
         commitment_weight: Weight of the distance of the latents from their codes, relative to its value at the start.
         initial_frames: Number of frames that the bottleneck is fitted to before training; they are held in memory.
@@ -64,6 +69,7 @@ class SupervisedUnits(L.LightningModule):
         learning_rate: LearningRate,
         layers_learning_rate: LearningRate | None = None,
         warmup_steps: NonNegativeInt = 100,
+        unquantized_steps: NonNegativeInt = 0,
         head_steps: NonNegativeInt = 0,
         commitment_weight: NonNegativeFloat = 0.25,
         initial_frames: PositiveInt = 100_000,
@@ -82,6 +88,7 @@ class SupervisedUnits(L.LightningModule):
         self.learning_rate = learning_rate
         self.layers_learning_rate = learning_rate if layers_learning_rate is None else layers_learning_rate
         self.warmup_steps = warmup_steps
+        self.unquantized_steps = unquantized_steps
         self.head_steps = head_steps
         self.commitment_weight = commitment_weight
         self.initial_frames = initial_frames
@@ -91,9 +98,29 @@ class SupervisedUnits(L.LightningModule):
         self.character_error = MeanMetric()
         self.word_error = MeanMetric()
 
-    @torch.no_grad()
     def on_fit_start(self) -> None:
-        """Fit the bottleneck to latents of training speech, unless a checkpoint has been loaded."""
+        """Fit the bottleneck, if training starts with it.
+
+        Raises:
+            ValueError: If training ends before the bottleneck is used.
+        """
+        total = self.trainer.estimated_stepping_batches
+        if self.unquantized_steps >= total:
+            raise ValueError(
+                f"unquantized_steps {self.unquantized_steps}: training takes {total:g} steps, and none would be left "
+                "for the bottleneck; lower it, or raise max_steps"
+            )
+        if self.unquantized_steps == 0:
+            self.fit_bottleneck()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Fit the bottleneck when the steps without it are over."""
+        if self.global_step == self.unquantized_steps:
+            self.fit_bottleneck()
+
+    @torch.no_grad()
+    def fit_bottleneck(self) -> None:
+        """Fit the bottleneck to latents of training speech, unless it is fitted, perhaps by a checkpoint."""
         bottleneck = self.quantizer.bottleneck
         if bottleneck.is_initialized:
             return
@@ -129,30 +156,39 @@ class SupervisedUnits(L.LightningModule):
         needed = batch["label_counts"] + is_repeated.sum(1)
         return needed <= batch["frames"] * self.head.outputs_per_unit
 
+    def encode(self, batch: Batch, is_frame: Tensor) -> tuple[Tensor, Bottlenecked | None]:
+        """Return the codes (B, T, dim) of a batch, or the latents while there is no bottleneck yet, and its result."""
+        if not self.quantizer.bottleneck.is_initialized:
+            return self.quantizer.latents(batch["features"], is_frame), None
+        return self.quantizer.quantize(batch["features"], is_frame)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         is_frame = frame_mask(batch["features"], batch["frames"])
-        is_fixed = self.global_step < self.head_steps
+        is_fixed = self.unquantized_steps <= self.global_step < self.unquantized_steps + self.head_steps
         self.quantizer.train(not is_fixed)
         with torch.set_grad_enabled(not is_fixed):
-            codes, bottlenecked = self.quantizer.quantize(batch["features"], is_frame)
+            codes, bottlenecked = self.encode(batch, is_frame)
         losses = self.ctc_losses(self.head(codes, is_frame), batch)
         fits = self.has_room(batch)
         loss = losses.sum() / (batch["label_counts"] * fits).sum().clamp(min=1)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(losses))
+        self.log("train/too_short", 1 - fits.float().mean(), batch_size=len(losses))
+        if bottlenecked is None:
+            return loss
         self.log("train/commitment", bottlenecked.commitment.detach(), batch_size=len(losses))
         self.log("train/codes_reseeded", float(bottlenecked.reseeded), batch_size=len(losses))
-        self.log("train/too_short", 1 - fits.float().mean(), batch_size=len(losses))
         return loss + self.commitment_weight * bottlenecked.commitment
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         is_frame = frame_mask(batch["features"], batch["frames"])
-        codes, bottlenecked = self.quantizer.quantize(batch["features"], is_frame)
+        codes, bottlenecked = self.encode(batch, is_frame)
         log_probs = self.head(codes, is_frame)
         losses = self.ctc_losses(log_probs, batch)
         fits = self.has_room(batch)
         counts = (batch["label_counts"] * fits).sum().clamp(min=1)
         self.log("val/loss", losses.sum() / counts, batch_size=int(counts), on_epoch=True)
-        self.perplexity.update(bottlenecked.units)
+        if bottlenecked is not None:
+            self.perplexity.update(bottlenecked.units)
         self._count_errors(self.read(log_probs, batch["frames"]), batch["texts"])
 
     def read(self, log_probs: Tensor, frames: Tensor) -> list[str]:
@@ -175,20 +211,24 @@ class SupervisedUnits(L.LightningModule):
                     metric.update(counted.errors / counted.length, counted.length)
 
     def on_validation_epoch_end(self) -> None:
+        self.log("val/character_error", self.character_error.compute())
+        self.log("val/word_error", self.word_error.compute())
+        if self.quantizer.bottleneck.is_initialized:
+            self._log_use_of_units()
+        for metric in (self.character_error, self.word_error, self.perplexity):
+            metric.reset()
+
+    def _log_use_of_units(self) -> None:
         perplexity = self.perplexity.compute()
         bits = perplexity.log() / math.log(2)
         self.log_dict(
             {
-                "val/character_error": self.character_error.compute(),
-                "val/word_error": self.word_error.compute(),
                 "val/codes_used": self.perplexity.used / self.quantizer.size,
                 "val/perplexity": perplexity,
                 "val/entropy_bits": bits,
                 "val/bits_per_second": bits * self.frame_rate,
             }
         )
-        for metric in (self.character_error, self.word_error, self.perplexity):
-            metric.reset()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)

@@ -119,6 +119,42 @@ def test_the_head_may_learn_to_read_before_the_units_change(features, tmp_path):
     assert changed == {"head", "quantizer"}
 
 
+def test_the_bottleneck_may_be_fitted_to_latents_that_were_trained_to_be_read(features, tmp_path):
+    trained = module(features, unquantized_steps=3, head_steps=2)
+    before = trained.quantizer.layers.input.weight.clone()
+
+    class Phases(L.Callback):
+        """Whether there are units, and what the layers are, after each step."""
+
+        def __init__(self):
+            self.has_units, self.layers = [], []
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            self.has_units.append(pl_module.quantizer.bottleneck.is_initialized)
+            self.layers.append(pl_module.quantizer.layers.input.weight.clone())
+
+    phases = Phases()
+    fit = trainer(tmp_path, 6, phases)
+    fit.fit(trained, data(features))
+    assert phases.has_units == [False, False, False, True, True, True]
+    assert not torch.equal(before, phases.layers[0])  # without units, the layers are trained at once
+    assert torch.equal(phases.layers[2], phases.layers[4])  # then the head alone
+    assert not torch.equal(phases.layers[4], phases.layers[5])
+    assert fit.callback_metrics["val/codes_used"] > 0
+
+
+def test_validation_without_units_reads_the_latents(features, tmp_path):
+    trained = module(features, unquantized_steps=10)
+    fit = trainer(tmp_path, 11)
+    fit.validate(trained, data(features), verbose=False)
+    assert "val/word_error" in fit.callback_metrics and "val/perplexity" not in fit.callback_metrics
+
+
+def test_steps_without_units_leave_steps_with_them(features, tmp_path):
+    with pytest.raises(ValueError, match="unquantized_steps 4: training takes 4 steps"):
+        trainer(tmp_path, 4).fit(module(features, unquantized_steps=4), data(features))
+
+
 def test_layers_have_a_learning_rate_of_their_own(features, tmp_path):
     trained = module(features, layers_learning_rate=0.0, weight_decay=0.0)
     before = {name: value.clone() for name, value in trained.named_parameters()}
@@ -128,8 +164,9 @@ def test_layers_have_a_learning_rate_of_their_own(features, tmp_path):
     assert {name.split(".")[1] for name in changed} == {"positions", "norm", "output"}
 
 
-def test_a_resumed_run_ends_with_the_same_weights(features, tmp_path):
-    whole, stopped, resumed = (module(features) for _ in range(3))
+@pytest.mark.parametrize("unquantized_steps", [0, 2, 5])
+def test_a_resumed_run_ends_with_the_same_weights(features, tmp_path, unquantized_steps):
+    whole, stopped, resumed = (module(features, unquantized_steps=unquantized_steps) for _ in range(3))
     trainer(tmp_path, 8).fit(whole, data(features))
     first = trainer(tmp_path, 8, StopAfter(3))
     first.fit(stopped, data(features))
