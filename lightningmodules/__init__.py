@@ -7,6 +7,7 @@ from lightningmodules.optimizers import GANOptimizer as GANOptimizer
 from lightningmodules.pitch_vqvae import PitchAutoencoder as PitchAutoencoder
 from lightningmodules.starting_point import StartingPoint as StartingPoint
 from lightningmodules.style_encoder import StyleFinetuning as StyleFinetuning
+from lightningmodules.supervised_units import BottleneckFitting as BottleneckFitting
 from lightningmodules.supervised_units import SupervisedUnits as SupervisedUnits
 from lightningmodules.vocoder import UnitVocoder as UnitVocoder
 from lightningmodules.vocoder_loss_weights import VocoderLosses as VocoderLosses

@@ -1,6 +1,7 @@
 """Training of units that keep the transcript."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -22,11 +23,33 @@ from zoo.speech.transcript_labels import TranscriptLabels, normalize_transcript
 Batch = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class BottleneckFitting:
+    """When a bottleneck is fitted to latents of training speech, and what is trained until its units may change.
+
+    Args:
+        unquantized_steps: Number of optimizer steps at the start in which layers and head are trained without the
+            bottleneck. It is then fitted to latents that were trained to be read, and its units keep more of the
+            transcript than units of the encoder's features do.
+        head_steps: Number of optimizer steps after the fit in which the head alone is trained. Until it reads the
+            units, its gradient would only scatter the latents.
+        initial_frames: Number of frames that the bottleneck is fitted to; they are held in memory.
+    """
+
+    unquantized_steps: NonNegativeInt = 0
+    head_steps: NonNegativeInt = 0
+    initial_frames: PositiveInt = 100_000
+
+    def is_fixed(self, step: int) -> bool:
+        """Whether the head alone is trained in an optimizer step."""
+        return self.unquantized_steps <= step < self.unquantized_steps + self.head_steps
+
+
 class SupervisedUnits(L.LightningModule):
     """Training of a bottleneck so that a head reads the transcript from its codes, with CTC.
 
     The features are those of a frozen encoder. The trained parts are the layers before the bottleneck, if there are
-    any, the bottleneck and the head. As training starts, or after ``unquantized_steps``, the bottleneck is fitted to
+    any, the bottleneck and the head. As training starts, or some steps later, the bottleneck is fitted to
     the latents of training speech: a codebook by k-means. GLM-4-Voice (Zeng et al. 2024) and CosyVoice (Du et al. 2024)
     train their speech tokenizers in this way, within Whisper and SenseVoice and with these models' decoders in place of
     CTC.
@@ -46,13 +69,8 @@ class SupervisedUnits(L.LightningModule):
         layers_learning_rate: Peak learning rate of the layers before and after the bottleneck; lower if they come from
             a checkpoint. Equal to ``learning_rate`` if None.
         warmup_steps: Optimizer steps of linear warm-up from zero to the peak.
-        unquantized_steps: Number of optimizer steps at the start in which layers and head are trained without the
-            bottleneck. It is then fitted to latents that were trained to be read, and its units keep more than those of
-            the encoder's features.
-        head_steps: Number of optimizer steps after these in which the head alone is trained, on the units that the
-            bottleneck was fitted to. Until the head reads anything, its gradient would only scatter the latents.
+        fitting: When the bottleneck is fitted, and what is trained until then. Defaults to ``BottleneckFitting()``.
         commitment_weight: Weight of the distance of the latents from their codes, relative to its value at the start.
-        initial_frames: Number of frames that the bottleneck is fitted to before training; they are held in memory.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Weight decay of matrices.
 
@@ -69,10 +87,8 @@ class SupervisedUnits(L.LightningModule):
         learning_rate: LearningRate,
         layers_learning_rate: LearningRate | None = None,
         warmup_steps: NonNegativeInt = 100,
-        unquantized_steps: NonNegativeInt = 0,
-        head_steps: NonNegativeInt = 0,
+        fitting: BottleneckFitting | None = None,
         commitment_weight: NonNegativeFloat = 0.25,
-        initial_frames: PositiveInt = 100_000,
         gradient_clip: PositiveFloat = 1.0,
         weight_decay: NonNegativeFloat = 0.01,
     ) -> None:
@@ -88,10 +104,8 @@ class SupervisedUnits(L.LightningModule):
         self.learning_rate = learning_rate
         self.layers_learning_rate = learning_rate if layers_learning_rate is None else layers_learning_rate
         self.warmup_steps = warmup_steps
-        self.unquantized_steps = unquantized_steps
-        self.head_steps = head_steps
+        self.fitting = fitting or BottleneckFitting()
         self.commitment_weight = commitment_weight
-        self.initial_frames = initial_frames
         self.gradient_clip = gradient_clip
         self.weight_decay = weight_decay
         self.perplexity = UnitPerplexity(quantizer.size)
@@ -105,17 +119,17 @@ class SupervisedUnits(L.LightningModule):
             ValueError: If training ends before the bottleneck is used.
         """
         total = self.trainer.estimated_stepping_batches
-        if self.unquantized_steps >= total:
+        if self.fitting.unquantized_steps >= total:
             raise ValueError(
-                f"unquantized_steps {self.unquantized_steps}: training takes {total:g} steps, and none would be left "
-                "for the bottleneck; lower it, or raise max_steps"
+                f"unquantized_steps {self.fitting.unquantized_steps}: training takes {total:g} steps, and none would be "
+                "left for the bottleneck; lower it, or raise max_steps"
             )
-        if self.unquantized_steps == 0:
+        if self.fitting.unquantized_steps == 0:
             self.fit_bottleneck()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Fit the bottleneck when the steps without it are over."""
-        if self.global_step == self.unquantized_steps:
+        if self.global_step == self.fitting.unquantized_steps:
             self.fit_bottleneck()
 
     @torch.no_grad()
@@ -131,7 +145,7 @@ class SupervisedUnits(L.LightningModule):
             is_frame = frame_mask(batch["features"], batch["frames"]).to(self.device)
             latents.append(self.quantizer.latents(batch["features"].to(self.device), is_frame)[is_frame].cpu())
             num_frames += len(latents[-1])
-            if num_frames >= self.initial_frames:
+            if num_frames >= self.fitting.initial_frames:
                 break
         self.quantizer.train()
         bottleneck.initialize(torch.cat(latents).to(self.device), num_frames / len(latents), seed=0)
@@ -164,7 +178,7 @@ class SupervisedUnits(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         is_frame = frame_mask(batch["features"], batch["frames"])
-        is_fixed = self.unquantized_steps <= self.global_step < self.unquantized_steps + self.head_steps
+        is_fixed = self.fitting.is_fixed(self.global_step)
         self.quantizer.train(not is_fixed)
         with torch.set_grad_enabled(not is_fixed):
             codes, bottlenecked = self.encode(batch, is_frame)

@@ -67,7 +67,7 @@ PARTS = {
     "lightningmodules.pitch_vqvae": ("PitchAutoencoder",),
     "lightningmodules.speech_judgments": ("SpeechJudgments",),
     "lightningmodules.style_encoder": ("StyleFinetuning",),
-    "lightningmodules.supervised_units": ("SupervisedUnits",),
+    "lightningmodules.supervised_units": ("BottleneckFitting", "SupervisedUnits"),
     "lightningmodules.vocoder": ("UnitVocoder",),
     "lightningmodules.vocoder_loss_weights": ("VocoderLosses",),
     "recipes.stages.tokenizer_variants": (

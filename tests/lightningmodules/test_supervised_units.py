@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from datamodules import TranscribedFeaturesDataModule
-from lightningmodules import SupervisedUnits
+from lightningmodules import BottleneckFitting, SupervisedUnits
 from lightningmodules.callbacks import SeededSteps
 from tests.toy_corpus import StopAfter
 from tests.toy_features import DIM, write_toy_features
@@ -20,14 +20,15 @@ def features(tmp_path_factory):
     return write_toy_features(tmp_path_factory.mktemp("features"))
 
 
-def module(features, kind="vq", **arguments):
+def module(features, kind="vq", unquantized_steps=0, head_steps=0, **arguments):
     torch.manual_seed(0)
     labels = Characters.load(features)
     bottleneck = VectorQuantizer(8, 16) if kind == "vq" else FiniteScalarQuantizer([3, 3], 16)
     quantizer = SupervisedQuantizer(bottleneck, ConvolutionLayers(DIM, 16, num_blocks=1))
     head = ReadingHead(16, labels, ConvolutionLayers(16, 16, num_blocks=1), kernel_frames=3)
-    arguments = {"learning_rate": 1e-2, "warmup_steps": 5, "initial_frames": 500} | arguments
-    return SupervisedUnits(quantizer, head, labels, 25.0, **arguments)
+    arguments = {"learning_rate": 1e-2, "warmup_steps": 5} | arguments
+    fitting = BottleneckFitting(unquantized_steps, head_steps, initial_frames=500)
+    return SupervisedUnits(quantizer, head, labels, 25.0, fitting=fitting, **arguments)
 
 
 def data(features):
