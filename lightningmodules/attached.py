@@ -10,6 +10,11 @@ def data_module_of(trainer: L.Trainer) -> Any:
     return trainer.datamodule  # pyrefly: ignore[missing-attribute]  # set by Lightning as training starts
 
 
+def callbacks_of(trainer: L.Trainer) -> list[L.Callback]:
+    """Return the callbacks of a trainer."""
+    return trainer.callbacks  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
+
+
 def add_callbacks(trainer: L.Trainer, *callbacks: L.Callback) -> None:
     """Append callbacks to those of a trainer."""
-    trainer.callbacks.extend(callbacks)  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
+    callbacks_of(trainer).extend(callbacks)

@@ -70,7 +70,8 @@ class TokenLedger(L.Callback):
             self.tokens[name] += count
         every = trainer.log_every_n_steps  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
         if trainer.logger is not None and every and trainer.global_step % every == 0:
-            trainer.logger.log_metrics(self.account(trainer), trainer.global_step)
+            for logger in trainer.loggers:
+                logger.log_metrics(self.account(trainer), trainer.global_step)
 
     def account(self, trainer: L.Trainer) -> dict[str, float]:
         """Return the current token counts and epochs, by their names in TensorBoard."""
@@ -108,8 +109,8 @@ class SpeechSamples(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        logger = trainer.logger
-        if not isinstance(logger, TensorBoardLogger) or not outputs or trainer.sanity_checking:
+        logger = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
+        if logger is None or not outputs or trainer.sanity_checking:
             return
         if batch_idx >= self.num_samples:
             return

@@ -22,7 +22,8 @@ class SpeechTextLM(L.LightningModule):
     """Next-token training of all weights of ``network`` that require gradients, such as those of adapters.
 
     Logs ``{train,val}/loss`` and, by modality, ``{train,val}/{text,speech}_loss``, in nats per token, and
-    ``train/skipped_steps``: optimizer steps that were skipped because a gradient was not finite.
+    ``train/skipped_steps``: optimizer steps that were skipped because a gradient was not finite. On one device, or with
+    whole weights on each, also ``train/gradient_norm`` before clipping.
 
     Args:
         network: A causal transformers model, as the builders in ``zoo.language`` return.
@@ -115,6 +116,8 @@ class SpeechTextLM(L.LightningModule):
         elif self.gradient_clip is not None:
             nn.utils.clip_grads_with_norm_(trained, self.gradient_clip, norm)
         self.log("train/skipped_steps", self.skipped_steps.float())
+        if self.device_mesh is None:  # the norm over shards is itself sharded
+            self.log("train/gradient_norm", norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.device_mesh is not None:

@@ -25,6 +25,8 @@ MAY_CHANGE_ON_RESUME = LENGTH + (
     "log_every_n_steps",
     "enable_progress_bar",
 )
+# Nodes below these names only watch a training.
+WATCHING = ("logger",)
 # The node "engine" says where jobs run, which does not change their results.
 MAY_CHANGE_WHOLE = "engine"
 HASHED_WHOLE_BYTES = 1 << 20
@@ -98,7 +100,8 @@ def _fingerprint(
         keys = path.split(".")
         if keys[-1] in LENGTH:
             length[path] = written
-        if keys[-1] not in MAY_CHANGE_ON_RESUME and keys[0] != MAY_CHANGE_WHOLE:
+        is_watching = any(key in WATCHING for key in keys)
+        if keys[-1] not in MAY_CHANGE_ON_RESUME and keys[0] != MAY_CHANGE_WHOLE and not is_watching:
             arguments[path] = written
     arguments["${seed}"] = seed
     reads = stages_read(node, folders)

@@ -14,6 +14,7 @@ from datamodules.f0 import F0DataModule
 from datamodules.style import StyleDataModule
 from lightningmodules.pitch_vqvae import PitchAutoencoder
 from lightningmodules.style_encoder import StyleFinetuning
+from lightningmodules.training_logs import where_logged
 from recipes.stages.training import fit
 from zoo.audio import SAMPLE_RATE
 from zoo.corpora.preparation import first_hours, read_cuts
@@ -97,7 +98,7 @@ def train_pitch(
     return {
         "pitch units": f"{report['units_used']} of {report['units']} used, perplexity {report['perplexity']:.1f}",
         "held-out F0": _f0_errors(report),
-        "curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }
 
 
@@ -139,7 +140,7 @@ def train_style(
             f"held-out accuracy {accuracy['share']:.2f} {accuracy['interval']} "
             f"against {report['majority']:.2f} of the majority"
         ),
-        "curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }
 
 

@@ -10,6 +10,7 @@ import torch
 
 from datamodules.transcribed_features import TranscribedFeaturesDataModule
 from lightningmodules.supervised_units import SupervisedUnits
+from lightningmodules.training_logs import where_logged
 from recipes.stages.training import fit
 from zoo.comparison.transcript_probe import ProbeTraining, TranscribedUnits, probe_transcripts
 from zoo.comparison.transcripts import UnitTranscripts, transcripts_markdown, transcripts_report
@@ -145,7 +146,7 @@ def train_supervised_units(
         "of words",
         "units": f"{metrics['val/codes_used']:.0%} of {model.quantizer.size} used, perplexity "
         f"{metrics['val/perplexity']:.0f}, {metrics['val/bits_per_second']:.0f} bits a second",
-        "curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import lightning as L
 import torch.distributed as dist
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 from peft import PeftModel
 from transformers import PreTrainedModel
 
 from datamodules.language_model import MixtureDataModule
 from datamodules.vocoder import VocoderDataModule
-from lightningmodules.attached import add_callbacks
+from lightningmodules.attached import add_callbacks, callbacks_of
 from lightningmodules.callbacks import SeededSteps, SpeechSamples, TokenLedger
 from lightningmodules.checkpoint import LastCheckpoint
 from lightningmodules.finite_loss import FiniteLoss
 from lightningmodules.language_model import SpeechTextLM
 from lightningmodules.starting_point import StartingPoint
+from lightningmodules.training_logs import set_up_logs, where_logged
 from lightningmodules.vocoder import UnitVocoder
 from zoo.files import atomic_folder, write_text
 from zoo.language.adapters import save_language_model
@@ -53,7 +53,8 @@ def fit(
     """Train a model, from its last checkpoint if there is one, and return the metrics at the end by name.
 
     Args:
-        out: Output folder of ``checkpoints/last.ckpt``, ``metrics.json`` and TensorBoard ``logs/``.
+        out: Output folder of ``checkpoints/last.ckpt``, ``metrics.json`` and, if the trainer has no logger of its own,
+            TensorBoard ``logs/``.
         model: LightningModule to train.
         data: DataModule to train and validate on.
         trainer: Trainer, with the length of training and the devices.
@@ -63,7 +64,7 @@ def fit(
         ValueError: The loss stays infinite or NaN.
     """
     checkpoint = LastCheckpoint(out / "checkpoints" / "last.ckpt", checkpoint_every)
-    trainer.loggers = [TensorBoardLogger(out, name="logs", version="")]
+    set_up_logs(trainer, out)
     add_callbacks(trainer, SeededSteps(), FiniteLoss(), checkpoint)
     if trainer.progress_bar_callback and not shows_bars():
         trainer.progress_bar_callback.disable()
@@ -131,7 +132,7 @@ def train_language_model(
     return {
         "language model": f"held-out loss in nats per token: {', '.join(losses)}",
         **_starting_point(trainer),
-        "curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }
 
 
@@ -150,7 +151,7 @@ def save_network(out: Path, network: PreTrainedModel | PeftModel, vocabulary: Pa
 
 def _starting_point(trainer: L.Trainer) -> dict[str, str]:
     """Return a line on what the model predicted before its first step, if a callback has measured it."""
-    for callback in trainer.callbacks:  # pyrefly: ignore[missing-attribute]  # set by a connector of the trainer
+    for callback in callbacks_of(trainer):
         if isinstance(callback, StartingPoint) and callback.figures:
             figures = []
             for name, value in callback.figures.items():
@@ -189,5 +190,5 @@ def train_vocoder(
         vocoder.save(out / "vocoder")
     return {
         "vocoder": f"held-out mel distance {metrics['val/mel_distance']:.2f}",
-        "audio and curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }

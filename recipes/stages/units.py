@@ -10,6 +10,7 @@ from transformers import Wav2Vec2FeatureExtractor
 from datamodules.waveforms import AugmentedDataModule, WaveformDataModule
 from lightningmodules.ctc_quantizer import AugmentationInvariantQuantizer
 from lightningmodules.hubert import HubertPretraining
+from lightningmodules.training_logs import where_logged
 from recipes.stages.held_out_speech import read_speech
 from recipes.stages.training import fit
 from zoo.evaluation.unit_robustness import MEAN, measure_unit_robustness, robustness_markdown, robustness_report
@@ -44,7 +45,7 @@ def pretrain_hubert(
     return {
         "hubert": f"accuracy on masked frames {metrics['val/accuracy']:.3f}; of the most frequent unit "
         f"{metrics['val/majority']:.3f}",
-        "curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }
 
 
@@ -74,7 +75,7 @@ def train_ctc_quantizer(
             changes.append(f"{name} {metrics[f'val/teacher_ued_{name}']:.2f} to {distance:.2f}")
     return {
         "unit edit distance, from the teacher's": ", ".join(changes),
-        "curves": f"tensorboard --logdir {out / 'logs'}",
+        **where_logged(trainer),
     }
 
 
