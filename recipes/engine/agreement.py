@@ -16,6 +16,8 @@ VOCODER_DATA = "datamodules.vocoder.VocoderDataModule"
 MIXTURE = "datamodules.language_model.MixtureDataModule"
 DATA_OF_ONE_STREAM = tuple(f"datamodules.language_model.{kind}DataModule" for kind in ("Text", "Speech", "Interleaved"))
 
+ROW_DATA = (MIXTURE, *DATA_OF_ONE_STREAM)
+
 
 @dataclass(frozen=True)
 class NodeAt:
@@ -73,7 +75,7 @@ def agreement_problems(resolved: Mapping[str, Any], targets: Targets) -> list[tu
         model = node_at(node.arguments.get("model"), f"{node.at}.model", targets)
         if model is not None and data is not None and model.home == LANGUAGE_MODEL:
             network = node_at(model.arguments["network"], f"{model.at}.network", targets)
-            if network is not None and network.home == LLAMA and data.home in (MIXTURE, *DATA_OF_ONE_STREAM):
+            if network is not None and network.home == LLAMA and data.home in ROW_DATA:
                 problems += _length_problems(network, data)
         if model is not None and data is not None and model.home == VOCODER and data.home == VOCODER_DATA:
             losses = node_at(model.arguments.get("losses"), f"{model.at}.losses", targets)

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from recipes.engine.agreement import LLAMA, NodeAt, nodes_below
+from recipes.engine.checkpoint_positions import position_problems
 from recipes.engine.nodes import TARGET, content_of, items_of
 from recipes.engine.plan import Step
 from recipes.engine.recipe import Recipe
@@ -44,6 +45,7 @@ def preflight_problems(recipe: Recipe, steps: Sequence[Step]) -> list[str]:
         for below in nodes_below(node, at, recipe.targets):
             found += _device_problems(below)
             found += _memory_problems(below)
+            found += position_problems(below, recipe.targets)
         problems += [f"{written_at(content, path)}{text}" for path, text in found]
     for at, weights in try_nodes(content_of(recipe.view()), recipe.targets).weights.items():
         needed = BYTES_PER_TRAINED_WEIGHT * weights

@@ -23,8 +23,13 @@ def max_positions(network: nn.Module) -> int:
     Args:
         network: Causal transformers model, with or without adapters.
     """
-    config = text_config(network)
-    if has_alibi(network):
+    return configured_positions(text_config(network))
+
+
+def configured_positions(config: PretrainedConfig) -> int:
+    """Return ``max_positions`` of the networks of a configuration."""
+    config = config.get_text_config()
+    if getattr(config, "alibi", False):
         return UNLIMITED
     for name in LIMIT_NAMES:
         limit = getattr(config, name, None)
@@ -33,9 +38,11 @@ def max_positions(network: nn.Module) -> int:
     return UNLIMITED
 
 
-def has_rotary_positions(config: PretrainedConfig) -> bool:
-    """Return whether positions are rotary, so that a network computes them for any number of tokens."""
-    return bool(getattr(config.get_text_config(), "rope_parameters", None))
+def table_size(config: PretrainedConfig) -> int:
+    """Return the number of positions for which a network has a table; ``UNLIMITED`` if it computes them (rotary)."""
+    if getattr(config.get_text_config(), "rope_parameters", None):
+        return UNLIMITED
+    return configured_positions(config)
 
 
 def require_positions(network: nn.Module, sequence_length: int) -> None:
@@ -48,22 +55,21 @@ def require_positions(network: nn.Module, sequence_length: int) -> None:
     Raises:
         ValueError: The network has fewer positions; one with rotary positions has no table of them.
     """
-    limit = max_positions(network)
-    if sequence_length <= limit:
-        return
     config = text_config(network)
     source = config.name_or_path or config.model_type
-    if has_rotary_positions(config):
+    limit = table_size(config)
+    if sequence_length > limit:
+        raise ValueError(
+            f"sequence_length={sequence_length}: {source} has positions for {limit} tokens: "
+            f"set sequence_length to {limit} or less, or train from a checkpoint with more positions"
+        )
+    limit = max_positions(network)
+    if sequence_length > limit:
         warnings.warn(
             f"sequence_length={sequence_length}: {source} is configured for {limit} tokens; its rotary positions go "
             f"on, but evaluation and generation read at most {limit}",
             stacklevel=2,
         )
-        return
-    raise ValueError(
-        f"sequence_length={sequence_length}: {source} has positions for {limit} tokens: "
-        f"set sequence_length to {limit} or less, or train from a checkpoint with more positions"
-    )
 
 
 def takes_position_ids(network: PreTrainedModel | PeftModel) -> bool:
