@@ -1,6 +1,7 @@
 """Training and validation data of a language model: rows of text, speech, interleaved tokens, or a mixture."""
 
 from pathlib import Path
+from typing import Annotated
 
 import lightning as L
 from torch.utils.data import DataLoader
@@ -9,7 +10,7 @@ from datamodules.batch_numbers import ENDLESS, trainer_of
 from datamodules.mixture import Mixture
 from datamodules.packing import PackedStream
 from datamodules.token_streams import InterleavedStream, SpeechStream, TextStream, TokenStream
-from zoo.ranges import NonNegativeFloat, NumWorkers, RowLength, Seed, Size
+from zoo.ranges import NONEMPTY, NonNegativeFloat, NumWorkers, RowLength, Seed, Size
 from zoo.tokens.interleave import SpanSampler, UniformSpans
 from zoo.tokens.vocabulary import Vocabulary
 
@@ -32,7 +33,7 @@ class MixtureDataModule(L.LightningDataModule):
         self,
         vocabulary: Vocabulary,
         streams: dict[str, TokenStream],
-        weights: dict[str, NonNegativeFloat],
+        weights: Annotated[dict[str, NonNegativeFloat], NONEMPTY],
         sequence_length: RowLength,
         batch_size: Size,
         val_batches: Size = 8,

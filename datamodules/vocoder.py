@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import lightning as L
 import numpy as np
@@ -9,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.batch_numbers import batches_to_train, trainer_of, training_loader
 from datamodules.vocoder_segments import Segments, UtteranceRows, Utterances
-from zoo.ranges import NumWorkers, Rate, SampleRate, Seed, Size
+from zoo.ranges import NONEMPTY, NumWorkers, Rate, SampleRate, Seed, Size
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class VocoderDataModule(L.LightningDataModule):
     def __init__(
         self,
         tokens: Path,
-        rates: dict[str, Rate],
+        rates: Annotated[dict[str, Rate], NONEMPTY],
         segment_units: Size,
         batch_size: Size,
         split: str = "train",

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
-from zoo.ranges import NonNegativeFloat, NonNegativeInt, WindowLength
+from zoo.ranges import NONEMPTY, NonNegativeFloat, NonNegativeInt, WindowLength
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class VocoderLosses:
     """
 
     mel_weight: NonNegativeFloat = 45.0
-    mel_windows: tuple[WindowLength, ...] = (1024,)
+    mel_windows: Annotated[tuple[WindowLength, ...], NONEMPTY] = (1024,)
     feature_weight: NonNegativeFloat = 2.0
     duration_weight: NonNegativeFloat = 1.0
     f0_weight: NonNegativeFloat = 10.0

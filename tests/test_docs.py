@@ -4,10 +4,11 @@ import argparse
 import inspect
 import json
 import re
-from collections.abc import Collection
+import tempfile
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from recipes.engine.recipe import load
 from recipes.engine.repeated_stages import REPETITION
 from recipes.engine.targets import Targets
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, commands, inline_code, links
+from tests.dry_runs import dry_run, write_placeholders
 from tests.toy_run import write_documented_folders
 
 PACKAGES = ("spiritlm_zoo", "zoo", "datamodules", "lightningmodules", "recipes")
@@ -59,14 +61,15 @@ def test_python_examples_run(path, documented, monkeypatch):
 
 
 @cache
-def stages(recipe: str, overrides: tuple[str, ...]) -> Collection[str]:
-    """Check a recipe whole, and return the names of its stages."""
-    return load(recipe, overrides).stages
+def placeholders() -> Path:
+    """A folder with a small corpus in place of FOLDER."""
+    return write_placeholders(Path(tempfile.mkdtemp(prefix="placeholders")))
 
 
-def check_recipe(arguments: argparse.Namespace, stage: str | None = None) -> None:
-    names = stages(arguments.recipe, tuple(arguments.overrides))
-    assert stage is None or stage in names, f"{arguments.recipe} has no stage {stage}"
+@cache
+def check_run(recipe: str, overrides: tuple[str, ...], stage: str | None) -> None:
+    """Do a dry run of a command."""
+    dry_run(recipe, overrides, placeholders(), stage)
 
 
 def check_zoo(words: list[str]) -> None:
@@ -78,9 +81,9 @@ def check_zoo(words: list[str]) -> None:
     module.add_arguments(parser)
     parsed = parser.parse_intermixed_args(arguments)
     if name == "run":
-        check_recipe(parsed, parsed.stage)
+        check_run(parsed.recipe, tuple(parsed.overrides), parsed.stage)
     elif name == "show":
-        check_recipe(parsed)
+        check_run(parsed.recipe, tuple(parsed.overrides), None)
     elif name == "copy":
         assert bundled.find(parsed.recipe).is_file()
 

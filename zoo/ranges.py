@@ -6,12 +6,14 @@ that are not finite are refused everywhere.
 
 from typing import Annotated
 
-from annotated_types import Interval, Predicate
+from annotated_types import Interval, MinLen, Predicate
 
 
 def is_odd(number: int) -> bool:
     return number % 2 == 1
 
+
+NONEMPTY = MinLen(1)  # of a list or mapping: Annotated[Sequence[Speed], NONEMPTY]
 
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]  # what NumPy takes
 PositiveInt = Annotated[int, Interval(ge=1, le=10**12)]  # steps, frames, tokens
@@ -22,6 +24,7 @@ OptionalSize = Annotated[int, Interval(ge=0, le=1_000_000)]  # 0 for none
 KernelSize = Annotated[int, Interval(ge=1, le=1001)]
 OddKernelSize = Annotated[int, Interval(ge=1, le=1001), Predicate(is_odd)]  # keeps the length
 NumLayers = Annotated[int, Interval(ge=1, le=1000)]
+NumScales = Annotated[int, Interval(ge=1, le=20)]  # each of a lower rate than the one before
 LayerNumber = Annotated[int, Interval(ge=0, le=1000)]
 TextSize = Annotated[int, Interval(ge=258, le=1_000_000)]  # the 256 bytes, begin and end are tokens
 NumUnits = Annotated[int, Interval(ge=2, le=100_000)]

@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
 
     recipe = load(args.recipe, args.overrides, args.trust)
     steps = plan(recipe, args.stage, args.again, verify=args.verify and args.dry_run)
-    problems = preflight_problems(recipe, steps)
+    problems = preflight_problems(recipe, steps, args.dry_run)
     if args.dry_run:
         print(table(recipe, steps))
         refuse(recipe, steps)

@@ -9,7 +9,7 @@ from recipes.engine.errors import shown
 from recipes.engine.nodes import content_of, leaves
 from recipes.engine.permissions import folder_problems, name_problems, writing_problems
 from recipes.engine.repeated_stages import StageRun, unpaired
-from recipes.engine.resolve import resolve, written_at
+from recipes.engine.resolve import BROKEN, resolve, written_at
 from recipes.engine.trial_builds import try_nodes
 from recipes.engine.type_conversion import Mismatch, convert
 from recipes.engine.upstream_stages import stages_read
@@ -28,21 +28,19 @@ def check(recipe: "Recipe") -> list[str]:
     problems: list[str] = []
     out: Any = None
     nodes: dict[str, Any] = {}
-    for viewer in [None, *recipe.runs.values()]:
-        if viewer is not None and viewer.key is None:
-            continue  # a stage that runs once has the same view as None, which was checked first
-        config = recipe.view(viewer)
+    for runs in _by_view(recipe):
+        config = recipe.view(runs[0])
         resolved, unresolved = resolve(config)
         problems += unresolved
         content = content_of(config)
         NodeCheck(recipe.targets, content, problems).visit(content, resolved, "")
         problems += writing_problems(content, resolved, recipe.targets)
-        if viewer is None:
+        if runs[0] is None:
             out = resolved.get("out")
             problems += name_problems(resolved)
         problems += _problems_of_settings(resolved)
-        for run in recipe.runs.values():
-            if run.key is None and viewer is None or run is viewer:
+        for run in runs:
+            if run is not None:
                 nodes[run.name] = resolved["stages"][run.stage]
     folders = {name: node.get("out") for name, node in nodes.items()}
     problems += folder_problems(out, folders)
@@ -56,11 +54,21 @@ def check(recipe: "Recipe") -> list[str]:
     return list(dict.fromkeys(problems))
 
 
+def _by_view(recipe: "Recipe") -> list[list[StageRun | None]]:
+    """Return the runs that share a view of the recipe; the first, of the stages that run once, begins with None."""
+    groups: dict[tuple[str | None, str], list[StageRun | None]] = {(None, shown(None)): [None]}
+    for run in recipe.runs.values():
+        groups.setdefault((run.key, shown(run.value)), []).append(run)
+    return list(groups.values())
+
+
 def _problems_of_settings(resolved: Mapping[str, Any]) -> list[str]:
     """Return one line for each invalid value of the recipe's ``seed`` and ``jobs``."""
     problems = []
     for key, hint, default in (("seed", Seed, None), ("jobs", NumProcesses, 1)):
         value = resolved.get(key, default)
+        if value is BROKEN:
+            continue
         try:
             convert(hint, value)
         except Mismatch as mismatch:

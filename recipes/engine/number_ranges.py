@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from annotated_types import Interval, Predicate
+from annotated_types import Interval, MinLen, Predicate
 
 # Larger bounds are written as powers of ten.
 MAX_PLAIN = 10_000_000_000
@@ -31,6 +31,8 @@ def range_of(hint: Any) -> str:
 def _fulfills(value: Any, metadata: Any) -> bool:
     if isinstance(metadata, Predicate):
         return metadata.func(value)
+    if isinstance(metadata, MinLen):
+        return len(value) >= metadata.min_length
     if not isinstance(metadata, Interval):
         return True
     return not (
@@ -42,6 +44,8 @@ def _fulfills(value: Any, metadata: Any) -> bool:
 
 
 def _described(metadata: Any) -> str:
+    if isinstance(metadata, MinLen):
+        return f"of at least {metadata.min_length}"
     if isinstance(metadata, Predicate):
         return f"that {metadata.func.__name__.replace('_', ' ')}"
     if not isinstance(metadata, Interval):

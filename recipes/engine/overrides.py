@@ -18,6 +18,7 @@ from zoo.suggestions import suggest
 def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     """Apply ``key=value`` strings to a recipe's content in place, and return one line for each that is invalid."""
     problems = []
+    assigned: set[str] = set()
     for item in overrides:
         key, equals, text = item.partition("=")
         if not equals or not key:
@@ -27,7 +28,7 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
         try:
             check_text(text, key)
             value = content_of(OmegaConf.from_dotlist([f"value={text}"]))["value"]
-            _set(content, key.split("."), value)
+            _set(content, key.split("."), value, assigned)
         except RecipeError as error:
             problems.append(str(error))
         except (yaml.YAMLError, errors.OmegaConfBaseException) as error:
@@ -46,32 +47,52 @@ def assign(content: dict[str, Any], changes: Mapping[Any, Any], at: str = "set")
         at: Path of ``changes`` in the recipe, for messages.
     """
     problems = []
+    assigned: set[str] = set()
     for key, value in changes.items():
         try:
-            _set(content, str(key).split("."), value)
+            _set(content, str(key).split("."), value, assigned)
         except KeyError as error:
             problems.append(f"{at}.{key}: {error.args[0]}")
     return problems
 
 
-def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
+def _set(content: dict[str, Any], keys: list[str], value: Any, assigned: set[str]) -> None:
     """Set the value at the path ``keys``, which must exist unless its last key is an argument of a node.
+
+    Another ``_target_`` replaces the node: arguments of the old one are dropped, those in ``assigned`` are kept.
+
+    Args:
+        content: Content of a recipe, or a node of it.
+        keys: Keys of the path.
+        value: New value.
+        assigned: Dotted paths that were set before, to which this one is added.
 
     Raises:
         KeyError: The path does not exist; its argument is a message for the user.
     """
     here: Any = content
     for depth, name in enumerate(keys):
-        if isinstance(here, dict) and BASE in here and name not in here:
+        assigned.add(".".join(keys[: depth + 1]))
+        is_new_target = name == TARGET and depth == len(keys) - 1
+        if isinstance(here, dict) and BASE in here and name not in here and not (is_new_target and depth):
             # The argument is that of the base, which is copied later: keep the rest as a path into the copy.
             here[".".join(keys[depth:])] = value
             return
         is_last = depth == len(keys) - 1
         key = _key(here, name, keys, depth, is_last, content)
         if is_last:
+            if key == TARGET and depth and value != here.get(TARGET):
+                _drop_arguments(here, ".".join(keys[:depth]), assigned)
             here[key] = value
         else:
             here = here[key]
+
+
+def _drop_arguments(node: dict[str, Any], at: str, assigned: set[str]) -> None:
+    """Delete the arguments of a node, except for those that were set at their own paths."""
+    for key in list(node):
+        if f"{at}.{key}" not in assigned:
+            del node[key]
 
 
 def _key(here: Any, name: str, keys: list[str], depth: int, is_last: bool, content: dict[str, Any]) -> Any:
@@ -100,7 +121,7 @@ def _key(here: Any, name: str, keys: list[str], depth: int, is_last: bool, conte
     if not isinstance(here, dict):
         raise KeyError(f"{at} is {shown(here)}, which has no {name!r}")
     key = next((candidate for candidate in here if str(candidate) == name), name)
-    is_new_argument = TARGET in here and is_last
+    is_new_argument = is_last and (TARGET in here or (BASE in here and name == TARGET))
     if key not in here and not is_new_argument:
         remedy = renamed_path(path, content) or suggest(name, here)
         raise KeyError(f"{at} has no {name!r}; {remedy}")

@@ -133,8 +133,9 @@ def load(source: str, overrides: Sequence[str] = (), trust: Sequence[str] = ()) 
     problems = override(content, overrides)
     problems += expand_derived_nodes(content)
     bounds = reference_problems(content) + size_problems(content)
-    problems += _problems_of_nodes(content) + bounds
-    if bounds or not isinstance(content.get("stages"), dict):
+    unusable = _problems_of_nodes(content) + bounds
+    problems += unusable
+    if unusable:
         raise RecipeError(*[f"{file}: {problem}" for problem in problems])
     for name, stage in content["stages"].items():
         if isinstance(stage, dict):

@@ -113,9 +113,12 @@ def _written(node: DictConfig | ListConfig, key: Any) -> Any:
 
 
 def _explain(error: Exception, root: DictConfig) -> str:
-    if isinstance(error, RecursionError):
-        return "the reference leads back to itself"
     line = str(error).splitlines()[0]
+    if isinstance(error, RecursionError) or line.startswith("Recursive interpolation"):
+        return "the reference leads back to itself"
+    plain = re.search(r"trying to access (\S+): node `(\S+)` is not a container", line)
+    if plain is not None:
+        return f"the recipe has no {plain[1]!r}: {plain[2]} is a plain value"
     missing = re.search(r"Interpolation key '([^']+)' not found", line)
     if missing is None:
         return line

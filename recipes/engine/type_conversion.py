@@ -230,7 +230,7 @@ def _scalar(kind: type, value: Any) -> Any:
         remedy = "; write it in quotes" if is_number or isinstance(value, bool) else ""
         return _need(isinstance(value, str), kind, value, remedy)
     if issubclass(kind, PurePath) or kind.__name__ == "PathLike":
-        return Path(_need(isinstance(value, (str, PurePath)), kind, value))
+        return Path(_need(isinstance(value, (str, PurePath)) and str(value) != "", kind, value))
     if issubclass(kind, enum.Enum) and isinstance(value, str):
         names = list(kind.__members__)
         if value not in names and value not in [member.value for member in kind]:

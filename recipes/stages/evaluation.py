@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from zoo.evaluation.generation.transcription import transcribe
 from zoo.evaluation.scoring.contrast import Accuracy, measure_accuracies, measure_accuracy
@@ -15,7 +15,7 @@ from zoo.evaluation.suites.speech_text_pairs import make_pair_contrasts
 from zoo.evaluation.suites.text_and_speech import SPEECH_TO_TEXT, TEXT_TO_SPEECH
 from zoo.files import write_text
 from zoo.language.speech_text_model import load_language_model
-from zoo.ranges import Size
+from zoo.ranges import NONEMPTY, Size
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
 from zoo.tokens.contract import require_match
 from zoo.tokens.store import TokenTable
@@ -26,7 +26,7 @@ def evaluate_cloze(
     out: Path,
     suite: Path,
     tokenizer: Path,
-    models: dict[str, Path],
+    models: Annotated[dict[str, Path], NONEMPTY],
     tokens: Path | None = None,
     limit: Size | None = None,
 ) -> dict[str, str]:

@@ -5,13 +5,14 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 from tqdm import tqdm
 
 from zoo.corpora.preparation import read_cuts
 from zoo.corpora.split_names import SPLITS
 from zoo.files import read_json, write_text
-from zoo.ranges import Probability, Seconds, Speed
+from zoo.ranges import NONEMPTY, Probability, Seconds, Speed
 from zoo.tokenizers.engines import Engine, LocalProcesses
 from zoo.tokenizers.jobs import TokenizationJob, TokenizationSettings, split_into_jobs
 from zoo.tokenizers.resumable_shards import ShardWriter, remove_progress
@@ -28,7 +29,7 @@ def tokenize_corpus(
     corpus: Path,
     tokenizer: Path,
     vocabulary: Path,
-    train_speeds: Sequence[Speed] = (1.0,),
+    train_speeds: Annotated[Sequence[Speed], NONEMPTY] = (1.0,),
     max_bad_share: Probability = 0.05,
     engine: Engine | None = None,
     batch_seconds: Seconds = BATCH_SECONDS,

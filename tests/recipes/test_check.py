@@ -147,3 +147,20 @@ def test_a_reference_in_a_loop_is_told(workshop):
 def test_an_error_in_what_a_reference_leads_to_is_told_once(workshop):
     change(workshop, network={"_target_": "stage_fakes.Network", "size": "${sise}"})
     assert lines() == ["r.yaml: network.size=${sise}: the recipe has no 'sise'; did you mean 'size'?"]
+
+
+@pytest.mark.parametrize("path_first", [False, True])
+def test_another_target_replaces_the_node(path_first):
+    swap = ["stages.corpus.source._target_=zoo.corpora.TableCorpus", "stages.corpus.source.path=words"]
+    source = load("quickstart", swap[::-1] if path_first else swap).config.stages.corpus.source
+    assert source == {"_target_": "zoo.corpora.TableCorpus", "path": "words"}
+
+
+def test_the_same_target_leaves_the_node_as_it_is():
+    assert load("quickstart", ["demo._target_=zoo.corpora.DemoCorpus"]).config == load("quickstart").config
+
+
+def test_another_target_replaces_a_node_with_a_base():
+    swap = ["expressive_network._target_=zoo.language.networks.from_run", "expressive_network.folder=model"]
+    network = load("compare/base_vs_expressive", [*swap, "expressive_network.vocabulary=${expressive_vocabulary}"])
+    assert set(network.config.expressive_network) == {"_target_", "folder", "vocabulary"}

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
 
@@ -15,7 +15,7 @@ from zoo.corpora.demo_suites import ClozeItem, Suites
 from zoo.corpora.source import Items
 from zoo.corpora.table_corpus import TableCorpus
 from zoo.files import read_json
-from zoo.ranges import NumProcesses, Seed
+from zoo.ranges import NONEMPTY, NumProcesses, Seed
 
 MARKER = "demo.json"
 
@@ -43,7 +43,7 @@ class DemoCorpus:
 
     hours: Annotated[float, Interval(gt=0, le=1000)] = 1.5
     seed: Seed = 0
-    languages: tuple[str, ...] = ("en",)
+    languages: Annotated[tuple[Literal["en", "de", "es"], ...], NONEMPTY] = ("en",)
     num_cloze: Annotated[int, Interval(ge=0, le=10_000)] = 200
     num_suite: Annotated[int, Interval(ge=0, le=10_000)] = 0
     num_processes: NumProcesses = 2

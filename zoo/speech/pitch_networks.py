@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.ranges import NumLayers, PositiveFloat, Size
+from zoo.ranges import NumLayers, NumScales, PositiveFloat, Size
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class PitchEncoder(nn.Module):
         dim: Size = 128,
         width: Size = 32,
         depth: NumLayers = 4,
-        num_downs: NumLayers = 4,
+        num_downs: NumScales = 4,
         stride: Size = 2,
         residual: ResidualOptions | None = None,
     ) -> None:
@@ -153,7 +153,7 @@ class PitchDecoder(nn.Module):
         dim: Size = 128,
         width: Size = 32,
         depth: NumLayers = 4,
-        num_downs: NumLayers = 4,
+        num_downs: NumScales = 4,
         stride: Size = 2,
         residual: ResidualOptions | None = None,
         reverse_dilation: bool = False,

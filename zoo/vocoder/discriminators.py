@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Predicate
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from zoo.ranges import Size
+from zoo.ranges import NONEMPTY, NumScales, Size
 
 SLOPE = 0.1  # negative slope of the leaky ReLUs
 
@@ -93,7 +95,10 @@ class MultiPeriodDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, periods: tuple[Size, ...] = (2, 3, 5, 7, 11), channels: Size = 32, max_channels: Size = 1024
+        self,
+        periods: Annotated[tuple[Size, ...], NONEMPTY] = (2, 3, 5, 7, 11),
+        channels: Size = 32,
+        max_channels: Size = 1024,
     ) -> None:
         super().__init__()
         self.judges = nn.ModuleList(PeriodDiscriminator(period, channels, max_channels) for period in periods)
@@ -101,6 +106,11 @@ class MultiPeriodDiscriminator(nn.Module):
     def forward(self, waveform: Tensor) -> list[DiscriminatorOutput]:
         """Score waveforms (B, N)."""
         return [discriminator(waveform) for discriminator in self.judges]
+
+
+def is_4_or_8_or_a_multiple_of_16(number: int) -> bool:
+    """Whether the groups of all convolutions of a ``ScaleDiscriminator`` divide so many channels."""
+    return number in (4, 8) or number % 16 == 0
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -116,9 +126,11 @@ class MultiScaleDiscriminator(nn.Module):
         ValueError: If the groups of the convolutions do not divide ``channels``.
     """
 
-    def __init__(self, num_scales: Size = 3, channels: Size = 128) -> None:
+    def __init__(
+        self, num_scales: NumScales = 3, channels: Annotated[Size, Predicate(is_4_or_8_or_a_multiple_of_16)] = 128
+    ) -> None:
         super().__init__()
-        if channels % 16 and channels not in (4, 8):
+        if not is_4_or_8_or_a_multiple_of_16(channels):
             raise ValueError(
                 f"channels must be 4, 8 or a multiple of 16, for the groups of the convolutions, got {channels}"
             )
@@ -143,7 +155,7 @@ class Discriminators(nn.Module):
         families: Modules such as ``MultiPeriodDiscriminator`` and ``MultiScaleDiscriminator``.
     """
 
-    def __init__(self, families: list[nn.Module]) -> None:
+    def __init__(self, families: Annotated[list[nn.Module], NONEMPTY]) -> None:
         super().__init__()
         self.families = nn.ModuleList(families)
 

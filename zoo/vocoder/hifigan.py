@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from zoo.ranges import KernelSize, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
+from zoo.ranges import NONEMPTY, KernelSize, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.typed_modules import typed
 
@@ -136,7 +136,7 @@ class HiFiGANGenerator(Generator):
 
     def __init__(
         self,
-        streams: dict[str, NumUnits],
+        streams: Annotated[dict[str, NumUnits], NONEMPTY],
         unit_rate: Rate,
         num_speakers: OptionalSize = 0,
         num_styles: OptionalSize = 0,

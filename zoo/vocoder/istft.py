@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.ranges import NumLayers, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
+from zoo.ranges import NONEMPTY, NumLayers, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.harmonic_source import CENTER_HZ, F0Contour, HarmonicSource, PitchHead
 
@@ -86,7 +86,7 @@ class ISTFTGenerator(Generator):
 
     def __init__(
         self,
-        streams: dict[str, NumUnits],
+        streams: Annotated[dict[str, NumUnits], NONEMPTY],
         unit_rate: Rate,
         num_speakers: OptionalSize = 0,
         num_styles: OptionalSize = 0,
