@@ -204,9 +204,9 @@ def measure_pairs(
     out: Path,
     variants: dict[str, PairVariant],
     split: str = "dev",
-    limit: int | None = None,
-    num_beams: int = 1,
-    seed: int = 0,
+    limit: Size | None = None,
+    num_beams: Size = 1,
+    seed: Seed = 0,
 ) -> dict[str, str]:
     """Score language models on held-out utterances and their transcripts: bits, contrasts and word errors.
 
