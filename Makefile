@@ -4,7 +4,7 @@ PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 PROGRESS = awk '/^(Collecting|  Downloading)/ { printf "." } /^(ERROR|error)/ { print } /^Installing collected/ { printf " unpacking" } END { print "" } { fflush() }'
 
-.PHONY: quickstart check test install clean
+.PHONY: quickstart check test campaign install clean
 
 quickstart: install
 	@.venv/bin/zoo run quickstart
@@ -16,6 +16,10 @@ check: .venv/installed-dev
 
 test: .venv/installed-test
 	@.venv/bin/python -m pytest
+
+campaign: .venv/installed-test
+	@.venv/bin/python -m tests.campaign.interruptions
+	@.venv/bin/python -m tests.campaign.bad_inputs
 
 install: .venv/installed
 

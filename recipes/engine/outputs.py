@@ -87,7 +87,7 @@ def _files(folder: Path, below: str, inner: Collection[str]) -> Iterator[str]:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        if entry.name.startswith(".") or (not below and entry.name in NOT_RESULTS):
+        if entry.name.startswith(".") or entry.name in NOT_RESULTS:
             continue
         if entry.is_dir(follow_symlinks=False):
             if os.path.realpath(entry.path) not in inner:

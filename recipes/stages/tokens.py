@@ -62,7 +62,7 @@ def tokenize_corpus(
         if not (corpus / f"{split}.jsonl.gz").is_file():
             continue
         speeds = tuple(train_speeds) if split == "train" else (1.0,)
-        settings = TokenizationSettings(tokenizer, vocabulary, speeds, batch_seconds, precision)
+        settings = TokenizationSettings(tokenizer, vocabulary, speeds, batch_seconds, precision, out)
         tallies[split] = _tokenize_split(out, corpus, split, settings, engine)
         write_skipped(out / "skipped.jsonl", tallies.values())
         tallies[split].check(max_bad_share, out / "skipped.jsonl")

@@ -94,13 +94,14 @@ def test_checkpoints_logs_and_hidden_files_are_no_results(tmp_path):
     for name in (
         "checkpoints/last.ckpt",
         "logs/events",
+        "part/checkpoints/last.ckpt",
         ".cache",
         "model/.part",
         "model/weights",
         "stage.json",
         "sub/x",
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     outputs = describe_outputs(tmp_path, {"stage.json"}, [tmp_path / "sub"])
     assert list(outputs) == ["model/weights"]

@@ -173,14 +173,14 @@ def test_a_stage_makes_the_same_again(run, tmp_path):
         assert (tmp_path / "tokenizer" / name).read_bytes() == (run / "tokenizer" / name).read_bytes()
     for _ in range(2):
         tokenize_corpus(
-            tmp_path / "tokens",
+            run / "tokens_again",
             run / "corpus",
             run / "tokenizer" / "tokenizer",
             run / "vocabulary" / "vocabulary",
             [1.0, 1.1],
         )
         for name in [*(f"{split}-00000.arrow" for split in SPLITS), "tokens.json", "skipped.jsonl", "contract.json"]:
-            assert (tmp_path / "tokens" / name).read_bytes() == (run / "tokens" / name).read_bytes()
+            assert (run / "tokens_again" / name).read_bytes() == (run / "tokens" / name).read_bytes()
 
 
 def test_the_model_folder_is_a_transformers_folder_with_its_vocabulary(run):

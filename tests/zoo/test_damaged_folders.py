@@ -160,6 +160,17 @@ def test_another_text_tokenizer_is_not_that_of_the_vocabulary(copied):
         load(folder)
 
 
+def test_an_adapter_that_was_moved_with_its_base_finds_it(originals, tmp_path):
+    shutil.copytree(originals / "run" / "language_model", tmp_path / "run" / "language_model")
+    shutil.copytree(originals / "adapter", tmp_path / "adapter")
+    base = json.loads((tmp_path / "adapter" / "base.json").read_text())
+    (tmp_path / "adapter" / "base.json").write_text(json.dumps(base | {"source": "/nowhere"}))
+    load_adapted(tmp_path / "adapter")
+    (tmp_path / "run").rename(tmp_path / "gone")
+    with pytest.raises((ValueError, FileNotFoundError), match="/nowhere"):
+        load_adapted(tmp_path / "adapter")
+
+
 @pytest.mark.parametrize("content", [b"", b"ARROW1 no more", b"x" * 5000])
 def test_a_damaged_shard_is_one_line(content, tmp_path):
     (tmp_path / "train-00000.arrow").write_bytes(content)

@@ -13,6 +13,7 @@ import numpy as np
 from lhotse.cut import Cut
 from lhotse.serialization import deserialize_item
 
+from zoo.corpora.portable_paths import locate_audio
 from zoo.corpora.preparation import read_cuts
 from zoo.files import limited_lines, parse_json
 
@@ -89,4 +90,6 @@ class CutTable:
         end = int(lines.starts[index + 1])
         # os.pread does not move the file position, which forked loader processes share.
         line = os.pread(lines.file.fileno(), end - start, start)
-        return deserialize_item(parse_json(line, str(self.path)))
+        content = parse_json(line, str(self.path))
+        locate_audio(content, self.path.parent)
+        return deserialize_item(content)

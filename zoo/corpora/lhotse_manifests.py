@@ -8,6 +8,7 @@ from typing import Any
 
 from lhotse.serialization import deserialize_item
 
+from zoo.corpora.portable_paths import locate_audio
 from zoo.error_messages import one_line
 from zoo.files import is_special, limited_lines, parse_json
 
@@ -83,6 +84,7 @@ class LazyManifest:
     def _item(self, line: bytes, number: int) -> Any:
         place = f"{self.path}, line {number}"
         content = parse_json(line, place)
+        locate_audio(content, self.path.parent)
         try:
             return deserialize_item(content)
         except Exception as error:  # Lhotse raises errors of any kind on fields that are missing or of another type.

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from zoo import files
 from zoo.corpora.checks import check_cut
 from zoo.corpora.lhotse_manifests import LazyManifest
+from zoo.corpora.portable_paths import make_portable
 from zoo.corpora.source import BadItem, Source
 from zoo.corpora.split_names import SPLITS
 from zoo.corpora.split_overlap import SplitOverlap
@@ -99,7 +100,7 @@ def prepare(
         ):
             for split, items in splits.items():
                 manifest = manifests.enter_context(_gzip_writer(out / f"{split}.jsonl.gz"))
-                writer = _SplitWriter(split, manifest, skipped, overlap, check_samples)
+                writer = _SplitWriter(split, manifest, skipped, overlap, check_samples, out)
                 summary.splits[split] = writer.write(items)
         # The manifests become visible only after this check.
         require_usable(summary, out / "skipped.jsonl", max_bad_share)
@@ -152,11 +153,13 @@ class _SplitWriter:
         skipped: File of the list, of all splits.
         overlap: Record of the audio of all splits.
         check_samples: Whether to decode every file.
+        folder: Folder of the prepared corpus.
     """
 
     def __init__(
-        self, split: str, manifest: TextIO, skipped: TextIO, overlap: SplitOverlap, check_samples: bool
+        self, split: str, manifest: TextIO, skipped: TextIO, overlap: SplitOverlap, check_samples: bool, folder: Path
     ) -> None:
+        self.folder = folder
         self.split = split
         self.manifest = manifest
         self.skipped = skipped
@@ -188,7 +191,9 @@ class _SplitWriter:
                 bad = BadItem(item.id, audio_name(item), checked.times_problem, checked.file, checked.line)
                 self._list(bad, "word times")
             _count(item, self.summary)
-            self.manifest.write(json.dumps(item.to_dict(), ensure_ascii=False) + "\n")
+            content = item.to_dict()
+            make_portable(content, self.folder)
+            self.manifest.write(json.dumps(content, ensure_ascii=False) + "\n")
         self.summary.hours = round(self.summary.hours, 6)
         return self.summary
 

@@ -1,8 +1,10 @@
 """Weights of an adapter, checked before and after PEFT reads them, which would fill missing ones at random."""
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict
 
@@ -30,6 +32,25 @@ def require_adapter(folder: Path) -> None:
         raise FileNotFoundError(f"no {CONFIG} in {folder}: name the `model` folder of a stage that trained an adapter")
     check_adapter(folder / CONFIG)
     read_shapes(folder / WEIGHTS)
+
+
+def path_beside(source: str, folder: Path) -> dict[str, str]:
+    """Return the entry of ``base.json`` by which the base is found if both are moved; empty if it is no folder."""
+    return {"beside": os.path.relpath(source, folder)} if source and Path(source).is_dir() else {}
+
+
+def base_of(description: Mapping[str, Any], folder: Path) -> str:
+    """Return the base that ``base.json`` names: where it was in training, or where it is now if both were moved.
+
+    Args:
+        description: Content of ``base.json``.
+        folder: Folder of the adapter.
+    """
+    source = str(description["source"] or "")
+    beside = description.get("beside")
+    if beside and not Path(source).is_dir() and (folder / beside).is_dir():
+        return os.path.normpath(folder / beside)
+    return source
 
 
 @contextmanager

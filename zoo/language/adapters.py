@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 
 from zoo.files import read_json_object, reading, write_text
 from zoo.language.adapter_rows import embedding_names, keep_head_bias, load_new_rows, new_row_ids, save_new_rows
-from zoo.language.adapter_weights import loading_adapter, require_adapter, require_adapter_weights
+from zoo.language.adapter_weights import base_of, loading_adapter, path_beside, require_adapter, require_adapter_weights
 from zoo.language.embedding_initializers import NormalRows
 from zoo.language.embedding_rows import text_config
 from zoo.language.networks import from_checkpoint, from_run
@@ -143,7 +143,7 @@ def save_adapter(
         (folder / name).rmdir()
     (folder / "README.md").unlink(missing_ok=True)  # an empty model card of PEFT
     source = str(network.get_base_model().name_or_path)
-    base = {"source": source, "rope_theta": _rope_theta(network)}
+    base = {"source": source, "rope_theta": _rope_theta(network), **path_beside(source, folder)}
     write_text(folder / BASE, json.dumps(base, indent=2) + "\n")
     if not (Path(source) / "vocabulary.json").is_file():  # a text model, without rows for speech
         save_new_rows(network, vocabulary, folder, state)
@@ -170,7 +170,7 @@ def load_adapted(folder: Path | str, base: str | None = None, name: str = "defau
     if (folder / BASE).is_file():
         description = read_json_object(folder / BASE)
         with reading(folder / BASE):
-            base = base or str(description["source"] or "")
+            base = base or base_of(description, folder)
             rope_theta = description["rope_theta"]
     vocabulary = Vocabulary.load(folder)
     if not base:

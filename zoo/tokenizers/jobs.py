@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 from lhotse.cut import Cut
 
+from zoo.corpora.portable_paths import portable
 from zoo.files import read_json
 from zoo.speech.encoders import SpeechEncoder
 from zoo.tokenizers.speech_tokenizer import load_tokenizer
@@ -81,6 +82,8 @@ class TokenizationSettings:
         speeds: Speeds at which each utterance is read, as in ``tokenize_cuts``.
         batch_seconds: Seconds of speech that are encoded at once, as in ``tokenize_cuts``.
         precision: ``32-true``, or ``bf16-mixed`` to multiply matrices in bfloat16.
+        out: Folder of the tokens. Audio in a prepared corpus beside it is named relative to it, so that a run can be
+            moved. None names all audio by absolute paths.
 
     Raises:
         ValueError: The precision is unknown, or a number is not positive.
@@ -91,6 +94,7 @@ class TokenizationSettings:
     speeds: tuple[float, ...] = (1.0,)
     batch_seconds: float = BATCH_SECONDS
     precision: str = PRECISIONS[0]
+    out: Path | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -140,6 +144,9 @@ class TokenizationWorker:
         rows = tokenize_cuts(
             job.cuts, self.tokenizer, self.vocabulary, tally, self.settings.speeds, self.settings.batch_seconds
         )
+        out = self.settings.out
+        if out is not None:
+            rows = (replace(row, audio=portable(row.audio, out)) for row in rows)
         table = rows_table(list(rows), self.tokenizer.streams).combine_chunks()
         table = table.replace_schema_metadata({TALLY: json.dumps(asdict(tally))})
         sink = pa.BufferOutputStream()

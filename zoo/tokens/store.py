@@ -1,6 +1,7 @@
 """Tokenized corpora on disk: Arrow shards with one row for each utterance, read memory-mapped."""
 
 import bisect
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -207,6 +208,8 @@ class _Shard:
         columns = self.table.column_names
         units = {name: self._array_or_empty(row, name) for name in columns if name not in FLAT | LISTS}
         flat = {name: self.table.column(name)[row].as_py() for name in FLAT}
+        if flat["audio"] and not os.path.isabs(flat["audio"]):  # in a corpus that moves with the tokens
+            flat["audio"] = os.path.normpath(os.path.join(os.path.realpath(self.path.parent), flat["audio"]))
         return TokenRow(
             **flat,
             units=units,

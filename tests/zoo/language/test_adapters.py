@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -194,6 +195,7 @@ def test_what_a_base_was_made_of_stands_beside_its_adapter(checkpoint, tmp_path)
     assert json.loads((tmp_path / "adapter" / "base.json").read_text()) == {
         "source": checkpoint,
         "rope_theta": 50_000.0,
+        "beside": os.path.relpath(checkpoint, tmp_path / "adapter"),
     }
 
 
