@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from zoo.ranges import NonNegativeFloat, Probability
+from zoo.ranges import NonNegativeFloat, Probability, check_ranges
 from zoo.tokens import documents
 from zoo.tokens.interleave import SpanSampler, UniformSpans
 from zoo.tokens.store import TokenTable
@@ -71,6 +71,9 @@ class WordTranscriptionStream(TokenStream):
 
     min_confidence: Probability = documents.MIN_CONFIDENCE
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
         return documents.WordTranscription(vocabulary, self.table(split), self.min_confidence)
 
@@ -115,6 +118,9 @@ class InterleavedStream(TokenStream):
 
     spans: SpanSampler = field(default_factory=UniformSpans)
     min_confidence: Probability = documents.MIN_CONFIDENCE
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def form(self, vocabulary: Vocabulary, split: str) -> documents.Form:
         return documents.Interleaved(vocabulary, self.table(split), self.spans, self.min_confidence)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.batch_numbers import batches_to_train, trainer_of, training_loader
 from datamodules.vocoder_segments import Segments, UtteranceRows, Utterances
-from zoo.ranges import NONEMPTY, NumWorkers, Rate, SampleRate, Seed, Size
+from zoo.ranges import NONEMPTY, NumWorkers, Rate, SampleRate, Seed, Size, check_ranges
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class HeldOutUtterances:
 
     num_utterances: Size = 16
     max_units: Size = 250
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class VocoderDataModule(L.LightningDataModule):

@@ -18,7 +18,7 @@ from datamodules.waveform_batches import (
     length_buckets,
 )
 from zoo.corpora.cut_table import CutTable
-from zoo.ranges import NumWorkers, OptionalSeconds, SampleRate, Seconds, Seed, Size
+from zoo.ranges import NumWorkers, OptionalSeconds, SampleRate, Seconds, Seed, Size, check_ranges
 from zoo.speech.augmentation import Augmentation
 
 
@@ -47,6 +47,7 @@ class DurationBuckets:
                 f"want 0 < min_seconds <= max_seconds <= batch_seconds, got {self.min_seconds:g}, "
                 f"{self.max_seconds:g} and {self.batch_seconds:g}"
             )
+        check_ranges(self)
 
 
 class WaveformDataModule(L.LightningDataModule):

@@ -14,7 +14,7 @@ from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import adamw_with_warmup
 from zoo.metrics.unit_edit_distance import UnitEditDistance
 from zoo.metrics.unit_perplexity import UnitPerplexity
-from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, Temperature
+from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, Temperature, check_ranges
 from zoo.speech.augmentation_invariance import aligned_loss, consistency_loss, imbalance
 from zoo.speech.ctc_quantizer import CTCQuantizer
 from zoo.speech.encoders import SpeechEncoder
@@ -45,6 +45,9 @@ class QuantizerLosses:
     consistency_weight: NonNegativeFloat = 0.0
     balance_weight: NonNegativeFloat = 0.0
     temperature: Temperature = 0.5
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from zoo.ranges import (
     Seconds,
     Size,
     Temperature,
+    check_ranges,
 )
 from zoo.seeds import seeded
 from zoo.speech.hubert_pretraining import UnitPredictor, frame_labels, mask_spans
@@ -50,6 +51,9 @@ class MaskedPrediction:
     seen_weight: NonNegativeFloat = 0.0
     predictor_dim: Size = 256
     temperature: Temperature = 0.1
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class HubertPretraining(L.LightningModule):

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
-from zoo.ranges import LearningRate, NonNegativeInt, PositiveFloat, PositiveInt, PositiveShare, Share
+from zoo.ranges import LearningRate, NonNegativeInt, PositiveFloat, PositiveInt, PositiveShare, Share, check_ranges
 
 
 def adamw_with_warmup(
@@ -115,6 +115,9 @@ class GANOptimizer:
     warmup_steps: NonNegativeInt = 0
     betas: tuple[Share, Share] = (0.8, 0.99)
     clip_norm: PositiveFloat | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of both optimizers at a step of the generator."""

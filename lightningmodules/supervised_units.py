@@ -15,7 +15,7 @@ from lightningmodules.attached import data_module_of
 from lightningmodules.optimizers import TrainedPart, adamw_by_part
 from zoo.evaluation.scoring.error_rates import character_errors, word_errors
 from zoo.metrics.unit_perplexity import UnitPerplexity
-from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Rate
+from zoo.ranges import LearningRate, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Rate, check_ranges
 from zoo.speech.bottleneck import Bottlenecked
 from zoo.speech.supervised_units import ReadingHead, SupervisedQuantizer
 from zoo.speech.transcript_labels import TranscriptLabels, normalize_transcript
@@ -39,6 +39,9 @@ class BottleneckFitting:
     unquantized_steps: NonNegativeInt = 0
     head_steps: NonNegativeInt = 0
     initial_frames: PositiveInt = 100_000
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def is_fixed(self, step: int) -> bool:
         """Whether the head alone is trained in an optimizer step."""
@@ -121,7 +124,7 @@ class SupervisedUnits(L.LightningModule):
         total = self.trainer.estimated_stepping_batches
         if self.fitting.unquantized_steps >= total:
             raise ValueError(
-                f"unquantized_steps {self.fitting.unquantized_steps}: training takes {total:g} steps, and none would be "
+                f"unquantized_steps {self.fitting.unquantized_steps}: training takes {total:g} steps, and none is "
                 "left for the bottleneck; lower it, or raise max_steps"
             )
         if self.fitting.unquantized_steps == 0:

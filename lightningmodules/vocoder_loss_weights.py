@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from torch import nn
 
-from zoo.ranges import NONEMPTY, NonNegativeFloat, NonNegativeInt, WindowLength
+from zoo.ranges import NONEMPTY, NonNegativeFloat, NonNegativeInt, WindowLength, check_ranges
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class VocoderLosses:
     f0_weight: NonNegativeFloat = 10.0
     adversarial_from_step: NonNegativeInt = 0
     further: Mapping[str, nn.Module] | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def weights(self) -> dict[str, float]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from zoo.error_messages import one_line
+
 
 @dataclass(frozen=True)
 class Command:
@@ -81,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _print_errors("error: the input is nested too deeply to be read; write it again from its original")
         sys.exit(1)
     except (ValueError, OSError) as error:
-        lines = getattr(error, "lines", None) or [" ".join(str(error).split())]
+        lines = getattr(error, "lines", None) or [one_line(error)]
         _print_errors(*(f"error: {line}" for line in lines))
         sys.exit(1)
 

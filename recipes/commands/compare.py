@@ -10,6 +10,9 @@ To train and compare vocoders and language models for each, run a recipe: zoo ru
 import argparse
 from pathlib import Path
 
+from recipes.commands.options import number
+from zoo.ranges import Seed, Size
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -36,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--asr", metavar="CHECKPOINT", help="speech recognizer that transcribes the resynthesis")
     parser.add_argument("--language", metavar="TAG", help="language that is told to a multilingual Whisper, such as en")
     parser.add_argument("--speaker-encoder", metavar="CHECKPOINT", help="x-vector checkpoint instead of Resemblyzer")
-    parser.add_argument("--limit", type=int, help="largest number of utterances (default: all)")
+    parser.add_argument("--limit", type=number(Size), help="largest number of utterances (default: all)")
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("runs/compare"),
         help="folder of report.html and report.json (default: runs/compare)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of draws and intervals (default: 0)")
+    parser.add_argument("--seed", type=number(Seed), default=0, help="seed of draws and intervals (default: 0)")
 
 
 def main(args: argparse.Namespace) -> None:

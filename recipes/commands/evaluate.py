@@ -18,6 +18,9 @@ examples:
 import argparse
 from pathlib import Path
 
+from recipes.commands.options import device, number
+from zoo.ranges import OptionalSize, Seed, Size
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``zoo evaluate``."""
@@ -51,19 +54,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--harness", metavar="TASKS", help="text benchmarks of lm-evaluation-harness, such as mmlu,arc_easy"
     )
     parser.add_argument("--out", type=Path, help="folder of the results (default: RUN/evaluations)")
-    parser.add_argument("--limit", type=int, help="maximum number of items (default: all)")
+    parser.add_argument("--limit", type=number(Size), help="maximum number of items (default: all)")
     parser.add_argument(
-        "--shots", type=int, help="examples in a prompt (default: those of the Spirit LM paper; 0 for sentiment)"
+        "--shots",
+        type=number(OptionalSize),
+        help="examples in a prompt (default: those of the Spirit LM paper; 0 for sentiment)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of samples and draws (default: %(default)s)")
+    parser.add_argument("--seed", type=number(Seed), default=0, help="seed of samples and draws (default: %(default)s)")
     parser.add_argument(
         "--precision",
         choices=("32-true", "bf16-true"),
         default="32-true",
         help="precision of the model's weights; bf16-true is faster on hardware with bfloat16 (default: %(default)s)",
     )
-    parser.add_argument("--device", default="cpu", help="device of the models, such as cuda (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of sentiment preservation (default: %(default)s)")
+    parser.add_argument(
+        "--device", type=device, default="cpu", help="device of the models, such as cuda (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=number(Size), default=3, help="runs of sentiment preservation (default: %(default)s)"
+    )
     _add_judges(parser)
     for name in ("language-model", "tokenizer", "vocoder", "tokens"):
         parser.add_argument(
@@ -80,7 +89,11 @@ def _add_judges(parser: argparse.ArgumentParser) -> None:
         help="x-vector checkpoint of the speaker similarity (default: Resemblyzer, where installed)",
     )
     parser.add_argument(
-        "--asr-beams", type=int, default=1, metavar="N", help="beams of the recognizer; 1 is greedy (default: 1)"
+        "--asr-beams",
+        type=number(Size),
+        default=1,
+        metavar="N",
+        help="beams of the recognizer; 1 is greedy (default: 1)",
     )
     parser.add_argument(
         "--asr-task",

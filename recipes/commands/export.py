@@ -27,5 +27,9 @@ def main(args: argparse.Namespace) -> None:
         raise FileNotFoundError(
             f"no language model in {folder}: run its stage first, or name another with --language-model"
         )
+    if args.merge and not (folder / "adapter_config.json").is_file():
+        raise ValueError(f"--merge: {folder} is no adapter; leave --merge out, or name one with --language-model")
+    if args.out.exists() and not args.out.is_dir():
+        raise FileExistsError(f"--out {args.out}: is a file; name a new folder")
     export_language_model(folder, args.out, args.merge)
     print(f"{args.out}: AutoModelForCausalLM, AutoTokenizer and modality.py (docs/export.md)")

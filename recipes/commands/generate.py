@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes.commands.options import audio_file, device, number
+from zoo.ranges import PositiveShare, SamplingTemperature, Seconds, Seed, Size
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -39,12 +42,16 @@ class _AppendToPrompt(argparse.Action):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_prompt_and_output(parser)
     parser.add_argument("--speaker", help="speaker of the vocoder. Defaults to its default speaker")
-    parser.add_argument("--max-new-tokens", type=int, default=200)
-    parser.add_argument("--seconds", type=float, help="stop after this much speech")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0 selects the most likely token (greedy)")
-    parser.add_argument("--top-p", type=float, default=0.95)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="torch device, such as cuda (default: %(default)s)")
+    parser.add_argument("--max-new-tokens", type=number(Size), default=200)
+    parser.add_argument("--seconds", type=number(Seconds), help="stop after this much speech")
+    parser.add_argument(
+        "--temperature", type=number(SamplingTemperature), default=0.8, help="0 selects the most likely token (greedy)"
+    )
+    parser.add_argument("--top-p", type=number(PositiveShare), default=0.95)
+    parser.add_argument("--seed", type=number(Seed), default=0)
+    parser.add_argument(
+        "--device", type=device, default="cpu", help="torch device, such as cuda (default: %(default)s)"
+    )
     parser.add_argument(
         "--adapter",
         help="add an adapter to the language model: its `model` folder, or the name of the run's stage that trained it",
@@ -75,7 +82,7 @@ def _add_prompt_and_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=audio_file,
         help="audio file for the speech (.wav, .flac, .ogg, .mp3); - with --stream writes 16-bit samples to stdout",
     )
     parser.add_argument("--stream", action="store_true", help="output text and speech while they are generated")

@@ -10,6 +10,8 @@ examples:
 import argparse
 from pathlib import Path
 
+from recipes.commands.options import audio_file
+
 CHUNK_UNITS = 1000  # synthesized at once: 20 s or more
 
 
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--speaker", help="name or number of a speaker of the vocoder")
     parser.add_argument("--style", help="name or number of a style of the whole utterance, if the vocoder has styles")
-    parser.add_argument("--out", type=Path, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
+    parser.add_argument("--out", type=audio_file, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from recipes.commands.options import audio_file
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, help="folder of a run, such as runs/quickstart")
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--style", help="name or number of a style of the whole utterance, where the vocoder has styles"
     )
-    parser.add_argument("--out", type=Path, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
+    parser.add_argument("--out", type=audio_file, required=True, help="audio file to write (.wav, .flac, .ogg, .mp3)")
 
 
 def main(args: argparse.Namespace) -> None:

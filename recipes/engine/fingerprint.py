@@ -126,7 +126,7 @@ def state_of(path: Path) -> str:
         is_small = status.st_size < HASHED_WHOLE_BYTES
         state = hashlib.sha256(path.read_bytes()).hexdigest() if is_small else int(status.st_mtime)
         return f"{status.st_size} bytes, {state}{audio}"
-    return _listing(sorted(_files(path, "")))
+    return _listing(sorted(_files(path, ""))) if path.is_dir() else "a special file"
 
 
 def _audio_state(path: Path) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from recipes.engine.errors import shown
-from recipes.engine.number_ranges import is_finite, is_in_range, range_of
 from recipes.engine.signatures import signature
+from zoo.ranges import is_finite, is_in_range, range_of
 from zoo.suggestions import nearest_name, suggest
 
 LISTS = (

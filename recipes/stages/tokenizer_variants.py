@@ -12,7 +12,7 @@ from lightningmodules.reinitialize import redraw
 from lightningmodules.style_encoder import StyleFinetuning
 from recipes.stages.prosody import cluster_style, train_pitch, train_style
 from recipes.stages.tokenizer import train_base_tokenizer
-from zoo.ranges import Hours, NonNegativeFloat, NumUnits, Seed
+from zoo.ranges import Hours, NonNegativeFloat, NumUnits, Seed, check_ranges
 from zoo.speech.encoders import SpeechEncoder
 from zoo.speech.phonetic_units import PhoneticUnits
 from zoo.speech.pitch_units import PitchUnits
@@ -36,6 +36,9 @@ class PhoneticTraining:
     encoder: SpeechEncoder
     num_clusters: NumUnits = 500
     switch_penalty: NonNegativeFloat = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class StyleTraining:
     data: StyleDataModule
     trainer: L.Trainer
     num_clusters: NumUnits = 100
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def train_tokenizer_variants(

@@ -120,7 +120,6 @@ def test_an_adapter_is_named_by_its_stage_or_its_folder(run, capsys):
     [
         (["--adapter", "none"], "--adapter none: no adapter there"),
         (["--to", "speech", "--out", "-"], "--out - writes samples while they are generated: add --stream"),
-        (["--seconds", "0"], "want max_speech_seconds above 0"),
     ],
 )
 def test_mistakes_are_one_line(run, capsys, arguments, message):

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from zoo.evaluation.scoring.error_rates import TextErrors, character_errors, word_errors
 from zoo.evaluation.statistics import ItemScores
-from zoo.ranges import LearningRate, NumLayers, OddKernelSize, PositiveInt, Seed, Share, Size
+from zoo.ranges import LearningRate, NumLayers, OddKernelSize, PositiveInt, Seed, Share, Size, check_ranges
 from zoo.seeds import seeded
 from zoo.speech.transcript_labels import Characters, normalize_transcript
 
@@ -58,6 +58,9 @@ class ProbeTraining:
     dropout: Share = 0.2
     outputs_per_unit: Size = 1
     seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

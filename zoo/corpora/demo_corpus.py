@@ -15,7 +15,7 @@ from zoo.corpora.demo_suites import ClozeItem, Suites
 from zoo.corpora.source import Items
 from zoo.corpora.table_corpus import TableCorpus
 from zoo.files import read_json
-from zoo.ranges import NONEMPTY, NumProcesses, Seed
+from zoo.ranges import NONEMPTY, NumProcesses, Seed, check_ranges
 
 MARKER = "demo.json"
 
@@ -49,14 +49,11 @@ class DemoCorpus:
     num_processes: NumProcesses = 2
 
     def __post_init__(self) -> None:
-        for name, lowest in (("hours", 1e-9), ("num_cloze", 0), ("num_suite", 0), ("num_processes", 1)):
-            if getattr(self, name) < lowest:
-                wanted = "more than 0" if name == "hours" else f"at least {lowest}"
-                raise ValueError(f"{name}: {getattr(self, name)}; want {wanted}")
         if not self.languages:
             raise ValueError("languages: none; want at least one, such as ['en']")
         for language in self.languages:
             find_grammar(language)
+        check_ranges(self)
 
     @property
     def synthetic(self) -> bool:

@@ -22,7 +22,7 @@ from zoo.corpora.source import BadItem, Items
 from zoo.corpora.split_names import SPLITS, splits_of
 from zoo.corpora.utterance import UNKNOWN_SPEAKER, audio_name
 from zoo.error_messages import one_line
-from zoo.ranges import Share
+from zoo.ranges import Share, check_ranges
 from zoo.suggestions import suggest
 
 KINDS = ("recordings", "supervisions", "cuts")
@@ -51,6 +51,9 @@ class LhotseCorpus:
     language: str = "en"
     dev_share: Share = 0.05
     allow_remote: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def synthetic(self) -> bool:
@@ -104,6 +107,9 @@ class LhotseRecipe:
     options: dict[str, Any] | None = None
     language: str = "en"
     dev_share: Share = 0.05
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def synthetic(self) -> bool:

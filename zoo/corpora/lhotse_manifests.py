@@ -88,7 +88,6 @@ class LazyManifest:
         try:
             return deserialize_item(content)
         except Exception as error:  # Lhotse raises errors of any kind on fields that are missing or of another type.
-            reason = one_line(error)
-            raise ValueError(
-                f"{place}: no item of a Lhotse manifest ({type(error).__name__}: {reason[:200]})"
-            ) from error
+            is_message = isinstance(error, ValueError)
+            reason = one_line(error)[:200] if is_message else "a field is missing, null or of another type"
+            raise ValueError(f"{place}: no item of a Lhotse manifest ({reason}); write it with Lhotse") from error

@@ -9,7 +9,7 @@ from lhotse.cut import Cut
 
 from zoo.corpora.source import BadItem, Items, Source
 from zoo.corpora.utterance import to_utterance
-from zoo.ranges import NonNegativeInt, Size
+from zoo.ranges import NonNegativeInt, Size, check_ranges
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class SpeakerFold:
     source: Source
     fold: NonNegativeInt
     num_folds: Size
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def synthetic(self) -> bool:

@@ -13,7 +13,7 @@ from zoo.corpora.utterance import Utterance, load_waveform, to_alignment, to_utt
 from zoo.forced_alignment.aligner import Aligner, Alignment
 from zoo.forced_alignment.alignment_results import AlignmentResult, ResultLog, results_path
 from zoo.processes import map_in_processes
-from zoo.ranges import NumProcesses
+from zoo.ranges import NumProcesses, check_ranges
 from zoo.tokens.contract import checksum
 
 
@@ -42,6 +42,7 @@ class Aligned:
     def __post_init__(self) -> None:
         if self.aligner is None and self.phone_aligner is None:
             raise ValueError("aligner and phone_aligner are both null: name at least one of them")
+        check_ranges(self)
 
     def __str__(self) -> str:
         names = [aligner.name for aligner in self._aligners if aligner is not None]

@@ -12,7 +12,7 @@ from zoo.language.embedding_initializers import MatchedRows
 from zoo.language.embedding_rows import embedding_weights
 from zoo.language.losses import NextTokenLoss
 from zoo.language.position_limits import max_positions
-from zoo.ranges import PositiveFloat, Size
+from zoo.ranges import PositiveFloat, Size, check_ranges
 from zoo.tokens.vocabulary import Vocabulary
 
 # Prose, dialog, figures, code and other languages, so that the rows hold for many kinds of text.
@@ -65,6 +65,7 @@ class CalibratedRows:
             raise ValueError(f"scale must be above 0, got {self.scale}")
         if self.passes < 1:
             raise ValueError(f"passes must be at least 1, got {self.passes}")
+        check_ranges(self)
 
     @torch.no_grad()
     def initialize(self, network: PreTrainedModel, vocabulary: Vocabulary, generator: torch.Generator) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from zoo.language.embedding_rows import embedding_weights, text_config
-from zoo.ranges import InitialDeviation, NonNegativeFloat
+from zoo.ranges import InitialDeviation, NonNegativeFloat, check_ranges
 from zoo.tokens.vocabulary import Vocabulary
 
 # Names that configurations give the standard deviation of their initial weights, and the default of most of them.
@@ -65,6 +65,7 @@ class NormalRows(DrawnRows):
     def __post_init__(self) -> None:
         if self.deviation is not None and self.deviation <= 0:
             raise ValueError(f"deviation must be above 0, got {self.deviation}")
+        check_ranges(self)
 
     def draw(self, text_rows: Tensor, count: int, initializer_range: float, generator: torch.Generator) -> Tensor:
         deviation = self.deviation or initializer_range
@@ -90,6 +91,7 @@ class MatchedRows(DrawnRows):
     def __post_init__(self) -> None:
         if self.scale < 0:
             raise ValueError(f"scale must not be negative, got {self.scale}")
+        check_ranges(self)
 
     def draw(self, text_rows: Tensor, count: int, initializer_range: float, generator: torch.Generator) -> Tensor:
         mean = text_rows.mean(0)

@@ -13,6 +13,7 @@ from transformers import LogitsProcessorList, PreTrainedModel, StoppingCriteriaL
 from zoo.language.modality_constraint import ModalityConstraint
 from zoo.language.position_limits import max_positions
 from zoo.language.stopping import SpeechDuration, SpeechSeconds, minimum_seconds
+from zoo.ranges import PositiveShare, SamplingTemperature, Seconds, Seed, Size, check_ranges
 from zoo.seeds import seeded
 from zoo.suggestions import suggest
 from zoo.tokens.merged_streams import Tokens
@@ -38,20 +39,15 @@ class Sampling:
         ValueError: If a value is out of its range.
     """
 
-    max_new_tokens: int = 200
-    temperature: float = 0.8
-    top_p: float = 0.95
-    seed: int = 0
-    max_speech_seconds: float | None = None
-    num_beams: int = 1
+    max_new_tokens: Size = 200
+    temperature: SamplingTemperature = 0.8
+    top_p: PositiveShare = 0.95
+    seed: Seed = 0
+    max_speech_seconds: Seconds | None = None
+    num_beams: Size = 1
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError(f"want max_new_tokens >= 1, temperature >= 0 and 0 < top_p <= 1, got {self}")
-        if self.max_speech_seconds is not None and self.max_speech_seconds <= 0:
-            raise ValueError(f"want max_speech_seconds above 0, got {self.max_speech_seconds}")
-        if self.num_beams < 1:
-            raise ValueError(f"want num_beams >= 1, got {self.num_beams}")
+        check_ranges(self)
         if self.num_beams > 1 and (self.temperature > 0 or self.max_speech_seconds is not None):
             raise ValueError(
                 f"num_beams={self.num_beams}: a beam search needs temperature 0 and no max_speech_seconds, got {self}"

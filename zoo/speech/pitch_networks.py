@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.ranges import NumLayers, NumScales, PositiveFloat, Size
+from zoo.ranges import NumLayers, NumScales, PositiveFloat, Size, check_ranges
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class ResidualOptions:
     dilation_cycle: Size | None = None
     scale_residual: bool = False
     zero_out: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class ResidualBlock(nn.Module):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from zoo.ranges import OptionalSeconds, PositiveFloat, PositiveShare, Probability, Seconds, Size
+from zoo.ranges import OptionalSeconds, PositiveFloat, PositiveShare, Probability, Seconds, Size, check_ranges
 
 
 class SpanSampler(Protocol):
@@ -65,6 +65,7 @@ class UniformSpans:
             low, high = getattr(self, name)
             if not 1 <= low <= high:
                 raise ValueError(f"{name}: want 1 <= fewest <= most, got {[low, high]}")
+        check_ranges(self)
 
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
@@ -91,6 +92,7 @@ class PoissonSpans:
     def __post_init__(self) -> None:
         if self.mean_words <= 0 or not 0 < self.speech_ratio < 1:
             raise ValueError(f"want mean_words > 0 and 0 < speech_ratio < 1, got {self}")
+        check_ranges(self)
 
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
@@ -118,6 +120,7 @@ class BinomialSpans:
     def __post_init__(self) -> None:
         if self.trials < 1 or not 0 <= self.probability <= 1:
             raise ValueError(f"want trials >= 1 and 0 <= probability <= 1, got {self}")
+        check_ranges(self)
 
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator
@@ -144,6 +147,7 @@ class TimedSpans:
     def __post_init__(self) -> None:
         if not 0 <= 2 * self.deviation_seconds < self.mean_seconds:
             raise ValueError(f"want 0 <= deviation_seconds < mean_seconds / 2, got {self}")
+        check_ranges(self)
 
     def sample_cuts(
         self, word_ends: np.ndarray, starts_with_speech: bool, generator: np.random.Generator

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from zoo.ranges import NONEMPTY, KernelSize, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
+from zoo.ranges import NONEMPTY, KernelSize, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size, check_ranges
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.typed_modules import typed
 
@@ -107,6 +107,7 @@ class HiFiGANSizes:
             raise ValueError(
                 f"channels {self.channels} cannot be halved {len(rates)} times; want at least {2 ** len(rates)}"
             )
+        check_ranges(self)
 
     @property
     def widths(self) -> list[int]:

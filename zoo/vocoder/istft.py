@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.ranges import NONEMPTY, NumLayers, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size
+from zoo.ranges import NONEMPTY, NumLayers, NumUnits, OddKernelSize, OptionalSize, Rate, SampleRate, Size, check_ranges
 from zoo.vocoder.generator import Generator, split_config
 from zoo.vocoder.harmonic_source import CENTER_HZ, F0Contour, HarmonicSource, PitchHead
 
@@ -56,6 +56,9 @@ class ConvNeXtSizes:
     num_blocks: NumLayers = 8
     kernel_size: OddKernelSize = 7
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
 
 class ISTFTGenerator(Generator):
     """ConvNeXt blocks at the unit rate and a head that predicts all spectra of a unit (after Vocos, Siuzdak 2023).
@@ -78,8 +81,8 @@ class ISTFTGenerator(Generator):
         harmonics: Largest number of tones in the source, those above half the sample rate left out; 0 for no source.
 
     Raises:
-        ValueError: If ``frames_per_unit``, ``overlap`` or ``kernel_size`` is invalid, there are no streams, or a unit
-            would not last a whole number of samples.
+        ValueError: If ``frames_per_unit`` or ``overlap`` is invalid, there are no streams, or a unit would not last
+            a whole number of samples.
     """
 
     window: Tensor
@@ -113,11 +116,10 @@ class ISTFTGenerator(Generator):
         }
         channels = backbone.channels
         kernel_size = backbone.kernel_size
-        if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2 or kernel_size % 2 == 0:
+        if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2:
             raise ValueError(
-                f"frames_per_unit {frames_per_unit}, overlap {overlap}, kernel_size {kernel_size}: want frames of an "
-                f"even number of samples that divide the {self.samples_per_unit} of a unit, an even overlap and an odd "
-                "kernel_size"
+                f"frames_per_unit {frames_per_unit}, overlap {overlap}: want frames of an even number of samples that "
+                f"divide the {self.samples_per_unit} of a unit, and an even overlap"
             )
         self.frames_per_unit = frames_per_unit
         self.hop = self.samples_per_unit // frames_per_unit

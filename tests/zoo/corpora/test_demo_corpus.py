@@ -96,8 +96,8 @@ def test_an_interrupted_run_is_run_again_and_a_finished_one_is_left_alone(tmp_pa
     [
         ({"languages": ("fr",)}, "no story grammar for 'fr'; there are en, de, es"),
         ({"languages": ()}, "languages: none"),
-        ({"hours": 0}, "hours: 0; want more than 0"),
-        ({"num_processes": 0}, "want at least 1"),
+        ({"hours": 0}, "hours=0: want above 0"),
+        ({"num_processes": 0}, "num_processes=0: want from 1"),
     ],
 )
 def test_mistakes(arguments, says):

@@ -193,7 +193,7 @@ def test_the_network_is_left_in_the_mode_it_was_in(network):
 
 @pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"temperature": -0.1}, {"top_p": 0.0}, {"top_p": 1.1}])
 def test_impossible_sampling_is_an_error(wrong):
-    with pytest.raises(ValueError, match="want max_new_tokens >= 1"):
+    with pytest.raises(ValueError, match="Sampling: .*: want (from|above) "):
         Sampling(**wrong)
 
 
@@ -225,5 +225,5 @@ def test_a_beam_search_finds_more_likely_texts_than_greedy_decoding():
 def test_a_beam_search_of_samples_or_of_a_duration_is_refused(settings):
     with pytest.raises(ValueError, match="a beam search needs temperature 0 and no max_speech_seconds"):
         Sampling(12, num_beams=2, **settings)
-    with pytest.raises(ValueError, match="num_beams >= 1"):
+    with pytest.raises(ValueError, match="num_beams=0: want from 1"):
         Sampling(12, num_beams=0)

@@ -13,7 +13,7 @@ from zoo.audio import check, resample
 from zoo.error_messages import one_line
 from zoo.evaluation.judges.checkpoints import require_checkpoint
 from zoo.languages import language_code, whisper_code
-from zoo.ranges import Size
+from zoo.ranges import Size, check_ranges
 
 # Shorter waveforms have no speech to transcribe.
 MIN_SECONDS = 0.05
@@ -47,6 +47,7 @@ class Decoding:
             raise ValueError(
                 f"num_beams {self.num_beams}, task {self.task}: expected at least 1, and transcribe or translate"
             )
+        check_ranges(self)
 
 
 class PretrainedRecognizer:
