@@ -4,7 +4,7 @@ PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 PROGRESS = awk '/^(Collecting|  Downloading)/ { printf "." } /^(ERROR|error)/ { print } /^Installing collected/ { printf " unpacking" } END { print "" } { fflush() }'
 
-.PHONY: quickstart check test campaign install clean
+.PHONY: quickstart check test campaign docs install clean
 
 quickstart: install
 	@.venv/bin/zoo run quickstart
@@ -20,6 +20,10 @@ test: .venv/installed-test
 campaign: .venv/installed-test
 	@.venv/bin/python -m tests.campaign.interruptions
 	@.venv/bin/python -m tests.campaign.bad_inputs
+
+docs: .venv/installed-docs
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv/bin/mkdocs build --quiet --site-dir build/docs
+	@echo "build/docs/index.html"
 
 install: .venv/installed
 
@@ -40,6 +44,11 @@ install: .venv/installed
 .venv/installed-dev: .venv/installed
 	@printf "installing the linter and the type checker "
 	@$(INSTALL) -e ".[dev]" | $(PROGRESS)
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	@printf "installing what builds the documentation "
+	@$(INSTALL) -e ".[docs]" | $(PROGRESS)
 	@touch $@
 
 clean:
