@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
+
 from recipes.engine import bundled
 from recipes.engine.public_parts import PARTS, STAGES
 
