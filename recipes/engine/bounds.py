@@ -131,6 +131,8 @@ class _Sizes:
             return VALUE_CHARACTERS + len(value) + referred
         total = VALUE_CHARACTERS
         for key, inner in items_of(value):
+            if isinstance(value, dict):
+                total += VALUE_CHARACTERS + len(str(key))
             total += self.of(inner, f"{at}.{key}")
         return total
 

@@ -123,17 +123,15 @@ def measure_resynthesis(
     Raises:
         ValueError: If the vocoders held out different utterances.
     """
-    rows = {}
-    for name, module in data.items():
-        require_match(tokenizers[name], vocoders[name])
-        rows[name] = list(TokenTable(module.rows.folder, unseen_split)) if unseen_split else _held_out(module)
+    rows = _rows_by_variant(tokenizers, vocoders, data, unseen_split)
     require_same_utterances(rows)
     style = StyleJudge(StyleUnits.load(judge)) if judge else None
     results: dict[str, VariantResynthesis] = {}
     for name, of_variant in rows.items():
         vocoder = Vocoder.load(vocoders[name])
-        metrics = ResynthesisMetrics(load_tokenizer(tokenizers[name]), {"f0": F0Errors(f0)}, style)
-        blocks = read_blocks(of_variant, vocoder.sample_rate, f"resynthesis by {name}")
+        tokenizer = load_tokenizer(tokenizers[name])
+        metrics = ResynthesisMetrics(tokenizer, {"f0": F0Errors(f0)}, style)
+        blocks = read_blocks(of_variant, tokenizer.sample_rate, f"resynthesis by {name}")
         results[name] = resynthesize_variant(name, blocks, vocoder, metrics, f0, num_examples, judges)
     write_examples(out, join_examples(list(results.values())))
     scores = {name: result.scores for name, result in results.items()}
@@ -151,6 +149,22 @@ def measure_resynthesis(
         accuracy = mean_score(baseline, STYLE_ACCURACY_OF_ORIGINAL)
         notes["style_accuracy_of_the_originals"] = round(accuracy, 4)
     return write_measures(out, resynthesis_measures(scores, seed, unseen_split is not None), notes)
+
+
+def _rows_by_variant(
+    tokenizers: Mapping[str, Path],
+    vocoders: Mapping[str, Path],
+    data: Mapping[str, VocoderDataModule],
+    unseen_split: str | None,
+) -> dict[str, list[TokenRow]]:
+    """Return the utterances that each variant resynthesizes, in the order of the tokenizers."""
+    rows = {}
+    for name in tokenizers:
+        if name in data:
+            require_match(tokenizers[name], vocoders[name])
+            module = data[name]
+            rows[name] = list(TokenTable(module.rows.folder, unseen_split)) if unseen_split else _held_out(module)
+    return rows
 
 
 def _judge_anchors(
@@ -186,11 +200,13 @@ def measure_language_models(
     Args:
         out: Output folder of ``measures.json``, whose notes contain the margins by layer.
         variants: Tokenizers and their language models by name, the baseline first.
-        suites: Suites to evaluate on; None scores held-out speech against transcripts alone.
+        suites: Files of the cloze and the sentiment suite. With None, the contrasts are an utterance's own transcript
+            and that of another, and sentiment is left out. Bits and alignment, which needs word times, are always
+            measured.
         judge: Folder of a style extractor with a classifier, which judges generated speech. None leaves
             continuations in speech out.
         split: Split of the tokens that is evaluated on.
-        limit: Largest number of items of a suite; all if None.
+        limit: Largest number of items of a suite; all if None. Bits are those of the whole split.
         seed: Seed of the bootstraps.
         num_processes: Number of models that are evaluated in parallel.
     """

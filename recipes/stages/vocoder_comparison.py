@@ -55,10 +55,10 @@ def compare_vocoders(
         out: Output folder of ``measures.json`` and of examples: audio, F0 contours and tokens.
         corpus: Folder written by a corpus stage. Griffin-Lim uses spectra of its train split, and is left out if there
             is none.
-        tokenizers: Folders by name, the baseline first.
+        tokenizers: Folders by name; the baseline is the first that has a vocoder.
         vocoders: Folders of the vocoders by name, each of a tokenizer of that name.
         f0: F0 extractor for the F0 errors. If a speaker is not among those of a vocoder, whose default voice then
-            speaks, both F0 contours are shifted to a common mean.
+            speaks, all F0 contours are scaled to a common geometric mean.
         judges: Judges of the recordings, the resynthesis and Griffin-Lim on the units of the baseline. None leaves
             their measures out.
         split: Split of the corpus; no vocoder should have been trained on it.
@@ -99,7 +99,7 @@ def _load_vocoders(tokenizers: dict[str, Path], vocoders: dict[str, Path]) -> di
         if name not in tokenizers:
             raise ValueError(f"vocoder {name}={folder}: no tokenizer has this name; they are {', '.join(tokenizers)}")
         require_match(tokenizers[name], folder)
-    return {name: Vocoder.load(folder) for name, folder in vocoders.items()}
+    return {name: Vocoder.load(vocoders[name]) for name in tokenizers if name in vocoders}
 
 
 def encode_speech(corpus: Path, split: str, tokenizer: SpeechTokenizer, limit: int | None) -> list[ResynthesisItem]:

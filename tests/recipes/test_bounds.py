@@ -22,6 +22,7 @@ RELATIVE = "\n".join(
 BOMBS = {
     "relative references": RELATIVE,
     "many long values": f"b: {'x' * 5000}\n" + "\n".join(f"k{n}: ${{b}}${{b}}" for n in range(1000)),
+    "long keys": f"a:\n  {'k' * 60_000}: 1\n" + "\n".join(f"r{n}: ${{a}}" for n in range(300)),
     "chain": "a0: 1\n" + "\n".join(f"a{n}: ${{a{n - 1}}}" for n in range(1, 900)),
     "copies": f"a: [{'1, ' * 300}1]\n" + "\n".join(f"r{n}: ${{a}}" for n in range(1500)),
     "lists": "a: " + "[" * 5000 + "]" * 5000,

@@ -148,7 +148,7 @@ def test_the_command_judges_vocoders_beside_recordings_and_griffin_lim(variants,
     corpus = write_corpus(tmp_path, 2, text="a b")
     speakers = ["ann", "dan"] if known else ["ann"]
     arguments = ["compare", *(f"{name}={folder}" for name, folder in folders.items()), "--corpus", str(corpus)]
-    for name, folder in folders.items():
+    for name, folder in reversed(folders.items()):  # the order of the tokenizers decides
         arguments += ["--vocoder", f"{name}={save_vocoder(tmp_path / name, folder, speakers)}"]
     recognizer = write_recognizer(tmp_path / "recognizer", "b")
     main([*arguments, "--asr", str(recognizer), "--limit", "3", "--out", str(tmp_path / "page")])

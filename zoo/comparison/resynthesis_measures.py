@@ -81,7 +81,8 @@ def resynthesize_variant(
         num_examples: Number of utterances that become examples, the first ones.
         judges: Judges of the resynthesis; none if None.
     """
-    synthesize = raw_unit_synthesizer(vocoder)
+    sample_rate = metrics.tokenizer.sample_rate
+    synthesize = raw_unit_synthesizer(vocoder, sample_rate)
     scores_of_utterances = []
     examples: list[Example] = []
     for utterances in blocks:
@@ -90,8 +91,8 @@ def resynthesize_variant(
         for utterance, waveform in zip(utterances, generated, strict=True):
             if len(examples) < num_examples:
                 tokens = merge_streams(utterance.units, metrics.tokenizer.streams)
-                resynthesis = Sound.from_waveform(waveform, vocoder.sample_rate, f0, tokens)
-                examples.append(_example(utterance, vocoder.sample_rate, f0, {name: resynthesis}))
+                resynthesis = Sound.from_waveform(waveform, sample_rate, f0, tokens)
+                examples.append(_example(utterance, sample_rate, f0, {name: resynthesis}))
     return VariantResynthesis(gather_scores(scores_of_utterances), examples)
 
 

@@ -20,6 +20,7 @@ from zoo.evaluation.resynthesis import (
     resynthesize,
 )
 from zoo.evaluation.statistics import ItemScores
+from zoo.resampling import resample
 from zoo.tokens.schema import TokenRow
 from zoo.tokens.store import TokenTable
 from zoo.vocoder.vocoder import Vocoder
@@ -27,12 +28,18 @@ from zoo.vocoder.vocoder import Vocoder
 NUM_UTTERANCES = 200  # that are judged by default
 
 
-def raw_unit_synthesizer(vocoder: Vocoder) -> Synthesizer:
-    """Return a synthesizer with the timing and speaker of the recording; unknown speakers get the default voice."""
+def raw_unit_synthesizer(vocoder: Vocoder, sample_rate: int) -> Synthesizer:
+    """Return a synthesizer with the timing and speaker of the recording; unknown speakers get the default voice.
+
+    Args:
+        vocoder: Vocoder, whose own sample rate may be another one.
+        sample_rate: Sample rate of the result and of the recordings, in Hz.
+    """
 
     def synthesize(utterance: ResynthesisItem) -> Tensor:
         speaker = utterance.speaker if utterance.speaker in vocoder.speakers else None
-        return vocoder(utterance.units, speaker, predict_durations=False)
+        waveform = vocoder(utterance.units, speaker, predict_durations=False)
+        return resample(waveform, vocoder.sample_rate, sample_rate)
 
     return synthesize
 
@@ -50,7 +57,7 @@ def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Itera
     for start in numbers:
         block = []
         for row, other in list(zip(rows, others, strict=True))[start : start + BLOCK]:
-            voice = None if other is None else _read(rows[other], sample_rate)
+            other_recording = None if other is None else _read(rows[other], sample_rate)
             utterance = ResynthesisItem(
                 row.id,
                 _read(row, sample_rate),
@@ -59,7 +66,7 @@ def read_blocks(rows: Sequence[TokenRow], sample_rate: int, title: str) -> Itera
                 row.style,
                 row.text,
                 language=row.language,
-                other_recording=voice,
+                other_recording=other_recording,
             )
             block.append(utterance)
         yield block
@@ -126,7 +133,7 @@ def evaluate_resynthesis(
     spread = np.linspace(0, len(rows) - 1, min(len(rows), limit or NUM_UTTERANCES)).astype(int)
     rows = [rows[number] for number in spread]
     blocks = read_blocks(rows, vocoder.sample_rate, "resynthesis")
-    systems = {"recordings": None, "resynthesis": raw_unit_synthesizer(vocoder)}
+    systems = {"recordings": None, "resynthesis": raw_unit_synthesizer(vocoder, vocoder.sample_rate)}
     scores = judge_systems(blocks, systems, judges, vocoder.sample_rate)
     return {
         "task": "resynthesis",

@@ -31,7 +31,8 @@ class LayerAlignment:
         other_words: Similarity of a word's text and the speech of the next different word of its utterance.
         margin: Difference of ``similarity`` and ``other_words``, paired by word.
         retrieval: Share of words in speech whose nearest neighbor among the words in text of all utterances, its own
-            occurrence excluded, is the same word.
+            occurrence excluded, is the same word: the one with the largest inner product of mean features, less the
+            mean of their modality.
         margins: Margin of each word, (words,), to be paired with those of another layer or network.
         similarities: Similarity of each word, (words,), to be paired with those of another layer or network.
     """
@@ -245,10 +246,10 @@ def _retrieve(words: list[str], text: Tensor, speech: Tensor) -> tuple[np.ndarra
     hits = []
     for layer_text, layer_speech in zip(text, speech, strict=True):
         # Centered: features of a layer have a common component that differs between the modalities.
-        cosines = (layer_speech - layer_speech.mean(0)) @ (layer_text - layer_text.mean(0)).T
+        products = (layer_speech - layer_speech.mean(0)) @ (layer_text - layer_text.mean(0)).T
         # The same occurrence is excluded: its context, rather than the word, would identify it.
-        cosines.fill_diagonal_(-torch.inf)
-        hits.append((numbers[cosines.argmax(1)] == numbers).numpy().astype(float))
+        products.fill_diagonal_(-torch.inf)
+        hits.append((numbers[products.argmax(1)] == numbers).numpy().astype(float))
     counts = torch.bincount(numbers)[numbers].double()
     chance = float(((counts - 1) / (len(words) - 1)).mean())
     return np.array(hits), chance
