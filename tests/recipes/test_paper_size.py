@@ -1,13 +1,16 @@
 """Recipes of paper size: built on the meta device, where weights have shapes and no content, with every number checked."""
 
+import math
+
 import pytest
 import torch
 from omegaconf import OmegaConf
 from tokenizers import Tokenizer, models
-from transformers import LlamaConfig, PreTrainedTokenizerFast
+from transformers import AutoModel, LlamaConfig, PreTrainedTokenizerFast, WhisperConfig
 
 from recipes.engine.builder import Builder
 from recipes.engine.recipe import load
+from zoo.speech.transcript_labels import Characters
 from zoo.tokens.text_tokenizer import TextTokenizer
 from zoo.tokens.units import Stream
 from zoo.tokens.vocabulary import Vocabulary
@@ -128,3 +131,69 @@ def test_each_ablation_differs_in_what_it_says(folders):
         model = built(folders, f"lm/ablations/{name}")[1]
         assert model.network.config.rope_parameters["rope_theta"] == theta
         assert counts(model)[1] == LLAMA_2_7B + 2 * 4096 * 512
+
+
+WHISPER_LARGE_V3 = {
+    "d_model": 1280,
+    "encoder_layers": 32,
+    "encoder_attention_heads": 20,
+    "encoder_ffn_dim": 5120,
+    "decoder_layers": 32,
+    "decoder_attention_heads": 20,
+    "decoder_ffn_dim": 5120,
+    "num_mel_bins": 128,
+}
+
+
+@pytest.fixture
+def supervised(tmp_path, monkeypatch):
+    """The recipe of supervised units over a Whisper large of which only the configuration is there."""
+    WhisperConfig(**WHISPER_LARGE_V3).save_pretrained(tmp_path / "whisper")
+    Characters.of_texts(["the quick brown fox jumps over a lazy dog"]).save(tmp_path / "out" / "features")
+
+    def without_weights(network_class, source, config, **settings):
+        return AutoModel.from_config(config)
+
+    for module in ("zoo.speech.context_layers", "zoo.speech.encoders.whisper"):
+        monkeypatch.setattr(f"{module}.read_network", without_weights)
+    values = [f"corpus={tmp_path}", f"whisper={tmp_path / 'whisper'}", f"out={tmp_path / 'out'}"]
+    return load("units/supervised", values)
+
+
+def test_supervised_units_are_those_of_glm_4_voice(supervised):
+    """175 bits a second: 16384 codes at 12.5 Hz, after half of the layers (Zeng et al. 2024)."""
+    with torch.device("meta"):
+        builder = Builder(supervised)
+        model = builder("stages.supervised.model")
+        encoder = builder("stages.supervised.encoder")
+    assert encoder.frame_rate == model.frame_rate == 12.5
+    assert encoder.dim == model.quantizer.dim == supervised.config.dim == 1280
+    assert math.log2(model.quantizer.size) * encoder.frame_rate == 175
+    # Each layer of the encoder once: frozen, up to the bottleneck, and in the head.
+    layers = (encoder.encoder.layer, len(model.quantizer.layers.layers), len(model.head.layers.layers))
+    assert layers == (14, 2, 16) and sum(layers) == 32
+
+
+def test_supervised_units_train_layers_of_whisper_large(supervised):
+    with torch.device("meta"):
+        model = Builder(supervised)("stages.supervised.model")
+    dim, inner = 1280, 5120
+    layer = 4 * dim * (dim + 1) + 2 * dim * inner + inner + dim + 4 * dim
+
+    def size(module):
+        return sum(weight.numel() for weight in module.parameters())
+
+    assert size(model.quantizer.layers.layers) == 2 * layer
+    assert size(model.head.layers.layers) == 16 * layer
+    assert all(weight.is_meta and weight.requires_grad for weight in model.parameters())
+    units = torch.empty(2, 50, dim, device="meta")
+    assert model.head(units, torch.ones(2, 50, dtype=torch.bool, device="meta")).shape[:2] == (2, 200)
+
+
+def test_supervised_units_see_the_speech_of_many_codebooks_a_step(supervised):
+    content = OmegaConf.to_container(supervised.config, resolve=True)
+    stage = content["stages"]["supervised"]
+    assert stage["data"]["batch_frames"] / 12.5 == 960  # seconds of speech a step
+    assert stage["trainer"]["max_steps"] * stage["data"]["batch_frames"] / 12.5 / 3600 > 10_000  # hours, all epochs
+    assert content["network"]["layers"]["first"] == content["frozen_layers"] + 1
+    assert stage["model"]["head"]["layers"]["first"] == content["bottleneck_layer"] + 1
