@@ -12,6 +12,7 @@ from torch import Tensor
 from zoo.audio_decoders import AudioError as AudioError
 from zoo.audio_files import read_section
 from zoo.files import atomic_file
+from zoo.processes import interrupts_deferred
 from zoo.resampling import resample as resample
 
 SAMPLE_RATE = 16000
@@ -85,11 +86,17 @@ def write_chunks(path: Path, chunks: Iterable[Tensor], sample_rate: int) -> int:
     with atomic_file(path) as temporary, temporary.open("w+b") as file:
         target = _Target(file)
         try:
-            with soundfile.SoundFile(cast(BinaryIO, target), "w", sample_rate, 1, subtype, format=container) as encoder:
+            with interrupts_deferred():
+                encoder = soundfile.SoundFile(cast(BinaryIO, target), "w", sample_rate, 1, subtype, format=container)
+            try:
                 for chunk in chunks:
                     samples = check(chunk, str(path)).detach().cpu().numpy().astype(np.float32).clip(-1.0, 1.0)
-                    encoder.write(samples)
+                    with interrupts_deferred():
+                        encoder.write(samples)
                     num_samples += len(samples)
+            finally:
+                with interrupts_deferred():
+                    encoder.close()
         finally:
             if target.error is not None:
                 raise target.error
@@ -104,7 +111,6 @@ class _Target:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.seek = file.seek
         self.tell = file.tell
         self.read = file.read
         self.file = file
@@ -116,6 +122,13 @@ class _Target:
         except OSError as error:
             self.error = self.error or error
             return 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self.file.seek(offset, whence)  # writes what is buffered
+        except OSError as error:
+            self.error = self.error or error
+            return -1
 
 
 def mix_down(samples: np.ndarray, name: str) -> Tensor:

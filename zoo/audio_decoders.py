@@ -4,6 +4,7 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import soundfile
 
 from zoo.error_messages import one_line
 from zoo.files import is_special
+from zoo.processes import interrupts_deferred
 
 # Lower and higher sample rates are those of broken headers.
 MIN_RATE = 1000
@@ -104,10 +106,13 @@ class LibsndfileDecoder(Decoder):
         super().__init__(name)
         # Absolute, since libsndfile reads standard input for the name "-".
         place = str(source.absolute()) if isinstance(source, Path) else source
-        self.file = soundfile.SoundFile(place)
-        if self.file.frames >= UNKNOWN_LENGTH:
-            self.file.close()
-            self.file = _ForwardSoundFile(place)
+        # libsndfile opens a path itself, and reads the content of a file by callbacks.
+        self._reading = nullcontext if isinstance(source, Path) else interrupts_deferred
+        with self._reading():
+            self.file = soundfile.SoundFile(place)
+            if self.file.frames >= UNKNOWN_LENGTH:
+                self.file.close()
+                self.file = _ForwardSoundFile(place)
         self.sample_rate = self.file.samplerate
         self.num_channels = self.file.channels
         self.num_samples = self.file.frames if self.file.frames < UNKNOWN_LENGTH else None
@@ -117,13 +122,15 @@ class LibsndfileDecoder(Decoder):
         self.file.close()
 
     def seek(self, start: int) -> None:
-        self.file.seek(min(start, self.file.frames))
+        with self._reading():
+            self.file.seek(min(start, self.file.frames))
 
     def _blocks(self, num_samples: int) -> Blocks:
         # In blocks, since a false header may state any number of samples.
         size = BLOCK_VALUES // self.num_channels if self.is_seekable else BLOCK_SAMPLES
         while num_samples > 0:
-            block = self.file.read(min(size, num_samples), dtype="float32", always_2d=True)
+            with self._reading():
+                block = self.file.read(min(size, num_samples), dtype="float32", always_2d=True)
             if not len(block):
                 return
             num_samples -= len(block)

@@ -117,6 +117,29 @@ def follow_parent(parent: int, num_threads: int, is_over: Callable[[], bool] | N
     threading.Thread(target=_exit_with_parent, args=(parent, is_over), daemon=True).start()
 
 
+@contextmanager
+def interrupts_deferred() -> Generator[None, None, None]:
+    """Let an interrupt wait for the end of a block that a C library runs with callbacks in Python.
+
+    Such a library drops exceptions of callbacks: an interrupt would be lost, and a sample or a header with it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interrupts are raised in the main thread only
+        return
+    received: list[int] = []
+    replaced = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(number)):
+                replaced[number] = signal.signal(number, lambda number, frame: received.append(number))
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
+
+
 def shows_bars() -> bool:
     """Return whether this process may draw progress bars; worker processes may not, as bars overwrite each other."""
     return _shows_bars

@@ -59,6 +59,7 @@ def campaign(args: argparse.Namespace, root: Path) -> list[Row]:
         rows.append(row)
         FAULTS[name](benches[0], row)
         print(f"{name}: {row.tried} tried, {len(row.failures)} failed, {time.monotonic() - started:.0f} s", flush=True)
+        print(*(f"    {failure}" for failure in row.failures), sep="\n", flush=True)
     kills: dict[int, Row] = {number: Row(name) for number, name in SIGNALS.items()}
     draw = random.Random(args.seed)
     weights = [WEIGHTS[WORKLOADS.index(bench.workload)] for bench in benches]

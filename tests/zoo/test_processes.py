@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.processes import map_in_processes, shows_bars
+from zoo.processes import interrupts_deferred, map_in_processes, shows_bars
 
 
 def threads(_):
@@ -111,3 +111,16 @@ def test_workers_end_at_the_moment_of_their_parent(tmp_path):
     killed = time.time()
     time.sleep(1)
     assert (tmp_path / "beat").stat().st_mtime < killed + 0.2  # they are polled twice a second where Linux is not
+
+
+def test_an_interrupt_waits_for_the_end_of_a_block():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    done = []
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            done.append(True)
+        assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
