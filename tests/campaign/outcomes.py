@@ -13,7 +13,7 @@ from pathlib import Path
 from recipes.commands.cli import main
 
 MAX_LINES = 4
-MAX_CHARACTERS = 420
+MAX_CHARACTERS = 480
 MEMORY_BYTES = 16 * 2**30
 # Words that only the inside of a library would use.
 INNER_WORDS = re.compile(

@@ -81,8 +81,7 @@ class ISTFTGenerator(Generator):
         harmonics: Largest number of tones in the source, those above half the sample rate left out; 0 for no source.
 
     Raises:
-        ValueError: If ``frames_per_unit`` or ``overlap`` is invalid, there are no streams, or a unit would not last
-            a whole number of samples.
+        ValueError: If ``frames_per_unit`` or ``overlap`` is invalid, or a unit would not last whole samples.
     """
 
     window: Tensor
@@ -115,7 +114,6 @@ class ISTFTGenerator(Generator):
             "harmonics": harmonics,
         }
         channels = backbone.channels
-        kernel_size = backbone.kernel_size
         if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2:
             raise ValueError(
                 f"frames_per_unit {frames_per_unit}, overlap {overlap}: want frames of an even number of samples that "
@@ -125,11 +123,11 @@ class ISTFTGenerator(Generator):
         self.hop = self.samples_per_unit // frames_per_unit
         self.fft_size = overlap * self.hop
         self.frame_rate = sample_rate / self.hop
-        self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
+        self.first = nn.Conv1d(self.embed.width, channels, backbone.kernel_size, padding=backbone.kernel_size // 2)
         self.first_norm = nn.LayerNorm(channels)
         scale = 1 / backbone.num_blocks
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, backbone.hidden, kernel_size, scale) for _ in range(backbone.num_blocks)
+            ConvNeXtBlock(channels, backbone.hidden, backbone.kernel_size, scale) for _ in range(backbone.num_blocks)
         )
         self.last_norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
