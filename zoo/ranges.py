@@ -4,6 +4,7 @@ Upper bounds are far above what is trained today; they refuse a slip of the keyb
 that are not finite are refused everywhere. Records check themselves with ``check_ranges``.
 """
 
+import dataclasses
 import math
 import types
 import typing
@@ -78,7 +79,8 @@ def check_ranges(record: Any) -> None:
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _out_of_range(hint: Any, value: Any) -> Iterator[tuple[Any, Any]]:

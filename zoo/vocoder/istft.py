@@ -65,8 +65,7 @@ class ISTFTGenerator(Generator):
 
     A network at the unit rate cannot represent the phase of a voice. With ``harmonics``, a small head predicts F0 and
     voicing, from which a source of tones at the multiples of F0 is made. The network predicts a filter, the magnitude
-    of the source at each frequency, and spectra that are added to the filtered source (a source-filter model, as in
-    Wang et al. 2019, here in the frequency domain).
+    of the source at each frequency, and spectra that are added to the filtered source (as in Wang et al. 2019).
 
     Args:
         streams: Number of units of each stream by prefix; durations are predicted from the first, phonetic stream.
@@ -114,20 +113,21 @@ class ISTFTGenerator(Generator):
             "harmonics": harmonics,
         }
         channels = backbone.channels
+        kernel_size = backbone.kernel_size
         if self.samples_per_unit % (2 * frames_per_unit) or overlap < 2 or overlap % 2:
             raise ValueError(
-                f"frames_per_unit {frames_per_unit}, overlap {overlap}: want frames of an even number of samples that "
-                f"divide the {self.samples_per_unit} of a unit, and an even overlap"
+                f"frames_per_unit {frames_per_unit}, overlap {overlap}: want an even number of samples per frame, of "
+                f"{self.samples_per_unit} per unit, and an even overlap"
             )
         self.frames_per_unit = frames_per_unit
         self.hop = self.samples_per_unit // frames_per_unit
         self.fft_size = overlap * self.hop
         self.frame_rate = sample_rate / self.hop
-        self.first = nn.Conv1d(self.embed.width, channels, backbone.kernel_size, padding=backbone.kernel_size // 2)
+        self.first = nn.Conv1d(self.embed.width, channels, kernel_size, padding=kernel_size // 2)
         self.first_norm = nn.LayerNorm(channels)
         scale = 1 / backbone.num_blocks
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, backbone.hidden, backbone.kernel_size, scale) for _ in range(backbone.num_blocks)
+            ConvNeXtBlock(channels, backbone.hidden, kernel_size, scale) for _ in range(backbone.num_blocks)
         )
         self.last_norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, frames_per_unit * (self.fft_size + 2))
