@@ -15,7 +15,7 @@ check: .venv/installed-dev
 	@.venv/bin/pyrefly check
 
 test: .venv/installed-test
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 campaign: .venv/installed-test
 	@.venv/bin/python -m tests.campaign.interruptions
