@@ -138,7 +138,7 @@ def train_supervised_units(
     require_encoder(data.train_store.folder, encoder)
     if model.quantizer.dim != encoder.dim:
         raise ValueError(
-            f"the quantizer takes features of width {model.quantizer.dim}, but those of the encoder have {encoder.dim}: "
+            f"the quantizer takes features of width {model.quantizer.dim}, but the encoder's have {encoder.dim}: "
             f"set the width that the recipe gives its first layer, such as feature_dim, to {encoder.dim}"
         )
     PhoneticUnits(encoder, model.quantizer)  # raises before the training, rather than after it, if they do not fit
