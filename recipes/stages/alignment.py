@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from zoo.forced_alignment.aligner import Aligner
-from zoo.forced_alignment.prepared_corpus import SplitAlignment, align_prepared_corpus
+from zoo.forced_alignment.prepared_corpus import SplitAlignment, align_prepared_corpus, copy_prepared_corpus
 from zoo.ranges import NumProcesses, Probability
 
 log = logging.getLogger(__name__)
@@ -26,14 +26,18 @@ def align_corpus(
     Args:
         out: Output folder: a prepared corpus, ``alignment.json`` and ``unaligned.jsonl``.
         corpus: Folder filled by a corpus stage.
-        aligner: Aligner that finds the word times; null to find phone times alone.
+        aligner: Aligner that finds the word times; null to find phone times alone, or, without ``phone_aligner``, to
+            pass the corpus on as it is.
         phone_aligner: Aligner that finds the phone times, for ABX, phone purity and PNMI; null for no phone times.
         num_processes: Number of processes that align, each with one thread; 1 on a GPU.
         max_unaligned_share: Largest share of a split's utterances that may stay without word times.
 
     Raises:
-        ValueError: No aligner is named, or a larger share of a split's utterances could not be aligned.
+        ValueError: A larger share of a split's utterances could not be aligned.
     """
+    if aligner is None and phone_aligner is None:
+        copy_prepared_corpus(out, corpus)
+        return {"aligned": "nothing: no aligner is named"}
     counts = align_prepared_corpus(out, corpus, aligner, phone_aligner, num_processes, max_unaligned_share)
     facts = {}
     if aligner is not None:
@@ -56,7 +60,8 @@ def _words(split: str, counts: SplitAlignment) -> str:
         f"{counts.aligned_words / counts.words:.1%} of {counts.words} words"
     )
     if counts.mean_confidence is not None:
-        text += f", mean confidence {counts.mean_confidence:.2f}"
+        share = counts.confident_words / counts.aligned_words
+        text += f", mean confidence {counts.mean_confidence:.2f}, interleaving switches before {share:.1%} of the words"
     if counts.had_words:
         text += f", {counts.had_words} utterances had times"
     return text

@@ -17,6 +17,7 @@ from zoo.files import atomic_file, read_json, write_text
 from zoo.forced_alignment.aligned_corpus import Aligned
 from zoo.forced_alignment.aligner import Aligner
 from zoo.forced_alignment.alignment_results import FOLDER, AlignmentResult, read_results, results_path
+from zoo.tokens.documents import MIN_CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class SplitAlignment:
         words: Number of words of the utterances that had no word times.
         aligned_words: Number of these words that were aligned.
         mean_confidence: Mean confidence in these words.
+        confident_words: Number of these words whose confidence is at least ``MIN_CONFIDENCE``: interleaving may switch
+            before them.
         with_phones: Number of utterances whose phones were aligned.
     """
 
@@ -80,7 +83,17 @@ class SplitAlignment:
     words: int = 0
     aligned_words: int = 0
     mean_confidence: float | None = None
+    confident_words: int = 0
     with_phones: int = 0
+
+
+def copy_prepared_corpus(out: Path, corpus: Path) -> None:
+    """Write the same prepared corpus into another folder; its recordings stay where they are."""
+    names = ["corpus.json", "skipped.jsonl", *(f"{split}.jsonl.gz" for split in SPLITS)]
+    for name in names:
+        if (corpus / name).is_file():
+            with atomic_file(out / name) as temporary:
+                shutil.copyfile(corpus / name, temporary)
 
 
 def align_prepared_corpus(
@@ -144,6 +157,7 @@ def _count(results: Iterable[AlignmentResult], split: str, unaligned: TextIO) ->
         counts.aligned += 1
         counts.aligned_words += len(result.words)
         total_confidence += sum(result.confidences or ())
+        counts.confident_words += sum(confidence >= MIN_CONFIDENCE for confidence in result.confidences or ())
     if counts.aligned_words:
         counts.mean_confidence = round(total_confidence / counts.aligned_words, 4)
     return counts

@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 
+from recipes.stages.alignment import align_corpus
 from tests.toy_cuts import file_cut
 from zoo.audio import write
 from zoo.corpora import open_corpus, prepare, read_cuts, to_utterance
@@ -49,6 +50,15 @@ def write_table(folder, texts, words=None):
     for split in ("train", "dev"):
         (folder / f"{split}.jsonl").write_text("\n".join(rows) + "\n")
     return folder
+
+
+class Doubtful(Even):
+    """Is sure of every second word alone."""
+
+    def align(self, waveform, words, language="und"):
+        alignment = super().align(waveform, words, language)
+        confidences = tuple(0.009 if number % 2 else 0.02 for number in range(len(words)))
+        return Alignment(alignment.words, confidences, alignment.phonemes)
 
 
 @pytest.fixture
@@ -168,3 +178,17 @@ def test_manifests_hold_the_scores(corpus, tmp_path):
     with gzip.open(tmp_path / "out" / "train.jsonl.gz") as lines:
         first = json.loads(next(iter(lines)))
     assert first["supervisions"][0]["alignment"]["word"][0] == ["a", 0.0, 0.5, 0.5]
+
+
+def test_words_before_which_interleaving_may_switch_are_counted(corpus, tmp_path):
+    counts = align_prepared_corpus(tmp_path / "aligned", corpus, Doubtful())["train"]
+    assert (counts.aligned_words, counts.confident_words) == (5, 3)  # "a b" and "e f g"
+
+
+def test_a_stage_without_an_aligner_passes_the_corpus_on(corpus, tmp_path):
+    (tmp_path / "words").mkdir()
+    assert align_corpus(tmp_path / "words", corpus) == {"aligned": "nothing: no aligner is named"}
+    for split in ("train", "dev"):
+        before = [to_utterance(cut) for cut in read_cuts(corpus, split)]
+        assert [to_utterance(cut) for cut in read_cuts(tmp_path / "words", split)] == before
+    assert (tmp_path / "words" / "corpus.json").read_bytes() == (corpus / "corpus.json").read_bytes()
