@@ -79,7 +79,7 @@ def test_ranks_share_the_batches_between_them(tokens):
 
 
 def test_every_second_of_the_corpus_is_as_likely(tokens):
-    data = module(tokens, held_out=HeldOutUtterances(num_utterances=0))
+    data = module(tokens, held_out=HeldOutUtterances(num_utterances=1))
     segments = Segments(data.rows, data.training, 10, 3000, range(1), 0)
     places = np.random.default_rng([0, 1, 0]).integers(segments.ends[-1], size=3000)
     share = np.bincount(np.searchsorted(segments.ends, places, side="right"), minlength=len(data.training)) / 3000

@@ -36,7 +36,7 @@ def equal(a, b):
     )
 
 
-def test_what_is_read_is_what_was_written(table, rows):
+def test_what_is_read_is_what_was_written(table, rows, tmp_path):
     assert len(table) == 23
     for number, (got, want) in enumerate(zip(table, rows, strict=True)):
         for name, value in vars(want).items():
@@ -44,6 +44,8 @@ def test_what_is_read_is_what_was_written(table, rows):
                 assert equal(getattr(got, name), value) and equal(table.optional_array(number, name), value), name
             elif name == "units":
                 assert equal(got.units["Hu"], value["Hu"]) and equal(table.optional_array(number, "Hu"), value["Hu"])
+            elif name == "audio":  # relative to the tokens, with which it moves
+                assert got.audio == str(tmp_path / value)
             else:
                 assert getattr(got, name) == value, name
 
