@@ -115,13 +115,17 @@ class ResultCache:
             return {}
         lines = self.parts_path.read_text(encoding="utf-8").splitlines(keepends=True)
         complete_lines = [line for line in lines if line.endswith("\n")]
-        if not complete_lines or json.loads(complete_lines[0]) != {"key": self.key}:
+        try:
+            parts = [parse_json(line, str(self.parts_path)) for line in complete_lines]
+        except ValueError:  # damaged, so that all is computed again
+            parts = []
+        if not parts or parts[0] != {"key": self.key}:
             self.parts_path.unlink()
             return {}
         if len(complete_lines) < len(lines):
             with atomic_file(self.parts_path) as temporary:
                 temporary.write_text("".join(complete_lines), encoding="utf-8")
-        return dict(json.loads(line) for line in complete_lines[1:])
+        return dict(parts[1:])
 
 
 def cached_scorer(

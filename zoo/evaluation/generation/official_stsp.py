@@ -3,7 +3,6 @@
 Unlike in the release, few-shot prompts of ``sentiment_preservation`` end with the input that is tested.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from zoo.evaluation.suites.sentiment_suite import EMOTION_TO_SENTIMENT, SENTIMENTS
+from zoo.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
-            try:
-                rows.append(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}:{number}: expected one JSON object per line: {error}") from error
+            rows.append(parse_json(line, f"{path}:{number}"))
     return rows
 
 

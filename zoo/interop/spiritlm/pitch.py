@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 from torch import Tensor
 
+from zoo.error_messages import one_line
 from zoo.interop.spiritlm.checkpoint import match_tensors, read_checkpoint
 from zoo.interop.spiritlm.weight_names import pitch_name, rename_tensors
 from zoo.speech.f0_fcpe import FCPE
@@ -33,7 +34,12 @@ def load_pitch(folder: Path) -> PitchUnits:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {folder}: not the folder of a Spirit LM F0 quantizer")
     path = folder / "config.yaml"
-    config = yaml.safe_load(path.read_text())
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid YAML ({one_line(error)}); copy it again from the release") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: want a mapping of names to values; copy it again from the release")
     try:
         _check(config, path)
         vqvae = _build(config)
