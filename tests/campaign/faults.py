@@ -1,12 +1,10 @@
-"""Faults of the machine and of people: full disks, read-only folders, damaged files, two runs at once, a killed rank."""
+"""Faults of the machine and of people: full disks, read-only folders, damaged files, two runs at once."""
 
 import ctypes
 import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,47 +137,6 @@ def moved_run(bench: Bench, row: Row) -> None:
             row.failures.append(f"moved after {seconds:.0%}: it ran twice")
 
 
-def killed_rank(bench: Bench, row: Row) -> None:
-    """One of two ranks of a training is killed; the other ends, and the training is resumed."""
-    stage = bench.workload.trained
-    two = [*bench.workload.command, "trainer.devices=2", "trainer.strategy=ddp", "--stage", stage]
-    command = [sys.executable, "-m", "spiritlm_zoo", *two]
-    for stop in (False, True):
-        bench.restore()
-        shutil.rmtree(bench.run_folder / stage)
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        output = (bench.root / "ranks.txt").open("w")
-        process = subprocess.Popen(command, cwd=bench.now, env=environment, stdout=output, stderr=output)
-        if stop:
-            _kill_second_rank(process, bench.run_folder / stage, row)
-            process = subprocess.Popen(command, cwd=bench.now, env=environment, stdout=output, stderr=output)
-        if process.wait(300) != 0:
-            row.failures.append(f"two ranks: exit code {process.returncode}, see {output.name}")
-            return
-        weights = (bench.run_folder / stage / "model" / "model.safetensors").read_bytes()
-        if not stop:
-            whole = weights
-        elif weights != whole:
-            row.failures.append("the weights of two ranks, one of which was killed, differ")
-
-
-def _kill_second_rank(process: subprocess.Popen[bytes], stage: Path, row: Row) -> None:
-    """Kill a child of a process once there is a checkpoint, and wait until the process ends."""
-    until = time.monotonic() + 120
-    while not (stage / "checkpoints" / "last.ckpt").is_file() and process.poll() is None and time.monotonic() < until:
-        time.sleep(POLL_SECONDS)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    row.tried += 1
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
-    try:
-        process.wait(120)
-    except subprocess.TimeoutExpired:
-        row.failures.append("the first rank waits for the second, which was killed")
-        process.kill()
-        process.wait()
-
-
 def _expect_error(run: Run, row: Row, what: str, text: str) -> None:
     code = run.wait()
     if code == 0:
@@ -227,5 +184,4 @@ FAULTS: dict[str, Callable[[Bench, Row], None]] = {
     "damaged last.ckpt": truncated_checkpoint,
     "damaged results": damaged_results,
     "moved run folder": moved_run,
-    "a rank of two killed": killed_rank,
 }
