@@ -43,9 +43,12 @@ def test_a_recipe_of_rows_that_are_too_long_is_refused_before_any_stage(tmp_path
     write_sentences(tmp_path / "run" / "tokens")
     VOCABULARY.save(tmp_path / "run" / "vocabulary" / "vocabulary")
     values = [f"run={tmp_path / 'run'}", f"checkpoint={tmp_path / 'checkpoint'}", f"out={tmp_path / 'out'}"]
+    rotary = isinstance(config, LlamaConfig)
     for length in (64, 65):
         recipe = load("lm/base_lora", [*values, f"sequence_length={length}"])
-        problems = [line for line in preflight_problems(recipe, plan(recipe)) if "sequence_length" in line]
+        lines = preflight_problems(recipe, plan(recipe))
+        assert any("rope_theta=100000" in line and "no rotary positions; want null" in line for line in lines) != rotary
+        problems = [line for line in lines if "sequence_length" in line]
         if limit is None or length <= limit:
             assert problems == []
         else:

@@ -233,7 +233,8 @@ def _config(source: str, rope_theta: float | None) -> PretrainedConfig:
         rope = getattr(config.get_text_config(), "rope_parameters", None)
         if not rope:
             raise ValueError(
-                f"{source} has no rotary positions, so rope_theta={rope_theta} cannot be set: leave it out"
+                f"{source} has no rotary positions, so rope_theta={rope_theta} cannot be set: "
+                "leave it out, or set it to null"
             )
         # If sliding and full attention have separate bases, the one of full attention sets the long range.
         rope = rope.get("full_attention", rope)

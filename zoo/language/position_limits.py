@@ -38,9 +38,14 @@ def configured_positions(config: PretrainedConfig) -> int:
     return UNLIMITED
 
 
+def has_rotary_positions(config: PretrainedConfig) -> bool:
+    """Return whether positions are rotary, so that a network computes them for any number of tokens."""
+    return bool(getattr(config.get_text_config(), "rope_parameters", None))
+
+
 def table_size(config: PretrainedConfig) -> int:
     """Return the number of positions for which a network has a table; ``UNLIMITED`` if it computes them (rotary)."""
-    if getattr(config.get_text_config(), "rope_parameters", None):
+    if has_rotary_positions(config):
         return UNLIMITED
     return configured_positions(config)
 
