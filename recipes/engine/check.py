@@ -35,7 +35,7 @@ def check(recipe: "Recipe") -> list[str]:
         content = content_of(config)
         NodeCheck(recipe.targets, content, problems).visit(content, resolved, "")
         problems += writing_problems(content, resolved, recipe.targets)
-        if runs[0] is None:
+        if runs[0] is None and BROKEN not in (resolved.get("name"), resolved.get("out")):
             out = resolved.get("out")
             problems += name_problems(resolved)
         problems += _problems_of_settings(resolved)
@@ -43,7 +43,8 @@ def check(recipe: "Recipe") -> list[str]:
             if run is not None:
                 nodes[run.name] = resolved["stages"][run.stage]
     folders = {name: node.get("out") for name, node in nodes.items()}
-    problems += folder_problems(out, folders)
+    if BROKEN not in folders.values():
+        problems += folder_problems(out, folders)
     problems += _problems_of_stages(recipe.runs, {name: nodes[name] for name in recipe.runs})
     if not problems:
         content = content_of(recipe.view())

@@ -1,6 +1,7 @@
 """Follow the references ``${...}`` of a recipe to their values."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, errors
@@ -10,6 +11,22 @@ from recipes.engine.old_names import renamed_path
 from zoo.suggestions import nearest_name
 
 REFERENCE = re.compile(r"^\$\{(\.*)([^${}:]+)\}$")
+
+
+PART = re.compile(r"\$\{(\.*)([^${}:]+)\}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A reference that cannot be followed.
+
+    Args:
+        written: The value with its reference as text.
+        text: Line for the user.
+    """
+
+    written: str
+    text: str
 
 
 class _Broken:
@@ -23,9 +40,26 @@ BROKEN = _Broken()
 
 
 def resolve(config: DictConfig) -> tuple[dict[str, Any], list[str]]:
-    """Return a recipe's content with references followed, and one line for each that cannot be followed."""
-    problems: list[str] = []
-    return _container(config, "", problems, config), problems
+    """Return a recipe's content with references followed, and one line for each that cannot be followed.
+
+    A reference to a value whose own reference is broken is not listed beside it.
+    """
+    problems: dict[str, Problem] = {}
+    container = _container(config, "", problems, config)
+    roots = [at for at in problems if not _broken_sources(at, problems)]
+    listed = roots or list(problems)[:1]  # references in a circle have no root
+    return container, [problems[at].text for at in listed]
+
+
+def _broken_sources(at: str, problems: dict[str, Problem]) -> list[str]:
+    """Return the paths of other broken references that the value at a path refers to."""
+    sources = []
+    for dots, path in PART.findall(problems[at].written):
+        keys = [key for key in re.split(r"[.\[\]]+", path) if key]
+        source = ".".join([*(at.split(".")[: -len(dots)] if dots else []), *keys])
+        if source in problems and source != at:
+            sources.append(source)
+    return sources
 
 
 def home_of(reference: Any, at: str) -> str | None:
@@ -76,7 +110,7 @@ def value_at(content: Any, at: str) -> Any:
     return content
 
 
-def _container(node: DictConfig | ListConfig, at: str, problems: list[str], root: DictConfig) -> Any:
+def _container(node: DictConfig | ListConfig, at: str, problems: dict[str, Problem], root: DictConfig) -> Any:
     is_mapping = isinstance(node, DictConfig)
     values = {}
     for key in node if is_mapping else range(len(node)):
@@ -84,17 +118,18 @@ def _container(node: DictConfig | ListConfig, at: str, problems: list[str], root
     return values if is_mapping else list(values.values())
 
 
-def _value(node: DictConfig | ListConfig, key: Any, at: str, problems: list[str], root: DictConfig) -> Any:
+def _value(node: DictConfig | ListConfig, key: Any, at: str, problems: dict[str, Problem], root: DictConfig) -> Any:
     is_reference = OmegaConf.is_interpolation(node, key)
     if OmegaConf.is_missing(node, key) and not is_reference:
-        problems.append(f"{at}: a value is needed; give it as {at}=VALUE")
+        problems[at] = Problem("", f"{at}: a value is needed; give it as {at}=VALUE")
         return BROKEN
     try:
         value = node[key]
     except errors.InterpolationToMissingValueError:
         return BROKEN
     except (errors.OmegaConfBaseException, RecursionError) as error:
-        problems.append(f"{at}={_written(node, key)}: {_explain(error, root)}")
+        written = str(_written(node, key))
+        problems[at] = Problem(written, f"{at}={written}: {_explain(error, root)}")
         return BROKEN
     if not OmegaConf.is_config(value):
         return value

@@ -164,3 +164,15 @@ def test_another_target_replaces_a_node_with_a_base():
     swap = ["expressive_network._target_=zoo.language.networks.from_run", "expressive_network.folder=model"]
     network = load("compare/base_vs_expressive", [*swap, "expressive_network.vocabulary=${expressive_vocabulary}"])
     assert set(network.config.expressive_network) == {"_target_", "folder", "vocabulary"}
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("num_units=${nothing}", "num_units=${nothing}: the recipe has no 'nothing'"),
+        ("seed=${seed}", "seed=${seed}: the reference leads back to itself"),
+        ("name=${nothing}", "name=${nothing}: the recipe has no 'nothing'"),
+    ],
+)
+def test_a_broken_reference_is_listed_once_where_it_is_written(override, line):
+    assert lines(override, source="quickstart") == [f"quickstart.yaml: {line}"]
