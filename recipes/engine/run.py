@@ -71,7 +71,7 @@ def _run_in_parallel(recipe: Recipe, steps: list[Step]) -> list[Record]:
             _carry_out(recipe, step)
     _seed_everything(recipe)  # imports Lightning once, before the processes are forked
     try:
-        run_in_parallel(partial(_carry_out, recipe), steps, recipe.config.jobs)
+        run_in_parallel(partial(_carry_out, recipe), steps, int(recipe.config.jobs))
     except KeyboardInterrupt:
         raise StageInterrupted("interrupted; run the same command to resume") from None
     records = [read_record(step.folder) for step in steps]
@@ -158,7 +158,7 @@ def _seed_everything(recipe: Recipe, stage: str | None = None) -> None:
     """Seed Python, NumPy and torch with the recipe's ``seed``, in the view of the run ``stage``."""
     import lightning
 
-    lightning.seed_everything(recipe.view(stage).seed, workers=True, verbose=False)
+    lightning.seed_everything(int(recipe.view(stage).seed), workers=True, verbose=False)
 
 
 def _call(recipe: Recipe, stage: str) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.ranges import PositiveFloat
+from zoo.ranges import Hertz
 from zoo.speech.pitch_networks import PitchDecoder, PitchEncoder
 from zoo.speech.vector_quantizer import EMACodebook, Quantized
 
@@ -34,7 +34,7 @@ class PitchVQVAE(nn.Module):
         encoder: PitchEncoder,
         codebook: EMACodebook,
         decoder: PitchDecoder | None = None,
-        scale_hz: PositiveFloat = 1.0,
+        scale_hz: Hertz = 1.0,
     ) -> None:
         super().__init__()
         if codebook.dim != encoder.dim:
