@@ -129,7 +129,8 @@ def _in_range(hint: Any, value: Any) -> Any:
         if kind in (int, float) and not mismatch.at:
             return _need(False, hint, value)
         raise
-    return _need(isinstance(converted, Made) or is_in_range(hint, converted), hint, value)
+    _need(isinstance(converted, Made) or is_in_range(hint, converted), hint, value)
+    return converted
 
 
 def _literal(hint: Any, value: Any) -> Any:

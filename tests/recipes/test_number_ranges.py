@@ -49,10 +49,12 @@ def test_number_out_of_range_is_a_mismatch_that_states_the_range(hint, value, me
 
 
 @pytest.mark.parametrize(
-    ("hint", "value"), [(Size, 1), (Size, 1e6), (Size | None, None), (Share, 0), (OddKernelSize, 7)]
+    ("hint", "value", "converted"),
+    [(Size, 1, 1), (Size, 1e6, 1_000_000), (Size | None, None, None), (Share, 0, 0.0), (tuple[Size, ...], [3], (3,))],
 )
-def test_number_in_range_is_converted(hint, value):
-    assert convert(hint, value) == value
+def test_number_in_range_is_converted(hint, value, converted):
+    result = convert(hint, value)
+    assert result == converted and type(result) is type(converted)
 
 
 def test_every_number_of_a_public_part_has_a_range():
