@@ -164,7 +164,7 @@ def test_what_failed_before_it_made_anything_may_be_corrected(workshop):
             "disk full while writing runs/r/data",
         ),
         (KeyError("x"), "KeyError: 'x' (unexpected; the whole traceback is in runs/r/data/log.txt)"),
-        (FileNotFoundError(2, "No such file", "a.wav"), "stages.data: [Errno 2] No such file: 'a.wav'"),
+        (FileNotFoundError(2, "No such file", "a.wav"), "stages.data: a.wav: no such file"),
     ],
 )
 def test_each_fault_is_one_line(workshop, capsys, fault, told):

@@ -142,7 +142,7 @@ def test_what_is_streamed_is_what_is_answered(network, vocoder, to):
 
 
 def test_impossible_seconds_are_an_error():
-    with pytest.raises(ValueError, match="max_speech_seconds above 0, got 0"):
+    with pytest.raises(ValueError, match="max_speech_seconds=0: want above 0"):
         Sampling(max_speech_seconds=0)
 
 
