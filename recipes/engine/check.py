@@ -89,6 +89,8 @@ def _problems_of_stages(runs: Mapping[str, StageRun], nodes: Mapping[str, Any]) 
     names = list(nodes)
     for position, name in enumerate(names):
         folder = folders[name]
+        if folder is BROKEN:
+            continue
         for other in names[:position]:
             if folder == folders[other]:
                 problems.append(

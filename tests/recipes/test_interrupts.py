@@ -23,6 +23,7 @@ def handled(monkeypatch):
     monkeypatch.setattr(interrupts, "REPEAT_SECONDS", 0.2)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libraries such as ray install their own
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
