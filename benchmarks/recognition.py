@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", type=Path, nargs="+", help="folders of transcribed speech")
     parser.add_argument("--asr", required=True, help="folder or hub name of a transformers recognizer")
-    parser.add_argument("--language", help="language that is told to a multilingual Whisper")
+    parser.add_argument("--language", help="language of the speech, for a multilingual Whisper")
     parser.add_argument("--beams", type=int, default=1)
     parser.add_argument("--split", default="dev")
     parser.add_argument("--limit", type=int, help="utterances of each corpus, evenly spaced (default: all)")

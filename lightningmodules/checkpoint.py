@@ -48,7 +48,7 @@ class LastCheckpoint(L.Callback):
                 _remove(aside)
                 os.replace(path, aside)
                 warnings.warn(
-                    f"checkpoint {problem}: set aside as {aside.name}; the training goes on from the checkpoint "
+                    f"checkpoint {problem}: set aside as {aside.name}; the training resumes from the checkpoint "
                     "before it if there is one, otherwise from the start",
                     stacklevel=2,
                 )

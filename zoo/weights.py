@@ -144,7 +144,7 @@ def _require_file(path: Path) -> None:
 
 def _unreadable(path: Path, kind: str, error: Exception) -> ValueError:
     size = path.stat().st_size if path.is_file() else 0
-    # The first sentence: torch goes on with advice to load the file in a way that would run its code.
+    # The first sentence: torch adds advice to load the file in a way that would run its code.
     reason = one_line(error).split(". ")[0][:MAX_REASON_LENGTH]
     if not size:
         reason = "it is empty"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-REPEAT_SECONDS = 5.0  # between interrupts of a stage that goes on
+REPEAT_SECONDS = 5.0  # between interrupts of a stage that has not ended
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def kill_once(run: Run, number: int, after: float, row: Row) -> bool:
         run: The run.
         number: Signal.
         after: Seconds from now.
-        row: Counts the signal, and has a line if the run goes on.
+        row: Counts the signal, and has a line if the run does not end.
     """
     until = time.monotonic() + after
     while run.is_alive and time.monotonic() < until:

@@ -59,7 +59,7 @@ class Run:
         return self.output.strip().rpartition("\n")[2]
 
     def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """Return the exit code; -1000 for a run that goes on after so many seconds, whose stack is then in its log."""
+        """Return the exit code; -1000 for a run that has not ended after so many seconds, whose stack is then in its log."""
         until = time.monotonic() + seconds
         while self.is_alive:
             if time.monotonic() > until:
