@@ -1,7 +1,5 @@
 """Where a training logs to, and what every training logs besides its losses."""
 
-import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from lightningmodules.attached import add_callbacks, callbacks_of
+from zoo.peak_memory import peak_gib
 
 LIGHTNING_DEFAULT = "lightning_logs"
 
@@ -85,5 +84,4 @@ def _peak_memory(device: torch.device) -> float:
     """Return the largest memory used so far, in GiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+    return peak_gib()

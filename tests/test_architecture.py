@@ -28,6 +28,7 @@ ZOO_LAYERS = (
         "resampling",
         "seeds",
         "processes",
+        "peak_memory",
         "hardware",
         "suggestions",
         "error_messages",

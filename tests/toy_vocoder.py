@@ -1,10 +1,8 @@
 """A tiny unit vocoder, and its training on hums."""
 
-import lightning as L
 import torch
 
 from datamodules.vocoder import VocoderDataModule
-from lightningmodules.callbacks import SeededSteps
 from lightningmodules.optimizers import GANOptimizer
 from lightningmodules.vocoder import UnitVocoder
 from tests.toy_speech import RATES, STREAMS
@@ -49,22 +47,6 @@ def module(kind: str = "unit", adversarial: bool = True, num_speakers: int = 2, 
         else None
     )
     return UnitVocoder(generator, DurationPredictor(16, 16), judges, **({"optimizer": OPTIMIZER} | options))
-
-
-def trainer(path, steps: int, **options) -> L.Trainer:
-    defaults = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-        "default_root_dir": path,
-        "max_steps": steps,
-        "num_sanity_val_steps": 0,
-        "limit_val_batches": 0,
-        "callbacks": [SeededSteps(7)],
-    }
-    return L.Trainer(**(defaults | options))
 
 
 def data(tokens, batch_size: int = 4) -> VocoderDataModule:

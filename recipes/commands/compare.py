@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(--asr), speaker similarity and DNSMOS, where installed; can be repeated",
     )
     parser.add_argument("--asr", metavar="CHECKPOINT", help="speech recognizer that transcribes the resynthesis")
-    parser.add_argument("--language", metavar="TAG", help="language of the speech, such as en, for a multilingual Whisper")
+    parser.add_argument(
+        "--language", metavar="TAG", help="language of the speech, such as en, for a multilingual Whisper"
+    )
     parser.add_argument("--speaker-encoder", metavar="CHECKPOINT", help="x-vector checkpoint instead of Resemblyzer")
     parser.add_argument("--limit", type=number(Size), help="largest number of utterances (default: all)")
     parser.add_argument(

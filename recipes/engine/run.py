@@ -12,7 +12,6 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from recipes.engine import memory
 from recipes.engine.builder import Builder
 from recipes.engine.errors import RecipeError, is_disk_full, is_interrupt
 from recipes.engine.folder import OWN_FILES, Record, clear_folder, current_time, read_record
@@ -27,6 +26,7 @@ from recipes.engine.stage_log import stage_log
 from recipes.engine.stage_state import State
 from zoo.error_messages import one_line
 from zoo.files import write_text
+from zoo.peak_memory import peak_gib, reset_peak
 
 HEARTBEAT_SECONDS = 2.0
 CURRENT_STAGE = "ZOO_STAGE"  # environment variable that names the running stage to the processes that it starts
@@ -131,7 +131,7 @@ def _run_stage(recipe: Recipe, step: Step, record: Record) -> None:
     )
     os.environ[CURRENT_STAGE] = step.name
     _seed_everything(recipe, step.name)
-    memory.reset_peak()
+    reset_peak()
     try:
         with _keep_record_current(record, step.folder), lasting_interrupts():
             highlights = _call(recipe, step.name)
@@ -178,7 +178,7 @@ def _keep_record_current(record: Record, folder: Path) -> Generator[None, None, 
 
     def tick() -> None:
         record.seconds = round(seconds_before + time.monotonic() - started, 2)
-        record.peak_memory_gib = max(peak_before, memory.peak_gib())
+        record.peak_memory_gib = max(peak_before, peak_gib())
         with suppress(OSError):  # a full disk is reported by the stage itself, if it stays full
             record.write(folder)
 

@@ -8,7 +8,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lightningmodules.callbacks import SeededSteps, SpeechSamples, mel_image
 from tests.toy_speech import write_hums
-from tests.toy_vocoder import data, module, trainer
+from tests.toy_trainer import trainer
+from tests.toy_vocoder import data, module
 
 
 @pytest.fixture(scope="module")

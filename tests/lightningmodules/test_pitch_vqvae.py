@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from datamodules.f0 import F0DataModule
-from lightningmodules.callbacks import SeededSteps
 from lightningmodules.pitch_vqvae import PitchAutoencoder
 from tests.toy_prosody import write_corpus
+from tests.toy_trainer import trainer
 from zoo.corpora.preparation import read_cuts
 from zoo.evaluation.pitch_and_style import pitch_report
 from zoo.speech.f0_autocorrelation import Autocorrelation
@@ -31,22 +31,6 @@ def module(**options) -> PitchAutoencoder:
         PitchVQVAE(PitchEncoder(**sizes), EMACodebook(12, 16, decay=0.9), PitchDecoder(**sizes), 30.0),
         **{"learning_rate": 3e-3} | options,
     )
-
-
-def trainer(path, steps: int, **options) -> L.Trainer:
-    defaults = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-        "default_root_dir": path,
-        "max_steps": steps,
-        "num_sanity_val_steps": 0,
-        "limit_val_batches": 0,
-        "callbacks": [SeededSteps(7)],
-    }
-    return L.Trainer(**(defaults | options))
 
 
 def data(tracks) -> F0DataModule:

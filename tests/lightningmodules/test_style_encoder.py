@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from datamodules.style import StyleDataModule
-from lightningmodules.callbacks import SeededSteps
 from lightningmodules.style_encoder import StyleFinetuning
 from tests.toy_prosody import write_corpus
+from tests.toy_trainer import trainer
 from zoo.corpora.utterance import load_waveform
 from zoo.evaluation.pitch_and_style import style_report
 from zoo.speech.style_encoders import ProsodyStyleEncoder, TransformerStyleEncoder
@@ -21,22 +21,6 @@ def module(num_styles: int = 2, encoder=None, **options) -> StyleFinetuning:
     torch.manual_seed(0)
     encoder = encoder or ProsodyStyleEncoder(dim=16, depth=2, num_cepstra=3)
     return StyleFinetuning(encoder, StyleClassifier(encoder.dim, num_styles, 16), **{"learning_rate": 1e-2} | options)
-
-
-def trainer(path, steps: int, **options) -> L.Trainer:
-    defaults = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-        "default_root_dir": path,
-        "max_steps": steps,
-        "num_sanity_val_steps": 0,
-        "limit_val_batches": 0,
-        "callbacks": [SeededSteps(7)],
-    }
-    return L.Trainer(**(defaults | options))
 
 
 def data(corpus, **options) -> StyleDataModule:

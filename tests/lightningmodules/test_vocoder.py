@@ -11,7 +11,8 @@ from lightningmodules.optimizers import GANOptimizer
 from lightningmodules.vocoder import UnitVocoder
 from lightningmodules.vocoder_loss_weights import VocoderLosses
 from tests.toy_speech import STREAMS, write_hums
-from tests.toy_vocoder import OPTIMIZER, data, module, trainer
+from tests.toy_trainer import trainer
+from tests.toy_vocoder import OPTIMIZER, data, module
 from zoo.speech.encoders import FilterbankEncoder
 from zoo.speech.f0_autocorrelation import Autocorrelation
 from zoo.speech.kmeans import KMeans
